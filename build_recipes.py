@@ -1,0 +1,16 @@
+"""Build hook: ship recipes/ inside the wheel as `padkit/recipes`, so that `accelerate launch -m padkit.recipes.dtda` works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class RecipesHook(BuildHookInterface):
+    """An editable install keeps recipes/ where it is: there the file itself is launched."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add the folder to a standard wheel only."""
+        if version != "editable":
+            build_data["force_include"]["recipes"] = "padkit/recipes"

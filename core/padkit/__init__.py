@@ -1,0 +1,1 @@
+"""padkit: a plugin-based framework for face presentation attack detection (PAD)."""

@@ -1,0 +1,60 @@
+"""The record of one presentation: one face, bona fide or attack, shown once to one camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BONA_FIDE = 1
+ATTACK = 0
+SPLITS = ("train", "dev", "test")
+LABEL_NAMES = {
+    "live": BONA_FIDE,
+    "bonafide": BONA_FIDE,
+    "bona_fide": BONA_FIDE,
+    "real": BONA_FIDE,
+    "genuine": BONA_FIDE,
+    "1": BONA_FIDE,
+    "spoof": ATTACK,
+    "attack": ATTACK,
+    "fake": ATTACK,
+    "0": ATTACK,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presentation:
+    """What a dataset reader knows of one presentation (terms of ISO/IEC 30107-3).
+
+    Attributes:
+        dataset: Name of the dataset.
+        domain: Capture domain; the unit that leave-one-out protocols leave out.
+        id: Unique within the dataset; frames of one presentation share it, their scores are averaged.
+        label: 1 = bona fide, 0 = attack.
+        split: `train`, `dev`, `test`, or "" where the dataset names none.
+        subject: Unique across splits and domains, or "" where unknown.
+        attack_type: `print`, `replay`, `mask`, ...; "" for bona fide.
+        species: PAI species (printer1, display2, ...); "" for bona fide. APCER is computed per species.
+        device: Capture device, or "".
+        session: Session or illumination, or "".
+        path: Media file, or "" where the reader renders the frames itself.
+        frames: Frame indices of this presentation within `path`; () means the whole file.
+        box: Face box (x, y, width, height) in pixels of the upright frame, or None.
+        rotation: Degrees (0, 90, 180, 270) to turn the stored frame clockwise until it is upright.
+        attributes: Names of the facial attributes that hold (for pretraining a generative teacher).
+    """
+
+    dataset: str
+    domain: str
+    id: str
+    label: int
+    split: str = ""
+    subject: str = ""
+    attack_type: str = ""
+    species: str = ""
+    device: str = ""
+    session: str = ""
+    path: str = ""
+    frames: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    rotation: int = 0
+    attributes: tuple[str, ...] = ()

@@ -1,0 +1,51 @@
+"""The role of a dataset plugin: list presentations and give their frames. Imports no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padkit.data.presentation import Presentation
+
+
+class DatasetReader(ABC):
+    """Reads one dataset. Keyword-only constructor parameters are its settings; instances must be picklable.
+
+    Attributes:
+        image_size: Side in pixels of the square face crops that preparation stores.
+        default_target: Domain held out when the user names none, or "" to make the user choose.
+        simulated: True where no real capture stands behind the frames; every report then says so.
+        attribute_names: Facial attributes that the records may carry, in a fixed order.
+    """
+
+    image_size: int = 128
+    default_target: str = ""
+    simulated: ClassVar[bool] = False
+    attribute_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def records(self) -> Iterable[Presentation]:
+        """Yield every presentation once, in a stable order.
+
+        Raises:
+            DataError: The root is missing, empty or not laid out as this reader expects.
+        """
+
+    @abstractmethod
+    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
+        """Yield the presentation's frames, each uint8 RGB [H, W, 3], cropped to the face; any size.
+
+        Raises:
+            DataError: The media cannot be decoded; preparation skips and counts it unless it is strict.
+        """
+
+    def fingerprint(self) -> str:
+        """Return a text that changes when the frames would; with the records it keys the prepared table's cache.
+
+        Media files are watched by preparation itself (size and modification time).
+        """
+        return ""

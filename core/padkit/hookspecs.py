@@ -1,0 +1,36 @@
+"""The four hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
+
+from __future__ import annotations
+
+import pluggy
+
+from padkit.specs import AlignerSpec, DatasetSpec, StudentSpec, TeacherSpec
+
+GROUP = "padkit"
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+@hookspec
+def padkit_teachers() -> list[TeacherSpec]:
+    """Return the teachers of this plugin; classes derive from `padkit.roles.Teacher`."""
+    return []
+
+
+@hookspec
+def padkit_aligners() -> list[AlignerSpec]:
+    """Return the domain aligners of this plugin; classes derive from `padkit.roles.Aligner`."""
+    return []
+
+
+@hookspec
+def padkit_students() -> list[StudentSpec]:
+    """Return the student backbones of this plugin; classes derive from `padkit.roles.Student`."""
+    return []
+
+
+@hookspec
+def padkit_datasets() -> list[DatasetSpec]:
+    """Return the dataset readers of this plugin; classes derive from `padkit.data.reader.DatasetReader`."""
+    return []

@@ -1,0 +1,142 @@
+"""What a plugin implements: `Teacher`, `Aligner`, `Student` (this file) and `DatasetReader` (`padkit.data.reader`).
+
+One rule for every role: a constructor's keyword-only parameters are the component's settings; positional parameters
+are handed over by padkit.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from padkit.data.reader import DatasetReader
+
+__all__ = ["Aligner", "Batch", "DatasetReader", "Features", "Student", "Teacher"]
+
+
+class Features(NamedTuple):
+    """What a backbone saw.
+
+    Attributes:
+        maps: Feature maps [B, C_i, h_i, w_i], from shallow to deep.
+        embedding: One vector per image [B, D], or None.
+    """
+
+    maps: tuple[Tensor, ...]
+    embedding: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A labelled batch on its device.
+
+    Attributes:
+        images: [B, 3, H, W], RGB in [0, 1].
+        labels: [B] int64, 1 = bona fide, 0 = attack.
+        domains: [B] int64, index of the source domain.
+    """
+
+    images: Tensor
+    labels: Tensor
+    domains: Tensor
+
+
+def normalise(images: Tensor, size: int | None, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Resize [B, 3, H, W] images in [0, 1] to a square of `size` pixels (None keeps them) and standardise by channel."""
+    if size is not None and images.shape[-2:] != (size, size):
+        images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
+
+
+class Teacher(nn.Module):
+    """A frozen network. `forward` takes what every part of padkit takes: RGB in [0, 1]; it resizes and normalises itself.
+
+    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean` and `std` and implements `extract`. Whatever
+    `train()` is called, a teacher stays in evaluation mode, so that its normalisation statistics never drift.
+
+    Attributes:
+        input_size: Side in pixels of the square the network was trained on; None accepts any size.
+        mean, std: Per-channel standardisation of RGB in [0, 1]; the default maps to [-1, 1].
+    """
+
+    input_size: int | None = None
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+
+    @abstractmethod
+    def extract(self, inputs: Tensor) -> Features:
+        """Return the features of resized, normalised `inputs` [B, 3, input_size, input_size]."""
+
+    def forward(self, images: Tensor) -> Features:
+        """Return the features of `images` [B, 3, H, W], RGB in [0, 1]."""
+        return self.extract(normalise(images, self.input_size, self.mean, self.std))
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in evaluation mode; `mode` is ignored."""
+        return super().train(False)
+
+
+class Student(nn.Module):
+    """A backbone to train; it normalises its input itself. `__init__(self, *, <settings>)`.
+
+    Attributes:
+        channels: Channels of each map that `forward` returns.
+        strides: Input pixels per cell of each map.
+        embedding_dim: Length of the embedding.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    embedding_dim: int
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> Features:
+        """Return maps and embedding [B, embedding_dim] of `images` [B, 3, H, W], RGB in [0, 1]."""
+
+
+class Aligner(nn.Module):
+    """Makes source domains alike. `__init__(self, n_domains: int, embedding_dim: int, *, <settings>)`.
+
+    The defaults of the methods align nothing.
+
+    Attributes:
+        min_domains: Fewest source domains the method can work with.
+    """
+
+    min_domains: ClassVar[int] = 2
+
+    def __init__(self, n_domains: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.n_domains = n_domains
+        self.embedding_dim = embedding_dim
+
+    def perturb(self, batch: Batch) -> Tensor:
+        """Return the images the student and the teachers see, [B, 3, H, W] in [0, 1].
+
+        Must leave no gradient in any parameter and no trace in any buffer.
+        """
+        return batch.images
+
+    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+        """Return named scalar losses of its own, given the student's features of the perturbed images.
+
+        Args:
+            batch: The clean batch.
+            features: The student's features of the perturbed images.
+            progress: Share of training done, in [0, 1].
+        """
+        return {}
+
+    def weights(self) -> Mapping[str, float]:
+        """Return the weight of each of its losses in the sum; 1 where none is named."""
+        return {}
+
+    def evidence(self, batch: Batch) -> dict[str, Tensor]:
+        """Return per-image figures [B] on held-out source images (say, whether a domain guess was right) to log as means."""
+        return {}
