@@ -1,0 +1,1 @@
+"""Scores per presentation, error rates, threshold policies and the results file. Imports no torch."""

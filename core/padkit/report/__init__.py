@@ -1,0 +1,1 @@
+"""Figures and the page that show one run. Imports no torch."""

@@ -1,0 +1,332 @@
+"""The results of one run, `metrics.json`: plain JSON (RFC 8259: no NaN, no infinity), schema `padkit-metrics/1`.
+
+All rates are shares in [0, 1], not percentages; what each name means is in `padkit.evaluation.metrics`.
+
+- `schema`: `"padkit-metrics/1"`.
+- `protocol`: `name` (`O&C&I->M`), `convention` (`official`, `ssdg`, ...), `sources` (list of domains), `target`
+  (domain), `simulated` (true where no real capture stands behind the data).
+- `seed`: the run's seed.
+- `checkpoint_selection`: `source-dev`, `last` or `target-best`; the last of these is a choice on the test set.
+- `counts`: the target's presentations, `bona_fide` and `attack`; `frames` in all; `species`, attacks by PAI species.
+- `values`: what the target's scores give without a threshold, `auc`, `eer`, `bpcer10`, `bpcer20`, `bpcer100`,
+  `tpr_at_fpr1`.
+- `results`: a list, one entry per threshold policy, the one to quote first. Each has `policy` (see
+  `padkit.evaluation.thresholds`), `threshold`, `chosen_on` (in words), `test_set_choice` (true if the scores that are
+  judged also chose the threshold), `values` (`apcer`, `apcer_pooled`, `bpcer`, `acer`, `acer_pooled`, `fpr`, `fnr`,
+  `hter`) and `apcer_by_species` (by name).
+- `source_dev`: null, or how the model does on domains it knows: `counts`, `values` and `result` (an entry as in
+  `results`, at the threshold of the first policy) of the held-out source presentations.
+
+A later schema number means that a key changed or went; new keys may appear under the same number and readers skip them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.errors import DataError, SettingsError, closest
+from padkit.evaluation.metrics import error_rates, separation
+from padkit.evaluation.scores import Scores, write_atomically
+from padkit.evaluation.thresholds import Threshold, choose
+
+SCHEMA = "padkit-metrics/1"
+CHECKPOINT_SELECTIONS: Mapping[str, str] = {
+    "source-dev": "the best checkpoint on held-out source presentations",
+    "last": "the last checkpoint",
+    "target-best": "the best checkpoint on the test set, as often in the literature",
+}
+LABELS: Mapping[str, str] = {
+    "hter": "HTER",
+    "acer": "ACER",
+    "apcer": "APCER, worst species",
+    "bpcer": "BPCER",
+    "apcer_pooled": "APCER, pooled",
+    "acer_pooled": "ACER, pooled",
+    "auc": "AUC",
+    "eer": "EER",
+    "bpcer10": "BPCER10",
+    "bpcer20": "BPCER20",
+    "bpcer100": "BPCER100",
+    "tpr_at_fpr1": "TPR@FPR=1%",
+}
+AT_THRESHOLD = ("hter", "acer", "apcer", "bpcer", "apcer_pooled", "acer_pooled")
+NO_THRESHOLD = ("auc", "eer", "bpcer10", "bpcer20", "bpcer100", "tpr_at_fpr1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolSummary:
+    """Which domains trained and which tested; the keys of `protocol` in the module's table."""
+
+    name: str
+    convention: str
+    sources: tuple[str, ...]
+    target: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Presentations by class and by PAI species, and frames in all."""
+
+    bona_fide: int
+    attack: int
+    frames: int
+    species: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyResult:
+    """One entry of `results`; the keys are explained in the module's text."""
+
+    policy: str
+    threshold: float
+    chosen_on: str
+    test_set_choice: bool
+    values: dict[str, float]
+    apcer_by_species: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceDevResult:
+    """What the model reaches on held-out presentations of the domains it was trained on."""
+
+    counts: Counts
+    values: dict[str, float]
+    result: PolicyResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """Everything in `metrics.json` but its schema's name; the keys are explained in the module's table."""
+
+    protocol: ProtocolSummary
+    seed: int
+    checkpoint_selection: str
+    counts: Counts
+    values: dict[str, float]
+    results: tuple[PolicyResult, ...]
+    source_dev: SourceDevResult | None = None
+
+
+def evaluate(
+    target: Scores,
+    *,
+    protocol: ProtocolSummary,
+    seed: int,
+    checkpoint_selection: str = "source-dev",
+    policies: Sequence[str] = ("source-dev", "target-eer"),
+    source_dev: Scores | None = None,
+    target_dev: Scores | None = None,
+) -> Results:
+    """Judge the target's scores under each policy, the policy to quote first.
+
+    Args:
+        target: Scores of the target test set.
+        protocol: What trained and what tested.
+        seed: The run's seed.
+        checkpoint_selection: A key of `CHECKPOINT_SELECTIONS`.
+        policies: At least one of `padkit.evaluation.thresholds.POLICIES`.
+        source_dev: Scores of held-out source presentations.
+        target_dev: Scores of the target's dev split.
+
+    Raises:
+        SettingsError: A policy or the checkpoint selection is unknown, or no policy is named.
+        DataError: A policy lacks its scores, or a set holds one class only.
+    """
+    if checkpoint_selection not in CHECKPOINT_SELECTIONS:
+        known = closest(checkpoint_selection, CHECKPOINT_SELECTIONS)
+        raise SettingsError(f"checkpoint selection {checkpoint_selection!r} is unknown.{known}")
+    if not policies:
+        raise SettingsError("threshold policies: none is named; name source-dev, say.")
+    thresholds = [choose(name, source_dev=source_dev, target=target, target_dev=target_dev) for name in policies]
+    return Results(
+        protocol=protocol,
+        seed=seed,
+        checkpoint_selection=checkpoint_selection,
+        counts=_counts(target),
+        values=_separation(target),
+        results=tuple(_judge(target, threshold) for threshold in thresholds),
+        source_dev=None
+        if source_dev is None
+        else SourceDevResult(
+            counts=_counts(source_dev),
+            values=_separation(source_dev),
+            result=_judge(source_dev, thresholds[0], own=thresholds[0].policy == "source-dev"),
+        ),
+    )
+
+
+def write_results(results: Results, path: Path | str) -> None:
+    """Write `metrics.json`, whole or not at all.
+
+    Raises:
+        DataError: A value is NaN or infinite, or the file cannot be written.
+    """
+    try:
+        text = json.dumps({"schema": SCHEMA} | asdict(results), indent=2, allow_nan=False, ensure_ascii=False)
+    except ValueError as error:
+        raise DataError(f"{path}: not written, a value is NaN or infinite; look at the scores of this run.") from error
+    write_atomically(Path(path), (text + "\n").encode())
+
+
+def read_results(path: Path | str) -> Results:
+    """Read what `write_results` wrote; keys that this version does not know are skipped.
+
+    Raises:
+        DataError: The file is missing, is no JSON, has another schema, or a key is missing or of the wrong type.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); give the metrics.json of a run.") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON ({error}); give the metrics.json of a run.") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if schema != SCHEMA:
+        raise DataError(f"{path}: has schema {schema!r}, this padkit reads {SCHEMA!r}; use the padkit that wrote it.")
+    try:
+        return _results(content)
+    except (KeyError, TypeError, ValueError) as error:
+        cause = f"key {error} is missing" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{path}: does not fit schema {SCHEMA} ({cause}); write it again.") from error
+
+
+def results_table(results: Results) -> Table:
+    """Return the table for a terminal: percentages with two decimals, one column per policy."""
+    # Text, because a name with square brackets would be read as markup
+    caption = Text("\n".join(notes(results)))
+    table = Table(title=Text(headline(results)), caption=caption, caption_justify="left")
+    table.add_column("% (but threshold)")
+    for column in table_columns(results):
+        table.add_column(Text(column), justify="right")
+    for name, cells, ends in table_rows(results):
+        table.add_row(Text(name), *cells, end_section=ends)
+    return table
+
+
+def table_columns(results: Results) -> list[str]:
+    """Return the heads of the columns: one per policy, then the held-out source's if there is one."""
+    heads = [entry.policy + ("\n(chosen on test set)" if entry.test_set_choice else "") for entry in results.results]
+    return heads + (["held-out source,\nsame threshold"] if results.source_dev else [])
+
+
+def table_rows(results: Results) -> list[tuple[str, list[str], bool]]:
+    """Return (label, cells, whether a block ends here); cells as in `table_columns`."""
+    dev = results.source_dev
+    entries = [*results.results, *([dev.result] if dev else [])]
+    free = [results.values] * len(results.results) + ([dev.values] if dev else [])
+    rows = [("threshold", [f"{entry.threshold:.5g}" for entry in entries], False)]
+    rows += [(LABELS[name], [_percent(entry.values[name]) for entry in entries], False) for name in AT_THRESHOLD]
+    rows[-1] = (*rows[-1][:2], True)
+    species = dict.fromkeys(name for entry in entries for name in entry.apcer_by_species)
+    for name in species:
+        cells = [_percent(entry.apcer_by_species.get(name)) for entry in entries]
+        rows.append((f"APCER {name}", cells, name == list(species)[-1]))
+    return rows + [(LABELS[name], [_percent(values[name]) for values in free], False) for name in NO_THRESHOLD]
+
+
+def headline(results: Results) -> str:
+    """Return one line that names the protocol and, where so, that the data are simulated."""
+    notice = " (simulated data)" if results.protocol.simulated else ""
+    return f"{results.protocol.name}, convention {results.protocol.convention}{notice}"
+
+
+def notes(results: Results) -> list[str]:
+    """Return the lines without which the table must not be read."""
+    counts = results.counts
+    presentations = f"{counts.bona_fide} bona fide, {counts.attack} attack presentations"
+    selection = CHECKPOINT_SELECTIONS.get(results.checkpoint_selection, "unknown to this version")
+    lines = [
+        f"Trained on {', '.join(results.protocol.sources)}; seed {results.seed}.",
+        f"Tested on {results.protocol.target}: {presentations}, {counts.frames} frames.",
+        f"Checkpoint selection {results.checkpoint_selection}: {selection}.",
+    ]
+    lines += [f"Threshold {entry.policy}: chosen on {entry.chosen_on}." for entry in results.results]
+    if results.protocol.simulated:
+        lines.append("Simulated data: these figures say nothing about real faces and attacks.")
+    return lines
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _counts(scores: Scores) -> Counts:
+    names, numbers = np.unique(scores.pai_species[scores.label == ATTACK], return_counts=True)
+    return Counts(
+        bona_fide=int(np.sum(scores.label == BONA_FIDE)),
+        attack=int(np.sum(scores.label == ATTACK)),
+        frames=int(np.sum(scores.frames)),
+        species=dict(zip(names.tolist(), numbers.tolist(), strict=True)),
+    )
+
+
+def _separation(scores: Scores) -> dict[str, float]:
+    return asdict(separation(scores.label, scores.score, scores.pai_species))
+
+
+def _judge(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
+    """Return the rates of `scores`; `own` tells whether they chose the threshold where they are not the target's."""
+    values = asdict(error_rates(scores.label, scores.score, threshold.value, scores.pai_species))
+    return PolicyResult(
+        policy=threshold.policy,
+        threshold=threshold.value,
+        chosen_on=threshold.chosen_on,
+        test_set_choice=threshold.test_set_choice if own is None else own,
+        apcer_by_species=values.pop("apcer_by_species"),
+        values=values,
+    )
+
+
+def _results(content: Mapping[str, Any]) -> Results:
+    dev = content.get("source_dev")
+    protocol = _known(ProtocolSummary, content["protocol"])
+    return Results(
+        protocol=ProtocolSummary(**protocol | {"sources": tuple(protocol["sources"])}),
+        seed=int(content["seed"]),
+        checkpoint_selection=str(content["checkpoint_selection"]),
+        counts=Counts(**_known(Counts, content["counts"])),
+        values=_shares(content["values"]),
+        results=tuple(_entry(entry) for entry in content["results"]),
+        source_dev=None
+        if dev is None
+        else SourceDevResult(
+            counts=Counts(**_known(Counts, dev["counts"])),
+            values=_shares(dev["values"]),
+            result=_entry(dev["result"]),
+        ),
+    )
+
+
+def _entry(content: Mapping[str, Any]) -> PolicyResult:
+    if not isinstance(content["test_set_choice"], bool):
+        raise TypeError("test_set_choice is neither true nor false")
+    rates = {name: _shares(content[name]) for name in ("values", "apcer_by_species")}
+    return PolicyResult(**_known(PolicyResult, content) | rates | _shares({"threshold": content["threshold"]}))
+
+
+def _known(record: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of `content` that `record` has; a missing one is a KeyError."""
+    if not isinstance(content, dict):
+        raise TypeError(f"{content!r} is no object")
+    return {item.name: content[item.name] for item in fields(record)}
+
+
+def _shares(content: Mapping[str, Any]) -> dict[str, float]:
+    if not isinstance(content, dict):
+        raise TypeError(f"{content!r} is no object")
+    values = {str(name): float(value) for name, value in content.items()}
+    for name, value in values.items():
+        if math.isnan(value) or not 0 <= value <= 1:
+            raise ValueError(f"{name} is {value:g}, not a share in [0, 1]")
+    return values
