@@ -1,0 +1,194 @@
+"""From a table's rows to batches in which every (domain, class) cell has the same share, and their augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import Dataset, Sampler
+
+from padkit.data.table import FrameTable
+from padkit.errors import DataError, SettingsError
+
+
+class Sample(TypedDict):
+    """One frame; the default collate function stacks these into a batch.
+
+    Attributes:
+        image: uint8 RGB [3, H, W].
+        label: 1 = bona fide, 0 = attack.
+        domain: Index of the source domain, -1 for others.
+        index: Row in the table.
+    """
+
+    image: Tensor
+    label: int
+    domain: int
+    index: int
+
+
+class Frames(Dataset[Sample]):
+    """The frames of one part of a protocol, decoded when asked for.
+
+    Attributes:
+        labels: [n] int64, label of each frame.
+        domains: [n] int64, source index of each frame, -1 for other domains.
+    """
+
+    def __init__(self, table: FrameTable, rows: NDArray[np.int64], domain_index: NDArray[np.int64]) -> None:
+        """Show `rows` of `table`; `domain_index` [N] is `Protocol.domain_index`."""
+        self.table = table
+        self.rows = np.asarray(rows, np.int64)
+        self.labels: NDArray[np.int64] = table.column("label")[self.rows]
+        self.domains: NDArray[np.int64] = np.asarray(domain_index, np.int64)[self.rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        row = int(self.rows[index])
+        return {
+            "image": torch.from_numpy(self.table.image(row)),
+            "label": int(self.labels[index]),
+            "domain": int(self.domains[index]),
+            "index": row,
+        }
+
+
+class BalancedBatches(Sampler[list[int]]):
+    """Batch sampler over (domain, label) cells; a pure function of seed and epoch.
+
+    The draws of all epochs form one endless sequence: draw `q` takes cell `q mod C`, and a cell walks through a fresh
+    permutation of its frames each time it is used up. So any contiguous slice (a batch, a micro-batch, one process's
+    share) holds every cell `floor` or `ceil` of its share, remainders rotate by themselves, and no frame of a cell is
+    seen again before all of them were.
+
+    Attributes:
+        batch_size: Size of a micro-batch, what `accelerate.data_loader.BatchSamplerShard` divides among processes.
+        drop_last: True; every batch is full.
+        cells: The (domain, label) pairs in the order they are drawn.
+        steps: Optimiser steps per epoch, the training frames divided by the whole batch.
+        parts: Micro-batches per optimiser step.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.int64],
+        domains: NDArray[np.int64],
+        *,
+        batch_size: int,
+        parts: int = 1,
+        seed: int = 0,
+    ) -> None:
+        """Prepare the cells.
+
+        Args:
+            labels: [n], class of each frame of the dataset that is sampled.
+            domains: [n], source index of each frame.
+            batch_size: Frames per optimiser step, over all processes and micro-batches.
+            parts: Micro-batches that an optimiser step is accumulated from; their union is the batch of `parts=1`.
+            seed: Draws the permutations.
+
+        Raises:
+            DataError: There are no frames.
+            SettingsError: The batch is smaller than the number of cells, or not a multiple of `parts`.
+        """
+        if not len(labels):
+            raise DataError("There are no training frames to make batches of.")
+        if parts < 1 or batch_size < 1 or batch_size % parts:
+            raise SettingsError(f"Batch size {batch_size} must be a multiple of the accumulation steps ({parts}).")
+        pairs = np.stack([np.asarray(domains, np.int64), np.asarray(labels, np.int64)], axis=1)
+        cells, cell_of = np.unique(pairs, axis=0, return_inverse=True)
+        self.cells = [(int(domain), int(label)) for domain, label in cells]
+        if batch_size < len(self.cells):
+            raise SettingsError(
+                f"Batch size {batch_size} is smaller than the {len(self.cells)} (domain, class) cells it must balance; "
+                f"raise it to at least {len(self.cells)}."
+            )
+        self._members = [np.flatnonzero(cell_of.reshape(-1) == cell) for cell in range(len(self.cells))]
+        self._whole = batch_size
+        self.parts = parts
+        self.batch_size = batch_size // parts
+        self.drop_last = True
+        self.seed = seed
+        self.epoch = 0
+        self.steps = max(len(labels) // batch_size, 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration gives."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps * self.parts
+
+    def __iter__(self) -> Iterator[list[int]]:
+        walks = [_Walk(members, self.seed, cell) for cell, members in enumerate(self._members)]
+        first = self.epoch * self.steps * self._whole
+        for start in range(first, first + self.steps * self._whole, self.batch_size):
+            draws = range(start, start + self.batch_size)
+            yield [walks[draw % len(walks)][draw // len(walks)] for draw in draws]
+
+
+class _Walk:
+    """The endless sequence of one cell's frames: permutation after permutation."""
+
+    def __init__(self, members: NDArray[np.int64], seed: int, cell: int) -> None:
+        self._members = members
+        self._key = (seed, cell)
+        self._round = -1
+        self._order = members
+
+    def __getitem__(self, position: int) -> int:
+        turn, offset = divmod(position, len(self._members))
+        if turn != self._round:
+            generator = np.random.default_rng(np.random.SeedSequence([*self._key, turn]))
+            self._round, self._order = turn, generator.permutation(self._members)
+        return int(self._order[offset])
+
+
+def augment(images: Tensor) -> Tensor:
+    """Vary a batch on its device: mirror, shift, zoom in a little, change brightness, contrast and saturation lightly.
+
+    Half of the images are only mirrored and shifted by whole pixels: resampling blurs the print and screen texture that
+    tells an attack, so the network must also see it untouched. Random numbers come from torch's global CPU generator,
+    one row per image, so that the same seed varies an image alike on every device and under gradient accumulation.
+
+    Args:
+        images: float [B, 3, H, W], RGB in [0, 1].
+
+    Returns:
+        float [B, 3, H, W] in [0, 1].
+    """
+    if not len(images):
+        return images
+    noise = torch.rand(len(images), 8).to(device=images.device, dtype=images.dtype)
+    return _jitter(_move(images, noise[:, :5]), noise[:, 5:] * 2 - 1)
+
+
+def _move(images: Tensor, noise: Tensor, *, reach: float = 0.06, zoom: float = 0.12) -> Tensor:
+    """Mirror, shift by up to `reach` of the side and zoom in by up to `zoom`, with reflected borders."""
+    size = images.new_tensor([images.shape[-1], images.shape[-2]])
+    flip = 1 - 2 * (noise[:, 0] < 0.5).to(images.dtype)
+    zoomed = noise[:, 1] < 0.5
+    scale = torch.where(zoomed, 1 - zoom * 2 * noise[:, 1], torch.ones_like(flip))
+    shift = (noise[:, 2:4] * 2 - 1) * reach * size  # pixels
+    shift = torch.where(zoomed.unsqueeze(1), shift, shift.round()) * 2 / size
+    theta = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
+    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale * flip, scale, shift
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _jitter(images: Tensor, noise: Tensor, *, strength: float = 0.15) -> Tensor:
+    """Scale brightness, contrast and saturation by up to `strength`; `noise` [B, 3] in [-1, 1]."""
+    brightness, contrast, saturation = (1 + strength * noise).view(-1, 3, 1, 1, 1).unbind(1)
+    images = images * brightness
+    images = (images - images.mean((1, 2, 3), keepdim=True)) * contrast + images.mean((1, 2, 3), keepdim=True)
+    weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # luma of ITU-R BT.601
+    grey = (images * weights).sum(1, keepdim=True)
+    return ((images - grey) * saturation + grey).clamp(0, 1)

@@ -1,0 +1,166 @@
+"""Still images: decode to upright RGB, rotate, crop, resize, and the lossless encoding that prepared tables store."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from padkit.data.presentation import Presentation
+from padkit.errors import DataError
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp"})
+
+Frame = NDArray[np.uint8]
+Box = tuple[float, float, float, float]
+
+
+def is_media(path: Path) -> bool:
+    """Return whether the file's suffix is that of an image or a video."""
+    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+
+
+def read_image(path: str | Path) -> Frame:
+    """Decode a still image file.
+
+    Args:
+        path: Any format Pillow reads.
+
+    Returns:
+        uint8 RGB [H, W, 3], upright by its EXIF orientation; transparency is laid over white, 16-bit depth scaled to 8.
+
+    Raises:
+        DataError: The file is missing, empty, truncated, no image, or a video.
+    """
+    path = Path(path)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        raise DataError(f"{path}: video is not supported yet; extract frames first.")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
+    return decode_image(content, str(path))
+
+
+def decode_image(content: bytes, name: str) -> Frame:
+    """Decode the bytes of an image file; `name` stands in the error's line. See `read_image`."""
+    if not content:
+        raise DataError(f"{name}: the file is empty.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(content)) as image:
+                image.load()
+                return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+    except UnidentifiedImageError as error:
+        raise DataError(f"{name}: not an image that Pillow can read.") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{name}: too many pixels for a photograph of a face.") from error
+    # Pillow's decoders meet damaged files with whatever their parsers happen to raise.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
+        raise DataError(f"{name}: damaged or truncated image ({str(error).splitlines()[0] or 'no detail'}).") from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in {"RGB", "CMYK", "YCbCr", "LAB", "HSV", "L", "1"} and "transparency" not in image.info:
+        return image.convert("RGB")
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode == "P" and "transparency" not in image.info:
+        return image.convert("RGB")
+    layered = image.convert("RGBA")
+    white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, layered).convert("RGB")
+
+
+def _to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Scale grey values to 0..255: 16-bit depth by 257, floats in [0, 1] by 255, others are taken as 8-bit already."""
+    grey = values.astype(np.float64)
+    if values.dtype == np.uint16 or (values.dtype.kind in "iu" and grey.max(initial=0) > 255):
+        grey /= 257.0
+    elif values.dtype.kind == "f" and grey.max(initial=0) <= 1.0:
+        grey *= 255.0
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def rotate(frame: Frame, degrees: int) -> Frame:
+    """Turn `frame` [H, W, 3] clockwise by 0, 90, 180 or 270 degrees.
+
+    Raises:
+        DataError: Another angle.
+    """
+    if degrees % 90:
+        raise DataError(f"Rotation {degrees} is not a multiple of 90 degrees.")
+    return np.ascontiguousarray(np.rot90(frame, -(degrees // 90)))
+
+
+def crop(frame: Frame, box: Box, name: str = "frame") -> Frame:
+    """Cut `box` (x, y, width, height in pixels) out of `frame` [H, W, 3], clipped to the frame.
+
+    Raises:
+        DataError: The box is empty or lies outside the frame; `name` stands in the line.
+    """
+    x, y, width, height = box
+    rows, columns = frame.shape[:2]
+    text = " ".join(f"{value:g}" for value in box)
+    if not np.isfinite(box).all() or width < 1 or height < 1:
+        raise DataError(f"{name}: box '{text}' is empty; it must be 'x y width height' in pixels.")
+    left, top = max(round(x), 0), max(round(y), 0)
+    right, bottom = min(round(x + width), columns), min(round(y + height), rows)
+    if right <= left or bottom <= top:
+        raise DataError(f"{name}: box '{text}' lies outside the {columns}x{rows} frame.")
+    return np.ascontiguousarray(frame[top:bottom, left:right])
+
+
+def to_square(frame: Frame, size: int, box: Box | None = None, name: str = "frame") -> Frame:
+    """Cut `box` if given, then the largest centred square, and resize it with antialiasing.
+
+    Args:
+        frame: uint8 RGB [H, W, 3].
+        size: Side of the result in pixels.
+        box: Face box (x, y, width, height) in pixels, or None.
+        name: What an error's line calls the frame.
+
+    Returns:
+        uint8 RGB [size, size, 3].
+
+    Raises:
+        DataError: The box lies outside the frame, or the frame is not uint8 [H, W, 3].
+    """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise DataError(f"{name}: a frame must be uint8 [H, W, 3], this one is {frame.dtype} {list(frame.shape)}.")
+    if box is not None:
+        frame = crop(frame, box, name)
+    rows, columns = frame.shape[:2]
+    side = min(rows, columns)
+    top, left = (rows - side) // 2, (columns - side) // 2
+    square = frame[top : top + side, left : left + side]
+    if side == size:
+        return np.ascontiguousarray(square)
+    resized = Image.fromarray(np.ascontiguousarray(square)).resize((size, size), Image.Resampling.BICUBIC)
+    return np.array(resized, dtype=np.uint8)
+
+
+def read_still(presentation: Presentation) -> Frame:
+    """Decode a presentation's still file: upright, turned by its rotation, cut to its box.
+
+    Returns:
+        uint8 RGB [H, W, 3].
+
+    Raises:
+        DataError: See `read_image` and `crop`.
+    """
+    frame = rotate(read_image(presentation.path), presentation.rotation)
+    return frame if presentation.box is None else crop(frame, presentation.box, presentation.path)
+
+
+def encode_png(frame: Frame) -> bytes:
+    """Encode uint8 RGB [H, W, 3] as PNG: lossless, and quick rather than small."""
+    buffer = io.BytesIO()
+    Image.fromarray(frame).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,270 @@
+"""The pieces a table is prepared in: each written by one process, atomically, and kept if the rest is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from padkit.data.media import encode_png, to_square
+from padkit.data.presentation import Presentation
+from padkit.data.reader import DatasetReader
+from padkit.errors import DataError
+
+ROWS_IN_MEMORY = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A finished piece of a table.
+
+    Attributes:
+        file: Arrow stream file, relative to the table's folder.
+        bytes: Its size.
+        frames: Rows in it.
+        skipped: `presentation`, `source` and `reason` of what could not be read.
+    """
+
+    file: str
+    bytes: int
+    frames: int
+    skipped: list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A piece to write: some records, where to, and how."""
+
+    number: int
+    records: tuple[Presentation, ...]
+    folder: Path
+    schema: pa.Schema
+    image_size: int
+    strict: bool
+
+    @property
+    def file(self) -> str:
+        """Name of the Arrow file within the folder."""
+        return f"shard-{self.number:05d}.arrow"
+
+    @property
+    def receipt(self) -> Path:
+        """File that is written last and says that the shard is whole."""
+        return self.folder / "receipts" / f"shard-{self.number:05d}.json"
+
+
+def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None, progress: bool) -> list[Shard]:
+    """Write the shards that are not there yet.
+
+    Args:
+        reader: Gives the frames; pickled once per worker process.
+        jobs: All pieces of the table.
+        workers: Processes; None takes one per available core, 1 works in this process.
+        progress: Show a bar with the time left on stderr.
+
+    Returns:
+        The shards in the order of `jobs`.
+
+    Raises:
+        DataError: A file cannot be read under `strict`, the disk cannot be written, or a worker process died.
+    """
+    shards = {job.number: shard for job in jobs if (shard := _finished(job)) is not None}
+    pending = [job for job in jobs if job.number not in shards]
+    workers = min(workers or len(_cores()), len(pending))
+    with _bar(sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
+        advance(sum(len(job.records) for job in jobs if job.number in shards))
+        for job, shard in _serial(reader, pending) if workers <= 1 else _parallel(reader, pending, workers):
+            shards[job.number] = shard
+            advance(len(job.records))
+    return [shards[job.number] for job in jobs]
+
+
+def _cores() -> Sequence[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return range(os.cpu_count() or 1)
+
+
+def _finished(job: Job) -> Shard | None:
+    try:
+        shard = Shard(**json.loads(job.receipt.read_text(encoding="utf-8")))
+        intact = (job.folder / shard.file).stat().st_size == shard.bytes
+    except (OSError, ValueError, TypeError):
+        return None
+    # A strict run must meet the unreadable file again to name it.
+    return shard if intact and not (job.strict and shard.skipped) else None
+
+
+def _serial(reader: DatasetReader, jobs: Iterable[Job]) -> Iterator[tuple[Job, Shard]]:
+    for job in jobs:
+        yield job, write(reader, job)
+
+
+def _parallel(reader: DatasetReader, jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Shard]]:
+    # Never fork: the parent may hold a GPU context and running threads.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(reader,))
+    try:
+        futures: dict[Future[Shard], Job] = {pool.submit(_work, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A preparation process died (out of memory, or the script lacks `if __name__ == '__main__':`); finished "
+            "parts are kept: run again, if need be with fewer workers."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_reader: DatasetReader | None = None
+
+
+def _start_worker(reader: DatasetReader) -> None:
+    global _reader  # noqa: PLW0603 -- the one place a pool's initializer can leave what its tasks share
+    _reader = reader
+    # The parent alone answers Ctrl-C: it cancels what waits and keeps what is finished.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _die_with(sentinel: int) -> None:
+    # A pool's processes outlive a killed parent, waiting for work that never comes.
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def _work(job: Job) -> Shard:
+    if _reader is None:
+        raise RuntimeError("the worker was not started by _start_worker")
+    return write(_reader, job)
+
+
+def write(reader: DatasetReader, job: Job) -> Shard:
+    """Write one shard and its receipt, each to a temporary file first.
+
+    Raises:
+        DataError: A file cannot be read under `strict`, or the disk cannot be written.
+    """
+    skipped: list[dict[str, str]] = []
+    temporary = job.folder / f".{job.file}.{uuid.uuid4().hex}"
+    frames = 0
+    try:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as stream:
+            for rows in _chunks(_rows(reader, job, skipped), ROWS_IN_MEMORY):
+                columns = {name: [row[name] for row in rows] for name in job.schema.names}
+                stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=job.schema))
+                frames += len(rows)
+        shard = Shard(job.file, temporary.stat().st_size, frames, skipped)
+        temporary.replace(job.folder / job.file)
+        job.receipt.parent.mkdir(exist_ok=True)
+        note = job.receipt.with_name(f".{job.receipt.name}.{uuid.uuid4().hex}")
+        note.write_text(json.dumps(asdict(shard), ensure_ascii=False), encoding="utf-8")
+        note.replace(job.receipt)
+    except OSError as error:
+        raise DataError(
+            f"{job.folder} cannot be written ({error.strerror or error}); free space, or set PADKIT_CACHE."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return shard
+
+
+def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _rows(reader: DatasetReader, job: Job, skipped: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+    for record in job.records:
+        try:
+            # All frames or none: half a presentation would be scored as if it were whole.
+            images = _images(reader, record, job.image_size)
+        except DataError as error:
+            if job.strict:
+                raise
+            skipped.append({"presentation": record.id, "source": record.path, "reason": str(error)})
+            continue
+        numbers = record.frames if len(record.frames) == len(images) else range(len(images))
+        for number, image in zip(numbers, images, strict=True):
+            yield _row(record, number, image)
+
+
+def _images(reader: DatasetReader, record: Presentation, size: int) -> list[bytes]:
+    name = record.path or record.id
+    try:
+        images = [encode_png(to_square(frame, size, name=name)) for frame in reader.frames(record)]
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
+    if not images:
+        raise DataError(f"{name}: no frames.")
+    return images
+
+
+def _row(record: Presentation, number: int, image: bytes) -> dict[str, Any]:
+    return {
+        "image": {"bytes": image, "path": None},
+        "label": record.label,
+        "dataset": record.dataset,
+        "domain": record.domain,
+        "split": record.split,
+        "subject": record.subject,
+        "presentation": record.id,
+        "attack_type": record.attack_type,
+        "species": record.species,
+        "device": record.device,
+        "session": record.session,
+        "attributes": list(record.attributes),
+        "frame": number,
+        "source": record.path,
+    }
+
+
+@contextlib.contextmanager
+def _bar(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
+    if not shown:
+        yield lambda _count: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("preparing", total=total)
+        yield lambda count: bar.update(task, advance=count)
