@@ -1,0 +1,84 @@
+"""What people write, in padkit's words: labels, splits, files below a root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from padkit.data.media import is_media
+from padkit.data.presentation import ATTACK, LABEL_NAMES
+from padkit.errors import DataError, closest
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "devel": "dev",
+    "development": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+# An attack of a type that nobody named; "" would say bona fide.
+UNNAMED_ATTACK = "unspecified"
+
+
+def label_of(text: str, where: str) -> int:
+    """Return 1 (bona fide) or 0 (attack); `where` opens the error's line.
+
+    Raises:
+        DataError: The label is none of `LABEL_NAMES`, whatever its case.
+    """
+    name = text.strip().lower()
+    if name not in LABEL_NAMES:
+        raise DataError(f"{where}: unknown label {text!r}.{closest(name, LABEL_NAMES)}")
+    return LABEL_NAMES[name]
+
+
+def split_of(text: str, where: str) -> str:
+    """Return `train`, `dev`, `test`, or "" for an empty text.
+
+    Raises:
+        DataError: The name is none of `SPLIT_NAMES`, whatever its case.
+    """
+    name = text.strip().lower()
+    if name and name not in SPLIT_NAMES:
+        raise DataError(f"{where}: unknown split {text!r}.{closest(name, SPLIT_NAMES)}")
+    return SPLIT_NAMES.get(name, "")
+
+
+def attack_names(label: int, attack_type: str, species: str = "") -> tuple[str, str]:
+    """Return attack type and PAI species; both empty for bona fide, the species is by default the attack type."""
+    if label != ATTACK:
+        return "", ""
+    attack_type = attack_type or species or UNNAMED_ATTACK
+    return attack_type, species or attack_type
+
+
+def existing_folder(root: str, setting: str) -> Path:
+    """Return `root` as a folder.
+
+    Raises:
+        DataError: It is missing or no folder.
+    """
+    folder = Path(root).expanduser()
+    if not root or not folder.exists():
+        raise DataError(f"Folder {root!r} does not exist; check {setting}.")
+    if not folder.is_dir():
+        raise DataError(f"{root!r} is not a folder; check {setting}.")
+    return folder
+
+
+def media_below(root: Path) -> Iterator[Path]:
+    """Yield the image and video files below `root` in a stable order, hidden ones left out."""
+    for folder, folders, files in os.walk(root, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        for name in sorted(files):
+            path = Path(folder, name)
+            if not name.startswith(".") and is_media(path):
+                yield path
