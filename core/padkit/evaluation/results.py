@@ -217,7 +217,7 @@ def results_table(results: Results) -> Table:
 def table_columns(results: Results) -> list[str]:
     """Return the heads of the columns: one per policy, then the held-out source's if there is one."""
     heads = [entry.policy + ("\n(chosen on test set)" if entry.test_set_choice else "") for entry in results.results]
-    return heads + (["held-out source,\nsame threshold"] if results.source_dev else [])
+    return heads + ([f"held-out source\n(at {results.results[0].policy})"] if results.source_dev else [])
 
 
 def table_rows(results: Results) -> list[tuple[str, list[str], bool]]:

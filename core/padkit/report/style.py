@@ -1,0 +1,105 @@
+"""The look that all figures share: sizes for a phone, light and dark colours, PNG bytes that only the data decide."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from padkit.evaluation.scores import write_atomically
+
+WIDTH = 5.2  # inches; on a phone's 360 pixels a 9 point letter is then still 8 pixels high
+DPI = 180
+MARKERS = ("o", "s", "D", "^", "v", "P")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Palette:
+    """Colours of a figure; blue and orange are told apart by nearly every eye."""
+
+    background: str
+    text: str
+    grid: str
+    bona_fide: str
+    attack: str
+    quiet: str
+    marks: tuple[str, ...]
+
+
+LIGHT = Palette(
+    background="#ffffff",
+    text="#20252c",
+    grid="#dfe3e8",
+    bona_fide="#0b6bb0",
+    attack="#c4500f",
+    quiet="#8a939e",
+    marks=("#6a3d9a", "#20252c", "#117a55", "#a3195b"),
+)
+DARK = Palette(
+    background="#1b1f25",
+    text="#e7eaee",
+    grid="#343b44",
+    bona_fide="#62b5f2",
+    attack="#f59a5f",
+    quiet="#7f8a96",
+    marks=("#c9a6f0", "#e7eaee", "#5fd3a5", "#f08cb8"),
+)
+
+
+@contextmanager
+def plain_settings() -> Iterator[None]:
+    """Draw with matplotlib's own settings, whatever the user's matplotlibrc says."""
+    ours = {"font.size": 9, "axes.titlesize": 10, "text.parse_math": False}  # a "$" in a name is just a "$"
+    with matplotlib.style.context(ours, after_reset=True):
+        yield
+
+
+def new_figure(height: float, palette: Palette) -> Figure:
+    """Return an empty figure, `height` inches high, that no global state of matplotlib knows of."""
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor=palette.background)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def dress(axes: Axes, palette: Palette, title: str = "", *, centred: bool = False) -> None:
+    """Give `axes` the palette's colours, a light grid and a title."""
+    axes.set_title(title, loc="center" if centred else "left", color=palette.text, wrap=True)
+    axes.set_facecolor(palette.background)
+    axes.tick_params(colors=palette.text, which="both")
+    axes.grid(visible=True, color=palette.grid, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.xaxis.label.set_color(palette.text)
+    axes.yaxis.label.set_color(palette.text)
+    for spine in axes.spines.values():
+        spine.set_color(palette.quiet)
+
+
+def legend_below(figure: Figure, axes: Axes, palette: Palette, columns: int = 1) -> None:
+    """Explain what `axes` shows below the figure."""
+    handles, labels = axes.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, labelcolor=palette.text)
+    legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)
+
+
+def png(figure: Figure) -> bytes:
+    """Return `figure` as PNG; the same data give the same bytes with the same matplotlib."""
+    buffer = io.BytesIO()
+    with plain_settings():
+        figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def write_png(figure: Figure, path: Path | str) -> None:
+    """Write `figure` as PNG, whole or not at all.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    write_atomically(Path(path), png(figure))
