@@ -1,0 +1,167 @@
+"""The camera chain: scene radiance in linear light -> lens -> sensor -> development -> JPEG; one function a stage."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from padkit_synthetic.imaging import Bytes, Floats, between, blurred, luminance, mixed, saturation_matrix
+
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """A camera; ranges are drawn from once per presentation, as a capture session would vary them.
+
+    Attributes:
+        name: Name of the device.
+        resolution: Side of the sensor's face crop per side of the delivered crop; below 1 the crop is enlarged.
+        defocus: Range of the lens blur's deviation in photosites.
+        vignetting: Loss of light in the corners, in [0, 1].
+        exposure: Range of the mean luminance that automatic exposure aims at, share of full scale.
+        full_well: Range of photoelectrons at full scale; fewer in dim light, where the gain goes up.
+        read_noise: Deviation of the read noise in photoelectrons.
+        balance_error: Deviation of the white balance's error per channel (natural logarithm).
+        crosstalk: Share of light that leaks between colour channels.
+        saturation: Saturation of the developed picture.
+        contrast: Strength of the S-shaped tone curve, in [0, 1].
+        sharpening: Range of the unsharp mask's strength.
+        quality: Range of JPEG quality.
+        denoise: Deviation in photosites of the blur that removes noise before sharpening.
+    """
+
+    name: str
+    resolution: float = 1.0
+    defocus: Range = (0.4, 0.8)
+    vignetting: float = 0.15
+    exposure: Range = (0.16, 0.24)
+    full_well: Range = (1500.0, 6000.0)
+    read_noise: float = 4.0
+    balance_error: float = 0.04
+    crosstalk: float = 0.06
+    saturation: float = 1.1
+    contrast: float = 0.3
+    sharpening: Range = (0.2, 0.6)
+    quality: Range = (75.0, 92.0)
+    denoise: float = 0.0
+
+    def side(self, size: int) -> int:
+        """Return the sensor's side in photosites, an even number, for delivered crops of `size` pixels."""
+        return 2 * round(self.resolution * size / 2)
+
+
+def vignetted(image: Floats, loss: float) -> Floats:
+    """Return the irradiance dimmed towards the corners by `loss` (a quadratic fit of the cos^4 law)."""
+    axis = np.linspace(-1, 1, image.shape[-1], dtype=np.float32)
+    return image * (1 - np.float32(0.5 * loss) * (axis[:, None] ** 2 + axis[None, :] ** 2))
+
+
+def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
+    """Return the image scaled so that its centre-weighted mean luminance is `target`; one gain for the whole clip."""
+    quarter = image.shape[-1] // 6
+    centre = luminance(image[..., quarter:-quarter:2, quarter:-quarter:2]).mean()
+    whole = luminance(image[..., ::4, ::4]).mean()
+    metered = float(0.7 * centre + 0.3 * whole)
+    gains = np.exp(0.02 * rng.standard_normal((image.shape[0], 1, 1, 1))).astype(np.float32)
+    return image * (gains * np.float32(target / max(metered, 1e-6)))
+
+
+def mosaicked(image: Floats) -> Floats:
+    """Return the RGGB mosaic [T, H, W] of planar images [T, 3, H, W]."""
+    mosaic = image[:, 1].copy()
+    mosaic[:, 0::2, 0::2] = image[:, 0, 0::2, 0::2]
+    mosaic[:, 1::2, 1::2] = image[:, 2, 1::2, 1::2]
+    return mosaic
+
+
+def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.Generator) -> Floats:
+    """Return the mosaic with photon shot noise (Gaussian limit) and read noise, clipped and quantised to 10 bits."""
+    variance = np.maximum(mosaic, 0) * np.float32(1 / full_well) + np.float32((read_noise / full_well) ** 2)
+    noisy = mosaic + np.sqrt(variance) * rng.standard_normal(mosaic.shape, np.float32)
+    return np.round(np.clip(noisy, 0, 1) * 1023) * np.float32(1 / 1023)
+
+
+def demosaicked(mosaic: Floats) -> Floats:
+    """Return planar images [T, 3, H, W] by bilinear interpolation of an RGGB mosaic [T, H, W]."""
+    padded = np.pad(mosaic, [(0, 0), (1, 1), (1, 1)], mode="reflect")
+    centre = mosaic
+    sides = (padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]) * np.float32(0.5)
+    above = (padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]) * np.float32(0.5)
+    diagonal = (padded[:, :-2, :-2] + padded[:, :-2, 2:] + padded[:, 2:, :-2] + padded[:, 2:, 2:]) * np.float32(0.25)
+    cross = (sides + above) * np.float32(0.5)
+    result = np.empty((mosaic.shape[0], 3, *mosaic.shape[1:]), np.float32)
+    for channel, (row, column) in ((0, (0, 0)), (2, (1, 1))):
+        plane, other_row, other_column = result[:, channel], 1 - row, 1 - column
+        plane[:, row::2, column::2] = centre[:, row::2, column::2]
+        plane[:, row::2, other_column::2] = sides[:, row::2, other_column::2]
+        plane[:, other_row::2, column::2] = above[:, other_row::2, column::2]
+        plane[:, other_row::2, other_column::2] = diagonal[:, other_row::2, other_column::2]
+    green = result[:, 1]
+    green[...] = centre
+    green[:, 0::2, 0::2] = cross[:, 0::2, 0::2]
+    green[:, 1::2, 1::2] = cross[:, 1::2, 1::2]
+    return result
+
+
+def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
+    """Return the image white-balanced towards a grey world, imperfectly: by 80 % and with a random error per channel."""
+    means = np.maximum(image[..., ::4, ::4].mean(axis=(0, 2, 3)), 1e-4)
+    grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than a grey world
+    gains = (means[1] / means * grey) ** 0.8 * np.exp(error * rng.standard_normal(3))
+    gains[1] = 1.0
+    return image * np.clip(gains, 0.4, 2.8).astype(np.float32)[None, :, None, None]
+
+
+def toned(image: Floats, contrast: float) -> Bytes:
+    """Return gamma-encoded uint8 images of linear images: the sRGB curve blended with an S-curve."""
+    level = np.arange(4096, dtype=np.float32) / 4095
+    encoded = np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
+    curved = encoded + np.float32(contrast) * (encoded * encoded * (3 - 2 * encoded) - encoded)
+    table = np.round(255 * curved).astype(np.uint8)
+    return table[np.clip(image * np.float32(4095), 0, 4095).astype(np.uint16)]
+
+
+def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes:
+    """Return one frame uint8 [size, size, 3]: resized, sharpened (unsharp mask) and JPEG-compressed."""
+    picture = Image.fromarray(image)
+    if image.shape[0] != size:
+        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
+    if sharpening > 0.02:
+        frame = np.asarray(picture)
+        soft = np.asarray(picture.resize((size // 2, size // 2), Image.Resampling.BOX).resize((size, size)))
+        detail = frame.astype(np.int16) - soft
+        sharp = frame + (detail * np.int16(round(64 * sharpening)) >> 6)
+        picture = Image.fromarray(np.clip(sharp, 0, 255).astype(np.uint8))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def capture(scene: Floats, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:
+    """Return the delivered frames of a clip, uint8 RGB [T, size, size, 3].
+
+    Args:
+        scene: Radiance [T, 3, H, W], H a multiple of the sensor's side; finer scenes are sampled by the photosites.
+        camera: The camera.
+        size: Side of the delivered frames.
+        rng: Source of the session's settings and of the sensor's noise.
+    """
+    side = camera.side(size)
+    image = blurred(scene, between(rng, camera.defocus), scene.shape[-1] // side)
+    image = vignetted(image, camera.vignetting)
+    image = exposed(image, between(rng, camera.exposure), rng)
+    leak = camera.crosstalk
+    image = mixed(
+        image, np.full((3, 3), leak / 2, np.float32) + np.float32(1 - 1.5 * leak) * np.eye(3, dtype=np.float32)
+    )
+    mosaic = sensed(mosaicked(image), between(rng, camera.full_well), camera.read_noise, rng)
+    image = balanced(demosaicked(mosaic), camera.balance_error, rng)
+    image = mixed(image, saturation_matrix(camera.saturation * (1 + 1.2 * leak)))
+    developed = toned(blurred(image, camera.denoise), camera.contrast)
+    sharpening, quality = between(rng, camera.sharpening), round(between(rng, camera.quality))
+    frames = np.ascontiguousarray(developed.transpose(0, 2, 3, 1))
+    return np.stack([delivered(frame, size, sharpening, quality) for frame in frames])

@@ -1,0 +1,143 @@
+"""Small image arithmetic that every stage shares; images are planar float32, linear light unless a name says otherwise."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+Indices = NDArray[np.int32]
+
+
+def generator(*key: int) -> np.random.Generator:
+    """Return a generator that depends on the integers of `key` alone, on every platform."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
+
+
+def between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """Return a float drawn uniformly from `bounds`."""
+    return float(rng.uniform(bounds[0], bounds[1]))
+
+
+@cache
+def srgb_table() -> Floats:
+    """Return the linear light [0, 1] of each sRGB code 0..255 (IEC 61966-2-1)."""
+    code = np.arange(256) / 255.0
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def linear_from_srgb(image: Bytes) -> Floats:
+    """Return planar linear light [3, H, W] in [0, 1] of an sRGB image uint8 [H, W, 3]."""
+    return srgb_table()[np.ascontiguousarray(image.transpose(2, 0, 1))]
+
+
+def linear_from_hex(code: str) -> Floats:
+    """Return the linear RGB [3] of a colour such as `"f6ede4"`."""
+    return srgb_table()[np.frombuffer(bytes.fromhex(code), np.uint8)]
+
+
+def resized(image: Bytes, size: int) -> Bytes:
+    """Return uint8 [H, W, 3] resampled to `size` x `size` pixels (Lanczos down, bicubic up)."""
+    if image.shape[:2] == (size, size):
+        return image
+    kind = Image.Resampling.LANCZOS if size < image.shape[0] else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(image).resize((size, size), kind))
+
+
+def enlarged(plane: Floats, size: int) -> Floats:
+    """Return a plane [h, w] resampled smoothly to [size, size]."""
+    picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC), np.float32)
+
+
+def smooth_noise(rng: np.random.Generator, cells: int, size: int) -> Floats:
+    """Return noise [size, size] of about zero mean and unit deviation that varies over `cells` cells a side."""
+    return enlarged(rng.standard_normal((cells, cells), np.float32), size)
+
+
+def smoothstep(values: Floats, low: float, high: float) -> Floats:
+    """Return 0 below `low`, 1 above `high` and a smooth ramp between; the bounds may come in falling order."""
+    ramp = np.clip((values - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
+
+
+def bump(squared: Floats) -> Floats:
+    """Return exp(-squared): a Gaussian bump over a squared, scaled distance."""
+    return np.exp(-squared)
+
+
+def luminance(image: Floats) -> Floats:
+    """Return the luminance of planar images [..., 3, H, W] as [..., H, W] (Rec. 709 weights)."""
+    return 0.2126 * image[..., 0, :, :] + 0.7152 * image[..., 1, :, :] + 0.0722 * image[..., 2, :, :]
+
+
+def mixed(image: Floats, matrix: Floats) -> Floats:
+    """Return planar images [..., 3, H, W] with their channels mixed by `matrix` [3, 3]."""
+    result = np.empty_like(image)
+    for row in range(3):
+        plane = matrix[row, 0] * image[..., 0, :, :]
+        plane += matrix[row, 1] * image[..., 1, :, :]
+        plane += matrix[row, 2] * image[..., 2, :, :]
+        result[..., row, :, :] = plane
+    return result
+
+
+def saturation_matrix(amount: float) -> Floats:
+    """Return the mixing matrix [3, 3] that keeps luminance and scales saturation by `amount`."""
+    weights = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+    return (amount * np.eye(3, dtype=np.float32) + np.float32(1 - amount) * np.repeat(weights, 3, 0)).astype(np.float32)
+
+
+@cache
+def gaussian_taps(sigma_hundredths: int, centre_hundredths: int) -> tuple[tuple[int, float], ...]:
+    """Return (offset, weight) pairs of a Gaussian around a centre; arguments in hundredths of a sample."""
+    sigma, centre = max(sigma_hundredths, 1) / 100.0, centre_hundredths / 100.0
+    reach = max(1, int(np.ceil(2.6 * sigma)))
+    offsets = np.arange(int(np.floor(centre)) - reach + 1, int(np.ceil(centre)) + reach)
+    weights = np.exp(-0.5 * ((offsets - centre) / sigma) ** 2)
+    weights /= weights.sum()
+    return tuple((int(o), float(w)) for o, w in zip(offsets, weights, strict=True) if w > 1e-3)
+
+
+def _blurred_rows(image: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
+    before, after = max(0, -taps[0][0]), max(0, taps[-1][0] - step + 1)
+    padded = np.pad(image, [(0, 0)] * (image.ndim - 2) + [(before, after), (0, 0)], mode="edge")
+    count = image.shape[-2] // step
+    stop = (count - 1) * step + 1
+    result = np.zeros((*image.shape[:-2], count, image.shape[-1]), np.float32)
+    for offset, weight in taps:
+        start = offset + before
+        result += np.float32(weight) * padded[..., start : start + stop : step, :]
+    return result
+
+
+def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
+    """Return planar images [..., H, W] blurred by a Gaussian and sampled at every `step`-th position: [..., H/step, W/step].
+
+    Args:
+        image: Irradiance on a grid `step` times as fine as the result.
+        sigma: Standard deviation in samples of the *result*. With `step` > 1 the photosite's own aperture (a box of one
+            sample, deviation 0.29) is added, so that finer structure is averaged or folds as it does on a sensor.
+        step: Decimation; 1 keeps the size.
+    """
+    if step == 1 and sigma < 0.15:
+        return image
+    aperture = 0.29 if step > 1 else 0.0
+    fine = step * float(np.hypot(sigma, aperture))
+    taps = gaussian_taps(round(100 * fine), round(50 * (step - 1)))
+    rows = _blurred_rows(image, taps, step)
+    return np.swapaxes(_blurred_rows(np.ascontiguousarray(np.swapaxes(rows, -1, -2)), taps, step), -1, -2)
+
+
+def blackbody(kelvin: float) -> Floats:
+    """Return the linear RGB [3] of a black body, relative to 6500 K and scaled to green = 1.
+
+    Planck's law at 610, 550 and 465 nm.
+    """
+    wavelengths = np.array([610e-9, 550e-9, 465e-9])
+    ratio = np.expm1(0.014387769 / (wavelengths * 6500.0)) / np.expm1(0.014387769 / (wavelengths * kelvin))
+    return (ratio / ratio[1]).astype(np.float32)

@@ -1,0 +1,263 @@
+"""Readers of the simulated world: `SyntheticReader` (presentations in four domains) and `FacesReader` (portraits)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
+from padkit.data.reader import DatasetReader
+from padkit.errors import DataError, SettingsError, closest
+from padkit_synthetic.attacks import Instrument
+from padkit_synthetic.capture import capture
+from padkit_synthetic.faces import Light, render
+from padkit_synthetic.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
+from padkit_synthetic.imaging import Bytes, Floats, between, generator
+from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
+from padkit_synthetic.scenes import Place, draw_background, draw_light
+from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, WORLD_VERSION, Domain
+
+# First words of every random key, so that the two datasets can never draw the same person.
+WORLD_STREAM, FACES_STREAM = 101, 202
+IDENTITY, CLIP = 1, 2
+
+
+def check_image_size(image_size: int) -> None:
+    """Raise SettingsError unless `image_size` is a multiple of 16 between 64 and 256."""
+    if image_size % 16 or not 64 <= image_size <= 256:
+        raise SettingsError(
+            f"image_size {image_size} cannot be rendered: it must be a multiple of 16 from 64 to 256, for example 128."
+        )
+
+
+def check_seed(seed: int) -> None:
+    """Raise SettingsError unless `seed` is 0 or positive."""
+    if seed < 0:
+        raise SettingsError(f"seed {seed} is negative: choose 0 or a positive whole number.")
+
+
+def person_scene(
+    person: Identity, place: Place, view: float, restless: float, smile: bool, key: tuple[int, ...]
+) -> Scene:
+    """Return the scene of `person` before a background of `place`; `key` fixes pose, movement and background."""
+
+    def scene(side: int, light: Light, frames: int) -> Floats:
+        rng = generator(*key)
+        motion = draw_motion(rng, frames, smile, restless)
+        return render(person, motion, light, draw_background(place, light, side, rng), view)
+
+    return scene
+
+
+class SyntheticReader(DatasetReader):
+    """The simulated capture world: four domains, bona fide presentations, print and replay attacks. No real data.
+
+    A presentation's id and the settings determine its frames, whatever was rendered before and in whichever process.
+
+    Args:
+        size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`.
+        image_size: Side of the frames in pixels, a multiple of 16 from 64 to 256.
+        seed: Another seed is another population captured anew.
+    """
+
+    default_target: str = "hall"
+    simulated: ClassVar[bool] = True
+    attribute_names: tuple[str, ...] = ATTRIBUTES
+
+    def __init__(
+        self, *, size: Literal["tiny", "small", "default"] = "default", image_size: int = 128, seed: int = 0
+    ) -> None:
+        if size not in SIZES:
+            raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
+        check_image_size(image_size)
+        check_seed(seed)
+        self.size = size
+        self.image_size = image_size
+        self.seed = seed
+
+    def records(self) -> Iterator[Presentation]:
+        """Yield every presentation, by domain, split, subject and kind."""
+        for domain in DOMAINS:
+            for subject, split in enumerate(self._splits()):
+                yield from self._of_subject(domain, subject, split)
+
+    def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
+        """Yield the frames uint8 [image_size, image_size, 3] of a presentation that `records` gave.
+
+        Raises:
+            DataError: The presentation's id is not one of this world at this size.
+        """
+        place, subject, kind, number = self._place_of(presentation.id)
+        domain, instrument = DOMAINS[place], self._instrument(DOMAINS[place], kind)
+        key = (WORLD_STREAM, self.seed, place, subject, CLIP, kind, number)
+        scene = person_scene(
+            self._identity(place, subject), domain.place, domain.view, domain.restless, self._smiles(key), (*key, 1)
+        )
+        camera, rng, count = chosen_camera(domain.cameras, number), generator(*key, 2), SIZES[self.size].frames
+        if instrument is None:
+            yield from bona_fide(scene, domain, camera, self.image_size, count, rng)
+        else:
+            yield from attack(scene, domain, camera, instrument, self.image_size, count, rng)
+
+    def fingerprint(self) -> str:
+        """Return the world's version and the settings that frames depend on."""
+        return f"synthetic world {WORLD_VERSION}, size {self.size}, {self.image_size} px, seed {self.seed}"
+
+    def _splits(self) -> list[str]:
+        size = SIZES[self.size]
+        return ["train"] * size.train + ["dev"] * size.dev + ["test"] * size.test
+
+    def _identity(self, place: int, subject: int) -> Identity:
+        return draw_identity(generator(WORLD_STREAM, self.seed, place, subject, IDENTITY))
+
+    def _smiles(self, key: tuple[int, ...]) -> bool:
+        return bool(generator(*key, 0).random() < 0.35)
+
+    def _instrument(self, domain: Domain, kind: int) -> Instrument | None:
+        return None if kind == 0 else domain.instruments[kind - 1]
+
+    def _of_subject(self, domain: Domain, subject: int, split: str) -> Iterator[Presentation]:
+        size, place = SIZES[self.size], DOMAINS.index(domain)
+        person, name = self._identity(place, subject), f"{domain.name}-s{subject:03d}"
+        for kind in range(len(domain.instruments) + 1):
+            instrument = self._instrument(domain, kind)
+            word = instrument.species if instrument else "live"
+            for number in range(size.attacks(domain) if instrument else size.clips):
+                smile = self._smiles((WORLD_STREAM, self.seed, place, subject, CLIP, kind, number))
+                yield Presentation(
+                    dataset="synthetic",
+                    domain=domain.name,
+                    id=f"{name}-{word}-{number:02d}",
+                    label=ATTACK if instrument else BONA_FIDE,
+                    split=split,
+                    subject=name,
+                    attack_type=instrument.attack_type if instrument else "",
+                    species=instrument.species if instrument else "",
+                    device=chosen_camera(domain.cameras, number).name,
+                    session=str(number + 1),
+                    attributes=person.attributes(smile),
+                )
+
+    def _place_of(self, name: str) -> tuple[int, int, int, int]:
+        """Return (domain, subject, kind, number) of a presentation's id."""
+        for place, domain in enumerate(DOMAINS):
+            for kind in range(len(domain.instruments) + 1):
+                instrument = self._instrument(domain, kind)
+                word = f"-{instrument.species if instrument else 'live'}-"
+                subject, found, number = name.removeprefix(f"{domain.name}-s").partition(word)
+                limit = SIZES[self.size].attacks(domain) if instrument else SIZES[self.size].clips
+                if not (name.startswith(f"{domain.name}-s") and found and subject.isdigit() and number.isdigit()):
+                    continue
+                if int(subject) < len(self._splits()) and int(number) < limit:
+                    return place, int(subject), kind, int(number)
+        raise DataError(
+            f"presentation {name!r} is not part of the simulated world at size {self.size!r}: "
+            "take presentations from records() of a reader with the same settings."
+        )
+
+
+class FacesReader(DatasetReader):
+    """Simulated bona fide portraits with identities and attributes, for pretraining the teachers. No real data.
+
+    None of its persons appears in dataset `synthetic`.
+
+    Args:
+        identities: Number of persons.
+        images: Portraits per person, each another pose, light, camera and place.
+        image_size: Side of the portraits in pixels, a multiple of 16 from 64 to 256.
+        test_share: Share of the persons that make up split `test`; the others are `train`.
+        seed: Another seed is another population.
+    """
+
+    simulated: ClassVar[bool] = True
+    attribute_names: tuple[str, ...] = ATTRIBUTES
+
+    def __init__(
+        self,
+        *,
+        identities: int = 400,
+        images: int = 20,
+        image_size: int = 64,
+        test_share: float = 0.15,
+        seed: int = 0,
+    ) -> None:
+        if identities < 2 or images < 1:
+            raise SettingsError(
+                f"{identities} identities with {images} images make no dataset 'faces': "
+                "ask for at least 2 identities and 1 image."
+            )
+        if not 0 <= test_share < 1:
+            raise SettingsError(f"test_share {test_share} of dataset 'faces' is no share: choose from 0 to below 1.")
+        check_image_size(image_size)
+        check_seed(seed)
+        self.identities = identities
+        self.images = images
+        self.image_size = image_size
+        self.test_share = test_share
+        self.seed = seed
+
+    def records(self) -> Iterator[Presentation]:
+        """Yield every portrait, by person."""
+        first_test = self.identities - round(self.identities * self.test_share)
+        for subject in range(self.identities):
+            person = self._identity(subject)
+            for number in range(self.images):
+                domain, camera = self._session(subject, number)
+                yield Presentation(
+                    dataset="faces",
+                    domain=domain.name if domain else "studio",
+                    id=f"face-s{subject:05d}-{number:03d}",
+                    label=BONA_FIDE,
+                    split="train" if subject < first_test else "test",
+                    subject=f"face-s{subject:05d}",
+                    device=camera,
+                    session=str(number + 1),
+                    attributes=person.attributes(self._smiles(subject, number)),
+                )
+
+    def frames(self, presentation: Presentation) -> Iterator[Bytes]:
+        """Yield the one frame uint8 [image_size, image_size, 3] of a portrait.
+
+        Raises:
+            DataError: The presentation's id is not one of this dataset.
+        """
+        subject, number = self._place_of(presentation.id)
+        domain, _ = self._session(subject, number)
+        rng = generator(FACES_STREAM, self.seed, subject, CLIP, number, 2)
+        place = (domain or DOMAINS[0]).place
+        camera = chosen_camera(domain.cameras if domain else SOURCE_CAMERAS, number)
+        view, key = between(rng, (1.0, 1.16)), (FACES_STREAM, self.seed, subject, CLIP, number, 1)
+        scene = person_scene(self._identity(subject), place, view, 1.2, self._smiles(subject, number), key)
+        light = draw_light(place, rng)
+        yield from capture(scene(camera.side(self.image_size), light, 1), camera, self.image_size, rng)
+
+    def fingerprint(self) -> str:
+        """Return the world's version and the settings that frames depend on."""
+        return f"faces of world {WORLD_VERSION}, {self.image_size} px, seed {self.seed}"
+
+    def _identity(self, subject: int) -> Identity:
+        return draw_identity(generator(FACES_STREAM, self.seed, subject, IDENTITY))
+
+    def _smiles(self, subject: int, number: int) -> bool:
+        return bool(generator(FACES_STREAM, self.seed, subject, CLIP, number, 0).random() < 0.4)
+
+    def _session(self, subject: int, number: int) -> tuple[Domain | None, str]:
+        """Return the place (None: a studio, seen by an attacker's kind of camera) and the camera's name."""
+        drawn = int(generator(FACES_STREAM, self.seed, subject, CLIP, number, 3).integers(len(DOMAINS) + 2))
+        domain = DOMAINS[drawn] if drawn < len(DOMAINS) else None
+        return domain, chosen_camera(domain.cameras if domain else SOURCE_CAMERAS, number).name
+
+    def _place_of(self, name: str) -> tuple[int, int]:
+        """Return (person, number) of a portrait's id."""
+        parts = name.removeprefix("face-s").split("-")
+        if name.startswith("face-s") and len(parts) == 2 and all(part.isdigit() for part in parts):
+            subject, number = int(parts[0]), int(parts[1])
+            if subject < self.identities and number < self.images:
+                return subject, number
+        raise DataError(
+            f"portrait {name!r} is not part of dataset 'faces' with {self.identities} identities of {self.images} images: "
+            "take presentations from records() of a reader with the same settings."
+        )
