@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Subset
 
 from padkit.catalog import Catalog
 from padkit.data.batches import augment
-from padkit.data.portraits import Portraits, hold_out
+from padkit.data.portraits import Portraits, hold_out, network_input
 from padkit.data.table import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.roles import normalise
@@ -145,14 +145,9 @@ def verify(network: IResNet, portraits: Portraits, device: torch.device, seed: i
     network = network.to(device).eval()
     chosen = np.sort(np.random.default_rng(seed).permutation(len(portraits))[:COMPARED])
     loader = DataLoader(Subset(portraits, chosen.tolist()), batch_size=128)
-    parts = [(network(to_input(images.to(device), network.shape.input_size)).cpu(), y) for images, y, _ in loader]
+    parts = [(network(network_input(images.to(device), network.shape.input_size)).cpu(), y) for images, y, _ in loader]
     embeddings, labels = (torch.cat(column) for column in zip(*parts, strict=True))
     return {**verification(embeddings, labels), "unseen_identities": len(portraits.identities)}
-
-
-def to_input(images: Tensor, size: int) -> Tensor:
-    """Return uint8 images [B, 3, H, W] as the network's input: [B, 3, size, size], RGB in [-1, 1]."""
-    return normalise(images.float() / 255, size, HALF, HALF).contiguous(memory_format=torch.channels_last)
 
 
 def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> IResNet:

@@ -1,0 +1,94 @@
+"""How well a StarGAN edits: figures on unseen faces by itself and by an independent judge, and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+
+from padkit.data.portraits import Portraits, network_input
+from padkit_stargan.network import Discriminator, DiscriminatorShape, Generator
+
+BATCH = 64
+
+
+def train_judge(shape: DiscriminatorShape, portraits: Portraits, steps: int, device: torch.device) -> Discriminator:
+    """Return an attribute classifier trained on real faces alone, which never met the generator.
+
+    Args:
+        shape: Its layout, that of the discriminator.
+        portraits: The training faces with their attributes.
+        steps: Steps of Adam with batches of 64.
+        device: Where to train.
+    """
+    judge = Discriminator(shape).to(device)
+    optimizer = torch.optim.Adam(judge.parameters(), 3e-4)
+    step = 0
+    while step < steps:
+        for images, _, attributes in DataLoader(portraits, BATCH, shuffle=True):
+            faces = network_input(images.to(device), shape.image_size)
+            optimizer.zero_grad()
+            F.binary_cross_entropy_with_logits(judge(faces)[1], attributes.to(device)).backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            step += 1
+            if step == steps:
+                break
+    return judge.eval()
+
+
+@torch.inference_mode()
+def assess(
+    generator: Generator, critic: Discriminator, judge: Discriminator | None, portraits: Portraits, names: Sequence[str]
+) -> dict[str, float]:
+    """Return figures on unseen faces, each in [0, 1].
+
+    `attribute_accuracy_real` is the critic's on real faces, `attribute_accuracy_majority` that of always guessing the
+    commoner value, `redrawing_error` the mean absolute difference (of the value range) of a face redrawn with its own
+    attributes. Of the judge: its accuracy on real faces, and the share of faces in which it sees an attribute as
+    flipped after the generator was asked to flip it, on average and by attribute.
+    """
+    size, device = critic.shape.image_size, next(critic.parameters()).device
+    hits: dict[str, list[Tensor]] = {}
+
+    def note(name: str, values: Tensor) -> None:
+        hits.setdefault(name, []).append(values.float().cpu())
+
+    for images, _, attributes in DataLoader(portraits, BATCH):
+        faces, labels = network_input(images.to(device), size), attributes.to(device)
+        note("attribute_accuracy_real", (critic(faces)[1] > 0) == (labels > 0))
+        note("redrawing_error", (faces - generator(faces, labels)).abs().mean((1, 2, 3)) / 2)
+        if judge is None:
+            continue
+        note("judge_accuracy_real", (judge(faces)[1] > 0) == (labels > 0))
+        flips = torch.eye(len(names), device=device)
+        seen = [judge(generator(faces, (labels - flip).abs()))[1] > 0 for flip in flips]
+        note("judge_sees_edit", torch.stack([see[:, i] != (labels[:, i] > 0) for i, see in enumerate(seen)], dim=1))
+    figures = {name: torch.cat(values).mean(0) for name, values in hits.items()}
+    shares = portraits.attributes.mean(0)
+    figures["attribute_accuracy_majority"] = torch.maximum(shares, 1 - shares)
+    means = {name: round(value.mean().item(), 4) for name, value in figures.items()}
+    for name in ("attribute_accuracy_real", "judge_sees_edit"):
+        if name in figures:
+            values = figures[name].tolist()
+            means |= {f"{name}.{part}": round(value, 4) for part, value in zip(names, values, strict=True)}
+    return means
+
+
+@torch.inference_mode()
+def draw_edits(generator: Generator, portraits: Portraits, size: int, file: Path, rows: int = 8) -> None:
+    """Write a PNG: a row is a face; then redrawn with its own attributes, then with each attribute flipped."""
+    device = next(generator.parameters()).device
+    chosen = torch.linspace(0, len(portraits) - 1, min(rows, len(portraits))).round().int().tolist()
+    faces = network_input(torch.stack([portraits[index].image for index in chosen]).to(device), size)
+    labels = portraits.attributes[chosen].to(device)
+    count = labels.shape[1]
+    flips = torch.cat([torch.zeros(1, count), torch.eye(count)]).to(device)
+    columns = [faces, *(generator(faces, (labels - flip).abs()) for flip in flips)]
+    grid = torch.cat([torch.cat(list(row), dim=2) for row in zip(*columns, strict=True)], dim=1)
+    levels = ((grid + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0).cpu()
+    Image.fromarray(levels.numpy()).save(file)
