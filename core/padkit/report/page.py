@@ -56,26 +56,12 @@ def write_page(
         "histogram": _both(lambda palette: score_figure(results, target, source_dev, palette=palette)),
         "training": _both(lambda palette: training_figure(records, palette=palette)),
     }
-    sets = [(results.protocol.target, results.counts)]
-    if results.source_dev is not None:
-        sets.append(("held-out source", results.source_dev.counts))
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True).from_string(
         files("padkit.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     )
-    species = sorted({name for _, counts in sets for name in counts.species})
     page = template.render(
+        _tables(results, target),
         results=results,
-        tiles=_tiles(results),
-        columns=table_columns(results),
-        rows=table_rows(results),
-        notes=notes(results),
-        mistakes=_mistakes(target, results.results[0].threshold),
-        counted=sets,
-        counts=[
-            ("bona fide", [counts.bona_fide for _, counts in sets]),
-            *((f"attack: {name}", [counts.species.get(name, 0) for _, counts in sets]) for name in species),
-            ("frames in all", [counts.frames for _, counts in sets]),
-        ],
         settings=flatten(settings),
         environment=flatten(environment),
         **{name: _texts(images) for name, images in figures.items()},
@@ -100,6 +86,28 @@ def flatten(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str
     return rows
 
 
+def _tables(results: Results, target: Scores) -> dict[str, Any]:
+    """Return what the template lays out, by the names it uses."""
+    sets = [(results.protocol.target, results.counts)]
+    if results.source_dev is not None:
+        sets.append(("held-out source", results.source_dev.counts))
+    species = sorted({name for _, counts in sets for name in counts.species})
+    return {
+        "flattered": _chosen_on_test_set(results),
+        "tiles": _tiles(results),
+        "columns": table_columns(results),
+        "rows": table_rows(results),
+        "notes": notes(results),
+        "mistakes": _mistakes(target, results.results[0].threshold),
+        "sets": [name for name, _ in sets],
+        "counts": [
+            ("bona fide", [counts.bona_fide for _, counts in sets]),
+            *((f"attack: {name}", [counts.species.get(name, 0) for _, counts in sets]) for name in species),
+            ("frames in all", [counts.frames for _, counts in sets]),
+        ],
+    }
+
+
 def _both(draw: Callable[[Palette], Figure | None]) -> dict[str, bytes]:
     """Return the figure's PNG by theme; empty where there is nothing to draw."""
     drawn = {"light": draw(LIGHT), "dark": draw(DARK)}
@@ -108,6 +116,14 @@ def _both(draw: Callable[[Palette], Figure | None]) -> dict[str, bytes]:
 
 def _texts(images: Mapping[str, bytes]) -> dict[str, str]:
     return {theme: base64.b64encode(image).decode() for theme, image in images.items()}
+
+
+def _chosen_on_test_set(results: Results) -> list[str]:
+    chosen = {
+        "the checkpoint": results.checkpoint_selection == "target-best",
+        "the threshold": results.results[0].test_set_choice,
+    }
+    return [what for what, so in chosen.items() if so]
 
 
 def _tiles(results: Results) -> list[tuple[str, str]]:

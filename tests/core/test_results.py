@@ -1,0 +1,190 @@
+"""`metrics.json`: the schema that is written down, an exact round trip, clear refusals, an honest table."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import padkit.evaluation.results as module
+from padkit.errors import DataError, SettingsError
+from padkit.evaluation.metrics import ErrorRates, Separation, error_rates
+from padkit.evaluation.results import (
+    ProtocolSummary,
+    Results,
+    evaluate,
+    read_results,
+    results_table,
+    write_results,
+)
+from padkit.evaluation.scores import Scores, presentation_scores
+
+PROTOCOL = ProtocolSummary(name="a&b->c", convention="official", sources=("a", "b"), target="c", simulated=False)
+
+
+def scores(seed: int, n: int = 90) -> Scores:
+    random = np.random.default_rng(seed)
+    label = (np.arange(n) % 3 == 0).astype(int)
+    species = np.where(label == 1, "", np.array(["printer1", "display1"])[np.arange(n) % 2])
+    values = np.clip(random.normal(0.35 + 0.3 * label + 0.03 * seed, 0.15), 0, 1)
+    return presentation_scores(
+        {"presentation": [f"p{i}" for i in range(n)], "label": label, "species": species}, values
+    )
+
+
+def results(**change: object) -> Results:
+    settings = {"protocol": PROTOCOL, "seed": 3, "source_dev": scores(0)} | change
+    return evaluate(scores(4), **settings)
+
+
+def shown(found: Results, width: int = 100) -> str:
+    console = Console(width=width, record=True, file=None, quiet=False, force_terminal=False)
+    with console.capture() as capture:
+        console.print(results_table(found))
+    return capture.get()
+
+
+def test_every_policy_judges_the_target_at_its_own_threshold() -> None:
+    found = results(policies=("source-dev", "target-eer", "fixed:0.5"))
+    target = scores(4)
+    assert [entry.policy for entry in found.results] == ["source-dev", "target-eer", "fixed:0.5"]
+    assert [entry.test_set_choice for entry in found.results] == [False, True, False]
+    for entry in found.results:
+        rates = error_rates(target.label, target.score, entry.threshold, target.pai_species)
+        assert entry.values | {"apcer_by_species": entry.apcer_by_species} == dataclasses.asdict(rates)
+    assert len({entry.threshold for entry in found.results}) == 3
+    assert found.results[1].values["hter"] < found.results[0].values["hter"]  # the domain shift this sample was given
+    assert (found.counts.bona_fide, found.counts.attack, found.counts.frames) == (30, 60, 90)
+    assert found.counts.species == {"printer1": 30, "display1": 30}
+
+
+def test_source_dev_is_judged_at_the_first_policys_threshold() -> None:
+    found = results()
+    dev = scores(0)
+    assert found.source_dev is not None
+    assert found.source_dev.result.threshold == found.results[0].threshold
+    rates = error_rates(dev.label, dev.score, found.results[0].threshold)
+    assert found.source_dev.result.values["hter"] == rates.hter
+    assert found.source_dev.result.test_set_choice  # these very scores chose it
+    other = results(policies=("fixed:0.5",))
+    assert other.source_dev is not None
+    assert not other.source_dev.result.test_set_choice
+    assert results(source_dev=None, policies=("target-eer",)).source_dev is None
+
+
+def test_round_trip_is_exact(tmp_path) -> None:
+    for found in (results(), results(source_dev=None, policies=("fixed:0.3",), checkpoint_selection="last")):
+        path = tmp_path / "metrics.json"
+        write_results(found, path)
+        assert read_results(path) == found
+        assert [entry.name for entry in tmp_path.iterdir()] == ["metrics.json"]
+
+
+def test_the_documented_schema_is_the_one_written(tmp_path) -> None:
+    write_results(results(), tmp_path / "metrics.json")
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["schema"] == "padkit-metrics/1"
+    rates = {field.name for field in dataclasses.fields(ErrorRates)} - {"apcer_by_species"}
+    assert set(content["values"]) == {field.name for field in dataclasses.fields(Separation)}
+    assert set(content["results"][0]["values"]) == rates
+    names = {*content, *content["protocol"], *content["counts"], *content["results"][0], *content["values"], *rates}
+    names |= set(content["source_dev"])
+    assert len(names) > 30
+    undocumented = {name for name in names if f"`{name}`" not in (module.__doc__ or "")}
+    assert undocumented == set()
+
+
+def test_nothing_that_json_lacks_is_written(tmp_path) -> None:
+    broken = dataclasses.replace(results(), values={"auc": math.nan})
+    path = tmp_path / "metrics.json"
+    with pytest.raises(DataError, match="NaN or infinite"):
+        write_results(broken, path)
+    assert not path.exists()
+
+
+def test_a_newer_minor_key_is_skipped(tmp_path) -> None:
+    path = tmp_path / "metrics.json"
+    write_results(results(), path)
+    content = json.loads(path.read_text())
+    content["speed"] = {"fps": 95}
+    content["results"][0]["note"] = "new"
+    path.write_text(json.dumps(content))
+    assert read_results(path) == results()
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda c: c.update(schema="padkit-metrics/2"), "'padkit-metrics/2'"),
+        (lambda c: c.pop("seed"), "key 'seed' is missing"),
+        (lambda c: c["results"][0].pop("threshold"), "key 'threshold' is missing"),
+        (lambda c: c["results"][0].update(threshold="high"), "does not fit"),
+        (lambda c: c["results"][0].update(test_set_choice="no"), "test_set_choice"),
+        (lambda c: c["values"].update(auc=98.5), "auc is 98.5"),
+        (lambda c: c["values"].update(auc=None), "does not fit"),
+        (lambda c: c.update(values=[1]), "no object"),
+        (lambda c: c.update(protocol="a->b"), "no object"),
+        (lambda c: c.update(results=7), "does not fit"),
+    ],
+)
+def test_damaged_results_are_refused_by_name(tmp_path, damage, match: str) -> None:
+    path = tmp_path / "metrics.json"
+    write_results(results(), path)
+    content = json.loads(path.read_text())
+    damage(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=match) as caught:
+        read_results(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"schema": NaN}', "7"])
+def test_what_is_no_results_file_is_refused(tmp_path, text: str) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json"):
+        read_results(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_results(tmp_path / "none.json")
+
+
+def test_unknown_choices_are_refused() -> None:
+    with pytest.raises(SettingsError, match="Did you mean 'target-best'"):
+        results(checkpoint_selection="target_best")
+    with pytest.raises(SettingsError, match="'target_eer' is unknown"):
+        results(policies=("target_eer",))
+    with pytest.raises(SettingsError, match="none is named"):
+        results(policies=())
+    with pytest.raises(DataError, match="source-dev' needs"):
+        results(source_dev=None)
+
+
+def test_the_table_says_what_was_chosen_where() -> None:
+    found = results()
+    text = shown(found)
+    for part in ("a&b->c", "source-dev", "target-eer", "chosen on test set", "held-out source", "seed 3"):
+        assert part in text
+    assert f"{100 * found.results[0].values['hter']:.2f}" in text
+    assert f"{100 * found.values['auc']:.2f}" in text
+    assert f"{100 * found.results[0].apcer_by_species['printer1']:.2f}" in text
+    assert "imulated" not in text
+    assert "the best checkpoint on the test set" in shown(results(checkpoint_selection="target-best"))
+
+
+def test_the_table_marks_simulated_data_and_takes_names_as_they_are() -> None:
+    protocol = dataclasses.replace(PROTOCOL, simulated=True, target="[red]c", name="a&b->[red]c")
+    text = shown(results(protocol=protocol))
+    assert "(simulated data)" in text
+    assert "nothing about real faces" in text
+    assert "[red]c" in text
+
+
+def test_the_table_fits_eighty_columns() -> None:
+    lines = shown(results(), width=80).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in "".join(lines)
