@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,14 +47,14 @@ class Batch:
 
 
 def normalise(images: Tensor, size: int | None, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Resize [B, 3, H, W] images in [0, 1] to a square of `size` pixels (None keeps them) and standardise by channel."""
+    """Resize images [B, 3, H, W] in [0, 1] to `size` x `size` pixels (None: keep) and standardise each channel."""
     if size is not None and images.shape[-2:] != (size, size):
         images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
     return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
 
 
 class Teacher(nn.Module):
-    """A frozen network. `forward` takes what every part of padkit takes: RGB in [0, 1]; it resizes and normalises itself.
+    """A frozen network. `forward` takes RGB in [0, 1], as every part of padkit; it resizes and normalises itself.
 
     `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean` and `std` and implements `extract`. Whatever
     `train()` is called, a teacher stays in evaluation mode, so that its normalisation statistics never drift.
@@ -77,7 +76,7 @@ class Teacher(nn.Module):
         """Return the features of `images` [B, 3, H, W], RGB in [0, 1]."""
         return self.extract(normalise(images, self.input_size, self.mean, self.std))
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Self:  # noqa: ARG002 - the signature is torch's
         """Stay in evaluation mode; `mode` is ignored."""
         return super().train(False)
 
@@ -123,7 +122,7 @@ class Aligner(nn.Module):
         """
         return batch.images
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return named scalar losses of its own, given the student's features of the perturbed images.
 
         Args:
@@ -137,6 +136,11 @@ class Aligner(nn.Module):
         """Return the weight of each of its losses in the sum; 1 where none is named."""
         return {}
 
-    def evidence(self, batch: Batch) -> dict[str, Tensor]:
-        """Return per-image figures [B] on held-out source images (say, whether a domain guess was right) to log as means."""
+    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return per-image figures [B] on held-out source images, logged as means (was the domain guessed right?).
+
+        Args:
+            batch: A clean held-out batch.
+            features: The student's features of these clean images.
+        """
         return {}

@@ -1,0 +1,1 @@
+"""What recipes are built from: the objective, distillation, checkpoints, the run folder."""

@@ -1,0 +1,94 @@
+"""From a name to a record to a built object; errors list the alternatives and name the distribution responsible."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from padkit.errors import PluginError, closest
+from padkit.plugins import Component, Discovery, discover
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A chosen component with its resolved settings (keyword arguments) and the recipe's own options for its slot."""
+
+    role: str
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    options: Any = None
+
+
+class Catalog:
+    """All components of all installed plugins, by role and name."""
+
+    def __init__(self, discovery: Discovery | None = None) -> None:
+        self.discovery = discover() if discovery is None else discovery
+
+    def names(self, role: str) -> list[str]:
+        """Return the names usable in `role`, sorted."""
+        return sorted(c.spec.name for c in self.discovery.components if c.role == role and not c.problem)
+
+    def component(self, role: str, name: str) -> Component:
+        """Return the usable component `name`.
+
+        Raises:
+            PluginError: No plugin offers it, two do, or its plugin did not load.
+        """
+        for component in self.discovery.components:
+            if component.role == role and component.spec.name == name:
+                if component.problem:
+                    owner = component.plugin
+                    raise PluginError(f"{role} {name!r} of {owner.distribution} is not usable: {component.problem}.")
+                return component
+        failed = [p for p in self.discovery.plugins if p.problem]
+        for plugin in failed:
+            if name in (plugin.name, plugin.distribution):
+                raise PluginError(f"{role} {name!r}: plugin {plugin.name} of {plugin.distribution}: {plugin.problem}.")
+        more = f" Plugins not loaded: {', '.join(p.name for p in failed)}; see `padkit plugins`." if failed else ""
+        raise PluginError(f"unknown {role} {name!r}.{closest(name, self.names(role))}{more}")
+
+    def factory(self, role: str, name: str) -> Callable[..., Any]:
+        """Import and return the class (or function) behind `name`.
+
+        Raises:
+            PluginError: Unknown component, or its import fails (the remedy names the extra to install).
+        """
+        component = self.component(role, name)
+        return _import(component)
+
+    def build(self, role: str, name: str, settings: Mapping[str, Any], *handed: Any) -> Any:
+        """Build the component from its settings; `handed` are the positional arguments its role defines."""
+        return self.factory(role, name)(*handed, **settings)
+
+    def build_choice(self, choice: Choice | None, *handed: Any) -> Any:
+        """Build a chosen component; None, an empty slot, stays None."""
+        return None if choice is None else self.build(choice.role, choice.name, choice.settings, *handed)
+
+
+def _import(component: Component) -> Callable[..., Any]:
+    spec, plugin = component.spec, component.plugin
+    if not isinstance(spec.factory, str):
+        return spec.factory
+    module, _, attribute = spec.factory.partition(":")
+    try:
+        loaded = importlib.import_module(module)
+        target: Any = functools.reduce(getattr, attribute.split("."), loaded)
+    except Exception as error:  # a plugin's module may raise anything while it is imported
+        remedy = f"pip install {spec.extra}" if spec.extra else f"report it to the authors of {plugin.distribution}"
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise PluginError(f"{component.role} {spec.name!r} of {plugin.distribution}: {reason}; {remedy}.") from error
+    if not callable(target):
+        raise PluginError(f"{component.role} {spec.name!r} of {plugin.distribution}: {spec.factory} is not a class.")
+    return typing.cast("Callable[..., Any]", target)
+
+
+def handed_parameters(factory: Callable[..., Any]) -> set[str]:
+    """Return the names of the positional parameters, which padkit hands over and which are no settings."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds}

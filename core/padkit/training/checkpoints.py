@@ -1,0 +1,74 @@
+"""Checkpoints of a run: complete or absent, the last two kept, resumed to the step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from padkit.errors import TrainingError
+
+KEPT = 2
+_PROGRESS = "progress.json"
+
+
+@dataclass(slots=True)
+class Progress:
+    """Where training stands.
+
+    Attributes:
+        step: Optimiser steps done.
+        best_step: Step of the best source-dev evaluation so far, 0 before the first.
+        best: Its figures, negated where lower is better, so that larger is better from the first entry on.
+    """
+
+    step: int = 0
+    best_step: int = 0
+    best: list[float] = field(default_factory=list)
+
+
+def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
+    """Save everything that `accelerator` holds as `folder/step-...`, by a rename, and drop the oldest ones.
+
+    Every process calls this.
+    """
+    final = folder / f"step-{progress.step:07d}"
+    unfinished = folder / f".{final.name}"
+    if accelerator.is_main_process:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    accelerator.wait_for_everyone()
+    accelerator.save_state(str(unfinished))
+    accelerator.wait_for_everyone()
+    if accelerator.is_main_process:
+        (unfinished / _PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        shutil.rmtree(final, ignore_errors=True)
+        unfinished.rename(final)
+        for old in _complete(folder)[:-KEPT]:
+            shutil.rmtree(old)
+    accelerator.wait_for_everyone()
+
+
+def restore(accelerator: Accelerator, folder: Path) -> Progress:
+    """Load the newest checkpoint in `folder` into what `accelerator` prepared; step 0 where there is none.
+
+    Raises:
+        TrainingError: The checkpoint does not fit these settings.
+    """
+    found = _complete(folder)
+    if not found:
+        return Progress()
+    try:
+        accelerator.load_state(str(found[-1]))
+        return Progress(**json.loads((found[-1] / _PROGRESS).read_text(encoding="utf-8")))
+    except (RuntimeError, ValueError, KeyError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(
+            f"checkpoint {found[-1]} does not fit: {reason}; resume with the run's own settings."
+        ) from error
+
+
+def _complete(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("step-*") if (path / _PROGRESS).exists())

@@ -1,0 +1,125 @@
+"""Feature distillation from frozen teachers: stage-wise on maps, by angle on embeddings (DTDA; FRT-PAD, ECCV 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from padkit.errors import SettingsError
+from padkit.roles import Features, Teacher
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherOptions:
+    """How one teacher takes part.
+
+    Args:
+        loss_weight: Weight of this teacher's distillation loss in the sum.
+        use: Which of its features to imitate; `both` takes what the teacher has.
+    """
+
+    loss_weight: float = 1.0
+    use: Literal["both", "maps", "embedding"] = "both"
+
+
+class FrozenTeachers:
+    """Teachers by name, outside any module's state: never trained, saved or synchronised."""
+
+    def __init__(self, teachers: Mapping[str, Teacher]) -> None:
+        self._teachers = {name: teacher.requires_grad_(False).eval() for name, teacher in teachers.items()}
+
+    def names(self) -> list[str]:
+        """Return the teachers' names."""
+        return list(self._teachers)
+
+    def to(self, device: torch.device) -> Self:
+        """Move all teachers to `device`."""
+        for teacher in self._teachers.values():
+            teacher.to(device).to(memory_format=torch.channels_last)
+        return self
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> dict[str, Features]:
+        """Return each teacher's features of `images` [B, 3, H, W] in [0, 1], without gradient, in evaluation mode."""
+        return {name: teacher.eval()(images) for name, teacher in self._teachers.items()}
+
+
+class Distiller(nn.Module):
+    """d(F_student, F_teacher) for one teacher.
+
+    Maps are paired from the deepest backwards. A pair of different channels gets a 1x1 projection on the student's
+    side, of different size a resize of the teacher's map; equal shapes are compared as they are. A pair's distance is
+    the squared L2 distance of channel vectors normalised to length 1, averaged over positions, in [0, 4]; that of
+    embeddings is 1 - cosine, in [0, 2]. The result is the mean over map pairs plus the embedding term.
+
+    Args:
+        student: Features of the student for any one batch, to read shapes from.
+        teacher: Features of the teacher for the same batch.
+        use: Which features to compare.
+        name: Name of the teacher, for errors.
+
+    Raises:
+        SettingsError: The teacher lacks what `use` asks for.
+    """
+
+    def __init__(self, student: Features, teacher: Features, use: str = "both", name: str = "teacher") -> None:
+        super().__init__()
+        n_pairs = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
+        with_embedding = use != "maps" and teacher.embedding is not None and student.embedding is not None
+        if (
+            (use == "maps" and n_pairs == 0)
+            or (use == "embedding" and not with_embedding)
+            or not (n_pairs or with_embedding)
+        ):
+            raise SettingsError(
+                f"teachers.{name}: it gives no {use if use != 'both' else 'features'}; choose another `use`."
+            )
+        self.n_pairs = n_pairs
+        self.with_embedding = with_embedding
+        pairs = self._pairs(student, teacher)
+        self.projections = nn.ModuleList(_projection(s.shape[1], t.shape[1]) for s, t in pairs)
+        self.project_embedding: nn.Module = nn.Identity()
+        if with_embedding and student.embedding is not None and teacher.embedding is not None:
+            dims = student.embedding.shape[1], teacher.embedding.shape[1]
+            self.project_embedding = nn.Identity() if dims[0] == dims[1] else nn.Linear(*dims, bias=False)
+
+    def _pairs(self, student: Features, teacher: Features) -> list[tuple[Tensor, Tensor]]:
+        if self.n_pairs == 0:
+            return []
+        return list(zip(student.maps[-self.n_pairs :], teacher.maps[-self.n_pairs :], strict=True))
+
+    def forward(self, student: Features, teacher: Features) -> Tensor:
+        """Return the scalar distance, float32."""
+        terms: list[Tensor] = []
+        for projection, (seen, goal) in zip(self.projections, self._pairs(student, teacher), strict=True):
+            terms.append(map_distance(projection(seen), goal))
+        total = torch.stack(terms).mean() if terms else None
+        if self.with_embedding and student.embedding is not None and teacher.embedding is not None:
+            seen = self.project_embedding(student.embedding).float()
+            angle = 1 - F.cosine_similarity(seen, teacher.embedding.float(), dim=1).mean()
+            total = angle if total is None else total + angle
+        assert total is not None  # the constructor refused teachers without features
+        return total
+
+
+def map_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return the mean squared distance, in [0, 4], of unit channel vectors of two maps [B, C, h, w], [B, C, h', w']."""
+    size = (student.shape[-2], student.shape[-1])
+    if teacher.shape[-2:] != size:
+        larger = teacher.shape[-1] > size[1]
+        teacher = (
+            F.adaptive_avg_pool2d(teacher, size)
+            if larger
+            else F.interpolate(teacher, size, mode="bilinear", align_corners=False)
+        )
+    difference = F.normalize(student.float(), dim=1) - F.normalize(teacher.float(), dim=1)
+    return difference.square().sum(dim=1).mean()
+
+
+def _projection(channels: int, wanted: int) -> nn.Module:
+    return nn.Identity() if channels == wanted else nn.Conv2d(channels, wanted, kernel_size=1, bias=False)

@@ -1,0 +1,90 @@
+"""What a finished run writes: scores, metrics, the model bundle and the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from padkit.catalog import Choice
+from padkit.data.protocol import Protocol
+from padkit.data.reader import DatasetReader
+from padkit.data.table import FrameTable
+from padkit.deploy.bundle import Bundle, save_bundle
+from padkit.detector import Detector
+from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
+from padkit.evaluation.scores import Scores, write_scores
+from padkit.report.page import write_page
+from padkit.training.run import RunFolder
+
+
+def conclude(
+    run: RunFolder,
+    *,
+    target: Scores,
+    source_dev: Scores,
+    table: FrameTable,
+    protocol: Protocol,
+    reader: DatasetReader,
+    detector: Detector,
+    student: Choice,
+    policy: str,
+    selection: str,
+    seed: int,
+    settings: Mapping[str, Any],
+) -> Results:
+    """Judge the scores, write everything into the run folder, and return the results.
+
+    Args:
+        run: The run folder.
+        target: Scores of the target's presentations.
+        source_dev: Scores of held-out source presentations.
+        table: The frames.
+        protocol: Their division.
+        reader: Where they come from.
+        detector: The selected detector.
+        student: The component its student was built from.
+        policy: Threshold policy to quote first and to ship; `source-dev` and `target-eer` are always told beside it.
+        selection: How the checkpoint was selected.
+        seed: The run's seed.
+        settings: The resolved settings.
+    """
+    summary = ProtocolSummary(
+        name=protocol.name,
+        convention=protocol.convention,
+        sources=protocol.sources,
+        target=protocol.target,
+        simulated=reader.simulated,
+    )
+    results = evaluate(
+        target,
+        source_dev=source_dev,
+        protocol=summary,
+        seed=seed,
+        checkpoint_selection=selection,
+        policies=list(dict.fromkeys([policy, "source-dev", "target-eer"])),
+    )
+    write_scores(target, run.scores)
+    write_scores(source_dev, run.source_dev_scores)
+    write_results(results, run.metrics)
+    first = results.results[0]
+    bundle = Bundle(
+        student=student.name,
+        settings=student.settings,
+        image_size=reader.image_size,
+        threshold=first.threshold,
+        threshold_policy=first.policy,
+        simulated=reader.simulated,
+        provenance={"protocol": protocol.summary(table), "checkpoint_selection": selection, "settings": dict(settings)},
+    )
+    save_bundle(run.model, detector, bundle)
+    write_page(
+        run.path,
+        results=results,
+        target=target,
+        source_dev=source_dev,
+        log=run.read_log(),
+        settings=settings,
+        environment=json.loads(run.environment.read_text(encoding="utf-8")),
+    )
+    return results

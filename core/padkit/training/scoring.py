@@ -1,0 +1,93 @@
+"""Scores, embeddings and evidence of many frames, over all processes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader
+
+from padkit.data.batches import Frames
+from padkit.data.table import FrameTable
+from padkit.detector import Detector
+from padkit.evaluation.scores import Scores, presentation_scores
+from padkit.roles import Aligner, Batch
+
+FRAME_COLUMNS = (
+    "presentation", "label", "dataset", "domain", "split", "subject", "attack_type", "species", "device",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the detector said of some frames.
+
+    Attributes:
+        rows: [n] rows in the table, ascending.
+        scores: [n] P(bona fide) of each frame.
+        embeddings: [n, D] of the student.
+        domains: [n] source index of each frame, -1 for others.
+        evidence: The aligner's figures, averaged over frames.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    domains: NDArray[np.int64]
+    evidence: dict[str, float] = field(default_factory=dict)
+
+    def presentations(self, table: FrameTable) -> Scores:
+        """Return one score per presentation, the mean over its frames."""
+        return presentation_scores({name: table.column(name)[self.rows] for name in FRAME_COLUMNS}, self.scores)
+
+
+@torch.no_grad()
+def judge(
+    detector: Detector,
+    frames: Frames,
+    accelerator: Accelerator,
+    *,
+    batch_size: int,
+    workers: int = 0,
+    aligner: Aligner | None = None,
+) -> Judged:
+    """Score clean frames in evaluation mode; every process calls this and gets the whole.
+
+    Args:
+        detector: The (averaged) detector, on the accelerator's device.
+        frames: The frames to score.
+        accelerator: Shares the frames among processes and gathers.
+        batch_size: Frames per batch over all processes.
+        workers: Loader processes.
+        aligner: Where given, its evidence on these frames is gathered too; all frames must belong to source domains.
+    """
+    loader: Any = accelerator.prepare_data_loader(DataLoader(frames, batch_size=batch_size, num_workers=workers))
+    detector.eval()
+    parts: dict[str, list[torch.Tensor]] = defaultdict(list)
+    for sample in loader:
+        images = to_images(sample["image"])
+        with accelerator.autocast():
+            features = detector.student(images)
+            scores = detector.classify(features).float().softmax(dim=1)[:, 1]
+            batch = Batch(images, sample["label"], sample["domain"])
+            found = aligner.evidence(batch, features) if aligner else {}
+        assert features.embedding is not None  # classify refuses students without one
+        row = {"row": sample["index"], "domain": sample["domain"], "score": scores}
+        row |= {"embedding": features.embedding.float()} | {f"evidence.{k}": v for k, v in found.items()}
+        for name, value in accelerator.gather(row).items():
+            parts[name].append(value.cpu())
+    # The last batch is filled up by repetition where the processes do not divide it: keep each row once.
+    columns = {name: torch.cat(values).numpy() for name, values in parts.items()}
+    rows, first = np.unique(columns["row"], return_index=True)
+    evidence = {n.partition(".")[2]: float(v[first].mean()) for n, v in columns.items() if n.startswith("evidence.")}
+    return Judged(rows, columns["score"][first], columns["embedding"][first], columns["domain"][first], evidence)
+
+
+def to_images(pixels: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 [B, 3, H, W] into float32 in [0, 1] with channels last, the layout convolutions are fastest in."""
+    return pixels.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,145 @@
+"""The domain adversarial attack of DTDA (arXiv 2401.01102): a domain classifier perturbs the images it judges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from padkit.errors import SettingsError
+from padkit.roles import Aligner, Batch, Features, normalise
+
+
+class DomainClassifier(nn.Module):
+    """A small convolutional network from images [B, 3, H, W] in [0, 1] to domain logits [B, n_domains]."""
+
+    def __init__(self, n_domains: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for stage in range(4):
+            out = min(width * 2**stage, 4 * width)
+            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+            channels = out
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_domains)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the domain logits of `images`."""
+        logits: Tensor = self.layers(normalise(images, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+        return logits
+
+
+class DomainAdversarialAttack(Aligner):
+    """l-infinity projected gradient descent (Madry et al. 2018) on a domain classifier.
+
+    The classifier learns the domain of the *clean* images by cross-entropy (loss `domain`), jointly with the student.
+    The attack moves each image within `epsilon` so that the classifier no longer knows its domain; student and teachers
+    see the attacked images. That the classifier is small, convolutional and trained jointly is our choice; the paper's
+    details were not available to us.
+
+    Args:
+        epsilon: Largest change of a pixel, images being in [0, 1]; usually 1/255 to 8/255.
+        steps: Gradient steps; step length is 2.5 epsilon / steps, at most epsilon.
+        loss: `uniform` minimises KL(uniform || p(domain | image)), the literal reading of "indistinguishable";
+            `maximize` maximises the domain cross-entropy, which may push an image into another domain.
+        random_start: Start from a uniformly random perturbation instead of none.
+        attacked_share: Share of each batch that is attacked, in (0, 1]; below 1 trains on clean and attacked images
+            together.
+        width: Channels of the domain classifier's first layer.
+    """
+
+    def __init__(
+        self,
+        n_domains: int,
+        embedding_dim: int,
+        *,
+        epsilon: float = 4 / 255,
+        steps: int = 3,
+        loss: Literal["uniform", "maximize"] = "uniform",
+        random_start: bool = True,
+        attacked_share: float = 1.0,
+        width: int = 16,
+    ) -> None:
+        super().__init__(n_domains, embedding_dim)
+        if not 0 < epsilon <= 1:
+            raise SettingsError(f"aligner.epsilon {epsilon} must lie in (0, 1], as images do; 4/255 is usual.")
+        if steps < 1:
+            raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
+        if not 0 < attacked_share <= 1:
+            raise SettingsError(f"aligner.attacked_share {attacked_share} must lie in (0, 1].")
+        self.epsilon = epsilon
+        self.steps = steps
+        self.loss = loss
+        self.random_start = random_start
+        self.attacked_share = attacked_share
+        self.classifier = DomainClassifier(n_domains, width)
+
+    def perturb(self, batch: Batch) -> Tensor:
+        """Return the images with the batch's share of them attacked, [B, 3, H, W] in [0, 1]."""
+        if self.attacked_share == 1:
+            return self.attack(batch.images, batch.domains)
+        chosen = torch.rand(len(batch.images), device=batch.images.device) < self.attacked_share
+        images = batch.images.clone()
+        if chosen.any():
+            images[chosen] = self.attack(batch.images[chosen], batch.domains[chosen])
+        return images
+
+    def attack(self, images: Tensor, domains: Tensor) -> Tensor:
+        """Return attacked copies of `images`: within epsilon of them and within [0, 1], detached.
+
+        The gradient is taken with respect to the images alone, and the classifier is in evaluation mode meanwhile, so
+        neither a parameter's gradient nor a BatchNorm statistic is touched.
+        """
+        images = images.detach()
+        low, high = (images - self.epsilon).clamp(0, 1), (images + self.epsilon).clamp(0, 1)
+        step = min(2.5 * self.epsilon / self.steps, self.epsilon)
+        attacked = images.clone()
+        if self.random_start:
+            attacked = attacked + torch.empty_like(images).uniform_(-self.epsilon, self.epsilon)
+            attacked = attacked.clamp(low, high)
+        with _evaluation_mode(self.classifier), torch.enable_grad():
+            for _ in range(self.steps):
+                attacked.requires_grad_(True)
+                # Summed, not averaged: in half precision a mean over the batch would underflow.
+                (gradient,) = torch.autograd.grad(self._attack_loss(attacked, domains).sum(), attacked)
+                attacked = (attacked.detach() - step * gradient.sign()).clamp(low, high)
+        return attacked
+
+    def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
+        """Return what the attack minimises, [B]."""
+        log_p: Tensor = self.classifier(images).float().log_softmax(dim=1)
+        if self.loss == "uniform":
+            return -log_p.mean(dim=1)  # KL(uniform || p) up to the constant log(n_domains)
+        return log_p.gather(1, domains[:, None])[:, 0]
+
+    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return `domain`: the classifier's cross-entropy on the clean images; the student gets no gradient from it."""
+        return {"domain": F.cross_entropy(self.classifier(batch.images).float(), batch.domains)}
+
+    @torch.no_grad()
+    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+        """Return whether the classifier names the domain of clean and of attacked images, and the largest change."""
+        attacked = self.attack(batch.images, batch.domains)
+        with _evaluation_mode(self.classifier):
+            clean_guess = self.classifier(batch.images).argmax(dim=1)
+            attacked_guess = self.classifier(attacked).argmax(dim=1)
+        return {
+            "domain_accuracy_clean": (clean_guess == batch.domains).float(),
+            "domain_accuracy_attacked": (attacked_guess == batch.domains).float(),
+            "perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3)),
+        }
+
+
+@contextmanager
+def _evaluation_mode(module: nn.Module) -> Iterator[None]:
+    was_training = module.training
+    module.eval()
+    try:
+        yield
+    finally:
+        module.train(was_training)

@@ -1,0 +1,310 @@
+"""DTDA: dual-teacher distillation with a domain adversarial attack (arXiv 2401.01102), leave one domain out.
+
+    accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
+    accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
+    accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
+    accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
+    accelerate launch recipes/dtda.py --help                   # every option of every chosen component
+
+Accelerate's launcher owns device, precision and processes. A run leaves a folder: see `padkit.training.run`.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate import Accelerator, skip_first_batches
+from accelerate.utils import DataLoaderConfiguration, set_seed
+from rich.console import Console
+from safetensors.torch import load_file, save
+from torch.utils.data import DataLoader
+
+from padkit.catalog import Catalog
+from padkit.data.batches import BalancedBatches, Frames, augment
+from padkit.data.protocol import Protocol, leave_one_out
+from padkit.data.reader import DatasetReader
+from padkit.data.table import FrameTable, prepare
+from padkit.detector import Detector
+from padkit.errors import SettingsError, TrainingError, run_as_command
+from padkit.evaluation.metrics import separation
+from padkit.evaluation.results import results_table
+from padkit.evaluation.scores import write_atomically
+from padkit.evaluation.thresholds import check_policy
+from padkit.settings import Settings, Slot, read_settings
+from padkit.training import checkpoints
+from padkit.training.average import averaged
+from padkit.training.display import training_bar
+from padkit.training.distillation import FrozenTeachers, TeacherOptions
+from padkit.training.objective import Objective
+from padkit.training.outcome import conclude
+from padkit.training.probe import domain_probe
+from padkit.training.run import RunFolder, check_writable, open_run, resume_arguments
+from padkit.training.schedule import make_optimizer, warm_up_cosine
+from padkit.training.scoring import judge, to_images
+
+SLOTS = {
+    "data": Slot("dataset", "synthetic", required=True),
+    "student": Slot("student", "timm", required=True),
+    "aligner": Slot("aligner", "daa"),
+    "teachers": Slot("teacher", {"fr": "arcface", "fe": "stargan"}, TeacherOptions),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """DTDA: train a face presentation attack detector on source domains, test it on one it never saw.
+
+    Args:
+        target: Domain to test on; left out where the data have one domain, which is then divided itself.
+        sources: Domains to train on; all others by default.
+        out: Run folder; by default a new one under runs/.
+        resume: Continue the run (write --resume DIR).
+        seed: Seed of weights, batches, augmentation and attack.
+        epochs: Passes over the training frames.
+        max_steps: Stop after this many optimiser steps.
+        batch_size: Frames per optimiser step, over all processes, balanced over domain and class.
+        accumulate: Micro-batches an optimiser step is accumulated from.
+        optimizer: Optimiser.
+        lr: Peak learning rate; a linear warm-up precedes, a cosine to zero follows.
+        weight_decay: Weight decay.
+        warmup: Share of the steps to warm up in, in [0, 1).
+        ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
+        augment: Vary the training images (mirror, shift, zoom, light).
+        selection: Checkpoint to ship: the best on held-out source presentations, or the last.
+        policy: Threshold policy to quote first and to ship: source-dev, target-eer or fixed:VALUE.
+        tracker: Any tracker of Accelerate, or none.
+        checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
+        workers: Processes that load images; by default none on a CPU, eight at most beside a GPU.
+        strict: An unreadable image is an error; otherwise it is skipped and counted.
+    """
+
+    target: str | None = None
+    sources: list[str] | None = None
+    out: str | None = None
+    resume: bool = False
+    seed: int = 0
+    epochs: int = 5
+    max_steps: int | None = None
+    batch_size: int = 48
+    accumulate: int = 1
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    ema: float = 0.98
+    augment: bool = True
+    selection: Literal["source-dev", "last"] = "source-dev"
+    policy: str = "source-dev"
+    tracker: str = "tensorboard"
+    checkpoint_every: int = 100
+    workers: int | None = None
+    strict: bool = False
+
+
+def main() -> int:
+    """Read the settings, train, evaluate."""
+    catalog = Catalog()
+    settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
+    options = settings.recipe
+    check_policy(options.policy)
+    if options.out and not options.resume:
+        check_writable(Path(options.out))
+    accelerator = Accelerator(
+        gradient_accumulation_steps=options.accumulate,
+        log_with=None if options.tracker == "none" else options.tracker,
+        project_dir=options.out or "runs",
+        # The batch is the same whatever the number of processes: each takes a slice of it.
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+    )
+    reader: DatasetReader = catalog.build_choice(settings.one("data"))
+    with accelerator.main_process_first():
+        name, shown = settings.one("data").name, accelerator.is_main_process
+        table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
+    protocol = leave_one_out(table, options.target or reader.default_target, options.sources, seed=options.seed)
+    set_seed(options.seed)
+    objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
+    name = f"dtda-{protocol.target}-seed{options.seed}"
+    run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
+    note = " (simulated data)" if reader.simulated else ""
+    parts = ", ".join(f"{part} {len(rows)}" for part, rows in protocol.parts().items())
+    accelerator.print(
+        f"{protocol.name}{note}, convention {protocol.convention}; frames: {parts}; run folder {run.path}"
+    )
+    for warning in protocol.warnings:
+        accelerator.print(f"warning: {warning}")
+    train(accelerator, options, table, protocol, objective, run)
+    finish(accelerator, settings, table, protocol, objective.detector, run, reader)
+    return 0
+
+
+def assemble(
+    settings: Settings[Options], catalog: Catalog, protocol: Protocol, accelerator: Accelerator, image_size: int
+) -> Objective:
+    """Build student, aligner and teachers and join them in the objective."""
+    detector = Detector(catalog.build_choice(settings.one("student")))
+    choice, sources = settings.one("aligner"), protocol.sources
+    if choice and len(sources) < catalog.factory("aligner", choice.name).min_domains:
+        if "aligner.name" in settings.given:
+            cause = f"--aligner {choice.name} needs two source domains or more, there is only {sources[0]!r}"
+            raise SettingsError(f"{cause}; add a domain or use --aligner none.")
+        accelerator.print(f"One source domain ({sources[0]}): training without the aligner {choice.name}.")
+        choice = None
+    aligner = catalog.build_choice(choice, len(sources), detector.student.embedding_dim)
+    chosen = settings.many("teachers")
+    teachers = FrozenTeachers({name: catalog.build_choice(teacher) for name, teacher in chosen.items()})
+    objective = Objective(detector, aligner, teachers, {n: c.options for n, c in chosen.items()}, image_size)
+    teachers.to(accelerator.device)
+    return objective.to(memory_format=torch.channels_last)
+
+
+def train(
+    accelerator: Accelerator,
+    options: Options,
+    table: FrameTable,
+    protocol: Protocol,
+    objective: Objective,
+    run: RunFolder,
+) -> None:
+    """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
+    frames = Frames(table, protocol.train, protocol.domain_index)
+    batches = BalancedBatches(
+        frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed
+    )
+    total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
+    optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
+    schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
+    loader = DataLoader(frames, batch_sampler=batches, num_workers=loader_workers(options, accelerator))
+    model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
+    average = averaged(objective.detector, options.ema)
+    accelerator.register_for_checkpointing(average)
+    progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
+    if accelerator.is_main_process:
+        run.rewind_log(progress.step)
+    accelerator.init_trackers("tensorboard")
+
+    with training_bar(total_steps, progress.step, shown=accelerator.is_main_process) as advance:
+        while progress.step < total_steps:
+            epoch, done = divmod(progress.step, batches.steps)
+            batches.set_epoch(epoch)
+            model.train()
+            sums: dict[str, float] = defaultdict(float)
+            for position, sample in enumerate(skip_first_batches(loader, done * options.accumulate)):
+                seed_step(options, accelerator, progress.step, position)
+                with accelerator.accumulate(model):
+                    images = to_images(sample["image"])
+                    images = augment(images) if options.augment else images
+                    losses = model(images, sample["label"], sample["domain"], progress.step / total_steps)
+                    total = objective.total(losses)
+                    seen = {name: value.detach() for name, value in {**losses, "total": total}.items()}
+                    for name, value in accelerator.reduce(seen, "mean").items():
+                        sums[name] += value.item() / options.accumulate
+                    stop_unless_finite(sums, progress.step, run)
+                    accelerator.backward(total)
+                    optimizer.step()
+                    schedule.step()
+                    optimizer.zero_grad()
+                if not accelerator.sync_gradients:
+                    continue
+                average.update_parameters(objective.detector)
+                progress.step += 1
+                keep(
+                    accelerator,
+                    run,
+                    {"step": progress.step, "epoch": epoch + 1, **sums, "lr": schedule.get_last_lr()[0]},
+                )
+                advance(progress.step, sums)
+                sums.clear()
+                if progress.step == total_steps:
+                    break
+                if progress.step % options.checkpoint_every == 0 and progress.step % batches.steps:
+                    checkpoints.save(accelerator, run.checkpoints, progress)
+            validate(accelerator, options, table, protocol, objective, average.module, run, progress)
+            checkpoints.save(accelerator, run.checkpoints, progress)
+    accelerator.end_training()
+
+
+def seed_step(options: Options, accelerator: Accelerator, step: int, position: int) -> None:
+    """Seed torch anew at every micro-batch, so that a resumed run draws what an uninterrupted one would."""
+    micro = step * options.accumulate + position % options.accumulate
+    torch.manual_seed(options.seed + 1_000_003 * (micro * accelerator.num_processes + accelerator.process_index))
+
+
+def stop_unless_finite(losses: dict[str, float], step: int, run: RunFolder) -> None:
+    """Stop before a NaN reaches the weights; what was saved before stays."""
+    broken = [name for name, value in losses.items() if not math.isfinite(value)]
+    if broken:
+        kept = f"the last good checkpoint is in {run.checkpoints}"
+        raise TrainingError(f"loss {broken[0]!r} became {losses[broken[0]]} at step {step + 1}; {kept}; lower --lr.")
+
+
+def keep(accelerator: Accelerator, run: RunFolder, record: dict[str, Any]) -> None:
+    """Write one record to log.jsonl and to the trackers."""
+    if accelerator.is_main_process:
+        run.log(record)
+    accelerator.log({name: value for name, value in record.items() if name != "step"}, step=record["step"])
+
+
+def validate(
+    accelerator: Accelerator, options: Options, table: FrameTable, protocol: Protocol, objective: Objective,
+    detector: Detector, run: RunFolder, progress: checkpoints.Progress,
+) -> None:  # fmt: skip
+    """Judge held-out source presentations, log the evidence of alignment, and keep the weights if they are selected."""
+    frames = Frames(table, protocol.dev, protocol.domain_index)
+    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options, accelerator)}
+    judged = judge(detector, frames, accelerator, aligner=objective.aligner, **sizes)
+    scores = judged.presentations(table)
+    found = separation(scores.label, scores.score, scores.pai_species)
+    groups = table.column("presentation")[judged.rows]
+    probe = domain_probe(judged.embeddings, judged.domains, groups, options.seed)
+    figures = {"auc": found.auc, "eer": found.eer, **judged.evidence} | (
+        {} if probe is None else {"domain_probe": probe}
+    )
+    keep(accelerator, run, {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}})
+    accelerator.print(f"step {progress.step} source-dev: " + " ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    rank = [-found.eer, found.auc]
+    if options.selection == "last" or not progress.best or rank > progress.best:
+        progress.best, progress.best_step = rank, progress.step
+        if accelerator.is_main_process:
+            write_atomically(run.selected, save({k: v.contiguous() for k, v in detector.state_dict().items()}))
+
+
+def loader_workers(options: Options, accelerator: Accelerator) -> int:
+    """Return the number of loader processes: a CPU that trains has no core to spare."""
+    if options.workers is not None:
+        return options.workers
+    return 0 if accelerator.device.type == "cpu" else min(8, os.cpu_count() or 1)
+
+
+def finish(
+    accelerator: Accelerator, settings: Settings[Options], table: FrameTable, protocol: Protocol, detector: Detector,
+    run: RunFolder, reader: DatasetReader,
+) -> None:  # fmt: skip
+    """Evaluate the selected weights on the target, once; write scores, metrics, bundle and report; print the table."""
+    options = settings.recipe
+    accelerator.wait_for_everyone()
+    detector.load_state_dict(load_file(run.selected, device=str(accelerator.device)))
+    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options, accelerator)}
+    target, source_dev = (
+        judge(detector, Frames(table, rows, protocol.domain_index), accelerator, **sizes).presentations(table)
+        for rows in (protocol.test, protocol.dev)
+    )
+    if not accelerator.is_main_process:
+        return
+    results = conclude(
+        run, target=target, source_dev=source_dev, table=table, protocol=protocol, reader=reader, detector=detector,
+        student=settings.one("student"), policy=options.policy, selection=options.selection, seed=options.seed,
+        settings=settings.tree,
+    )  # fmt: skip
+    Console().print(results_table(results))
+    print(f"report: {run.report / 'index.html'}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_command(main))
