@@ -217,7 +217,7 @@ def _line(error: Exception) -> str:
 
 
 def _by_split(files: list[str]) -> dict[str, list[str]]:
-    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), all together if any names none."""
+    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), or all in one."""
     groups: dict[str, list[str]] = {}
     for file in files:
         words = re.split(r"[-_.]", Path(file).name.lower())
