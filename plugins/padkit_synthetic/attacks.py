@@ -1,4 +1,4 @@
-"""Presentation attack instruments: what a print or a screen that shows a captured face sends to the camera, in linear light.
+"""Presentation attack instruments: the light that a print or a screen showing a face sends to the camera.
 
 Both are evaluated on a grid `FINER` times as fine as the sensor's, so that halftone and pixel grid are sampled by the
 recapture: moire and the loss of the halftone in a blurred picture emerge, they are not drawn.
@@ -6,6 +6,7 @@ recapture: moire and the loss of the halftone in a blurred picture emerge, they 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from padkit_synthetic.imaging import (
     Indices,
     between,
     enlarged,
+    floats,
     linear_from_srgb,
     mixed,
     resized,
@@ -36,7 +38,7 @@ class Printer:
     Attributes:
         species: Name of the PAI species.
         screen: `am` (clustered dots on a rotated lattice, as a laser printer) or `fm` (scattered dots, as an inkjet).
-        pitch: Range of halftone cells across the face crop per delivered pixel (0.5 = two pixels a cell).
+        pitch: Range of halftone cells (`am`) or dots (`fm`) per photosite of the recapture.
         paper: Linear reflectance of the bare paper, RGB.
         ink: Linear reflectance of full ink cover, RGB.
         saturation: Saturation that the inks keep.
@@ -47,9 +49,9 @@ class Printer:
 
     species: str
     screen: str = "am"
-    pitch: tuple[float, float] = (0.35, 0.55)
+    pitch: tuple[float, float] = (0.55, 0.9)
     paper: tuple[float, float, float] = (0.86, 0.86, 0.84)
-    ink: tuple[float, float, float] = (0.035, 0.035, 0.04)
+    ink: tuple[float, float, float] = (0.016, 0.016, 0.019)
     saturation: float = 0.8
     gloss: tuple[float, float] = (0.0, 0.08)
     bend: float = 0.05
@@ -65,7 +67,7 @@ class Display:
     Attributes:
         species: Name of the PAI species.
         layout: `stripe` (RGB columns, LCD) or `diamond` (green on every, red and blue on every other pixel, OLED).
-        pitch: Range of display pixels per delivered pixel.
+        pitch: Range of display pixels per photosite of the recapture.
         gamma: Exponent of its electro-optical transfer.
         black: Black level as a share of peak.
         white: Linear RGB of its white relative to D65.
@@ -94,23 +96,23 @@ Instrument = Printer | Display
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where each sample of the fine grid falls on the instrument: `u`, `v` float32 [T, S, S], 0..1 across the picture."""
+    """Where each sample of the fine grid falls on the instrument: `u`, `v` [T, S, S], 0..1 across the picture."""
 
     u: Floats
     v: Floats
 
     def cells(self, count: int) -> Indices:
-        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; the outside shows the nearest edge."""
-        column = np.clip((self.u * np.float32(count)).astype(np.int32), 0, count - 1)
-        row = np.clip((self.v * np.float32(count)).astype(np.int32), 0, count - 1)
+        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside is the nearest edge."""
+        column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
+        row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
         return row * np.int32(count) + column
 
 
 def aimed(rng: np.random.Generator, frames: int, size: int, bend: float, zoom: float) -> tuple[View, Floats]:
     """Return the view of a hand-held instrument and its bending slope [T, 1, S].
 
-    The instrument is tilted, turned and shifted at random (a homography), shakes a little from frame to frame, and bends
-    as a cylinder by up to `bend`. `zoom` is the share of the shown picture that fills the camera's crop.
+    The instrument is tilted, turned and shifted at random (a homography), shakes a little from frame to frame, and
+    bends as a cylinder by up to `bend`. `zoom` is the share of the shown picture that fills the camera's crop.
     """
     axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1)[None]
     x, y = axis[:, None, :], axis[:, :, None]
@@ -121,22 +123,22 @@ def aimed(rng: np.random.Generator, frames: int, size: int, bend: float, zoom: f
 
     turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
     shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
-    reach = np.float32(zoom) * (1 + track(0.03, 0.004))
+    reach = zoom * (1 + track(0.03, 0.004))
     nearness = reach / (1 + tilt_x * x + tilt_y * y)
     u = (x * np.cos(turn) + y * np.sin(turn)) * nearness + shift_x
     v = (y * np.cos(turn) - x * np.sin(turn)) * nearness + shift_y
     curve, phase = between(rng, (-bend, bend)), between(rng, (-0.6, 0.6))
-    u = u + np.float32(curve) * (np.square(u - np.float32(phase)) - 0.3)
+    u = u + curve * (np.square(u - phase) - 0.3)
     slope = np.asarray(2 * curve * (x - phase) + np.zeros((frames, 1, 1)), np.float32)
-    half = np.float32(0.5)
-    return View(np.asarray(half + half * u, np.float32), np.asarray(half + half * v, np.float32)), slope
+    return View(floats(0.5 + 0.5 * u), floats(0.5 + 0.5 * v)), slope
 
 
 def _lattice(view: View, cells: float, degrees: float) -> Floats:
     """Return a halftone threshold in [0, 1] per sample: the sum of two waves at right angles."""
-    across = np.float32(2 * np.pi * cells * np.cos(np.radians(degrees)))
-    down = np.float32(2 * np.pi * cells * np.sin(np.radians(degrees)))
-    return 0.5 + 0.25 * (np.cos(across * view.u + down * view.v) + np.cos(across * view.v - down * view.u))
+    across = 2 * math.pi * cells * math.cos(math.radians(degrees))
+    down = 2 * math.pi * cells * math.sin(math.radians(degrees))
+    waves = np.cos(across * view.u + down * view.v) + np.cos(across * view.v - down * view.u)
+    return floats(0.5 + 0.25 * waves)
 
 
 def _spread_of_lattice() -> Floats:
@@ -166,39 +168,44 @@ def printed(
     picture = np.clip(mixed(picture, saturation_matrix(printer.saturation)), 0, 1)
     # Encoding in the eye's steps keeps dark tones apart over a table of 256 coverages.
     cover = 1 - np.sqrt(picture).reshape(3, -1)
-    shown = np.clip(cover, 0, 1) ** np.float32(between(rng, (0.85, 1.15)))
+    shown = np.clip(cover, 0, 1) ** between(rng, (0.85, 1.15))
     if printer.screen == "am":
         shown = _spread_of_lattice()[(shown * 255).astype(np.uint8)]
     cells = between(rng, printer.pitch) * size / zoom
     index = view.cells(raster)
+    # Dots smaller than a sample are seen as their mean: what is left of their contrast falls with their number.
+    contrast = 1.0 if printer.screen == "am" else min(1.0, 0.6 * fine / cells)
     result = np.empty((pictures.shape[0], 3, fine, fine), np.float32)
     for channel, angle in enumerate((15.0, 75.0, 45.0)):
         if printer.screen == "am":
             threshold = _lattice(view, cells, angle)
         else:
             tile = rng.random((NOISE_SIDE, NOISE_SIDE), np.float32)
-            threshold = _tiled(tile, view, 1.6 * cells)
-        dots = np.clip((shown[channel].take(index) - threshold) * 4 + 0.5, 0, 1)
+            threshold = _tiled(tile, view, cells)
+        tone = shown[channel].take(index)
+        dots = np.clip((tone - threshold) * 4 + 0.5, 0, 1)
+        if contrast < 1:
+            dots = tone + contrast * (dots - tone)
         low, high = printer.ink[channel] ** 0.5, printer.paper[channel] ** 0.5
         # Light spreads inside paper (Yule-Nielsen, n = 2): cover mixes square roots of reflectance.
-        result[:, channel] = np.square(np.float32(high) - dots * np.float32(high - low))
+        result[:, channel] = np.square(high - dots * (high - low))
     fibre = _tiled(rng.standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32), view, 0.9 * size)
     lamp = _facing(light, slope) * (1 + 0.08 * smooth_noise(rng, 3, fine))
     shade = lamp[:, None] * light.key[None, :, None, None] + light.ambient[None, :, None, None]
-    result *= shade * (1 + np.float32(printer.fibre) * fibre[:, None])
+    result *= shade * (1 + printer.fibre * fibre[:, None])
     return result + _gloss(light, slope, between(rng, printer.gloss), fine, rng)
 
 
 def _tiled(tile: Floats, view: View, count: float) -> Floats:
-    column = (view.u * np.float32(count)).astype(np.int32) & (NOISE_SIDE - 1)
-    row = (view.v * np.float32(count)).astype(np.int32) & (NOISE_SIDE - 1)
+    column = (view.u * count).astype(np.int32) & (NOISE_SIDE - 1)
+    row = (view.v * count).astype(np.int32) & (NOISE_SIDE - 1)
     return tile.ravel().take((row << 8) | column)
 
 
 def _facing(light: Light, slope: Floats) -> Floats:
     """Return the Lambert factor [T, 1, S] of a surface bent along x."""
     right, _, out = light.direction
-    return np.clip((out - slope * np.float32(right)) / np.sqrt(1 + slope * slope), 0.05, 1).astype(np.float32)
+    return floats(np.clip((out - slope * right) / np.sqrt(1 + slope * slope), 0.05, 1))
 
 
 def _gloss(light: Light, slope: Floats, strength: float, size: int, rng: np.random.Generator) -> Floats:
@@ -207,19 +214,19 @@ def _gloss(light: Light, slope: Floats, strength: float, size: int, rng: np.rand
     right, down, _ = light.direction
     place_x, place_y = 0.8 * right + between(rng, (-0.5, 0.5)), 0.8 * down + between(rng, (-0.5, 0.5))
     spot = np.exp(-1.5 * np.square(axis[None, None, :] + 3 * slope - place_x)) * np.exp(
-        -1.5 * np.square(axis[None, :, None] - np.float32(place_y))
+        -1.5 * np.square(axis[None, :, None] - place_y)
     )
     return np.asarray(strength * spot[:, None] * light.key[None, :, None, None], np.float32)
 
 
 def _pixel_grid(view: View, display: Display, columns: float) -> list[Floats]:
     """Return each channel's emission within the pixel raster, three arrays [T, S, S] of mean 1."""
-    wave = np.float32(2 * np.pi)
-    across, down = view.u * np.float32(columns), view.v * np.float32(columns)
-    gap = 1 + np.float32(0.5 * display.depth) * np.cos(wave * down)
-    depth = np.float32(display.depth)
+    wave = 2 * np.pi
+    across, down = view.u * columns, view.v * columns
+    gap = 1 + (0.5 * display.depth) * np.cos(wave * down)
+    depth = display.depth
     if display.layout == "stripe":
-        return [gap * (1 + depth * np.cos(wave * (across - np.float32((c + 0.5) / 3)))) for c in range(3)]
+        return [gap * (1 + depth * np.cos(wave * (across - ((c + 0.5) / 3)))) for c in range(3)]
     slanted, straight = wave * 0.5 * (across + down), wave * across
     sparse = np.cos(slanted) * np.cos(wave * 0.5 * (across - down))
     return [1 + depth * sparse, gap * (1 + 0.6 * depth * np.cos(straight)), 1 - depth * sparse]
@@ -244,20 +251,20 @@ def replayed(
     raster = max(48, round(columns))
     index = view.cells(raster)
     grid = _pixel_grid(view, display, float(raster))
-    table = srgb_table() ** np.float32(display.gamma / 2.2)
+    table = srgb_table() ** (display.gamma / 2.2)
     emission = np.empty((frames, 3, raster, raster), np.float32)
     for frame in range(frames):
         emission[frame] = table[resized(pictures[frame], raster).transpose(2, 0, 1)]
     emission = np.clip(mixed(emission, saturation_matrix(display.saturation)), 0, 1)
-    emission = np.float32(display.black) + np.float32(1 - display.black) * emission
+    emission = display.black + (1 - display.black) * emission
     result = np.empty((frames, 3, fine, fine), np.float32)
     for channel in range(3):
         for frame in range(frames):
             result[frame, channel] = emission[frame, channel].ravel().take(index[frame])
-        result[:, channel] *= grid[channel] * np.float32(display.white[channel])
+        result[:, channel] *= grid[channel] * (display.white[channel])
     result *= _bands(frames, fine, between(rng, display.bands), rng)
     brightness = float(light.key[1] + light.ambient[1]) * between(rng, (0.8, 1.8))
-    return result * np.float32(brightness) + _reflection(light, between(rng, display.reflectance), fine, rng)
+    return result * brightness + _reflection(light, between(rng, display.reflectance), fine, rng)
 
 
 def _bands(frames: int, size: int, strength: float, rng: np.random.Generator) -> Floats:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from padkit_synthetic.imaging import Bytes, Floats, between, blurred, luminance, mixed, saturation_matrix
+from padkit_synthetic.imaging import Bytes, Floats, between, blurred, floats, luminance, mixed, saturation_matrix
 
 Range = tuple[float, float]
 
@@ -57,7 +57,7 @@ class Camera:
 def vignetted(image: Floats, loss: float) -> Floats:
     """Return the irradiance dimmed towards the corners by `loss` (a quadratic fit of the cos^4 law)."""
     axis = np.linspace(-1, 1, image.shape[-1], dtype=np.float32)
-    return image * (1 - np.float32(0.5 * loss) * (axis[:, None] ** 2 + axis[None, :] ** 2))
+    return image * (1 - (0.5 * loss) * (axis[:, None] ** 2 + axis[None, :] ** 2))
 
 
 def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
@@ -67,7 +67,7 @@ def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
     whole = luminance(image[..., ::4, ::4]).mean()
     metered = float(0.7 * centre + 0.3 * whole)
     gains = np.exp(0.02 * rng.standard_normal((image.shape[0], 1, 1, 1))).astype(np.float32)
-    return image * (gains * np.float32(target / max(metered, 1e-6)))
+    return image * (gains * (target / max(metered, 1e-6)))
 
 
 def mosaicked(image: Floats) -> Floats:
@@ -80,19 +80,19 @@ def mosaicked(image: Floats) -> Floats:
 
 def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.Generator) -> Floats:
     """Return the mosaic with photon shot noise (Gaussian limit) and read noise, clipped and quantised to 10 bits."""
-    variance = np.maximum(mosaic, 0) * np.float32(1 / full_well) + np.float32((read_noise / full_well) ** 2)
+    variance = np.maximum(mosaic, 0) * (1 / full_well) + ((read_noise / full_well) ** 2)
     noisy = mosaic + np.sqrt(variance) * rng.standard_normal(mosaic.shape, np.float32)
-    return np.round(np.clip(noisy, 0, 1) * 1023) * np.float32(1 / 1023)
+    return floats(np.round(np.clip(noisy, 0, 1) * 1023) * (1 / 1023))
 
 
 def demosaicked(mosaic: Floats) -> Floats:
     """Return planar images [T, 3, H, W] by bilinear interpolation of an RGGB mosaic [T, H, W]."""
     padded = np.pad(mosaic, [(0, 0), (1, 1), (1, 1)], mode="reflect")
     centre = mosaic
-    sides = (padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]) * np.float32(0.5)
-    above = (padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]) * np.float32(0.5)
-    diagonal = (padded[:, :-2, :-2] + padded[:, :-2, 2:] + padded[:, 2:, :-2] + padded[:, 2:, 2:]) * np.float32(0.25)
-    cross = (sides + above) * np.float32(0.5)
+    sides = (padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]) * 0.5
+    above = (padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]) * 0.5
+    diagonal = (padded[:, :-2, :-2] + padded[:, :-2, 2:] + padded[:, 2:, :-2] + padded[:, 2:, 2:]) * 0.25
+    cross = (sides + above) * 0.5
     result = np.empty((mosaic.shape[0], 3, *mosaic.shape[1:]), np.float32)
     for channel, (row, column) in ((0, (0, 0)), (2, (1, 1))):
         plane, other_row, other_column = result[:, channel], 1 - row, 1 - column
@@ -108,21 +108,21 @@ def demosaicked(mosaic: Floats) -> Floats:
 
 
 def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
-    """Return the image white-balanced towards a grey world, imperfectly: by 80 % and with a random error per channel."""
+    """Return the image white-balanced towards a grey world: by 80 % and with a random error per channel."""
     means = np.maximum(image[..., ::4, ::4].mean(axis=(0, 2, 3)), 1e-4)
     grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than a grey world
     gains = (means[1] / means * grey) ** 0.8 * np.exp(error * rng.standard_normal(3))
     gains[1] = 1.0
-    return image * np.clip(gains, 0.4, 2.8).astype(np.float32)[None, :, None, None]
+    return image * floats(np.clip(gains, 0.4, 2.8))[None, :, None, None]
 
 
 def toned(image: Floats, contrast: float) -> Bytes:
     """Return gamma-encoded uint8 images of linear images: the sRGB curve blended with an S-curve."""
     level = np.arange(4096, dtype=np.float32) / 4095
     encoded = np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
-    curved = encoded + np.float32(contrast) * (encoded * encoded * (3 - 2 * encoded) - encoded)
-    table = np.round(255 * curved).astype(np.uint8)
-    return table[np.clip(image * np.float32(4095), 0, 4095).astype(np.uint16)]
+    curved = encoded + contrast * (encoded * encoded * (3 - 2 * encoded) - encoded)
+    table: Bytes = np.round(255 * curved).astype(np.uint8)
+    return table.take(np.clip(image * 4095, 0, 4095).astype(np.uint16))
 
 
 def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes:
@@ -155,9 +155,7 @@ def capture(scene: Floats, camera: Camera, size: int, rng: np.random.Generator) 
     image = vignetted(image, camera.vignetting)
     image = exposed(image, between(rng, camera.exposure), rng)
     leak = camera.crosstalk
-    image = mixed(
-        image, np.full((3, 3), leak / 2, np.float32) + np.float32(1 - 1.5 * leak) * np.eye(3, dtype=np.float32)
-    )
+    image = mixed(image, np.full((3, 3), leak / 2, np.float32) + (1 - 1.5 * leak) * np.eye(3, dtype=np.float32))
     mosaic = sensed(mosaicked(image), between(rng, camera.full_well), camera.read_noise, rng)
     image = balanced(demosaicked(mosaic), camera.balance_error, rng)
     image = mixed(image, saturation_matrix(camera.saturation * (1 + 1.2 * leak)))

@@ -21,27 +21,22 @@ FRAMES = ("101010", "2a1a10", "6b1f1f", "9a9a9a", "24364f")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """A person. Lengths are in units of half the side of a tight face crop; y grows downwards, x to the right.
+class FaceShape:
+    """Geometry of a face; lengths in units of half the side of a tight crop, y downwards, x to the right.
 
     Attributes:
         head_width, head_height, depth: Semi-axes of the head.
         jaw: Narrowing of the lower face, 0 (square) to 0.5 (pointed).
         cheek, chin, brow_ridge: Heights of the bumps.
-        eye_x, eye_y, eye_width, eye_height, eye_slant: Place and shape of the eyes.
-        iris_radius: Radius of the iris.
+        eye_spread: Distance of an eye from the middle, share of the head's width.
+        eye_y, eye_width, eye_height, eye_slant, iris_radius: The eyes.
         brow_gap, brow_arch, brow_weight, brow_length: Eyebrows: distance above the eye, arch, thickness, half length.
         nose_width, nose_y, nose_height, nose_bridge: Nose: half width, y of the tip, projection, width of the bridge.
         mouth_y, mouth_width, lip_upper, lip_lower: Mouth.
-        hairline, hair_arch, hair_part, hair_volume, hair_length: Hair: y of the hairline at the centre, its arch, side of
-            the parting, thickness beyond the skull, y where the sides end.
-        bald: The crown carries no hair.
-        skin, lips, iris, hair, clothing, frame: Linear RGB albedos [3].
-        oiliness: Strength of the skin's specular reflection.
-        blotches: Strength of the skin's texture.
-        glasses, beard, young: Attributes; `frame_round` is the shape of the glasses, 0 round to 1 rectangular.
-        hair_group: `dark`, `brown`, `fair` or `grey`.
-        texture_seed: Seed of skin and hair texture.
+        hairline, hair_arch, hair_part, hair_volume: Hair: y of the hairline at the parting, its arch, x of the parting,
+            thickness beyond the skull.
+        frame_round: Shape of the glasses, 0 round to 1 rectangular.
+        oiliness, blotches: Strength of the skin's specular reflection and of its texture.
     """
 
     head_width: float
@@ -51,7 +46,7 @@ class Identity:
     cheek: float
     chin: float
     brow_ridge: float
-    eye_x: float
+    eye_spread: float
     eye_y: float
     eye_width: float
     eye_height: float
@@ -73,21 +68,79 @@ class Identity:
     hair_arch: float
     hair_part: float
     hair_volume: float
-    hair_length: float
-    bald: bool
+    frame_round: float
+    oiliness: float
+    blotches: float
+
+    @property
+    def eye_x(self) -> float:
+        """Distance of an eye's centre from the middle of the face."""
+        return self.head_width * self.eye_spread
+
+
+SHAPE_RANGES: dict[str, tuple[float, float]] = {
+    "head_width": (0.56, 0.74),
+    "head_height": (0.82, 0.96),
+    "depth": (0.62, 0.78),
+    "jaw": (0.08, 0.40),
+    "cheek": (0.0, 0.075),
+    "chin": (0.01, 0.09),
+    "brow_ridge": (0.0, 0.06),
+    "eye_spread": (0.38, 0.50),
+    "eye_y": (-0.16, -0.02),
+    "eye_width": (0.10, 0.155),
+    "eye_height": (0.035, 0.068),
+    "eye_slant": (-0.22, 0.16),
+    "iris_radius": (0.046, 0.058),
+    "brow_gap": (0.10, 0.18),
+    "brow_arch": (0.0, 0.07),
+    "brow_weight": (0.012, 0.036),
+    "brow_length": (0.13, 0.19),
+    "nose_width": (0.075, 0.15),
+    "nose_y": (0.18, 0.33),
+    "nose_height": (0.13, 0.27),
+    "nose_bridge": (0.35, 0.6),
+    "mouth_y": (0.46, 0.57),
+    "mouth_width": (0.17, 0.28),
+    "lip_upper": (0.018, 0.055),
+    "lip_lower": (0.03, 0.075),
+    "hairline": (-0.70, -0.42),
+    "hair_arch": (-0.25, 0.35),
+    "hair_part": (-0.4, 0.4),
+    "hair_volume": (0.03, 0.17),
+    "frame_round": (0.0, 1.0),
+    "oiliness": (0.015, 0.07),
+    "blotches": (0.03, 0.12),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """A person.
+
+    Attributes:
+        shape: Geometry of the face.
+        skin, lips, iris, hair, clothing, frame: Linear RGB albedos [3].
+        hair_group: `dark`, `brown`, `fair` or `grey`.
+        hair_length: y where the hair at the sides ends.
+        bald: The crown carries no hair.
+        glasses, beard, young: Attributes.
+        texture_seed: Seed of skin and hair texture.
+    """
+
+    shape: FaceShape
     skin: Floats
     lips: Floats
     iris: Floats
     hair: Floats
     clothing: Floats
     frame: Floats
-    frame_round: float
-    oiliness: float
-    blotches: float
+    hair_group: str
+    hair_length: float
+    bald: bool
     glasses: bool
     beard: bool
     young: bool
-    hair_group: str
     texture_seed: int
 
     def attributes(self, smile: bool) -> tuple[str, ...]:
@@ -127,78 +180,52 @@ class Motion:
     gaze_y: Floats
 
 
-def _skin(rng: np.random.Generator) -> Floats:
+def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
+    """Return how dark the skin is in [0, 1], and its albedo."""
     place = between(rng, (0.0, len(SKIN_TONES) - 1.001))
     low = int(place)
     tones = [linear_from_hex(code) for code in SKIN_TONES[low : low + 2]]
     tone = tones[0] ** (1 - (place - low)) * tones[1] ** (place - low)
     redness = between(rng, (-0.07, 0.1))
-    return np.asarray(0.85 * tone * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness]), np.float32)
+    albedo = 0.85 * tone * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness]) + 0.012
+    return place / (len(SKIN_TONES) - 1), np.asarray(albedo, np.float32)
 
 
-def _hair(rng: np.random.Generator, young: bool) -> tuple[str, Floats]:
-    shares = (0.46, 0.16, 0.36, 0.02) if young else (0.34, 0.12, 0.24, 0.30)
-    group = ("dark", "brown", "fair", "grey")[int(rng.choice(4, p=shares))]
+def _hair(rng: np.random.Generator, young: bool, darkness: float) -> tuple[str, Floats]:
+    """Return the group and the albedo of the hair; fair hair is rarer with dark skin, grey hair with youth."""
+    shares = np.array([0.34, 0.14, 0.50 * (1 - 0.75 * darkness), 0.02 if young else 0.32])
+    group = ("dark", "brown", "fair", "grey")[int(rng.choice(4, p=shares / shares.sum()))]
     palette = {"dark": DARK_HAIR, "brown": BROWN_HAIR, "fair": FAIR_HAIR, "grey": GREY_HAIR}[group]
-    colour = linear_from_hex(palette[int(rng.integers(len(palette)))])
-    return group, np.asarray(colour * rng.uniform(0.85, 1.15, 3), np.float32)
+    colour = linear_from_hex(_one_of(palette, rng))
+    return group, np.asarray(colour * rng.uniform(0.88, 1.12, 3), np.float32)
+
+
+def _one_of(palette: tuple[str, ...], rng: np.random.Generator) -> str:
+    return palette[int(rng.integers(len(palette)))]
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
     """Return a random person: strongly varied geometry and colour, so that identities can be told apart."""
     young = bool(rng.random() < 0.55)
-    bearded = bool(rng.random() < 0.32)
-    group, hair = _hair(rng, young)
-    skin = _skin(rng)
-    long_hair = bool(rng.random() < (0.12 if bearded else 0.5))
-    bald = bool(rng.random() < (0.03 if young else 0.14)) and not long_hair
-    draw = lambda low, high: between(rng, (low, high))  # noqa: E731 -- a local shorthand for forty draws
-    width = draw(0.56, 0.74)
+    beard = bool(rng.random() < 0.32)
+    darkness, skin = _skin(rng)
+    hair_group, hair = _hair(rng, young, darkness)
+    long_hair = bool(rng.random() < (0.12 if beard else 0.5))
+    lips = [between(rng, bounds) for bounds in ((0.75, 1.05), (0.38, 0.62), (0.42, 0.68))]
     return Identity(
-        head_width=width,
-        head_height=draw(0.82, 0.96),
-        depth=draw(0.62, 0.78),
-        jaw=draw(0.08, 0.40),
-        cheek=draw(0.0, 0.075),
-        chin=draw(0.01, 0.09),
-        brow_ridge=draw(0.0, 0.06),
-        eye_x=width * draw(0.38, 0.50),
-        eye_y=draw(-0.16, -0.02),
-        eye_width=draw(0.10, 0.155),
-        eye_height=draw(0.035, 0.068),
-        eye_slant=draw(-0.22, 0.16),
-        iris_radius=draw(0.046, 0.058),
-        brow_gap=draw(0.10, 0.18),
-        brow_arch=draw(0.0, 0.07),
-        brow_weight=draw(0.012, 0.036),
-        brow_length=draw(0.13, 0.19),
-        nose_width=draw(0.075, 0.15),
-        nose_y=draw(0.18, 0.33),
-        nose_height=draw(0.13, 0.27),
-        nose_bridge=draw(0.35, 0.6),
-        mouth_y=draw(0.46, 0.57),
-        mouth_width=draw(0.17, 0.28),
-        lip_upper=draw(0.018, 0.055),
-        lip_lower=draw(0.03, 0.075),
-        hairline=draw(-0.66, -0.42) - (0.0 if young else 0.08),
-        hair_arch=draw(-0.25, 0.35),
-        hair_part=draw(-0.4, 0.4),
-        hair_volume=draw(0.03, 0.17),
-        hair_length=draw(0.5, 1.4) if long_hair else draw(-0.25, 0.05),
-        bald=bald,
+        shape=FaceShape(**{name: between(rng, bounds) for name, bounds in SHAPE_RANGES.items()}),
         skin=skin,
-        lips=np.asarray(skin * np.array([draw(0.75, 1.05), draw(0.38, 0.62), draw(0.42, 0.68)]), np.float32),
-        iris=linear_from_hex(IRISES[int(rng.integers(len(IRISES)))]) * np.float32(1.3),
+        lips=np.asarray(skin * np.array(lips), np.float32),
+        iris=linear_from_hex(_one_of(IRISES, rng)) * 1.3,
         hair=hair,
         clothing=linear_from_srgb(rng.integers(15, 225, (1, 1, 3), np.uint8))[:, 0, 0],
-        frame=linear_from_hex(FRAMES[int(rng.integers(len(FRAMES)))]),
-        frame_round=draw(0.0, 1.0),
-        oiliness=draw(0.015, 0.07),
-        blotches=draw(0.03, 0.12),
+        frame=linear_from_hex(_one_of(FRAMES, rng)),
+        hair_group=hair_group,
+        hair_length=between(rng, (0.5, 1.4) if long_hair else (-0.25, 0.05)),
+        bald=bool(rng.random() < (0.03 if young else 0.14)) and not long_hair,
         glasses=bool(rng.random() < 0.35),
-        beard=bearded,
+        beard=beard,
         young=young,
-        hair_group=group,
         texture_seed=int(rng.integers(2**31)),
     )
 

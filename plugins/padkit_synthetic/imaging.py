@@ -1,16 +1,22 @@
-"""Small image arithmetic that every stage shares; images are planar float32, linear light unless a name says otherwise."""
+"""Small image arithmetic that every stage shares; images are planar float32 in linear light."""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.int32]
+
+
+def floats(values: ArrayLike) -> Floats:
+    """Return `values` as float32, without a copy where they are so already."""
+    return np.asarray(values, np.float32)
 
 
 def generator(*key: int) -> np.random.Generator:
@@ -59,20 +65,21 @@ def smooth_noise(rng: np.random.Generator, cells: int, size: int) -> Floats:
     return enlarged(rng.standard_normal((cells, cells), np.float32), size)
 
 
-def smoothstep(values: Floats, low: float, high: float) -> Floats:
+def smoothstep(values: NDArray[Any], low: float, high: float) -> Floats:
     """Return 0 below `low`, 1 above `high` and a smooth ramp between; the bounds may come in falling order."""
-    ramp = np.clip((values - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
+    ramp = floats(np.clip((values - low) * (1.0 / (high - low)), 0, 1))
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def bump(squared: Floats) -> Floats:
+def bump(squared: NDArray[Any]) -> Floats:
     """Return exp(-squared): a Gaussian bump over a squared, scaled distance."""
-    return np.exp(-squared)
+    return floats(np.exp(-squared))
 
 
 def luminance(image: Floats) -> Floats:
     """Return the luminance of planar images [..., 3, H, W] as [..., H, W] (Rec. 709 weights)."""
-    return 0.2126 * image[..., 0, :, :] + 0.7152 * image[..., 1, :, :] + 0.0722 * image[..., 2, :, :]
+    red, green, blue = (image[..., channel, :, :] for channel in range(3))
+    return floats(0.2126 * red + 0.7152 * green + 0.0722 * blue)
 
 
 def mixed(image: Floats, matrix: Floats) -> Floats:
@@ -89,7 +96,7 @@ def mixed(image: Floats, matrix: Floats) -> Floats:
 def saturation_matrix(amount: float) -> Floats:
     """Return the mixing matrix [3, 3] that keeps luminance and scales saturation by `amount`."""
     weights = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
-    return (amount * np.eye(3, dtype=np.float32) + np.float32(1 - amount) * np.repeat(weights, 3, 0)).astype(np.float32)
+    return (amount * np.eye(3, dtype=np.float32) + (1 - amount) * np.repeat(weights, 3, 0)).astype(np.float32)
 
 
 @cache
@@ -111,12 +118,12 @@ def _blurred_rows(image: Floats, taps: tuple[tuple[int, float], ...], step: int)
     result = np.zeros((*image.shape[:-2], count, image.shape[-1]), np.float32)
     for offset, weight in taps:
         start = offset + before
-        result += np.float32(weight) * padded[..., start : start + stop : step, :]
+        result += weight * padded[..., start : start + stop : step, :]
     return result
 
 
 def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
-    """Return planar images [..., H, W] blurred by a Gaussian and sampled at every `step`-th position: [..., H/step, W/step].
+    """Return planar images [..., H, W] blurred by a Gaussian and sampled at every `step`-th position.
 
     Args:
         image: Irradiance on a grid `step` times as fine as the result.
@@ -140,4 +147,4 @@ def blackbody(kelvin: float) -> Floats:
     """
     wavelengths = np.array([610e-9, 550e-9, 465e-9])
     ratio = np.expm1(0.014387769 / (wavelengths * 6500.0)) / np.expm1(0.014387769 / (wavelengths * kelvin))
-    return (ratio / ratio[1]).astype(np.float32)
+    return floats(ratio / ratio[1])

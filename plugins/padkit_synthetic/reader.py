@@ -258,6 +258,6 @@ class FacesReader(DatasetReader):
             if subject < self.identities and number < self.images:
                 return subject, number
         raise DataError(
-            f"portrait {name!r} is not part of dataset 'faces' with {self.identities} identities of {self.images} images: "
+            f"portrait {name!r} is not part of dataset 'faces' ({self.identities} identities of {self.images} images): "
             "take presentations from records() of a reader with the same settings."
         )

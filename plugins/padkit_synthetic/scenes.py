@@ -44,8 +44,8 @@ def draw_light(place: Place, rng: np.random.Generator) -> Light:
     direction = (np.sin(side) * np.cos(up), -np.sin(up), np.cos(side) * np.cos(up))
     return Light(
         direction=(float(direction[0]), float(direction[1]), float(direction[2])),
-        key=blackbody(between(rng, place.kelvin)) * np.float32(1 - share),
-        ambient=blackbody(between(rng, place.surround_kelvin)) * np.float32(share),
+        key=blackbody(between(rng, place.kelvin)) * (1 - share),
+        ambient=blackbody(between(rng, place.surround_kelvin)) * share,
         softness=between(rng, place.softness),
     )
 
@@ -54,7 +54,7 @@ def draw_background(place: Place, light: Light, size: int, rng: np.random.Genera
     """Return the radiance [3, size, size] of the background, out of focus."""
     coarse = 40
     tint = rng.uniform(0.85, 1.1, 3).astype(np.float32)
-    albedo = np.ones((3, coarse, coarse), np.float32) * (np.float32(between(rng, place.wall)) * tint)[:, None, None]
+    albedo = np.ones((3, coarse, coarse), np.float32) * (between(rng, place.wall) * tint)[:, None, None]
     for _ in range(place.clutter):
         left, top = rng.integers(0, coarse, 2)
         wide, tall = rng.integers(3, 16, 2)
@@ -67,6 +67,6 @@ def draw_background(place: Place, light: Light, size: int, rng: np.random.Genera
     if rng.random() < place.window:
         left, top = rng.integers(-8, coarse - 6, 2)
         wide, tall = rng.integers(8, 20, 2)
-        sky = np.float32(between(rng, (1.2, 3.0)))
+        sky = between(rng, (1.2, 3.0))
         radiance[:, max(top, 0) : top + tall, max(left, 0) : left + wide] = sky * np.array([[[0.92]], [[1.0]], [[1.1]]])
     return np.stack([np.clip(enlarged(plane, size), 0.002, None) for plane in radiance])

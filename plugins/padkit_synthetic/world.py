@@ -1,4 +1,4 @@
-"""The simulated world as data: four domains, their cameras, places and attack instruments, and the sizes to choose from."""
+"""The simulated world as data: four domains with their cameras, places and attack instruments, and the sizes."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ DOMAINS = (
             window=0.15,
         ),
         instruments=(
-            Printer(species="laser-plain", screen="am", pitch=(0.36, 0.5), bend=0.06, gloss=(0.0, 0.06)),
-            Printer(species="inkjet-matte", screen="fm", pitch=(0.5, 0.75), saturation=0.9, bend=0.04, fibre=0.03),
+            Printer(species="laser-plain", screen="am", pitch=(0.5, 0.8), bend=0.06, gloss=(0.0, 0.06)),
+            Printer(species="inkjet-matte", screen="fm", pitch=(2.6, 4.2), saturation=0.9, bend=0.04, fibre=0.03),
             Display(species="tablet-ips", layout="stripe", pitch=(0.8, 1.15), white=(0.97, 1.0, 1.06)),
             Display(species="phone-lcd", layout="stripe", pitch=(1.1, 1.6), black=0.006, reflectance=(0.02, 0.07)),
         ),
@@ -104,7 +104,7 @@ DOMAINS = (
         ),
         instruments=(
             Printer(
-                species="photo-glossy", screen="fm", pitch=(0.6, 0.9), saturation=1.0, gloss=(0.05, 0.3), fibre=0.01
+                species="photo-glossy", screen="fm", pitch=(3.5, 5.5), saturation=1.0, gloss=(0.05, 0.3), fibre=0.01
             ),
             Display(species="phone-oled", layout="diamond", pitch=(1.0, 1.5), white=(0.95, 1.0, 1.12), black=0.0),
             Display(species="monitor-va", layout="stripe", pitch=(0.6, 0.9), black=0.002, bands=(0.0, 0.1)),
@@ -143,13 +143,13 @@ DOMAINS = (
             Printer(
                 species="laser-recycled",
                 screen="am",
-                pitch=(0.28, 0.42),
+                pitch=(0.55, 0.95),
                 paper=(0.78, 0.77, 0.72),
                 fibre=0.04,
                 bend=0.08,
             ),
             Printer(
-                species="photo-lab", screen="fm", pitch=(0.8, 1.2), saturation=0.95, gloss=(0.02, 0.2), fibre=0.006
+                species="photo-lab", screen="fm", pitch=(4.0, 6.0), saturation=0.95, gloss=(0.02, 0.2), fibre=0.006
             ),
             Display(
                 species="laptop-tn", layout="stripe", pitch=(0.55, 0.85), gamma=2.0, black=0.012, bands=(0.02, 0.14)
@@ -186,9 +186,9 @@ DOMAINS = (
         ),
         instruments=(
             Printer(
-                species="laser-poster", screen="am", pitch=(0.3, 0.46), saturation=0.85, bend=0.03, gloss=(0.0, 0.12)
+                species="laser-poster", screen="am", pitch=(0.4, 0.7), saturation=0.85, bend=0.03, gloss=(0.0, 0.12)
             ),
-            Printer(species="inkjet-photo", screen="fm", pitch=(0.6, 0.95), saturation=0.95, gloss=(0.03, 0.25)),
+            Printer(species="inkjet-photo", screen="fm", pitch=(3.0, 5.0), saturation=0.95, gloss=(0.03, 0.25)),
             Display(species="tablet-oled", layout="diamond", pitch=(0.75, 1.1), white=(0.97, 1.0, 1.05), black=0.0),
             Display(species="phone-ltps", layout="stripe", pitch=(1.2, 1.8), reflectance=(0.02, 0.09)),
         ),
@@ -201,7 +201,7 @@ DOMAINS = (
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of the world is rendered: subjects per domain and split, bona fide clips per subject, frames per clip."""
+    """How much is rendered: subjects per domain and split, bona fide clips per subject, frames per clip."""
 
     train: int
     dev: int
