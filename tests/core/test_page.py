@@ -157,6 +157,17 @@ def test_a_test_set_choice_and_real_data_are_told_without_source_scores_or_log(t
     assert "Chosen on the test set: the checkpoint and the threshold." in " ".join(Page(path.read_text()).text.split())
 
 
+@pytest.mark.parametrize(("policy", "label", "step"), [("fixed:0", 0, -1), ("fixed:1", 1, 1)])
+def test_the_worst_errors_are_listed_worst_first(tmp_path, policy: str, label: int, step: int) -> None:
+    target = scores(1)
+    found = evaluate(target, protocol=results(target, None).protocol, seed=0, policies=(policy,))
+    text = Page(write_page(tmp_path, results=found, target=target, settings={}, environment={}).read_text()).text
+    own = np.flatnonzero(target.label == label)
+    order = own[np.argsort(target.score[own])][::step]
+    listed = re.findall(r"p\d+(?=<script>)", text.split("Worst errors")[1])
+    assert listed == [str(name).removesuffix(EVIL) for name in target.presentation[order[:5]]]
+
+
 def test_flatten_names_leaves_with_dots() -> None:
     content = {"a": {"b": 1, "c": {"d": [1, 2], "e": {}}}, "f": None, "g": False}
     assert flatten(content) == [("a.b", "1"), ("a.c.d", "1, 2"), ("a.c.e", ""), ("f", ""), ("g", "False")]
