@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from padkit.data.media import decode_image, read_image
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.table import cache_folder
 from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
@@ -187,10 +188,11 @@ class HuggingFaceReader(DatasetReader):
             try:
                 if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
                     return datasets.load_from_disk(str(folder), keep_in_memory=False)
+                converted = str(cache_folder() / "huggingface")
                 if files := sorted(str(path) for path in folder.rglob("*.parquet")):
-                    return datasets.load_dataset("parquet", data_files=_by_split(files))
+                    return datasets.load_dataset("parquet", data_files=_by_split(files), cache_dir=converted)
                 if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
-                    return datasets.load_dataset("imagefolder", data_dir=str(folder))
+                    return datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=converted)
             # The readers of `datasets` raise errors of every library below it.
             except Exception as error:
                 raise DataError(f"{self.path} cannot be opened as a dataset ({_line(error)}).") from error
