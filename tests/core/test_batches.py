@@ -77,6 +77,14 @@ def test_every_frame_of_a_cell_before_any_again(counts, extra, seed):
             assert set(turn) <= members
 
 
+def test_a_used_up_cell_is_shuffled_again():
+    labels, domains = cells([30])
+    drawn = list(chain(*batches(BalancedBatches(labels, domains, batch_size=30), epochs=3)))
+    turns = [drawn[start : start + 30] for start in (0, 30, 60)]
+    assert len(turns[2]) == 30
+    assert turns[0] != turns[1] != turns[2] != turns[0]
+
+
 def test_remainder_rotates():
     labels, domains = cells([40] * 6)
     sampler = BalancedBatches(labels, domains, batch_size=8)

@@ -193,8 +193,12 @@ def test_resumes_with_the_shards_that_are_finished(tmp_path):
 def test_damaged_shard_of_a_finished_table_is_made_again(tmp_path):
     prepared = made(tmp_path, Toy())
     whole = contents(prepared)
-    next(prepared.folder.glob("*.arrow")).write_bytes(b"")
-    assert contents(made(tmp_path, Toy())) == whole
+    first, *_, last = sorted(prepared.folder.glob("*.arrow"))
+    for damage in (b"", last.read_bytes()):  # the second opens without complaint, but holds other rows
+        first.write_bytes(damage)
+        again = Toy()
+        assert contents(made(tmp_path, again)) == whole
+        assert again.asked == 32
 
 
 def test_survives_sigkill_and_leaves_no_process(tmp_path):
@@ -256,6 +260,21 @@ def test_one_or_two_processes_make_the_same_table(tmp_path, monkeypatch):
     assert len(contents(one)) > 2
     assert contents(one) == contents(two)
     assert one.preparation == two.preparation
+
+
+@pytest.mark.parametrize(("worth", "pooled"), [(1e9, []), (0.0, [(2, 3)])])
+def test_a_pool_starts_only_where_it_is_worth_it(tmp_path, monkeypatch, worth, pooled):
+    started = []
+
+    def parallel(reader, jobs, workers):
+        started.append((len(jobs), workers))
+        return shards._serial(reader, jobs)
+
+    monkeypatch.setattr(shards, "WORTH_A_POOL", worth)
+    monkeypatch.setattr(shards, "_cores", lambda: range(3))
+    monkeypatch.setattr(shards, "_parallel", parallel)
+    assert len(made(tmp_path, Toy(), workers=None)) == 210
+    assert started == [(jobs, min(jobs, workers)) for jobs, workers in pooled]
 
 
 def test_skips_and_counts_what_cannot_be_read(tmp_path, capsys):

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -25,6 +26,7 @@ from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
 
 ROWS_IN_MEMORY = 256
+WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None
     Args:
         reader: Gives the frames; pickled once per worker process.
         jobs: All pieces of the table.
-        workers: Processes; None takes one per available core, 1 works in this process.
+        workers: Processes; 1 works in this process; None takes one per available core if the first shard, written here,
+            shows that it is worth it.
         progress: Show a bar with the time left on stderr.
 
     Returns:
@@ -83,13 +86,23 @@ def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None
     """
     shards = {job.number: shard for job in jobs if (shard := _finished(job)) is not None}
     pending = [job for job in jobs if job.number not in shards]
-    workers = min(workers or len(_cores()), len(pending))
     with _bar(sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
         advance(sum(len(job.records) for job in jobs if job.number in shards))
-        for job, shard in _serial(reader, pending) if workers <= 1 else _parallel(reader, pending, workers):
+        for job, shard in _written(reader, pending, workers):
             shards[job.number] = shard
             advance(len(job.records))
     return [shards[job.number] for job in jobs]
+
+
+def _written(reader: DatasetReader, jobs: Sequence[Job], workers: int | None) -> Iterator[tuple[Job, Shard]]:
+    if workers is None and jobs:
+        started = time.monotonic()
+        first = write(reader, jobs[0])
+        ahead = (time.monotonic() - started) * (len(jobs) - 1)
+        yield jobs[0], first
+        jobs, workers = jobs[1:], len(_cores()) if ahead > WORTH_A_POOL else 1
+    workers = min(workers or 1, len(jobs))
+    yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
 
 
 def _cores() -> Sequence[int]:

@@ -136,7 +136,7 @@ def prepare(
         dataset_name: Names the folder in the cache.
         cache_dir: None takes `cache_folder()`.
         strict: An unreadable file is an error instead of being skipped and counted.
-        workers: Processes; None takes one per available core, 1 works in this process.
+        workers: Processes; 1 works in this process, None takes one per available core where that is worth it.
         progress: Show a progress bar and the count of skipped files on stderr.
 
     Returns:
