@@ -12,7 +12,6 @@ Accelerate's launcher owns device, precision and processes. A run leaves a folde
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 from accelerate import Accelerator, skip_first_batches
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from rich.console import Console
 from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader
@@ -42,6 +41,7 @@ from padkit.training import checkpoints
 from padkit.training.average import averaged
 from padkit.training.display import training_bar
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
+from padkit.training.launch import loader_workers, start
 from padkit.training.objective import Objective
 from padkit.training.outcome import conclude
 from padkit.training.probe import domain_probe
@@ -82,6 +82,7 @@ class Options:
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
         workers: Processes that load images; by default none on a CPU, eight at most beside a GPU.
+        threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
     """
 
@@ -105,6 +106,7 @@ class Options:
     tracker: str = "tensorboard"
     checkpoint_every: int = 100
     workers: int | None = None
+    threads: int | None = None
     strict: bool = False
 
 
@@ -116,12 +118,8 @@ def main() -> int:
     check_policy(options.policy)
     if options.out and not options.resume:
         check_writable(Path(options.out))
-    accelerator = Accelerator(
-        gradient_accumulation_steps=options.accumulate,
-        log_with=None if options.tracker == "none" else options.tracker,
-        project_dir=options.out or "runs",
-        # The batch is the same whatever the number of processes: each takes a slice of it.
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
+    accelerator = start(
+        accumulate=options.accumulate, tracker=options.tracker, folder=options.out or "runs", threads=options.threads
     )
     reader: DatasetReader = catalog.build_choice(settings.one("data"))
     with accelerator.main_process_first():
@@ -141,6 +139,7 @@ def main() -> int:
         accelerator.print(f"warning: {warning}")
     train(accelerator, options, table, protocol, objective, run)
     finish(accelerator, settings, table, protocol, objective.detector, run, reader)
+    accelerator.end_training()
     return 0
 
 
@@ -180,7 +179,7 @@ def train(
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = DataLoader(frames, batch_sampler=batches, num_workers=loader_workers(options, accelerator))
+    loader = DataLoader(frames, batch_sampler=batches, num_workers=loader_workers(options.workers, accelerator))
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
@@ -227,7 +226,6 @@ def train(
                     checkpoints.save(accelerator, run.checkpoints, progress)
             validate(accelerator, options, table, protocol, objective, average.module, run, progress)
             checkpoints.save(accelerator, run.checkpoints, progress)
-    accelerator.end_training()
 
 
 def seed_step(options: Options, accelerator: Accelerator, step: int, position: int) -> None:
@@ -257,7 +255,7 @@ def validate(
 ) -> None:  # fmt: skip
     """Judge held-out source presentations, log the evidence of alignment, and keep the weights if they are selected."""
     frames = Frames(table, protocol.dev, protocol.domain_index)
-    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options, accelerator)}
+    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options.workers, accelerator)}
     judged = judge(detector, frames, accelerator, aligner=objective.aligner, **sizes)
     scores = judged.presentations(table)
     found = separation(scores.label, scores.score, scores.pai_species)
@@ -275,13 +273,6 @@ def validate(
             write_atomically(run.selected, save({k: v.contiguous() for k, v in detector.state_dict().items()}))
 
 
-def loader_workers(options: Options, accelerator: Accelerator) -> int:
-    """Return the number of loader processes: a CPU that trains has no core to spare."""
-    if options.workers is not None:
-        return options.workers
-    return 0 if accelerator.device.type == "cpu" else min(8, os.cpu_count() or 1)
-
-
 def finish(
     accelerator: Accelerator, settings: Settings[Options], table: FrameTable, protocol: Protocol, detector: Detector,
     run: RunFolder, reader: DatasetReader,
@@ -289,8 +280,8 @@ def finish(
     """Evaluate the selected weights on the target, once; write scores, metrics, bundle and report; print the table."""
     options = settings.recipe
     accelerator.wait_for_everyone()
-    detector.load_state_dict(load_file(run.selected, device=str(accelerator.device)))
-    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options, accelerator)}
+    detector.load_state_dict(load_file(run.selected))
+    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options.workers, accelerator)}
     target, source_dev = (
         judge(detector, Frames(table, rows, protocol.domain_index), accelerator, **sizes).presentations(table)
         for rows in (protocol.test, protocol.dev)
