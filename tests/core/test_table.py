@@ -250,6 +250,21 @@ def alive(marker: str) -> list[str]:
     return found
 
 
+def test_two_preparations_at_once_give_one_whole_table(tmp_path):
+    (tmp_path / "slowreader.py").write_text(READER)
+    code = (
+        "from slowreader import Slow; from padkit.data.table import prepare;"
+        "t = prepare(Slow(160, 0.005), dataset_name='x', cache_dir='cache', workers=1, progress=False);"
+        "assert len(t) == 160"
+    )
+    both = [subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path) for _ in range(2)]
+    assert [process.wait(60) for process in both] == [0, 0]
+    folders = list((tmp_path / "cache" / "tables").iterdir())
+    assert len(folders) == 1
+    assert len(open_table(folders[0])) == 160
+    assert not [path for path in folders[0].rglob(".*")], "temporary files were left behind"
+
+
 def test_one_or_two_processes_make_the_same_table(tmp_path, monkeypatch):
     (tmp_path / "slowreader.py").write_text(READER)
     monkeypatch.syspath_prepend(str(tmp_path))
