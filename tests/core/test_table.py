@@ -262,7 +262,7 @@ def test_two_preparations_at_once_give_one_whole_table(tmp_path):
     folders = list((tmp_path / "cache" / "tables").iterdir())
     assert len(folders) == 1
     assert len(open_table(folders[0])) == 160
-    assert not [path for path in folders[0].rglob(".*")], "temporary files were left behind"
+    assert not list(folders[0].rglob(".*")), "temporary files were left behind"
 
 
 def test_one_or_two_processes_make_the_same_table(tmp_path, monkeypatch):
