@@ -116,11 +116,11 @@ def main() -> int:
     settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
     options = settings.recipe
     check_policy(options.policy)
-    if options.out and not options.resume:
-        check_writable(Path(options.out))
     accelerator = start(
-        accumulate=options.accumulate, tracker=options.tracker, folder=options.out or "runs", threads=options.threads
+        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads
     )
+    if options.out and not options.resume and accelerator.is_main_process:
+        check_writable(Path(options.out))
     reader: DatasetReader = catalog.build_choice(settings.one("data"))
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process

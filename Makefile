@@ -1,0 +1,47 @@
+# Everything from a fresh clone, with nothing but Python 3.11+ and make:
+#   make dtda    set up and run the main job
+#   make test    set up and run the tests
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# bfloat16 where the hardware computes with it; elsewhere it would be slower than float32.
+PRECISION ?= $(shell if grep -qsE 'amx_bf16|avx512_bf16' /proc/cpuinfo || command -v nvidia-smi >/dev/null; then echo bf16; else echo no; fi)
+ARGS ?=
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+USER_READY := $(VENV)/.ready-user
+DEVELOPER_READY := $(VENV)/.ready-developer
+
+.PHONY: dtda test lint format clean
+
+dtda: $(USER_READY)
+	$(BIN)/accelerate launch --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) recipes/dtda.py $(ARGS)
+
+test: $(DEVELOPER_READY)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(DEVELOPER_READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEVELOPER_READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "padkit needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(USER_READY): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing padkit and its libraries into $(VENV) (several GB, some minutes)"
+	$(PIP) --upgrade "pip>=25.1"
+	$(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEVELOPER_READY): $(USER_READY)
+	$(PIP) --constraint constraints.txt --group dev
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
