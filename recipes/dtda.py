@@ -11,12 +11,11 @@ Accelerate's launcher owns device, precision and processes. A run leaves a folde
 
 from __future__ import annotations
 
-import math
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from accelerate import Accelerator, skip_first_batches
@@ -26,13 +25,12 @@ from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.batches import BalancedBatches, Frames, augment
+from padkit.data.batches import BalancedBatches, augment
 from padkit.data.protocol import Protocol, leave_one_out
 from padkit.data.reader import DatasetReader
-from padkit.data.table import FrameTable, prepare
+from padkit.data.table import prepare
 from padkit.detector import Detector
-from padkit.errors import SettingsError, TrainingError, run_as_command
-from padkit.evaluation.metrics import separation
+from padkit.errors import SettingsError, run_as_command
 from padkit.evaluation.results import results_table
 from padkit.evaluation.scores import write_atomically
 from padkit.evaluation.thresholds import check_policy
@@ -41,13 +39,14 @@ from padkit.training import checkpoints
 from padkit.training.average import averaged
 from padkit.training.display import training_bar
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
-from padkit.training.launch import loader_workers, start
+from padkit.training.job import Job
+from padkit.training.launch import start
 from padkit.training.objective import Objective
 from padkit.training.outcome import conclude
-from padkit.training.probe import domain_probe
-from padkit.training.run import RunFolder, check_writable, open_run, resume_arguments
+from padkit.training.run import check_writable, open_run, resume_arguments
 from padkit.training.schedule import make_optimizer, warm_up_cosine
-from padkit.training.scoring import judge, to_images
+from padkit.training.scoring import to_images
+from padkit.training.steps import keep, require_finite, seed_step
 
 SLOTS = {
     "data": Slot("dataset", "synthetic", required=True),
@@ -111,7 +110,7 @@ class Options:
 
 
 def main() -> int:
-    """Read the settings, train, evaluate."""
+    """Read the settings, prepare the data, train, evaluate."""
     catalog = Catalog()
     settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
     options = settings.recipe
@@ -130,15 +129,10 @@ def main() -> int:
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
     name = f"dtda-{protocol.target}-seed{options.seed}"
     run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
-    note = " (simulated data)" if reader.simulated else ""
-    parts = ", ".join(f"{part} {len(rows)}" for part, rows in protocol.parts().items())
-    accelerator.print(
-        f"{protocol.name}{note}, convention {protocol.convention}; frames: {parts}; run folder {run.path}"
-    )
-    for warning in protocol.warnings:
-        accelerator.print(f"warning: {warning}")
-    train(accelerator, options, table, protocol, objective, run)
-    finish(accelerator, settings, table, protocol, objective.detector, run, reader)
+    job = Job(accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed)
+    job.tell()
+    train(job, options, objective)
+    finish(job, settings, objective.detector)
     accelerator.end_training()
     return 0
 
@@ -163,23 +157,16 @@ def assemble(
     return objective.to(memory_format=torch.channels_last)
 
 
-def train(
-    accelerator: Accelerator,
-    options: Options,
-    table: FrameTable,
-    protocol: Protocol,
-    objective: Objective,
-    run: RunFolder,
-) -> None:
+def train(job: Job, options: Options, objective: Objective) -> None:
     """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
-    frames = Frames(table, protocol.train, protocol.domain_index)
+    accelerator, run, frames = job.accelerator, job.run, job.frames(job.protocol.train)
     batches = BalancedBatches(
         frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed
     )
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = DataLoader(frames, batch_sampler=batches, num_workers=loader_workers(options.workers, accelerator))
+    loader = DataLoader(frames, batch_sampler=batches, num_workers=job.loader_workers())
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
@@ -195,7 +182,8 @@ def train(
             model.train()
             sums: dict[str, float] = defaultdict(float)
             for position, sample in enumerate(skip_first_batches(loader, done * options.accumulate)):
-                seed_step(options, accelerator, progress.step, position)
+                micro_step = progress.step * options.accumulate + position % options.accumulate
+                seed_step(accelerator, options.seed, micro_step)
                 with accelerator.accumulate(model):
                     images = to_images(sample["image"])
                     images = augment(images) if options.augment else images
@@ -204,7 +192,7 @@ def train(
                     seen = {name: value.detach() for name, value in {**losses, "total": total}.items()}
                     for name, value in accelerator.reduce(seen, "mean").items():
                         sums[name] += value.item() / options.accumulate
-                    stop_unless_finite(sums, progress.step, run)
+                    require_finite(sums, progress.step + 1, run)
                     accelerator.backward(total)
                     optimizer.step()
                     schedule.step()
@@ -213,88 +201,49 @@ def train(
                     continue
                 average.update_parameters(objective.detector)
                 progress.step += 1
-                keep(
-                    accelerator,
-                    run,
-                    {"step": progress.step, "epoch": epoch + 1, **sums, "lr": schedule.get_last_lr()[0]},
-                )
+                record = {"step": progress.step, "epoch": epoch + 1, **sums, "lr": schedule.get_last_lr()[0]}
+                keep(accelerator, run, record)
                 advance(progress.step, sums)
                 sums.clear()
                 if progress.step == total_steps:
                     break
                 if progress.step % options.checkpoint_every == 0 and progress.step % batches.steps:
                     checkpoints.save(accelerator, run.checkpoints, progress)
-            validate(accelerator, options, table, protocol, objective, average.module, run, progress)
+            select(job, options, objective, average.module, progress)
             checkpoints.save(accelerator, run.checkpoints, progress)
 
 
-def seed_step(options: Options, accelerator: Accelerator, step: int, position: int) -> None:
-    """Seed torch anew at every micro-batch, so that a resumed run draws what an uninterrupted one would."""
-    micro = step * options.accumulate + position % options.accumulate
-    torch.manual_seed(options.seed + 1_000_003 * (micro * accelerator.num_processes + accelerator.process_index))
-
-
-def stop_unless_finite(losses: dict[str, float], step: int, run: RunFolder) -> None:
-    """Stop before a NaN reaches the weights; what was saved before stays."""
-    broken = [name for name, value in losses.items() if not math.isfinite(value)]
-    if broken:
-        kept = f"the last good checkpoint is in {run.checkpoints}"
-        raise TrainingError(f"loss {broken[0]!r} became {losses[broken[0]]} at step {step + 1}; {kept}; lower --lr.")
-
-
-def keep(accelerator: Accelerator, run: RunFolder, record: dict[str, Any]) -> None:
-    """Write one record to log.jsonl and to the trackers."""
-    if accelerator.is_main_process:
-        run.log(record)
-    accelerator.log({name: value for name, value in record.items() if name != "step"}, step=record["step"])
-
-
-def validate(
-    accelerator: Accelerator, options: Options, table: FrameTable, protocol: Protocol, objective: Objective,
-    detector: Detector, run: RunFolder, progress: checkpoints.Progress,
-) -> None:  # fmt: skip
-    """Judge held-out source presentations, log the evidence of alignment, and keep the weights if they are selected."""
-    frames = Frames(table, protocol.dev, protocol.domain_index)
-    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options.workers, accelerator)}
-    judged = judge(detector, frames, accelerator, aligner=objective.aligner, **sizes)
-    scores = judged.presentations(table)
-    found = separation(scores.label, scores.score, scores.pai_species)
-    groups = table.column("presentation")[judged.rows]
-    probe = domain_probe(judged.embeddings, judged.domains, groups, options.seed)
-    figures = {"auc": found.auc, "eer": found.eer, **judged.evidence} | (
-        {} if probe is None else {"domain_probe": probe}
-    )
-    keep(accelerator, run, {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}})
-    accelerator.print(f"step {progress.step} source-dev: " + " ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    rank = [-found.eer, found.auc]
+def select(
+    job: Job, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
+) -> None:
+    """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
+    figures = job.source_dev(detector, objective.aligner)
+    record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
+    keep(job.accelerator, job.run, record)
+    shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    job.accelerator.print(f"step {progress.step} source-dev: {shown}")
+    rank = [-figures["eer"], figures["auc"]]
     if options.selection == "last" or not progress.best or rank > progress.best:
         progress.best, progress.best_step = rank, progress.step
-        if accelerator.is_main_process:
-            write_atomically(run.selected, save({k: v.contiguous() for k, v in detector.state_dict().items()}))
+        if job.accelerator.is_main_process:
+            write_atomically(job.run.selected, save({k: v.contiguous() for k, v in detector.state_dict().items()}))
 
 
-def finish(
-    accelerator: Accelerator, settings: Settings[Options], table: FrameTable, protocol: Protocol, detector: Detector,
-    run: RunFolder, reader: DatasetReader,
-) -> None:  # fmt: skip
+def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
     """Evaluate the selected weights on the target, once; write scores, metrics, bundle and report; print the table."""
     options = settings.recipe
-    accelerator.wait_for_everyone()
-    detector.load_state_dict(load_file(run.selected))
-    sizes = {"batch_size": 2 * options.batch_size, "workers": loader_workers(options.workers, accelerator)}
-    target, source_dev = (
-        judge(detector, Frames(table, rows, protocol.domain_index), accelerator, **sizes).presentations(table)
-        for rows in (protocol.test, protocol.dev)
-    )
-    if not accelerator.is_main_process:
+    job.accelerator.wait_for_everyone()
+    detector.load_state_dict(load_file(job.run.selected))
+    target, source_dev = (job.presentations(detector, rows) for rows in (job.protocol.test, job.protocol.dev))
+    if not job.accelerator.is_main_process:
         return
     results = conclude(
-        run, target=target, source_dev=source_dev, table=table, protocol=protocol, reader=reader, detector=detector,
-        student=settings.one("student"), policy=options.policy, selection=options.selection, seed=options.seed,
-        settings=settings.tree,
+        job.run, target=target, source_dev=source_dev, table=job.table, protocol=job.protocol, reader=job.reader,
+        detector=detector, student=settings.one("student"), policy=options.policy, selection=options.selection,
+        seed=options.seed, settings=settings.tree,
     )  # fmt: skip
     Console().print(results_table(results))
-    print(f"report: {run.report / 'index.html'}")
+    print(f"report: {job.run.report / 'index.html'}")
 
 
 if __name__ == "__main__":

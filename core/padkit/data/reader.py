@@ -29,7 +29,7 @@ class DatasetReader(ABC):
 
     @abstractmethod
     def records(self) -> Iterable[Presentation]:
-        """Yield every presentation once, in a stable order; several still files of one give one record each, with one id.
+        """Yield every presentation once, in a stable order; of several still files, one record each, with one id.
 
         Raises:
             DataError: The root is missing, empty or not laid out as this reader expects.

@@ -1,0 +1,87 @@
+"""What the parts of a run share, and how its detector is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from accelerate import Accelerator
+from numpy.typing import NDArray
+
+from padkit.data.batches import Frames
+from padkit.data.protocol import Protocol
+from padkit.data.reader import DatasetReader
+from padkit.data.table import FrameTable
+from padkit.detector import Detector
+from padkit.evaluation.metrics import separation
+from padkit.evaluation.scores import Scores
+from padkit.roles import Aligner
+from padkit.training.launch import loader_workers
+from padkit.training.probe import domain_probe
+from padkit.training.run import RunFolder
+from padkit.training.scoring import Judged, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run: its launcher, data and folder.
+
+    Attributes:
+        accelerator: Device, precision and processes.
+        reader: The dataset.
+        table: Its prepared frames.
+        protocol: Their division.
+        run: The run folder.
+        batch_size: Frames per optimiser step.
+        workers: Loader processes, None to choose by device.
+        seed: The run's seed.
+    """
+
+    accelerator: Accelerator
+    reader: DatasetReader
+    table: FrameTable
+    protocol: Protocol
+    run: RunFolder
+    batch_size: int
+    workers: int | None
+    seed: int
+
+    def tell(self) -> None:
+        """Print what is going to happen, once."""
+        note = " (simulated data)" if self.reader.simulated else ""
+        parts = ", ".join(f"{part} {len(rows)}" for part, rows in self.protocol.parts().items())
+        title = f"{self.protocol.name}{note}, convention {self.protocol.convention}"
+        self.accelerator.print(f"{title}; frames: {parts}; run folder {self.run.path}")
+        for warning in self.protocol.warnings:
+            self.accelerator.print(f"warning: {warning}")
+
+    def frames(self, rows: NDArray[np.int64]) -> Frames:
+        """Return rows of the table as a dataset."""
+        return Frames(self.table, rows, self.protocol.domain_index)
+
+    def loader_workers(self) -> int:
+        """Return the number of loader processes."""
+        return loader_workers(self.workers, self.accelerator)
+
+    def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
+        """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
+        return self._judge(detector, rows).presentations(self.table)
+
+    def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
+        """Return figures on held-out source presentations.
+
+        `auc` and `eer` of the detector; the aligner's own evidence; and `domain_probe`, how well a fresh linear model
+        names the domain from the student's features (chance is 1 / number of domains).
+        """
+        judged = self._judge(detector, self.protocol.dev, aligner)
+        scores = judged.presentations(self.table)
+        found = separation(scores.label, scores.score, scores.pai_species)
+        groups = self.table.column("presentation")[judged.rows]
+        probe = domain_probe(judged.embeddings, judged.domains, groups, self.seed)
+        return {"auc": found.auc, "eer": found.eer, **judged.evidence} | (
+            {} if probe is None else {"domain_probe": probe}
+        )
+
+    def _judge(self, detector: Detector, rows: NDArray[np.int64], aligner: Aligner | None = None) -> Judged:
+        size, workers = 2 * self.batch_size, self.loader_workers()
+        return judge(detector, self.frames(rows), self.accelerator, batch_size=size, workers=workers, aligner=aligner)
