@@ -44,10 +44,10 @@ def person_scene(
 ) -> Scene:
     """Return the scene of `person` before a background of `place`; `key` fixes pose, movement and background."""
 
-    def scene(side: int, light: Light, frames: int) -> Floats:
+    def scene(side: int, light: Light, frames: int, wider: float) -> Floats:
         rng = generator(*key)
         motion = draw_motion(rng, frames, smile, restless)
-        return render(person, motion, light, draw_background(place, light, side, rng), view)
+        return render(person, motion, light, draw_background(place, light, side, rng), view * wider)
 
     return scene
 
@@ -232,7 +232,7 @@ class FacesReader(DatasetReader):
         view, key = between(rng, (1.0, 1.16)), (FACES_STREAM, self.seed, subject, CLIP, number, 1)
         scene = person_scene(self._identity(subject), place, view, 1.2, self._smiles(subject, number), key)
         light = draw_light(place, rng)
-        yield from capture(scene(camera.side(self.image_size), light, 1), camera, self.image_size, rng)
+        yield from capture(scene(camera.side(self.image_size), light, 1, 1.0), camera, self.image_size, rng)
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""

@@ -1,7 +1,7 @@
 """Make print and replay attacks of a person's own face photographs: `python -m padkit_synthetic.simulate`.
 
-The photographs stand in for bona fide faces before the camera. Bona fide and attack pictures both pass the capture chain
-of a domain, so that the chain itself does not tell them apart.
+The photographs stand in for bona fide faces before the camera. Bona fide and attack pictures both pass the capture
+chain of a domain, so that the chain itself does not tell them apart.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ SIMULATE_STREAM = 303
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"})
 # Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
 TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
+# Share of a photograph's side that a bona fide picture shows.
+FRAMING = 0.88
 NOTE = """SIMULATED presentation attacks, made by padkit_synthetic (world version {version}, seed {seed}).
 
 The faces are photographs from {faces}; everything else is simulated: light, camera, print, screen and recapture.
@@ -52,11 +54,16 @@ class Task:
 
 
 def photograph_scene(photograph: Bytes) -> Scene:
-    """Return the scene where `photograph` (uint8 [S, S, 3]) stands in for the face, lit evenly by the light."""
+    """Return the scene where `photograph` (uint8 [S, S, 3]) stands in for the face, lit evenly by the light.
+
+    The usual framing leaves a margin of the photograph out, so that an attack's first capture can be framed wider.
+    """
     linear = linear_from_srgb(photograph)
 
-    def scene(side: int, light: Light, frames: int) -> Floats:
-        radiance = np.stack([np.clip(enlarged(plane, side), 0.0, None) for plane in linear])
+    def scene(side: int, light: Light, frames: int, wider: float) -> Floats:
+        margin = round(0.5 * linear.shape[-1] * max(0.0, 1 - FRAMING * wider))
+        inner = linear[:, margin : linear.shape[-1] - margin, margin : linear.shape[-1] - margin]
+        radiance = np.stack([np.clip(enlarged(plane, side), 0.0, None) for plane in inner])
         radiance *= (light.key + light.ambient)[:, None, None]
         return np.broadcast_to(radiance, (frames, *radiance.shape))
 
