@@ -21,7 +21,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,7 +34,8 @@ from padkit.data.table import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.roles import normalise
 from padkit.settings import Slot, read_settings
-from padkit.weights import read_weights, write_card, write_weights
+from padkit.training.launch import loader_workers, start
+from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
 
 HALF = (0.5, 0.5, 0.5)
@@ -61,7 +62,7 @@ class Options:
         held_out: Share of the identities kept for verification where the dataset names no test split.
         half: Store kernels as float16, which halves the file.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training.
+        workers: Processes that decode images beside the training; none by default where the CPU trains.
     """
 
     out: str = "runs/arcface/arcface.safetensors"
@@ -78,7 +79,7 @@ class Options:
     held_out: float = 0.2
     half: bool = True
     seed: int = 0
-    workers: int = 0
+    workers: int | None = None
 
 
 def margin_logits(cosine: Tensor, labels: Tensor, scale: float, margin: float) -> Tensor:
@@ -170,7 +171,8 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> I
     optimizer: Any = torch.optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, weight_decay=5e-4)
     if len(portraits) < options.batch_size:
         raise SettingsError(f"batch_size {options.batch_size} exceeds the {len(portraits)} training images; lower it")
-    loader: Any = DataLoader(portraits, options.batch_size, shuffle=True, drop_last=True, num_workers=options.workers)
+    workers = loader_workers(options.workers, accelerator)
+    loader: Any = DataLoader(portraits, options.batch_size, shuffle=True, drop_last=True, num_workers=workers)
     model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
 
     step = 0
@@ -221,7 +223,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
     if options.steps < 1 or options.batch_size < 2 or options.width < 1 or options.input_size % 16:
         raise SettingsError("steps and width must be at least 1, batch_size at least 2, input_size a multiple of 16")
-    accelerator = Accelerator(dataloader_config=DataLoaderConfiguration(split_batches=True))
+    check_destination(options.out)
+    accelerator = start(batch_size=options.batch_size)
     set_seed(options.seed)
     reader = catalog.build("dataset", choice.name, choice.settings)
     with accelerator.main_process_first():

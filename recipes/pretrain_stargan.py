@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, set_seed
+from accelerate.utils import set_seed
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -32,7 +32,8 @@ from padkit.data.portraits import Portraits, hold_out, network_input
 from padkit.data.table import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
 from padkit.settings import Slot, read_settings
-from padkit.weights import read_weights, write_card, write_weights
+from padkit.training.launch import loader_workers, start
+from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
 from padkit_stargan.network import (
     Discriminator,
@@ -70,7 +71,7 @@ class Options:
         held_out: Share of the subjects kept unseen where the dataset names no test split.
         half: Store kernels as float16, which halves the files.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training.
+        workers: Processes that decode images beside the training; none by default where the CPU trains.
     """
 
     out: str = "runs/stargan"
@@ -92,7 +93,7 @@ class Options:
     held_out: float = 0.1
     half: bool = True
     seed: int = 0
-    workers: int = 0
+    workers: int | None = None
 
 
 def gradient_penalty(critic: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor) -> Tensor:
@@ -149,7 +150,8 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> t
     ]
     if len(portraits) < options.batch_size:
         raise SettingsError(f"batch_size {options.batch_size} exceeds the {len(portraits)} training images; lower it")
-    loader: Any = DataLoader(portraits, options.batch_size, True, drop_last=True, num_workers=options.workers)
+    workers = loader_workers(options.workers, accelerator)
+    loader: Any = DataLoader(portraits, options.batch_size, shuffle=True, drop_last=True, num_workers=workers)
     generator, critic, g_optimizer, d_optimizer, loader = accelerator.prepare(generator, critic, *optimizers, loader)
     judge = accelerator.unwrap_model(critic)  # the generator's step must not fill the critic's gradients
     faces_and_labels = batches(loader, options.image_size)
@@ -228,7 +230,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SettingsError("steps, n_critic, batch_size, layers and blocks must be at least 1")
     if options.image_size < 1 or options.image_size % 2**options.layers:
         raise SettingsError(f"image_size {options.image_size} must be a multiple of 2^layers = {2**options.layers}")
-    accelerator = Accelerator(dataloader_config=DataLoaderConfiguration(split_batches=True))
+    tag = f"_{options.tag}" if options.tag else ""
+    files = [check_destination(Path(options.out) / f"stargan_{half}{tag}.safetensors") for half in "GD"]
+    accelerator = start(batch_size=options.batch_size)
     set_seed(options.seed)
     reader = catalog.build("dataset", choice.name, choice.settings)
     with accelerator.main_process_first():
@@ -240,8 +244,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not accelerator.is_main_process:
         return 0
 
-    tag = f"_{options.tag}" if options.tag else ""
-    files = [Path(options.out) / f"stargan_{half}{tag}.safetensors" for half in "GD"]
     for file, network in zip(files, trained, strict=True):
         write_weights(file, network.state_dict(), half=options.half)
     generator = load_generator(read_weights(files[0]), files[0]).to(accelerator.device).eval()

@@ -170,6 +170,25 @@ def sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def check_destination(path: str | Path) -> Path:
+    """Return `path` if weights can be written there; ask before training for hours. Missing folders are made.
+
+    Raises:
+        WeightsError: The suffix is not `.safetensors`, or the folder cannot be written.
+    """
+    file = Path(path).expanduser()
+    if file.suffix != ".safetensors":
+        raise WeightsError(f"weights file {file} must end in .safetensors")
+    probe = file.with_name(f"{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be written ({error.strerror}); choose another folder") from error
+    return file
+
+
 def write_weights(path: str | Path, state: Mapping[str, Tensor], *, half: bool = False) -> Path:
     """Write `state` as safetensors, whole or not at all.
 
@@ -182,9 +201,7 @@ def write_weights(path: str | Path, state: Mapping[str, Tensor], *, half: bool =
     Raises:
         WeightsError: The suffix is another one or the folder cannot be written.
     """
-    file = Path(path)
-    if file.suffix != ".safetensors":
-        raise WeightsError(f"weights file {file} must end in .safetensors")
+    file = check_destination(path)
     stored = {
         key: (value.half() if half and value.ndim > 1 else value).detach().cpu().contiguous()
         for key, value in state.items()

@@ -49,10 +49,12 @@ def assess(
 
     `attribute_accuracy_real` is the critic's on real faces, `attribute_accuracy_majority` that of always guessing the
     commoner value, `redrawing_error` the mean absolute difference (of the value range) of a face redrawn with its own
-    attributes. Of the judge: its accuracy on real faces, and the share of faces in which it sees an attribute as
-    flipped after the generator was asked to flip it, on average and by attribute.
+    attributes. Of the judge: its accuracy on real faces, and `judge_sees_edit`, the share of faces in which it sees an
+    attribute as flipped after the generator was asked to flip it, on average and by attribute; flips that make a
+    combination nobody has (dark and fair hair) are not asked for.
     """
     size, device = critic.shape.image_size, next(critic.parameters()).device
+    combinations = {tuple(row) for row in portraits.attributes.tolist()}
     hits: dict[str, list[Tensor]] = {}
 
     def note(name: str, values: Tensor) -> None:
@@ -65,18 +67,21 @@ def assess(
         if judge is None:
             continue
         note("judge_accuracy_real", (judge(faces)[1] > 0) == (labels > 0))
-        flips = torch.eye(len(names), device=device)
-        seen = [judge(generator(faces, (labels - flip).abs()))[1] > 0 for flip in flips]
-        note("judge_sees_edit", torch.stack([see[:, i] != (labels[:, i] > 0) for i, see in enumerate(seen)], dim=1))
+        for index, name in enumerate(names):
+            wanted = labels.clone()
+            wanted[:, index] = 1 - wanted[:, index]
+            sensible = torch.tensor([tuple(row) in combinations for row in wanted.tolist()], device=device)
+            if sensible.any():
+                guess = judge(generator(faces[sensible], wanted[sensible]))[1][:, index] > 0
+                note(f"judge_sees_edit.{name}", guess == (wanted[sensible, index] > 0))
     figures = {name: torch.cat(values).mean(0) for name, values in hits.items()}
     shares = portraits.attributes.mean(0)
     figures["attribute_accuracy_majority"] = torch.maximum(shares, 1 - shares)
-    means = {name: round(value.mean().item(), 4) for name, value in figures.items()}
-    for name in ("attribute_accuracy_real", "judge_sees_edit"):
-        if name in figures:
-            values = figures[name].tolist()
-            means |= {f"{name}.{part}": round(value, 4) for part, value in zip(names, values, strict=True)}
-    return means
+    if edits := [value for name, value in figures.items() if name.startswith("judge_sees_edit.")]:
+        figures["judge_sees_edit"] = torch.stack(edits)
+    for name, value in zip(names, figures["attribute_accuracy_real"], strict=True):
+        figures[f"attribute_accuracy_real.{name}"] = value
+    return {name: round(value.mean().item(), 4) for name, value in sorted(figures.items())}
 
 
 @torch.inference_mode()
