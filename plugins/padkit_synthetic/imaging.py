@@ -127,15 +127,12 @@ def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
 
     Args:
         image: Irradiance on a grid `step` times as fine as the result.
-        sigma: Standard deviation in samples of the *result*. With `step` > 1 the photosite's own aperture (a box of one
-            sample, deviation 0.29) is added, so that finer structure is averaged or folds as it does on a sensor.
+        sigma: Standard deviation in samples of the *result*.
         step: Decimation; 1 keeps the size.
     """
     if step == 1 and sigma < 0.15:
         return image
-    aperture = 0.29 if step > 1 else 0.0
-    fine = step * float(np.hypot(sigma, aperture))
-    taps = gaussian_taps(round(100 * fine), round(50 * (step - 1)))
+    taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
     rows = _blurred_rows(image, taps, step)
     return np.swapaxes(_blurred_rows(np.ascontiguousarray(np.swapaxes(rows, -1, -2)), taps, step), -1, -2)
 

@@ -9,7 +9,7 @@ from padkit_synthetic.capture import Camera
 from padkit_synthetic.scenes import Place
 
 # Raise it whenever a frame changes: prepared tables and reports are keyed by it.
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
