@@ -137,6 +137,7 @@ def open_run(
         RunFolder.create(paths[0], settings, describe_environment(discovery, hardware))
     accelerator.wait_for_everyone()
     accelerator.project_configuration.set_directories(str(paths[0]))
+    accelerator.project_configuration.logging_dir = str(paths[0])
     return RunFolder.reopen(paths[0])
 
 

@@ -1,0 +1,256 @@
+"""The main job end to end on a toy set: what it leaves, how it is steered, how it survives."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
+
+from padkit.catalog import Catalog
+from padkit.deploy.bundle import load_bundle
+from padkit.errors import PadkitError
+from padkit.evaluation.results import read_results
+from padkit.evaluation.scores import read_scores
+
+BOOKKEEPING = {"step", "epoch", "total", "lr"}
+Run = Callable[[list[str]], int]
+
+
+def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert dtda([*arguments, "--epochs", "2", "--tracker", "tensorboard", "--out", str(out)]) == 0
+    results = read_results(out / "metrics.json")
+    assert results.protocol.name == "a&b->c"
+    assert results.protocol.simulated is False
+    assert [entry.policy for entry in results.results] == ["source-dev", "target-eer"]
+    assert [entry.test_set_choice for entry in results.results] == [False, True]
+    assert len(read_scores(out / "scores.parquet")) == 12
+    assert len(read_scores(out / "scores_source_dev.parquet")) == 24
+    detector, bundle = load_bundle(out / "model", Catalog())
+    assert bundle.threshold == results.results[0].threshold
+    assert bundle.threshold_policy == "source-dev"
+    assert bundle.image_size == 32
+    assert not detector.training
+    environment = json.loads((out / "environment.json").read_text())
+    assert environment["hardware"] == {"device": "cpu", "precision": "no", "processes": 1, "threads": 1}
+    assert "daa" in {plugin["name"] for plugin in environment["plugins"]}
+    assert "<html" in (out / "report" / "index.html").read_text()
+    assert list((out / "tensorboard").glob("**/events*"))
+    assert len(list((out / "checkpoints").glob("step-*"))) == 2
+    evidence = [record for record in read_log(out) if "source_dev/auc" in record]
+    assert len(evidence) == 2
+    wanted = {"auc", "eer", "domain_accuracy_clean", "domain_accuracy_attacked", "perturbation", "domain_probe"}
+    assert {name.removeprefix("source_dev/") for name in evidence[0]} == {"step"} | wanted
+    assert evidence[0]["source_dev/perturbation"] <= 4 / 255 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("options", "losses"),
+    [
+        ([], {"live", "domain"}),
+        (["--aligner", "dat"], {"live", "domain"}),
+        (["--aligner", "none"], {"live"}),
+        (["--teachers.fr", "arcface"], {"live", "domain", "fr"}),
+        (["--aligner", "none", "--teachers.fe", "stargan"], {"live", "fe"}),
+        (["--aligner", "dat", "--teachers", "fr+fe"], {"live", "domain", "fr", "fe"}),
+        (["--student.model", "resnet34", "--aligner", "none"], {"live"}),
+    ],
+)
+def test_the_logged_losses_are_those_of_the_chosen_parts(
+    dtda: Run, arguments: list[str], tmp_path: Path, options: list[str], losses: set[str]
+) -> None:
+    dtda([*arguments, *options, "--max-steps", "2", "--out", str(tmp_path / "run")])
+    records = steps(tmp_path / "run")
+    assert len(records) == 2
+    assert all(record.keys() == losses | BOOKKEEPING for record in records)
+
+
+def test_saved_settings_repeat_the_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    dtda([*arguments, "--max-steps", "3", "--aligner.epsilon", "2/255", "--seed", "3", "--out", str(first)])
+    dtda(["--config", str(first / "settings.yaml"), "--out", str(second)])
+    assert steps(first) == steps(second)
+    settings = yaml.safe_load((second / "settings.yaml").read_text())
+    assert settings["aligner"]["epsilon"] == pytest.approx(2 / 255)
+    assert (first / "metrics.json").read_text() == (second / "metrics.json").read_text()
+
+
+def test_pinned_losses(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    """Changes only where the method, the batches, the augmentation or the libraries' random numbers change."""
+    dtda([*arguments, "--max-steps", "4", "--out", str(tmp_path / "run")])
+    seen = [[record["live"], record["domain"]] for record in steps(tmp_path / "run")]
+    np.testing.assert_allclose(seen, PINNED, rtol=2e-3)
+
+
+PINNED = [[0.651119, 0.806768], [0.72812, 0.568028], [0.677319, 0.355061], [0.605117, 0.299114]]
+
+
+def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    """A process killed in mid-epoch, as by `kill -9`, goes on from its last checkpoint as if nothing had happened."""
+    options = [*arguments, "--epochs", "6", "--checkpoint-every", "3"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    with subprocess.Popen(command([*options, "--out", str(killed)]), **quiet()) as process:
+        log = killed / "log.jsonl"
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (log.exists() and '"step": 8' in log.read_text()):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (killed / "metrics.json").exists()
+    dtda(["--resume", str(killed)])
+    dtda([*options, "--out", str(whole)])
+    assert len(steps(whole)) == 24
+    assert read_log(killed) == read_log(whole)
+    assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
+@pytest.mark.parametrize("launcher", ["accelerate", "bf16", "torchrun"])
+def test_launchers(arguments: list[str], tmp_path: Path, launcher: str) -> None:
+    out = tmp_path / "run"
+    start = {
+        "accelerate": [sys.executable, "-m", "accelerate.commands.launch"],
+        "bf16": [sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", "bf16"],
+        "torchrun": [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            "2",
+            f"--master_port={free_port()}",
+        ],
+    }[launcher]
+    line = [*start, str(DTDA), *arguments, "--max-steps", "2", "--out", str(out)]
+    done = subprocess.run(
+        line, capture_output=True, text=True, env=environment(), check=False, cwd=tmp_path, timeout=240
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    hardware = json.loads((out / "environment.json").read_text())["hardware"]
+    assert hardware["processes"] == (2 if launcher == "torchrun" else 1)
+    assert hardware["precision"] == ("bf16" if launcher == "bf16" else "no")
+    assert len(steps(out)) == 2
+    assert len(read_scores(out / "scores.parquet")) == 12
+
+
+def test_one_domain_and_two_columns_train_without_the_attack(dtda: Run, tmp_path: Path, toy: Path) -> None:
+    """A manifest of paths and labels: one domain, so teachers but no DAA, said in one line."""
+    lines = ["path,label"]
+    for kind, label in (("live", "live"), ("spoof/print", "spoof")):
+        lines += [f"{path},{label}" for path in sorted((toy / "a").glob(f"*/{kind}/*.png"))]
+    manifest = tmp_path / "mine.csv"
+    manifest.write_text("\n".join(lines) + "\n")
+    options = ["--data", "manifest", "--data.file", str(manifest), "--data.image_size", "32", "--max-steps", "2"]
+    dtda([*options, *FAST[2:], "--teachers", "fr", "--out", str(tmp_path / "run")])
+    assert all(record.keys() == {"live", "fr"} | BOOKKEEPING for record in steps(tmp_path / "run"))
+    with pytest.raises(PadkitError, match="needs two source domains"):
+        dtda([*options, *FAST, "--aligner", "daa", "--out", str(tmp_path / "again")])
+
+
+def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    options = [*arguments, "--lr", "1e18", "--optimizer", "sgd", "--warmup", "0", "--checkpoint-every", "1"]
+    with pytest.raises(PadkitError, match=r"loss '\w+' became (nan|inf).*step-0000001.*lower --lr"):
+        dtda([*options, "--aligner", "none", "--epochs", "4", "--out", str(tmp_path / "run")])
+    assert (tmp_path / "run" / "checkpoints" / "step-0000001" / "progress.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--target", "d"], "d.*a, b, c"),
+        (["--sources", "[a, c]"], "[Tt]arget 'c'"),
+        (["--data.root", "/nowhere"], "/nowhere"),
+        (["--aligner", "dax"], "unknown aligner 'dax'. Did you mean 'da"),
+        (["--aligner.epsilom", "1"], "unknown setting 'aligner.epsilom'. Did you mean 'aligner.epsilon'"),
+        (["--epochs", "many"], "epochs"),
+        (["--out", "/proc/none"], "/proc/none"),
+        (["--batch-size", "3"], "[Bb]atch.*3"),
+        (["--tracker", "tensorbord"], "Did you mean 'tensorboard'"),
+        (["--policy", "source"], "source-dev"),
+        (["--student", "none"], "--student cannot be 'none'"),
+        (["--sources", "[a]", "--aligner", "daa"], "needs two source domains or more, there is only 'a'"),
+        (["--resume", "/nowhere"], "/nowhere"),
+        (["--student.model", "resnet19"], "Did you mean"),
+        (["--teachers.fr", "arcface", "--teachers.fr.weights", "/nowhere.safetensors"], "/nowhere.safetensors"),
+    ],
+)
+def test_bad_input_is_one_line(
+    dtda: Run, arguments: list[str], tmp_path: Path, change: list[str], message: str
+) -> None:
+    with pytest.raises(PadkitError, match=message) as caught:
+        dtda([*arguments, "--max-steps", "1", "--out", str(tmp_path / "run"), *change])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_holds_a_run_is_refused(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    line = [*arguments, "--max-steps", "1", "--aligner", "none", "--out", str(tmp_path / "run")]
+    dtda(line)
+    with pytest.raises(PadkitError, match="already holds a run"):
+        dtda(line)
+
+
+def test_weights_that_do_not_fit_are_refused(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    import safetensors.torch
+    import torch
+
+    path = tmp_path / "odd.safetensors"
+    safetensors.torch.save_file({"conv9.weight": torch.zeros(1)}, path)
+    with pytest.raises(PadkitError, match=r"conv9\.weight"):
+        dtda([*arguments, "--student.weights", str(path), "--out", str(tmp_path / "run")])
+
+
+def test_unreadable_images_are_counted_or_fatal(dtda: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_toy(tmp_path / "toy")
+    (root / "a" / "train" / "live" / "broken.png").write_bytes(b"")
+    line = ["--data", "folder", "--data.root", str(root), "--data.image_size", "32", "--target", "c", *FAST]
+    line += ["--max-steps", "1", "--aligner", "none"]
+    dtda([*line, "--out", str(tmp_path / "run")])
+    assert "1" in capsys.readouterr().err
+    with pytest.raises(PadkitError, match=r"broken\.png"):
+        dtda([*line, "--strict", "--out", str(tmp_path / "strict")])
+
+
+def test_a_domain_of_one_class_is_refused(dtda: Run, tmp_path: Path) -> None:
+    root = write_toy(tmp_path / "toy")
+    for split in ("train", "dev", "test"):
+        for path in (root / "a" / split / "live").glob("*.png"):
+            path.unlink()
+    line = ["--data", "folder", "--data.root", str(root), "--data.image_size", "32", "--target", "c", *FAST]
+    with pytest.raises(PadkitError, match="'a'"):
+        dtda([*line, "--out", str(tmp_path / "run")])
+
+
+def test_errors_on_the_command_line(arguments: list[str], tmp_path: Path) -> None:
+    """One line on stderr, a non-zero status, no traceback unless asked for."""
+    line = command([*arguments, "--aligner", "dax", "--out", str(tmp_path / "run")])
+    done = subprocess.run(line, capture_output=True, text=True, env=environment(), check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown aligner 'dax'")
+    assert done.stderr.count("\n") == 1
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def command(argv: list[str]) -> list[str]:
+    return [sys.executable, str(DTDA), *argv]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONWARNINGS": "default", "OMP_NUM_THREADS": "1"}
+
+
+def quiet() -> dict[str, object]:
+    return {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment(), "cwd": ROOT}

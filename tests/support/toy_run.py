@@ -1,0 +1,44 @@
+"""What the tests of recipes share: a toy dataset on disk and how to read a run's log."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate.state import AcceleratorState, GradientState, PartialState
+from PIL import Image
+
+ROOT = Path(__file__).parents[2]
+DTDA = ROOT / "recipes" / "dtda.py"
+FAST = ["--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1"]
+
+
+def write_toy(root: Path, domains: tuple[tuple[str, int], ...] = (("a", 60), ("b", 120), ("c", 180))) -> Path:
+    """Noise of a brightness that tells the domain; a stripe pattern tells attacks."""
+    generator = np.random.default_rng(0)
+    stripes = 30 * np.sin(np.arange(32) * 2.1)[None, :, None]
+    for domain, brightness in domains:
+        for split, count in (("train", 12), ("dev", 6), ("test", 6)):
+            for kind in ("live", "spoof/print"):
+                folder = root / domain / split / kind
+                folder.mkdir(parents=True)
+                for number in range(count):
+                    pixels = generator.normal(brightness, 20, (32, 32, 3)) + (stripes if kind != "live" else 0)
+                    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{number}.png")
+    return root
+
+
+def reset_accelerate() -> None:
+    for state in (AcceleratorState, PartialState):
+        state._reset_state(*([True] if state is AcceleratorState else []))
+    GradientState._reset_state()
+
+
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def steps(folder: Path) -> list[dict[str, Any]]:
+    return [record for record in read_log(folder) if "total" in record]
