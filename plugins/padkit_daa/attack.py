@@ -72,6 +72,8 @@ class DomainAdversarialAttack(Aligner):
             raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
         if not 0 < attacked_share <= 1:
             raise SettingsError(f"aligner.attacked_share {attacked_share} must lie in (0, 1].")
+        if width < 1:
+            raise SettingsError(f"aligner.width {width} must be at least 1; 16 is usual.")
         self.epsilon = epsilon
         self.steps = steps
         self.loss = loss

@@ -1,0 +1,318 @@
+"""The domain adversarial attack deceives its classifier, stays in bounds and leaves no trace."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from padkit.errors import SettingsError
+from padkit.roles import Batch, Features
+from padkit_daa.attack import DomainAdversarialAttack
+
+torch.set_num_threads(1)
+
+N_DOMAINS = 3
+EPSILON = 16 / 255
+NOTHING = Features((), torch.zeros(1, 4))
+
+
+def toy(per_domain: int, seed: int, size: int = 16) -> Batch:
+    """Noise images of three domains that differ in mean colour (a little) and in noise."""
+    generator = torch.Generator().manual_seed(seed)
+    domains = torch.arange(N_DOMAINS).repeat(per_domain)
+    colour = torch.tensor([[0.48, 0.50, 0.52], [0.52, 0.48, 0.50], [0.50, 0.52, 0.48]])[domains]
+    spread = torch.tensor([0.05, 0.055, 0.06])[domains]
+    noise = torch.randn(len(domains), 3, size, size, generator=generator) * spread.view(-1, 1, 1, 1)
+    images = (colour[:, :, None, None] + noise).clamp(0, 1)
+    return Batch(images, torch.arange(len(domains)) % 2, domains)
+
+
+def untrained(**settings) -> DomainAdversarialAttack:
+    torch.manual_seed(0)
+    return DomainAdversarialAttack(N_DOMAINS, 4, **({"epsilon": EPSILON, "steps": 10, "width": 4} | settings))
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    """A domain classifier trained on the clean toy images."""
+    aligner = untrained()
+    optimizer = torch.optim.Adam(aligner.parameters(), lr=0.02)
+    for step in range(40):
+        optimizer.zero_grad()
+        aligner.losses(toy(8, seed=1 + step), NOTHING, 0.0)["domain"].backward()
+        optimizer.step()
+    return aligner.state_dict()
+
+
+def trained(state, **settings) -> DomainAdversarialAttack:
+    aligner = untrained(**settings)
+    aligner.load_state_dict(state)
+    return aligner
+
+
+def accuracy(aligner: DomainAdversarialAttack, images: torch.Tensor, domains: torch.Tensor) -> float:
+    aligner.classifier.eval()
+    with torch.no_grad():
+        return (aligner.classifier(images).argmax(1) == domains).float().mean().item()
+
+
+def test_uniform_attack_takes_held_out_images_from_well_above_chance_to_near_chance(state):
+    aligner, held_out = trained(state), toy(40, seed=1000)
+    torch.manual_seed(0)
+    attacked = aligner.perturb(held_out)
+    assert accuracy(aligner, held_out.images, held_out.domains) > 0.9
+    assert accuracy(aligner, attacked, held_out.domains) < 1 / N_DOMAINS + 0.15
+    with torch.no_grad():
+        sure = aligner.classifier(held_out.images).softmax(1).amax(1).mean()
+        unsure = aligner.classifier(attacked).softmax(1).amax(1).mean()
+    assert sure > 0.95
+    assert unsure < 0.85, "the domains are not made alike, only swapped"
+
+
+def test_maximize_raises_the_cross_entropy_beyond_what_uniform_does(state):
+    held_out, losses = toy(20, seed=1001), {}
+    for loss in ("uniform", "maximize"):
+        aligner = trained(state, loss=loss)
+        torch.manual_seed(0)
+        attacked = aligner.perturb(held_out)
+        aligner.classifier.eval()
+        with torch.no_grad():
+            clean = F.cross_entropy(aligner.classifier(held_out.images), held_out.domains).item()
+            losses[loss] = F.cross_entropy(aligner.classifier(attacked), held_out.domains).item()
+    assert losses["uniform"] > clean + 0.5
+    assert losses["maximize"] > losses["uniform"] + 0.5
+
+
+def test_random_noise_of_the_same_size_deceives_nobody(state):
+    aligner, held_out = trained(state), toy(40, seed=1002)
+    torch.manual_seed(0)
+    noisy = held_out.images + torch.empty_like(held_out.images).uniform_(-EPSILON, EPSILON)
+    assert accuracy(aligner, noisy, held_out.domains) > 0.9
+
+
+@pytest.mark.parametrize("loss", ["uniform", "maximize"])
+@pytest.mark.parametrize("random_start", [True, False])
+@pytest.mark.parametrize(("epsilon", "steps"), [(1 / 255, 1), (8 / 255, 5), (0.5, 2)])
+def test_bounds(state, loss, random_start, epsilon, steps):
+    aligner = trained(state, loss=loss, random_start=random_start, epsilon=epsilon, steps=steps)
+    images = torch.cat([toy(4, seed=3).images, torch.zeros(6, 3, 16, 16), torch.ones(6, 3, 16, 16)])
+    attacked = aligner.attack(images, torch.arange(24) % 3)
+    assert attacked.shape == images.shape
+    assert attacked.dtype == torch.float32
+    change = (attacked - images).abs().amax().item()
+    assert 0.5 * epsilon < change <= epsilon + 1e-6
+    assert attacked.min() >= 0
+    assert attacked.max() <= 1
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_no_trace_is_left(training, share):
+    aligner = untrained(attacked_share=share).train(training)
+    student = nn.Conv2d(3, 4, 3)
+    batch = toy(4, seed=4)
+    original = batch.images.clone()
+    for parameter in aligner.classifier.layers[0].parameters():
+        parameter.requires_grad_(False)
+    flags = [p.requires_grad for p in aligner.parameters()]
+    before = {name: value.clone() for name, value in aligner.state_dict().items()}
+    assert any(name.endswith("num_batches_tracked") for name in before)
+    attacked = aligner.perturb(batch)
+    parameters = [*aligner.parameters(), *student.parameters()]
+    assert len(parameters) > 10
+    assert all(p.grad is None for p in parameters)
+    after = aligner.state_dict()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+    assert [p.requires_grad for p in aligner.parameters()] == flags
+    assert all(module.training is training for module in aligner.modules())
+    assert not attacked.requires_grad
+    assert attacked.grad_fn is None
+    assert torch.equal(batch.images, original)
+    assert not batch.images.requires_grad
+    assert batch.images.grad is None
+
+
+def test_a_gradient_already_there_is_neither_changed_nor_added_to():
+    aligner, batch = untrained(), toy(4, seed=5)
+    aligner.losses(batch, NOTHING, 0.0)["domain"].backward()
+    before = {name: p.grad.clone() for name, p in aligner.named_parameters()}
+    aligner.perturb(batch)
+    assert before
+    assert all(torch.equal(p.grad, before[name]) for name, p in aligner.named_parameters())
+
+
+def test_the_classifier_is_restored_when_the_attack_fails():
+    aligner = untrained().train()
+    with pytest.raises(RuntimeError):
+        aligner.attack(torch.rand(2, 5, 16, 16), torch.zeros(2, dtype=torch.long))
+    assert all(module.training for module in aligner.modules())
+
+
+def test_attacked_share_leaves_the_other_images_bitwise_equal(state):
+    batch = toy(100, seed=6)
+    torch.manual_seed(0)
+    attacked = trained(state, attacked_share=0.5).perturb(batch)
+    untouched = (attacked == batch.images).flatten(1).all(1)
+    changed = (attacked - batch.images).abs().flatten(1).amax(1)
+    assert 110 < int(untouched.sum()) < 190
+    assert changed[~untouched].min() > 0.5 * EPSILON
+    assert changed.max() <= EPSILON + 1e-6
+
+
+def test_attacked_share_close_to_zero_may_choose_no_image(state):
+    batch = toy(2, seed=6)
+    torch.manual_seed(0)
+    attacked = trained(state, attacked_share=1e-9).perturb(batch)
+    assert torch.equal(attacked, batch.images)
+    assert attacked is not batch.images
+
+
+def test_without_random_start_the_attack_is_a_function_of_the_image(state):
+    batch = toy(4, seed=7)
+    fixed, free = trained(state, random_start=False), trained(state)
+    assert torch.equal(fixed.perturb(batch), fixed.perturb(batch))
+    assert not torch.equal(free.perturb(batch), free.perturb(batch))
+    torch.manual_seed(1)
+    first = free.perturb(batch)
+    torch.manual_seed(1)
+    assert torch.equal(free.perturb(batch), first)
+
+
+def test_each_image_is_attacked_as_if_alone(state):
+    batch, aligner = toy(4, seed=8), trained(state, random_start=False)
+    whole = aligner.attack(batch.images, batch.domains)
+    alone = torch.cat([aligner.attack(batch.images[i : i + 1], batch.domains[i : i + 1]) for i in range(12)])
+    assert (whole != alone).float().mean() < 0.01, "only gradients that are zero but for rounding may differ in sign"
+
+
+class Linear(nn.Module):
+    """Logits W x of flattened images, W known."""
+
+    def __init__(self, weight: torch.Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1) @ self.weight.T
+
+
+WEIGHT = torch.tensor([[1.0, -2.0, 0.5], [0.0, 1.0, -1.0]])
+PIXELS = torch.tensor([[0.6, 0.2, 0.5], [0.2, 0.9, 0.9999]]).view(2, 3, 1, 1)
+
+
+def linear(**settings) -> DomainAdversarialAttack:
+    aligner = DomainAdversarialAttack(2, 4, random_start=False, **({"epsilon": 0.1} | settings))
+    aligner.classifier = Linear(WEIGHT.clone())
+    return aligner
+
+
+def test_one_step_by_hand_uniform():
+    # logits: [0.6 - 0.4 + 0.25, 0.2 - 0.5] = [0.45, -0.3]: too sure of domain 0; [-1.1, -0.1]: too sure of domain 1.
+    # d/dx of -(log p0 + log p1) / 2 = (p0 - 1/2) w0 + (p1 - 1/2) w1 = (p0 - 1/2) (w0 - w1), w0 - w1 = [1, -3, 1.5].
+    # The step goes against it: image 0 by -[+, -, +], image 1 by +[+, -, +], cut at 1.
+    attacked = linear(steps=1).attack(PIXELS, torch.tensor([0, 1]))
+    expected = torch.tensor([[0.5, 0.3, 0.4], [0.3, 0.8, 1.0]]).view(2, 3, 1, 1)
+    torch.testing.assert_close(attacked, expected, rtol=0, atol=1e-6)
+
+
+def test_one_step_by_hand_maximize():
+    # d/dx of log p_y = w_y - sum_k p_k w_k = (1 - p_y) (w_y - w_other); the step goes against it, whatever p is.
+    attacked = linear(steps=1, loss="maximize").attack(PIXELS, torch.tensor([1, 1]))
+    expected = torch.tensor([[0.7, 0.1, 0.6], [0.3, 0.8, 1.0]]).view(2, 3, 1, 1)
+    torch.testing.assert_close(attacked, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("steps", "length"), [(2, 0.1), (5, 0.05), (10, 0.025)])
+def test_step_length_and_projection(steps, length):
+    seen: list[torch.Tensor] = []
+    aligner = linear(steps=steps, loss="maximize")
+    aligner.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    images = torch.full((1, 3, 1, 1), 0.5)
+    attacked = aligner.attack(images, torch.tensor([0]))
+    assert len(seen) == steps
+    moved = [(x - images).abs().amax().item() for x in [*seen, attacked]]
+    # The gradient of a linear classifier keeps its sign, so every step goes on until epsilon stops it.
+    assert moved == pytest.approx([min(i * length, 0.1) for i in range(steps + 1)], abs=1e-6)
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, nullcontext])
+def test_works_under_no_grad(state, context):
+    batch, aligner = toy(10, seed=9), trained(state, random_start=False)
+    expected = aligner.attack(batch.images, batch.domains)
+    with context():
+        assert torch.equal(aligner.perturb(batch), expected)
+        assert torch.is_grad_enabled() is (context is nullcontext)
+
+
+@pytest.mark.parametrize("loss", ["uniform", "maximize"])
+def test_works_in_bfloat16(state, loss):
+    held_out, aligner = toy(40, seed=10), trained(state, loss=loss)
+    torch.manual_seed(0)
+    with torch.autocast("cpu", torch.bfloat16):
+        attacked = aligner.perturb(held_out)
+        # In one autocast region with the attack, as in a training step: its cached casts must not cut the gradient.
+        aligner.losses(held_out, NOTHING, 0.0)["domain"].backward()
+    assert attacked.dtype == torch.float32
+    assert (attacked - held_out.images).abs().amax() <= EPSILON + 1e-6
+    assert accuracy(aligner, attacked, held_out.domains) < 1 / N_DOMAINS + 0.15
+    gradients = [p.grad for p in aligner.parameters()]
+    assert len(gradients) > 10
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+    assert aligner.classifier.layers[0].weight.grad.abs().sum() > 0
+
+
+def test_losses_are_the_cross_entropy_of_clean_images_and_reach_the_classifier_only():
+    aligner, batch = untrained(), toy(6, seed=11)
+    aligner.eval()  # so that the expectation below sees the same statistics
+    embedding = torch.rand(18, 4, requires_grad=True)
+    losses = aligner.losses(batch, Features((), embedding), 0.5)
+    assert list(losses) == ["domain"]
+    assert dict(aligner.weights()) == {}
+    torch.testing.assert_close(losses["domain"], F.cross_entropy(aligner.classifier(batch.images), batch.domains))
+    losses["domain"].backward()
+    assert embedding.grad is None
+    assert all(p.grad is not None for p in aligner.parameters())
+
+
+def test_evidence_tells_the_effect_per_image_and_leaves_no_trace(state):
+    aligner, batch = trained(state).train(), toy(40, seed=12)
+    before = {name: value.clone() for name, value in aligner.state_dict().items()}
+    torch.manual_seed(0)
+    found = aligner.evidence(batch, NOTHING)
+    assert sorted(found) == ["domain_accuracy_attacked", "domain_accuracy_clean", "perturbation"]
+    assert all(value.shape == (120,) and not value.requires_grad for value in found.values())
+    assert found["domain_accuracy_clean"].mean() > 0.9
+    assert found["domain_accuracy_attacked"].mean() < 1 / N_DOMAINS + 0.15
+    assert 0.5 * EPSILON < found["perturbation"].max() <= EPSILON + 1e-6
+    assert all(torch.equal(value, before[name]) for name, value in aligner.state_dict().items())
+    assert all(module.training for module in aligner.modules())
+    assert all(p.grad is None for p in aligner.parameters())
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"epsilon": 0.0}, "epsilon"),
+        ({"epsilon": -0.1}, "epsilon"),
+        ({"epsilon": 4.0}, "epsilon"),
+        ({"epsilon": float("nan")}, "epsilon"),
+        ({"steps": 0}, "steps"),
+        ({"attacked_share": 0.0}, "attacked_share"),
+        ({"attacked_share": 1.5}, "attacked_share"),
+        ({"width": 0}, "width"),
+    ],
+)
+def test_settings_out_of_range(settings, name):
+    with pytest.raises(SettingsError, match=f"aligner.{name}") as error:
+        untrained(**settings)
+    assert "\n" not in str(error.value)
+
+
+def test_bounds_of_the_settings_are_included():
+    for settings in ({"epsilon": 1.0}, {"steps": 1}, {"attacked_share": 1.0}, {"width": 1}):
+        untrained(**settings)
