@@ -58,8 +58,12 @@ class DomainAdversarialTraining(Aligner):
         dropout: float = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        if weight < 0:
-            raise SettingsError(f"aligner.weight {weight} must not be negative; the reversal already turns the sign.")
+        if not 0 <= weight < math.inf:
+            raise SettingsError(f"aligner.weight {weight} must be 0 or more and finite; the reversal turns the sign.")
+        if not 0 <= dropout < 1:
+            raise SettingsError(f"aligner.dropout {dropout} is a probability and must lie in [0, 1); 0.5 is usual.")
+        if hidden < 1:
+            raise SettingsError(f"aligner.hidden {hidden} must be at least 1; 512 is usual.")
         self.weight = weight
         self.variant = variant
         n_classes = 2 if variant == "class-conditional" else 1

@@ -33,6 +33,8 @@ class TimmStudent(Student):
         super().__init__()
         if pretrained and weights:
             raise SettingsError("student.pretrained and student.weights exclude each other; give one of the two.")
+        if not 0 <= drop_rate < 1:
+            raise SettingsError(f"student.drop_rate {drop_rate} is a probability and must lie in [0, 1).")
         if not timm.is_model(model.partition(".")[0]):
             raise SettingsError(f"student.model: timm has no {model!r}.{_like(model)}")
         self.net = net = _create(model, pretrained, drop_rate)

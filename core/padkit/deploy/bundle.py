@@ -66,8 +66,12 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
         raise WeightsError(f"{path}: {error.strerror}; give the model/ folder of a run.") from error
     except ValueError as error:
         raise WeightsError(f"{path} is not valid JSON; copy the bundle again.") from error
-    if content.get("format") != FORMAT:
-        raise WeightsError(f"{path} has format {content.get('format')!r}; this padkit reads {FORMAT!r}.")
+    found = content.get("format") if isinstance(content, dict) else None
+    if found != FORMAT:
+        raise WeightsError(f"{path} has format {found!r}; this padkit reads {FORMAT!r}.")
+    absent = [name for name in Bundle.__slots__ if name not in content]
+    if absent:
+        raise WeightsError(f"{path} lacks {', '.join(absent)}; copy the bundle again.")
     bundle = Bundle(**{name: content[name] for name in Bundle.__slots__})
     settings = dict(bundle.settings) | {k: v for k, v in _START_ONLY.items() if k in bundle.settings}
     detector = Detector(catalog.build("student", bundle.student, settings))
