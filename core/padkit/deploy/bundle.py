@@ -73,7 +73,11 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
     if absent:
         raise WeightsError(f"{path} lacks {', '.join(absent)}; copy the bundle again.")
     bundle = Bundle(**{name: content[name] for name in Bundle.__slots__})
-    settings = dict(bundle.settings) | {k: v for k, v in _START_ONLY.items() if k in bundle.settings}
-    detector = Detector(catalog.build("student", bundle.student, settings))
+    try:
+        settings = dict(bundle.settings) | {k: v for k, v in _START_ONLY.items() if k in bundle.settings}
+        detector = Detector(catalog.build("student", bundle.student, settings))
+    except (TypeError, ValueError) as error:
+        cause = f"{path}: student {bundle.student!r} does not take the settings recorded ({error})"
+        raise WeightsError(f"{cause}; install the version of its plugin that wrote the bundle.") from error
     load_matched(detector, read_weights(folder / "model.safetensors"), str(folder / "model.safetensors"))
     return detector.eval(), bundle

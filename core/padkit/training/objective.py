@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.detector import Detector
-from padkit.errors import PluginError
+from padkit.errors import PluginError, SettingsError
 from padkit.roles import Aligner, Batch, Features
 from padkit.training.distillation import Distiller, FrozenTeachers, TeacherOptions
 
 LIVE = "live"
+RESERVED = frozenset({LIVE, "total", "step", "epoch", "lr"})  # columns of a run's log
 
 
 class Objective(nn.Module):
@@ -29,6 +30,9 @@ class Objective(nn.Module):
         teachers: The frozen teachers.
         options: Options of each teacher.
         image_size: Side of the training images in pixels, used once to read feature shapes.
+
+    Raises:
+        SettingsError: A teacher has a name that is taken, or lacks what its `use` asks for.
     """
 
     def __init__(
@@ -49,6 +53,8 @@ class Objective(nn.Module):
             seen = _dry_run(detector, image_size)
             given = teachers(torch.zeros(2, 3, image_size, image_size))
             for name in teachers.names():
+                if name in RESERVED or "." in name or hasattr(self.distillers, name):
+                    raise SettingsError(f"teachers.{name}: padkit uses the name {name!r} itself; choose another name.")
                 self.distillers[name] = Distiller(seen, given[name], options[name].use, name)
 
     def forward(self, images: Tensor, labels: Tensor, domains: Tensor, progress: float) -> dict[str, Tensor]:
@@ -59,6 +65,9 @@ class Objective(nn.Module):
             labels: [B] int64, 1 = bona fide, 0 = attack.
             domains: [B] int64, index of the source domain.
             progress: Share of training done, in [0, 1].
+
+        Raises:
+            PluginError: The aligner gives a loss a name that is taken.
         """
         batch = Batch(images, labels, domains)
         inputs = images if self.aligner is None else self.aligner.perturb(batch)
@@ -67,9 +76,9 @@ class Objective(nn.Module):
         for name, given in self._teachers(inputs).items():
             losses[name] = self.distillers[name](features, given)
         own = {} if self.aligner is None else self.aligner.losses(batch, features, progress)
-        taken = losses.keys() & own.keys()
+        taken = sorted((losses.keys() | RESERVED) & own.keys())
         if taken:
-            raise PluginError(f"aligner {type(self.aligner).__name__} names a loss {taken.pop()!r}, which is taken.")
+            raise PluginError(f"aligner {type(self.aligner).__name__} names a loss {taken[0]!r}, which is taken.")
         return losses | own
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
