@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 
+MOST_NAMES = 40  # an error stays readable
+
 
 class PadkitError(Exception):
     """Base of every error padkit raises on purpose; its text is a single line meant for a person."""
@@ -33,13 +35,23 @@ class TrainingError(PadkitError):
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'? Known: a, b, x." with the closest match first, or "" if none is known."""
+    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, case aside, or "" if none is known."""
     names = sorted(set(known))
     if not names:
         return ""
-    match = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f" Did you mean {match[0]!r}?" if match else ""
-    return f"{guess} Known: {', '.join(names)}."
+    folded = {candidate.lower(): candidate for candidate in names}
+    match = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    guess = f" Did you mean {folded[match[0]]!r}?" if match else ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{guess} Known: {', '.join(names[:MOST_NAMES])}{more}."
+
+
+def one_line(error: BaseException) -> str:
+    """Return what `error` says in one line, with its type where that is not a `PadkitError`."""
+    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, PadkitError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def run_as_command(main: Callable[[], int | None]) -> int:
@@ -52,7 +64,7 @@ def run_as_command(main: Callable[[], int | None]) -> int:
     except PadkitError as error:
         if os.environ.get("PADKIT_TRACEBACK") == "1":
             raise
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -12,36 +12,19 @@ import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from padkit.catalog import Catalog, Choice, handed_parameters
-from padkit.errors import SettingsError, closest
+from padkit.errors import PluginError, SettingsError, closest
+from padkit.layers import NONE, Slot, Tree, flatten, lay_over, nest, read_file, read_line
+from padkit.values import final, prepare, wrong
+
+__all__ = ["NONE", "Settings", "Slot", "read_settings"]
 
 Options = TypeVar("Options")
-Tree = dict[str, Any]
-NONE = "none"
-_FRACTION = re.compile(r"([0-9.]+)/([0-9.]+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A place in a recipe for one component, or for several by name.
-
-    Attributes:
-        role: Role of the component (`teacher`, `aligner`, `student`, `dataset`).
-        default: Component chosen without being asked; for a slot of several, name -> component.
-        options: Dataclass of further settings the recipe keeps beside the component's own, or None.
-        required: Whether `none` is refused.
-    """
-
-    role: str
-    default: str | Mapping[str, str]
-    options: type | None = None
-    required: bool = False
+Names = Mapping[str, tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,153 +57,56 @@ def read_settings(
 ) -> Settings[Options]:
     """Resolve defaults, `--config` files and command line into settings; `--help` prints every option and exits.
 
+    Args:
+        recipe: Dataclass of the recipe's own options, described in its docstring.
+        slots: Where components go.
+        argv: The command line without the program's name.
+        catalog: The components.
+        prog: The program's name, for its help.
+
     Raises:
         SettingsError: Unknown key, wrong type, unreadable file; names the closest key.
         PluginError: Unknown or broken component.
     """
-    wants_help, tokens = _tokens(argv)
-    layers = [_file_tree(value) for key, value in tokens if key == "config"]
-    layers.append(_line_tree([(key, value) for key, value in tokens if key != "config"]))
+    line = read_line(argv)
     tree: Tree = {}
-    for layer in layers:
-        tree = _merge(tree, _expand(layer, slots), slots)
+    for entries in [*map(read_file, line.files), line.entries]:
+        tree = lay_over(tree, entries, slots)
     names = _component_names(tree, slots)
     parser, types = _parser(recipe, slots, names, catalog, prog)
-    if wants_help:
-        parser.print_help()
+    if line.help:
+        # jsonargparse offers `--name+` to append to a list; here a list is given whole.
+        print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
         raise SystemExit(0)
-    given = _flatten(_drop_none(tree, slots))
+    given = flatten(_drop_none(tree, slots))
     for key in given:
         if key not in types:
-            group = key.rpartition(".")[0]
-            near = [known for known in types if known.rpartition(".")[0] == group]
-            raise SettingsError(f"unknown setting {key!r}.{closest(key, near or types)}")
-    values = {k: _fraction(v) if types[k] in (float, "float") else v for k, v in given.items()}
-    parsed = _parse(parser, values)
+            raise _unknown(key, types, slots, names)
+    parsed = _parse(parser, {key: prepare(key, value, types[key]) for key, value in given.items()}, types)
+    for key, value in given.items():
+        parsed[key] = final(key, value, parsed[key], types[key])
     return _resolve(recipe, slots, names, parsed, frozenset(given))
 
 
-def _tokens(argv: Sequence[str]) -> tuple[bool, list[tuple[str, str]]]:
-    """Split `--a.b value`, `--a-b=value` and bare `--flag` into key and value; dashes in keys mean underscores."""
-    pairs: list[tuple[str, str]] = []
-    rest = list(argv)
-    wants_help = False
-    while rest:
-        word = rest.pop(0)
-        if word in ("-h", "--help"):
-            wants_help = True
-            continue
-        if not word.startswith("--") or word == "--":
-            raise SettingsError(f"unexpected argument {word!r}; settings are written --name value.")
-        key, equals, value = word[2:].partition("=")
-        if not equals:
-            value = rest.pop(0) if rest and not rest[0].startswith("--") else "true"
-        pairs.append((key.replace("-", "_"), value))
-    return wants_help, pairs
-
-
-def _file_tree(path: str) -> Tree:
-    try:
-        loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"--config {path}: {error.strerror}; give a YAML file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SettingsError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}") from error
-    if loaded is None:
-        return {}
-    if not isinstance(loaded, dict):
-        raise SettingsError(f"--config {path} must hold `name: value` lines, not a {type(loaded).__name__}.")
-    return {str(key).replace("-", "_"): value for key, value in loaded.items()}
-
-
-def _line_tree(tokens: list[tuple[str, str]]) -> Tree:
-    """Nest dotted keys; `--aligner dat --aligner.weight 1` keeps the name beside the options, under the key ""."""
-    tree: Tree = {}
-    for key, value in tokens:
-        *parents, leaf = key.split(".")
-        node = tree
-        for parent in parents:
-            child = node.setdefault(parent, {})
-            if not isinstance(child, dict):
-                child = node[parent] = {"": child}
-            node = child
-        if isinstance(node.get(leaf), dict):
-            node[leaf][""] = value
-        else:
-            node[leaf] = value
-    return tree
-
-
-def _expand(layer: Tree, slots: Mapping[str, Slot]) -> Tree:
-    """Write every shorthand (`aligner: dat`, `teachers: fr+fe`, `teachers: none`) out as `{name: ...}`."""
-    expanded = dict(layer)
-    for slot_name in slots.keys() & layer.keys():
-        value, slot = layer[slot_name], slots[slot_name]
-        if isinstance(slot.default, str):
-            expanded[slot_name] = _named(slot_name, value)
-            continue
-        members = dict(value) if isinstance(value, dict) else {"": value}
-        kept = members.pop("", None)
-        entries: Tree = {name: _named(f"{slot_name}.{name}", member) for name, member in members.items()}
-        if kept is not None or value is None:
-            wanted = [] if kept in (None, NONE) else [w.strip() for w in re.split(r"[+,]", str(kept))]
-            for word in wanted:
-                if word not in slot.default:
-                    raise SettingsError(f"{slot_name} {word!r} has no default.{closest(word, slot.default)}")
-            for name in slot.default:
-                entries.setdefault(name, {"name": slot.default[name] if name in wanted else NONE})
-        expanded[slot_name] = entries
-    return expanded
-
-
-def _named(key: str, value: Any) -> Tree:
-    if value is None or value is False:
-        return {"name": NONE}
-    if isinstance(value, str):
-        return {"name": value}
-    if isinstance(value, dict):
-        named = {str(k).replace("-", "_"): v for k, v in value.items()}
-        if "" in named:
-            named["name"] = named.pop("")
-        return named
-    raise SettingsError(f"{key} must be a component's name or its settings, not {value!r}.")
-
-
-def _merge(low: Tree, high: Tree, slots: Mapping[str, Slot]) -> Tree:
-    """Overlay `high` on `low`; another component's name discards the settings of the one it replaces."""
-    merged = dict(low)
-    for key, value in high.items():
-        slot = slots.get(key)
-        old = merged.get(key)
-        if slot is None or not isinstance(old, dict):
-            merged[key] = value
-        elif isinstance(slot.default, str):
-            merged[key] = _overlay(old, value)
-        else:
-            merged[key] = old | {name: _overlay(old.get(name, {}), member) for name, member in value.items()}
-    return merged
-
-
-def _overlay(old: Tree, new: Tree) -> Tree:
-    return new if new.get("name", old.get("name")) != old.get("name") else old | new
-
-
 def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:
-    """Return dotted place -> (role, component), empty slots left out."""
+    """Return dotted place -> (role, component), in the recipe's order, empty slots left out."""
     names: dict[str, tuple[str, str]] = {}
     for slot_name, slot in slots.items():
         asked = tree.get(slot_name, {})
         if isinstance(slot.default, str):
             names[slot_name] = (slot.role, str(asked.get("name", slot.default)))
             if slot.required and names[slot_name][1] == NONE:
-                raise SettingsError(f"--{slot_name} cannot be 'none': this recipe needs a {slot.role}.")
+                raise SettingsError(f"--{slot_name} cannot be none: this recipe needs a {slot.role}.")
             continue
-        for member in slot.default.keys() | asked.keys():
+        for member in [*slot.default, *sorted(asked.keys() - slot.default.keys())]:
             name = asked.get(member, {}).get("name", slot.default.get(member))
             if name is None:
-                raise SettingsError(f"{slot_name}.{member} names no component; write {slot_name}.{member} NAME.")
+                near = closest(member, slot.default)
+                raise SettingsError(
+                    f"{slot_name}.{member} names no component; write --{slot_name}.{member} NAME.{near}"
+                )
             names[f"{slot_name}.{member}"] = (slot.role, str(name))
-    return {place: found for place, found in sorted(names.items()) if found[1] != NONE}
+    return {place: found for place, found in names.items() if found[1] != NONE}
 
 
 def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
@@ -234,90 +120,110 @@ def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
             if value.get("name") == NONE:
                 if len(value) > 1:
                     extra = next(k for k in value if k != "name")
-                    raise SettingsError(f"{place} is 'none', so {place}.{extra} has no effect; remove one of the two.")
+                    raise SettingsError(f"{place} is none, so {place}.{extra} has no effect; remove one of the two.")
+                del members[member]
+            elif not value:
                 del members[member]
         kept[slot_name] = members.get("", {}) if single else members
-    return kept
+    return {key: value for key, value in kept.items() if key not in slots or value}
+
+
+def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], names: Names) -> SettingsError:
+    """Return the error of an unknown key, with the keys of the nearest group above it."""
+    group = key
+    near: list[str] = []
+    while group and not near:
+        group = group.rpartition(".")[0]
+        near = [known for known in types if known.rpartition(".")[0] == group]
+    if not group:
+        near += slots
+    owner = f" of {names[group][0]} {names[group][1]!r}" if group in names else ""
+    return SettingsError(f"unknown setting {key!r}{owner}.{closest(key, near)}")
 
 
 def _parser(
-    recipe: type, slots: Mapping[str, Slot], names: Mapping[str, tuple[str, str]], catalog: Catalog, prog: str
+    recipe: type, slots: Mapping[str, Slot], names: Names, catalog: Catalog, prog: str
 ) -> tuple[ArgumentParser, dict[str, Any]]:
     """Return the parser of exactly the chosen components and the type of every key."""
     parser = ArgumentParser(
         prog=prog,
+        usage=f"{prog} [--config FILE] [--NAME VALUE ...]",
         description=inspect.cleandoc(recipe.__doc__ or "").split("\n\n")[0],
+        epilog="--config FILE reads the same settings from YAML; the command line wins. Dashes serve as underscores.",
         exit_on_error=False,
         add_help=False,
         print_config="",
     )
-    parser.add_class_arguments(recipe, None)
-    types: dict[str, Any] = dict(typing.get_type_hints(recipe))
+    own = parser.add_argument_group("settings of the recipe")
+    own.add_class_arguments(recipe, None, as_group=False)
+    types: dict[str, Any] = dict(_hints(recipe))
+    for slot_name, slot in slots.items():
+        if not any(place.split(".")[0] == slot_name for place in names):
+            known = ", ".join(catalog.names(slot.role))
+            parser.add_argument_group(f"--{slot_name} is none", f"a {slot.role}: {known}")
     for place, (role, name) in names.items():
-        factory = catalog.factory(role, name)
-        known = ", ".join(catalog.names(role))
-        parser.add_argument(f"--{place}.name", type=str, default=name, help=f"{role}: one of {known}")
-        types[f"{place}.name"] = str
-        options = slots[place.split(".")[0]].options
-        skip = handed_parameters(factory)
-        if options is not None:
-            parser.add_class_arguments(options, place, as_group=False)
-            types |= {f"{place}.{f.name}": t for f, t in _field_types(options)}
-        parser.add_class_arguments(typing.cast("type", factory), place, skip=skip)
-        types |= {f"{place}.{k}": t for k, t in _parameter_types(factory).items() if k not in skip}
+        _add_component(parser, types, place, _factory(catalog, place, role, name), slots, catalog.names(role), name)
     return parser, types
 
 
-def _field_types(options: type) -> list[tuple[dataclasses.Field[Any], Any]]:
-    hints = typing.get_type_hints(options)
-    return [(f, hints[f.name]) for f in dataclasses.fields(options)]
+def _factory(catalog: Catalog, place: str, role: str, name: str) -> Callable[..., Any]:
+    try:
+        return catalog.factory(role, name)
+    except PluginError as error:
+        raise PluginError(f"--{place}: {error}") from error
 
 
-def _parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    hints = typing.get_type_hints(vars(factory)["__init__"] if isinstance(factory, type) else factory)
+def _add_component(
+    parser: ArgumentParser,
+    types: dict[str, Any],
+    place: str,
+    factory: Callable[..., Any],
+    slots: Mapping[str, Slot],
+    known: Sequence[str],
+    name: str,
+) -> None:
+    slot = slots[place.partition(".")[0]]
+    spare = "" if slot.required else ", none"
+    group = parser.add_argument_group(f"--{place} {name}", f"{slot.role}: one of {', '.join(known)}{spare}")
+    group.add_argument(f"--{place}.name", type=str, default=name, help=f"the same as --{place}")
+    types[f"{place}.name"] = str
+    if slot.options is not None:
+        group.add_class_arguments(slot.options, place, as_group=False)
+        types |= {f"{place}.{key}": hint for key, hint in _hints(slot.options).items()}
+    skip: set[str | int] = {*handed_parameters(factory)}
+    try:
+        hints = _hints(factory)
+        add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
+        keys = add(typing.cast("Any", factory), place, as_group=False, skip=skip)
+    except Exception as error:  # a plugin's signature may be anything
+        reason = " ".join(str(error).split())
+        raise PluginError(f"--{place}: the settings of {slot.role} {name!r} cannot be read: {reason}.") from error
+    types |= {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
+
+
+def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a function's or a class's parameters, those of base classes included."""
+    bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
+    hints: dict[str, Any] = {}
+    for base in bases:
+        function = vars(base).get("__init__") if isinstance(base, type) else base
+        if inspect.isfunction(function):
+            hints |= typing.get_type_hints(function)
     hints.pop("return", None)
     return hints
 
 
-def _flatten(tree: Tree, prefix: str = "") -> Tree:
-    flat: Tree = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _nest(flat: Tree) -> Tree:
-    """Undo `_flatten`."""
-    nested: Tree = {}
-    for key, value in flat.items():
-        *parents, leaf = key.split(".")
-        node = nested
-        for parent in parents:
-            node = node.setdefault(parent, {})
-        node[leaf] = value
-    return nested
-
-
-def _fraction(value: Any) -> Any:
-    """Read `4/255` as a number; epsilon is always written so."""
-    match = _FRACTION.fullmatch(value) if isinstance(value, str) else None
-    if match is None or float(match[2]) == 0:
-        return value
-    return float(match[1]) / float(match[2])
-
-
-def _parse(parser: ArgumentParser, values: Tree) -> Namespace:
+def _parse(parser: ArgumentParser, values: Tree, types: Mapping[str, Any]) -> Namespace:
     try:
-        parsed: Namespace = parser.parse_object(_nest(values))
+        parsed: Namespace = parser.parse_object(nest(values))
     except ArgumentError as error:
         text = " ".join(str(error).split())
-        found = re.search(r'Parser key "([^"]+)": (.*)', text)
-        if found:
-            wanted = re.sub(r"<class '(\w+)'>|typing\.", lambda m: m[1] or "", found[2])
-            raise SettingsError(f"setting {found[1]!r}: {wanted}") from error
+        missing = re.search(r"arguments are required: ([\w.]+)", text)
+        if missing:
+            raise SettingsError(f"setting {missing[1]!r} is missing; write --{missing[1]} VALUE.") from error
+        found = re.search(r'Parser key "([^"]+)"', text)
+        if found and types.get(found[1]) is not None and found[1] in values:
+            raise wrong(found[1], values[found[1]], types[found[1]]) from error
         raise SettingsError(text) from error
     return parsed
 
