@@ -10,8 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from padkit.errors import PluginError, closest
+from padkit.errors import PluginError, closest, one_line
 from padkit.plugins import Component, Discovery, discover
+
+# Addresses, since the roles import torch and listing must not.
+BASES = {
+    "teacher": "padkit.roles:Teacher",
+    "aligner": "padkit.roles:Aligner",
+    "student": "padkit.roles:Student",
+    "dataset": "padkit.data.reader:DatasetReader",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,10 @@ class Catalog:
         for plugin in failed:
             if name in (plugin.name, plugin.distribution):
                 raise PluginError(f"{role} {name!r}: plugin {plugin.name} of {plugin.distribution}: {plugin.problem}.")
+        others = [c.role for c in self.discovery.components if c.spec.name == name]
+        kind = f" {name!r} is a {others[0]}." if others else closest(name, self.names(role))
         more = f" Plugins not loaded: {', '.join(p.name for p in failed)}; see `padkit plugins`." if failed else ""
-        raise PluginError(f"unknown {role} {name!r}.{closest(name, self.names(role))}{more}")
+        raise PluginError(f"unknown {role} {name!r}.{kind}{more}")
 
     def factory(self, role: str, name: str) -> Callable[..., Any]:
         """Import and return the class (or function) behind `name`.
@@ -63,8 +73,17 @@ class Catalog:
         return _import(component)
 
     def build(self, role: str, name: str, settings: Mapping[str, Any], *handed: Any) -> Any:
-        """Build the component from its settings; `handed` are the positional arguments its role defines."""
-        return self.factory(role, name)(*handed, **settings)
+        """Build the component from its settings; `handed` are the positional arguments its role defines.
+
+        Raises:
+            PluginError: As `factory`, or the component is not of the class its role asks for.
+        """
+        built = self.factory(role, name)(*handed, **settings)
+        module, _, base = BASES[role].partition(":")
+        if not isinstance(built, getattr(importlib.import_module(module), base)):
+            owner = self.component(role, name).plugin.distribution
+            raise PluginError(f"{role} {name!r} of {owner} is a {type(built).__name__}, which is no {module}.{base}.")
+        return built
 
     def build_choice(self, choice: Choice | None, *handed: Any) -> Any:
         """Build a chosen component; None, an empty slot, stays None."""
@@ -76,15 +95,16 @@ def _import(component: Component) -> Callable[..., Any]:
     if not isinstance(spec.factory, str):
         return spec.factory
     module, _, attribute = spec.factory.partition(":")
+    who = f"{component.role} {spec.name!r} of {plugin.distribution}"
     try:
         loaded = importlib.import_module(module)
         target: Any = functools.reduce(getattr, attribute.split("."), loaded)
-    except Exception as error:  # a plugin's module may raise anything while it is imported
-        remedy = f"pip install {spec.extra}" if spec.extra else f"report it to the authors of {plugin.distribution}"
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f"{component.role} {spec.name!r} of {plugin.distribution}: {reason}; {remedy}.") from error
+    except (Exception, SystemExit) as error:  # a plugin's module may raise anything while it is imported
+        installable = spec.extra and isinstance(error, ImportError)
+        remedy = f"pip install {spec.extra}" if installable else f"report it to the authors of {plugin.distribution}"
+        raise PluginError(f"{who}: {one_line(error)}; {remedy}.") from error
     if not callable(target):
-        raise PluginError(f"{component.role} {spec.name!r} of {plugin.distribution}: {spec.factory} is not a class.")
+        raise PluginError(f"{who}: {spec.factory} is not a class.")
     return typing.cast("Callable[..., Any]", target)
 
 

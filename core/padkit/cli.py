@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -15,7 +16,13 @@ HELP = "Plugin-based framework for face presentation attack detection."
 
 def main() -> int:
     """Entry point of the console script."""
-    return run_as_command(lambda: run(sys.argv[1:]))
+    try:
+        status = run_as_command(lambda: run(sys.argv[1:]))
+        sys.stdout.flush()
+    except BrokenPipeError:  # `padkit plugins | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status
 
 
 def run(argv: Sequence[str]) -> int:
@@ -36,7 +43,7 @@ def list_plugins(role: str | None = None) -> int:
     """Print one row a component and one a plugin that offers nothing; problems are rows, not errors."""
     found = discover()
     rows = [_row(c) for c in found.components if role in (None, c.role)]
-    rows += [("-", p.name, p.distribution, p.version, p.problem) for p in found.plugins if p.problem]
+    rows += [("plugin", p.name, p.distribution, p.version, p.problem) for p in found.plugins if p.problem]
     heads = ("role", "name", "distribution", "version", "status")
     widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(4)]
     for row in [heads, *sorted(rows)]:
@@ -46,5 +53,5 @@ def list_plugins(role: str | None = None) -> int:
 
 def _row(component: Component) -> tuple[str, str, str, str, str]:
     owner = component.plugin
-    status = component.problem or f"ok: {component.spec.summary}"
+    status = component.problem or f"ok: {' '.join(component.spec.summary.split())}"
     return component.role, component.spec.name, owner.distribution, owner.version, status

@@ -47,11 +47,11 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what `error` says in one line, with its type where that is not a `PadkitError`."""
-    text = " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    """Return what `error` says in one line: its text, or type and first line where it is not a `PadkitError`."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, PadkitError):
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+        return " ".join(lines)
+    return ": ".join([type(error).__name__, *lines[:1]])
 
 
 def run_as_command(main: Callable[[], int | None]) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint, entry_points
-from types import ModuleType
 from typing import Any
 
 import pluggy
 
 from padkit import hookspecs
+from padkit.errors import PluginError, closest, one_line
 from padkit.specs import AlignerSpec, ComponentSpec, DatasetSpec, StudentSpec, TeacherSpec
 
 ALLOW_VARIABLE = "PADKIT_PLUGINS_ALLOW"
@@ -46,6 +47,11 @@ class Plugin:
     version: str
     problem: str = ""
 
+    @property
+    def address(self) -> str:
+        """What names this plugin alone, in PADKIT_PLUGINS_DENY for instance."""
+        return f"{self.distribution}:{self.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
@@ -68,8 +74,8 @@ class Discovery:
 def discover(points: Iterable[EntryPoint] | None = None) -> Discovery:
     """Load the plugins of all installed distributions.
 
-    Comma-separated names of entry points or distributions in PADKIT_PLUGINS_ALLOW (only these) and
-    PADKIT_PLUGINS_DENY (none of these) are honoured before anything is imported.
+    Comma-separated names of entry points, of distributions, or of both as `distribution:entry-point`, in
+    PADKIT_PLUGINS_ALLOW (only these) and PADKIT_PLUGINS_DENY (none of these) are honoured before anything is imported.
 
     Args:
         points: Entry points to use in place of the installed ones.
@@ -78,76 +84,103 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Discovery:
     allowed, denied = _names(ALLOW_VARIABLE), _names(DENY_VARIABLE)
     plugins: list[Plugin] = []
     components: list[Component] = []
-    for point in sorted(found, key=lambda p: (p.name, p.value)):
-        plugin = _describe(point)
-        keys = {plugin.name, plugin.distribution}
+    described = [(_describe(point), point) for point in found]
+    for plugin, point in sorted(described, key=lambda pair: (pair[0].name, pair[0].distribution, pair[0].module)):
+        keys = {_fold(plugin.name), _fold(plugin.distribution), _fold(plugin.address)}
+        records: list[tuple[str, ComponentSpec]] = []
+        problem = ""
         if keys & denied:
-            plugin = replace(plugin, problem=f"denied by {DENY_VARIABLE}")
+            problem = f"denied by {DENY_VARIABLE}"
         elif allowed and not keys & allowed:
-            plugin = replace(plugin, problem=f"not allowed by {ALLOW_VARIABLE}")
+            problem = f"not allowed by {ALLOW_VARIABLE}"
         else:
-            plugin, records = _load(point, plugin)
-            components += [Component(role, spec, plugin, _unreachable(spec)) for role, spec in records]
-        plugins.append(plugin)
+            problem, records = _load(point)
+        owner = replace(plugin, problem=problem)
+        plugins.append(owner)
+        components += [Component(role, spec, owner, _unreachable(spec)) for role, spec in records]
     return Discovery(tuple(plugins), tuple(_mark_clashes(components)))
 
 
 def _names(variable: str) -> set[str]:
-    return {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
+    return {_fold(name) for name in os.environ.get(variable, "").split(",") if name.strip()}
+
+
+def _fold(name: str) -> str:
+    """Write a name as package indices compare them (PyPA name normalisation)."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def _describe(point: EntryPoint) -> Plugin:
-    distribution = point.dist.name if point.dist else "unknown"
-    version = point.dist.version if point.dist else ""
-    return Plugin(point.name, point.value, distribution, version)
+    # A damaged .dist-info has neither.
+    name = getattr(point.dist, "name", None) or "unknown"
+    version = getattr(point.dist, "version", None) or ""
+    return Plugin(point.name, point.value, name, version)
 
 
-def _load(point: EntryPoint, plugin: Plugin) -> tuple[Plugin, list[tuple[str, ComponentSpec]]]:
-    """Import one plugin and collect its records; whatever it raises becomes its `problem`."""
+def _load(point: EntryPoint) -> tuple[str, list[tuple[str, ComponentSpec]]]:
+    """Import one plugin; return its records, or what went wrong, whatever that was."""
     try:
-        module = point.load()
-        records = list(_records(module, plugin))
+        records = list(_records(point.load(), point.name))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything and must not stop the others
-        text = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
-        return replace(plugin, problem=reason), []
-    return plugin, records
+        return one_line(error), []
+    if not records:
+        return "offers nothing: no function marked @hookimpl returned a record", []
+    return "", records
 
 
-def _records(module: ModuleType, plugin: Plugin) -> Iterator[tuple[str, ComponentSpec]]:
+def _records(plugin: object, name: str) -> Iterator[tuple[str, ComponentSpec]]:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
-    manager.register(module, name=plugin.name)
-    manager.check_pending()
+    manager.register(plugin, name=name)
+    hooks = [hook for hook, _ in ROLES.values()]
+    for caller in manager.get_hookcallers(plugin) or []:
+        if not caller.has_spec():
+            raise PluginError(f"unknown hook {caller.name!r}.{closest(caller.name, hooks)}")
     for role, (hook, record_type) in ROLES.items():
-        for records in _call(manager, hook):
+        results: list[Any] = getattr(manager.hook, hook)()
+        for records in results:
+            if not isinstance(records, list | tuple):
+                raise PluginError(f"{hook}() must return a list of {record_type.__name__}, not {records!r}")
             for record in records:
-                if not isinstance(record, record_type):
-                    raise TypeError(f"{hook}() must return {record_type.__name__} records, not {record!r}")
-                if not _NAME.fullmatch(record.name) or record.name == "none":
-                    raise ValueError(f"{hook}() offers the name {record.name!r}; use a-z, 0-9, - and _, not 'none'")
+                _check(hook, record, record_type)
                 yield role, record
 
 
-def _call(manager: pluggy.PluginManager, hook: str) -> list[list[Any]]:
-    results: list[list[Any]] = getattr(manager.hook, hook)()
-    return results
+def _check(hook: str, record: Any, record_type: type[ComponentSpec]) -> None:
+    if not isinstance(record, record_type):
+        raise PluginError(f"{hook}() must return {record_type.__name__} records, not {record!r}")
+    if not isinstance(record.name, str) or not _NAME.fullmatch(record.name) or record.name == "none":
+        raise PluginError(f"{hook}() offers the name {record.name!r}; use a-z, 0-9, - and _, not 'none'")
+    if not callable(record.factory) and not isinstance(record.factory, str):
+        raise PluginError(f"{hook}() gives {record.name!r} the factory {record.factory!r}, not a class or its address")
 
 
 def _unreachable(spec: ComponentSpec) -> str:
-    """Say why a lazy address cannot be right, importing at most its parent package."""
+    """Say why a lazy address cannot be right, importing nothing: what only an import tells, asking for it tells."""
     if not isinstance(spec.factory, str):
         return ""
     module, _, attribute = spec.factory.partition(":")
-    if not module or not attribute:
+    if not all((*module.split("."), *attribute.split("."))):
         return f"factory {spec.factory!r} is not of the form 'module:Class'"
-    try:
-        missing = importlib.util.find_spec(module) is None
-    except (ImportError, ValueError):
-        missing = True
-    return (
-        f"module {module} is not installed" + (f"; pip install {spec.extra}" if spec.extra else "") if missing else ""
-    )
+    if _exists(module):
+        return ""
+    remedy = f"pip install {spec.extra}" if spec.extra else "reinstall the plugin"
+    return f"module {module} is not installed; {remedy}"
+
+
+def _exists(module: str) -> bool:
+    """Look a module up, but below packages that are loaded already only: looking further would import them."""
+    parts = module.split(".")
+    for depth in range(1, len(parts) + 1):
+        parent = ".".join(parts[: depth - 1])
+        if parent and parent not in sys.modules:
+            return True
+        try:
+            if importlib.util.find_spec(".".join(parts[:depth])) is None:
+                return False
+        except (ImportError, ValueError):
+            return False
+    return True
 
 
 def _mark_clashes(components: list[Component]) -> list[Component]:
@@ -157,10 +190,12 @@ def _mark_clashes(components: list[Component]) -> list[Component]:
     marked = []
     for component in components:
         rivals = groups[component.role, component.spec.name]
-        if len(rivals) > 1:
-            owners = " and ".join(f"{c.plugin.distribution} ({c.plugin.name})" for c in rivals)
-            remedy = f"uninstall one or name one in {DENY_VARIABLE}"
-            marked.append(replace(component, problem=f"name offered by {owners}; {remedy}"))
-        else:
-            marked.append(component)
+        owners = list(dict.fromkeys(rival.plugin.address for rival in rivals))
+        problem = component.problem
+        if len(owners) > 1:
+            remedy = f"uninstall one or put one of these in {DENY_VARIABLE}"
+            problem = f"name offered by {' and by '.join(owners)}; {remedy}"
+        elif len(rivals) > 1:
+            problem = f"name offered {len(rivals)} times by {owners[0]}; report it to its authors"
+        marked.append(replace(component, problem=problem))
     return marked
