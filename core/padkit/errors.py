@@ -34,14 +34,20 @@ class TrainingError(PadkitError):
     """Training cannot go on (a loss became NaN, a run folder cannot be written)."""
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, case aside, or "" if none is known."""
+def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, case aside, or "" if none is known.
+
+    Args:
+        name: What was asked for.
+        known: The alternatives.
+        prefix: What a user writes before each of them.
+    """
     names = sorted(set(known))
     if not names:
         return ""
     folded = {candidate.lower(): candidate for candidate in names}
     match = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    guess = f" Did you mean {folded[match[0]]!r}?" if match else ""
+    guess = f" Did you mean {prefix + folded[match[0]]!r}?" if match else ""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"{guess} Known: {', '.join(names[:MOST_NAMES])}{more}."
 

@@ -130,15 +130,14 @@ def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
 
 def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], names: Names) -> SettingsError:
     """Return the error of an unknown key, with the keys of the nearest group above it."""
-    group = key
-    near: list[str] = []
-    while group and not near:
-        group = group.rpartition(".")[0]
-        near = [known for known in types if known.rpartition(".")[0] == group]
+    group = max((place for place in names if key.startswith(f"{place}.")), key=len, default="")
+    wanted = key.removeprefix(f"{group}.").partition(".")[0]
     if not group:
-        near += slots
-    owner = f" of {names[group][0]} {names[group][1]!r}" if group in names else ""
-    return SettingsError(f"unknown setting {key!r}{owner}.{closest(key, near)}")
+        near = [known for known in types if "." not in known]
+        return SettingsError(f"unknown setting {key!r}.{closest(wanted, [*near, *slots])}")
+    role, name = names[group]
+    near = [known.removeprefix(f"{group}.") for known in types if known.startswith(f"{group}.")]
+    return SettingsError(f"unknown setting {key!r} of {role} {name!r}.{closest(wanted, near, f'{group}.')}")
 
 
 def _parser(
@@ -158,35 +157,27 @@ def _parser(
     own.add_class_arguments(recipe, None, as_group=False)
     types: dict[str, Any] = dict(_hints(recipe))
     for slot_name, slot in slots.items():
-        if not any(place.split(".")[0] == slot_name for place in names):
-            known = ", ".join(catalog.names(slot.role))
-            parser.add_argument_group(f"--{slot_name} is none", f"a {slot.role}: {known}")
-    for place, (role, name) in names.items():
-        _add_component(parser, types, place, _factory(catalog, place, role, name), slots, catalog.names(role), name)
+        places = {place: name for place, (_, name) in names.items() if place.partition(".")[0] == slot_name}
+        for place, name in places.items():
+            types |= _add_component(parser, place, slot, name, catalog)
+        if not places:
+            parser.add_argument_group(f"--{slot_name} {NONE}", _alternatives(slot, catalog))
     return parser, types
 
 
-def _factory(catalog: Catalog, place: str, role: str, name: str) -> Callable[..., Any]:
+def _alternatives(slot: Slot, catalog: Catalog) -> str:
+    return f"{slot.role}: one of {', '.join([*catalog.names(slot.role), *([] if slot.required else [NONE])])}"
+
+
+def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, catalog: Catalog) -> dict[str, Any]:
+    """Add the options of one chosen component; return their keys and types (None where unknown)."""
     try:
-        return catalog.factory(role, name)
+        factory = catalog.factory(slot.role, name)
     except PluginError as error:
         raise PluginError(f"--{place}: {error}") from error
-
-
-def _add_component(
-    parser: ArgumentParser,
-    types: dict[str, Any],
-    place: str,
-    factory: Callable[..., Any],
-    slots: Mapping[str, Slot],
-    known: Sequence[str],
-    name: str,
-) -> None:
-    slot = slots[place.partition(".")[0]]
-    spare = "" if slot.required else ", none"
-    group = parser.add_argument_group(f"--{place} {name}", f"{slot.role}: one of {', '.join(known)}{spare}")
+    group = parser.add_argument_group(f"--{place} {name}", _alternatives(slot, catalog))
     group.add_argument(f"--{place}.name", type=str, default=name, help=f"the same as --{place}")
-    types[f"{place}.name"] = str
+    types: dict[str, Any] = {f"{place}.name": str}
     if slot.options is not None:
         group.add_class_arguments(slot.options, place, as_group=False)
         types |= {f"{place}.{key}": hint for key, hint in _hints(slot.options).items()}
@@ -196,9 +187,9 @@ def _add_component(
         add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
         keys = add(typing.cast("Any", factory), place, as_group=False, skip=skip)
     except Exception as error:  # a plugin's signature may be anything
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()).rstrip(".")
         raise PluginError(f"--{place}: the settings of {slot.role} {name!r} cannot be read: {reason}.") from error
-    types |= {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
+    return types | {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
