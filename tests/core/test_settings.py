@@ -401,7 +401,7 @@ LINE_ERRORS = [
     ),
     (
         "--aligner dat --aligner.steps 1",
-        "unknown setting 'aligner.steps' of aligner 'dat'. Did you mean 'aligner.epsilon'? Known: epsilon, name, weight.",
+        "unknown setting 'aligner.steps' of aligner 'dat'. Did you mean 'aligner.epsilon'? Known: epsilon,",
     ),
     (
         "--teachers.fr.weight x",

@@ -1,0 +1,27 @@
+"""A plugin of padkit in a distribution of its own. Imports no torch: listing plugins must be quick."""
+
+from __future__ import annotations
+
+from padkit.hookspecs import hookimpl
+from padkit.specs import AlignerSpec, DatasetSpec, TeacherSpec
+
+
+@hookimpl
+def padkit_teachers() -> list[TeacherSpec]:
+    """Offer `example-teacher`."""
+    summary = "A bank of random, frozen convolutions."
+    return [TeacherSpec(name="example-teacher", summary=summary, factory="padkit_example.bank:ConvolutionBank")]
+
+
+@hookimpl
+def padkit_aligners() -> list[AlignerSpec]:
+    """Offer `moments`."""
+    summary = "Draws the mean features of the domains together."
+    return [AlignerSpec(name="moments", summary=summary, factory="padkit_example.moments:MomentMatching")]
+
+
+@hookimpl
+def padkit_datasets() -> list[DatasetSpec]:
+    """Offer `stripes`."""
+    summary = "Three domains of rendered stripes (no real data)."
+    return [DatasetSpec(name="stripes", summary=summary, factory="padkit_example.stripes:Stripes")]
