@@ -167,7 +167,9 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> I
     )
     network = IResNet(shape)
     initialise(network)
-    model: Any = Recogniser(network, len(portraits.identities), options.scale).to(memory_format=torch.channels_last)
+    # Fast on CPUs, but PyTorch 2.15 dies in the backward pass of 1x1 strided convolutions of fewer than 16 channels.
+    layout = torch.channels_last if options.width >= 16 else torch.contiguous_format
+    model: Any = Recogniser(network, len(portraits.identities), options.scale).to(memory_format=layout)
     optimizer: Any = torch.optim.SGD(model.parameters(), lr=options.lr, momentum=0.9, weight_decay=5e-4)
     if len(portraits) < options.batch_size:
         raise SettingsError(f"batch_size {options.batch_size} exceeds the {len(portraits)} training images; lower it")
@@ -184,7 +186,7 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> I
                 rise = min(1.0, (step + 1) / (0.05 * options.steps + 1))
                 group["lr"] = options.lr * rise * 0.5 * (1 + math.cos(math.pi * progress))
             faces = normalise(augment(images.float() / 255), options.input_size, HALF, HALF)
-            loss, accuracy = model(faces.contiguous(memory_format=torch.channels_last), labels, margin)
+            loss, accuracy = model(faces.contiguous(memory_format=layout), labels, margin)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
