@@ -44,7 +44,8 @@ class DomainAdversarialAttack(Aligner):
 
     Args:
         epsilon: Largest change of a pixel, images being in [0, 1]; usually 1/255 to 8/255.
-        steps: Gradient steps; step length is 2.5 epsilon / steps, at most epsilon.
+        steps: Gradient steps, each half as long as the one before, the first of length epsilon. Steps of one length
+            jump over the point where the domains are indistinguishable; of all iterates the best is kept per image.
         loss: `uniform` minimises KL(uniform || p(domain | image)), the literal reading of "indistinguishable";
             `maximize` maximises the domain cross-entropy, which may push an image into another domain.
         random_start: Start from a uniformly random perturbation instead of none.
@@ -59,7 +60,7 @@ class DomainAdversarialAttack(Aligner):
         embedding_dim: int,
         *,
         epsilon: float = 4 / 255,
-        steps: int = 3,
+        steps: int = 4,
         loss: Literal["uniform", "maximize"] = "uniform",
         random_start: bool = True,
         attacked_share: float = 1.0,
@@ -99,18 +100,23 @@ class DomainAdversarialAttack(Aligner):
         """
         images = images.detach()
         low, high = (images - self.epsilon).clamp(0, 1), (images + self.epsilon).clamp(0, 1)
-        step = min(2.5 * self.epsilon / self.steps, self.epsilon)
         attacked = images.clone()
         if self.random_start:
             attacked = attacked + torch.empty_like(images).uniform_(-self.epsilon, self.epsilon)
             attacked = attacked.clamp(low, high)
+        best, lowest = attacked, images.new_full((len(images),), torch.inf)
         with _evaluation_mode(self.classifier), torch.enable_grad():
-            for _ in range(self.steps):
+            for step in range(self.steps):
                 attacked.requires_grad_(True)
+                loss = self._attack_loss(attacked, domains)
                 # Summed, not averaged: in half precision a mean over the batch would underflow.
-                (gradient,) = torch.autograd.grad(self._attack_loss(attacked, domains).sum(), attacked)
-                attacked = (attacked.detach() - step * gradient.sign()).clamp(low, high)
-        return attacked
+                (gradient,) = torch.autograd.grad(loss.sum(), attacked)
+                attacked = attacked.detach()
+                best, lowest = _keep_lower(best, lowest, attacked, loss.detach())
+                attacked = (attacked - self.epsilon / 2**step * gradient.sign()).clamp(low, high)
+        with _evaluation_mode(self.classifier), torch.no_grad():
+            best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
+        return best
 
     def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
         """Return what the attack minimises, [B]."""
@@ -135,6 +141,12 @@ class DomainAdversarialAttack(Aligner):
             "domain_accuracy_attacked": (attacked_guess == batch.domains).float(),
             "perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3)),
         }
+
+
+def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
+    """Return image by image whichever has the lower loss, and that loss."""
+    better = loss < lowest
+    return torch.where(better[:, None, None, None], images, best.detach()), torch.where(better, loss, lowest)
 
 
 @contextmanager

@@ -227,17 +227,32 @@ def test_one_step_by_hand_maximize():
     torch.testing.assert_close(attacked, expected, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(("steps", "length"), [(2, 0.1), (5, 0.05), (10, 0.025)])
-def test_step_length_and_projection(steps, length):
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_step_length_and_projection(steps):
     seen: list[torch.Tensor] = []
     aligner = linear(steps=steps, loss="maximize")
     aligner.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
     images = torch.full((1, 3, 1, 1), 0.5)
     attacked = aligner.attack(images, torch.tensor([0]))
-    assert len(seen) == steps
+    assert len(seen) == steps + 1  # the last one only to compare
+    # The gradient of a linear classifier keeps its sign: the first step reaches epsilon, which stops the others.
     moved = [(x - images).abs().amax().item() for x in [*seen, attacked]]
-    # The gradient of a linear classifier keeps its sign, so every step goes on until epsilon stops it.
-    assert moved == pytest.approx([min(i * length, 0.1) for i in range(steps + 1)], abs=1e-6)
+    assert moved == pytest.approx([0.0] + [0.1] * (steps + 1), abs=1e-6)
+
+
+def test_steps_halve_and_the_best_iterate_is_kept():
+    """Two domains told by brightness alone: the attack closes in on brightness 0.43, where it cannot tell."""
+    seen: list[torch.Tensor] = []
+    aligner = linear(steps=4, loss="uniform", epsilon=0.1)
+    aligner.classifier = nn.Sequential(nn.Flatten(), nn.Linear(3, 2))
+    with torch.no_grad():
+        aligner.classifier[1].weight.copy_(torch.tensor([[50.0, 0, 0], [-50.0, 0, 0]]))
+        aligner.classifier[1].bias.copy_(torch.tensor([-50 * 0.43, 50 * 0.43]))
+    aligner.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach().clone()))
+    attacked = aligner.attack(torch.full((1, 3, 1, 1), 0.5), torch.tensor([0]))
+    path = [x[0, 0].item() for x in seen]
+    assert path == pytest.approx([0.5, 0.4, 0.45, 0.425, 0.4375], abs=1e-6)
+    assert attacked[0, 0].item() == pytest.approx(0.425, abs=1e-6)
 
 
 @pytest.mark.parametrize("context", [torch.no_grad, nullcontext])
