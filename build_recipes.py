@@ -1,4 +1,4 @@
-"""Build hook: ship recipes/ inside the wheel as `padkit/recipes`, so that `accelerate launch -m padkit.recipes.dtda` works."""
+"""Build hook: the wheel ships recipes/ as `padkit/recipes`, for `accelerate launch -m padkit.recipes.dtda`."""
 
 from __future__ import annotations
 

@@ -125,6 +125,9 @@ def main() -> int:
         name, shown = settings.one("data").name, accelerator.is_main_process
         table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
     protocol = leave_one_out(table, options.target or reader.default_target, options.sources, seed=options.seed)
+    asked, settings = settings.one("aligner"), drop_lone_aligner(settings, catalog, protocol)
+    if asked and not settings.one("aligner"):
+        accelerator.print(f"One source domain ({protocol.sources[0]}): training without the aligner {asked.name}.")
     set_seed(options.seed)
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
     name = f"dtda-{protocol.target}-seed{options.seed}"
@@ -137,19 +140,23 @@ def main() -> int:
     return 0
 
 
+def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
+    """Leave out an aligner that was not asked for where there are too few source domains; asked for, it is an error."""
+    choice, sources = settings.one("aligner"), protocol.sources
+    if choice is None or len(sources) >= catalog.factory("aligner", choice.name).min_domains:
+        return settings
+    if "aligner.name" in settings.given:
+        cause = f"--aligner {choice.name} needs two source domains or more, there is only {sources[0]!r}"
+        raise SettingsError(f"{cause}; add a domain or use --aligner none.")
+    return settings.without("aligner")
+
+
 def assemble(
     settings: Settings[Options], catalog: Catalog, protocol: Protocol, accelerator: Accelerator, image_size: int
 ) -> Objective:
     """Build student, aligner and teachers and join them in the objective."""
     detector = Detector(catalog.build_choice(settings.one("student")))
-    choice, sources = settings.one("aligner"), protocol.sources
-    if choice and len(sources) < catalog.factory("aligner", choice.name).min_domains:
-        if "aligner.name" in settings.given:
-            cause = f"--aligner {choice.name} needs two source domains or more, there is only {sources[0]!r}"
-            raise SettingsError(f"{cause}; add a domain or use --aligner none.")
-        accelerator.print(f"One source domain ({sources[0]}): training without the aligner {choice.name}.")
-        choice = None
-    aligner = catalog.build_choice(choice, len(sources), detector.student.embedding_dim)
+    aligner = catalog.build_choice(settings.one("aligner"), len(protocol.sources), detector.student.embedding_dim)
     chosen = settings.many("teachers")
     teachers = FrozenTeachers({name: catalog.build_choice(teacher) for name, teacher in chosen.items()})
     objective = Objective(detector, aligner, teachers, {n: c.options for n, c in chosen.items()}, image_size)

@@ -51,6 +51,11 @@ class Settings(Generic[Options]):
         """Return the components of a slot of several, by name."""
         return dict(self.chosen[slot])
 
+    def without(self, slot: str) -> Settings[Options]:
+        """Return these settings with a single slot emptied, as if the user had said `none`."""
+        chosen, tree = {**self.chosen, slot: None}, {**self.tree, slot: NONE}
+        return dataclasses.replace(self, chosen=chosen, tree=tree)
+
 
 def read_settings(
     recipe: type[Options], slots: Mapping[str, Slot], argv: Sequence[str], catalog: Catalog, prog: str = "recipe"

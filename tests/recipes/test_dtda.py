@@ -152,6 +152,7 @@ def test_one_domain_and_two_columns_train_without_the_attack(dtda: Run, tmp_path
     options = ["--data", "manifest", "--data.file", str(manifest), "--data.image_size", "32", "--max-steps", "2"]
     dtda([*options, *FAST[2:], "--teachers", "fr", "--out", str(tmp_path / "run")])
     assert all(record.keys() == {"live", "fr"} | BOOKKEEPING for record in steps(tmp_path / "run"))
+    dtda(["--resume", str(tmp_path / "run")])  # what was left out by itself is not asked for on return
     with pytest.raises(PadkitError, match="needs two source domains"):
         dtda([*options, *FAST, "--aligner", "daa", "--out", str(tmp_path / "again")])
 
