@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padkit.data.media import read_still
 from padkit.data.presentation import LABEL_NAMES, Presentation
-from padkit.data.reader import DatasetReader
+from padkit.data.reader import SIMULATED_NOTE, DatasetReader
 from padkit.errors import DataError, SettingsError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder, media_below
 
@@ -22,7 +22,7 @@ class FolderReader(DatasetReader):
 
     Without a domain level the whole folder is one domain, named after it. Labels are live, bonafide, real, ... and
     spoof, attack, fake, ... in any case. Every image is a presentation of its own unless `presentation_pattern` groups
-    the frames of a clip.
+    the frames of a clip. A file `SIMULATED.txt` in the root marks the data, and every report on them, as simulated.
 
     Args:
         root: The folder.
@@ -44,6 +44,7 @@ class FolderReader(DatasetReader):
         presentation_pattern: str | None = None,
     ) -> None:
         self.root = root
+        self.simulated = (Path(root).expanduser() / SIMULATED_NOTE).exists()
         self.image_size = image_size
         self.subject_scope = subject_scope
         self._subject = _compiled(subject_pattern, "subject_pattern")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class SyntheticReader(DatasetReader):
     """
 
     default_target: str = "hall"
-    simulated: ClassVar[bool] = True
+    simulated: bool = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
     def __init__(
@@ -172,7 +172,7 @@ class FacesReader(DatasetReader):
         seed: Another seed is another population.
     """
 
-    simulated: ClassVar[bool] = True
+    simulated: bool = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
     def __init__(

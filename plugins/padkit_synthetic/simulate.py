@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 
 from padkit.data.presentation import SPLITS
+from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest, run_as_command
 from padkit_synthetic.attacks import Instrument
 from padkit_synthetic.faces import Light
@@ -214,7 +215,7 @@ def simulate(faces: Path, out: Path, *, seed: int, image_size: int, settings: Se
     tasks = planned(find_subjects(faces), domains, seed)
     prepare_output(out)
     note = NOTE.format(version=WORLD_VERSION, seed=seed, faces=faces, settings=", ".join(settings))
-    (out / "SIMULATED.txt").write_text(note, encoding="utf-8")
+    (out / SIMULATED_NOTE).write_text(note, encoding="utf-8")
     written, unreadable = 0, []
     for number, task in enumerate(track(tasks, description="Simulating captures", console=console)):
         count, lines = write_subject(task, out, image_size, (SIMULATE_STREAM, seed, number))

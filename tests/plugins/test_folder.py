@@ -510,3 +510,10 @@ def test_identities_errors(tmp_path):
     refused(records(**celeba(tmp_path / "c", attributes="4\nMale\n000001.jpg 1\n")), "no line for 000002.jpg")
     refused(records(**celeba(tmp_path / "c", attributes="4\nMale\n000001.jpg 1 1\n")), "line 3")
     refused(lambda: IdentitiesReader(**celeba(tmp_path / "c", attributes="4\n000001.jpg 1\n")), "attribute names")
+
+
+def test_a_tree_with_the_note_is_simulated(tmp_path):
+    photo(tmp_path / "live" / "1.png")
+    assert FolderReader(root=str(tmp_path)).simulated is False
+    (tmp_path / "SIMULATED.txt").write_text("made by padkit_synthetic.simulate")
+    assert FolderReader(root=str(tmp_path)).simulated is True

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.presentation import Presentation
+
+# A file of this name in the root of a folder tree says that its captures are simulated.
+SIMULATED_NOTE = "SIMULATED.txt"
 
 
 class DatasetReader(ABC):
@@ -18,13 +20,13 @@ class DatasetReader(ABC):
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
         default_target: Domain held out when the user names none, or "" to make the user choose.
-        simulated: True where no real capture stands behind the frames; every report then says so.
+        simulated: True where no real capture stands behind all the frames; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
     """
 
     image_size: int = 128
     default_target: str = ""
-    simulated: ClassVar[bool] = False
+    simulated: bool = False
     attribute_names: tuple[str, ...] = ()
 
     @abstractmethod
