@@ -63,7 +63,7 @@ class SyntheticReader(DatasetReader):
         seed: Another seed is another population captured anew.
     """
 
-    default_target: str = "hall"
+    default_target: str = "webcam"
     simulated: bool = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
