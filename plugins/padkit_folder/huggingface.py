@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from padkit.data.media import decode_image, read_image
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.table import cache_folder
+from padkit.data.table import cache_folder, without_progress_bars
 from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
@@ -182,7 +181,7 @@ class HuggingFaceReader(DatasetReader):
         import datasets
 
         folder = Path(self.path).expanduser()
-        with _quiet(datasets):
+        with without_progress_bars(datasets):
             if not folder.exists():
                 return self._from_hub(datasets)
             try:
@@ -226,14 +225,3 @@ def _by_split(files: list[str]) -> dict[str, list[str]]:
         split = next((word for word in words if word in SPLIT_NAMES), Path(file).parent.name.lower())
         groups.setdefault(split, []).append(file)
     return groups if all(split in SPLIT_NAMES for split in groups) else {"all": files}
-
-
-@contextlib.contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
-    was_disabled = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not was_disabled:
-            datasets.enable_progress_bars()

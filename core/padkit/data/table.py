@@ -172,7 +172,7 @@ def open_table(folder: str | Path) -> FrameTable:
     folder = Path(folder)
     try:
         preparation = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-        with _quiet(datasets):
+        with without_progress_bars(datasets):
             dataset = datasets.load_from_disk(str(folder), keep_in_memory=False)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{folder} holds no finished table ({error}); delete it and prepare again.") from error
@@ -345,7 +345,8 @@ def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: boo
 
 
 @contextlib.contextmanager
-def _quiet(datasets: Any) -> Iterator[None]:
+def without_progress_bars(datasets: Any) -> Iterator[None]:
+    """Silence the progress bars of the module `datasets` for a while."""
     was_disabled = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
