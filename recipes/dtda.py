@@ -218,6 +218,7 @@ def train(job: Job, options: Options, objective: Objective) -> None:
                     checkpoints.save(accelerator, run.checkpoints, progress)
             select(job, options, objective, average.module, progress)
             checkpoints.save(accelerator, run.checkpoints, progress)
+    accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
 
 
 def select(
