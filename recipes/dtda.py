@@ -32,8 +32,8 @@ from padkit.data.table import prepare
 from padkit.detector import Detector
 from padkit.errors import SettingsError, run_as_command
 from padkit.evaluation.results import results_table
-from padkit.evaluation.scores import write_atomically
 from padkit.evaluation.thresholds import check_policy
+from padkit.files import write_atomically
 from padkit.settings import Settings, Slot, read_settings
 from padkit.training import checkpoints
 from padkit.training.average import averaged

@@ -18,7 +18,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from padkit.errors import WeightsError
+from padkit.errors import DataError, WeightsError
+from padkit.files import write_atomically
 
 PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 SHOWN = 3
@@ -279,13 +280,10 @@ def read_embedded(package: str, filename: str) -> dict[str, Tensor]:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    part = file.with_name(f"{file.name}.part")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(file)
-    except OSError as error:
-        raise WeightsError(f"{file} cannot be written ({error.strerror}); choose another folder") from error
+        write_atomically(file, content)
+    except DataError as error:
+        raise WeightsError(str(error)) from error
 
 
 def _first(names: Iterable[str]) -> str:

@@ -286,7 +286,7 @@ def test_a_pool_starts_only_where_it_is_worth_it(tmp_path, monkeypatch, worth, p
         return shards._serial(reader, jobs)
 
     monkeypatch.setattr(shards, "WORTH_A_POOL", worth)
-    monkeypatch.setattr(shards, "_cores", lambda: range(3))
+    monkeypatch.setattr(shards, "cores", lambda: 3)
     monkeypatch.setattr(shards, "_parallel", parallel)
     assert len(made(tmp_path, Toy(), workers=None)) == 210
     assert started == [(jobs, min(jobs, workers)) for jobs, workers in pooled]

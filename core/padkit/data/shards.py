@@ -24,6 +24,7 @@ from padkit.data.media import encode_png, to_square
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
+from padkit.files import write_json
 
 ROWS_IN_MEMORY = 256
 WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
@@ -100,15 +101,14 @@ def _written(reader: DatasetReader, jobs: Sequence[Job], workers: int | None) ->
         first = write(reader, jobs[0])
         ahead = (time.monotonic() - started) * (len(jobs) - 1)
         yield jobs[0], first
-        jobs, workers = jobs[1:], len(_cores()) if ahead > WORTH_A_POOL else 1
+        jobs, workers = jobs[1:], cores() if ahead > WORTH_A_POOL else 1
     workers = min(workers or 1, len(jobs))
     yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
 
 
-def _cores() -> Sequence[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return range(os.cpu_count() or 1)
+def cores() -> int:
+    """Return the number of CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _finished(job: Job) -> Shard | None:
@@ -186,10 +186,7 @@ def write(reader: DatasetReader, job: Job) -> Shard:
                 frames += len(rows)
         shard = Shard(job.file, temporary.stat().st_size, frames, skipped)
         temporary.replace(job.folder / job.file)
-        job.receipt.parent.mkdir(exist_ok=True)
-        note = job.receipt.with_name(f".{job.receipt.name}.{uuid.uuid4().hex}")
-        note.write_text(json.dumps(asdict(shard), ensure_ascii=False), encoding="utf-8")
-        note.replace(job.receipt)
+        write_json(job.receipt, asdict(shard))
     except OSError as error:
         raise DataError(
             f"{job.folder} cannot be written ({error.strerror or error}); free space, or set PADKIT_CACHE."

@@ -24,6 +24,7 @@ from padkit.data.presentation import SPLITS, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.shards import Job, Shard, write_all
 from padkit.errors import DataError
+from padkit.files import write_json
 
 PREPARATION_VERSION = 1
 STATE, INFO, FINISHED = "state.json", "dataset_info.json", "preparation.json"
@@ -308,15 +309,9 @@ def _finish(
             **{name: metadata.version(name) for name in ("padkit", "datasets", "pyarrow", "pillow", "numpy")},
         },
     }
-    _write_json(folder / STATE, state)
-    _write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
-    _write_json(folder / FINISHED, preparation)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    write_json(folder / STATE, state)
+    write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
+    write_json(folder / FINISHED, preparation)
 
 
 def _reason(skipped: Sequence[dict[str, str]]) -> str:

@@ -13,7 +13,7 @@ import safetensors.torch
 from padkit.catalog import Catalog
 from padkit.detector import Detector
 from padkit.errors import WeightsError
-from padkit.evaluation.scores import write_atomically
+from padkit.files import write_atomically, write_json
 from padkit.weights import load_matched, read_weights
 
 FORMAT = "padkit-bundle/1"
@@ -49,7 +49,7 @@ def save_bundle(folder: Path, detector: Detector, bundle: Bundle) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
     write_atomically(folder / "model.safetensors", safetensors.torch.save(state))
     content = {"format": FORMAT, "output": "P(bona fide) in [0, 1]", "input": "RGB, [0, 1]"} | asdict(bundle)
-    write_atomically(folder / "bundle.json", (json.dumps(content, indent=2) + "\n").encode())
+    write_json(folder / "bundle.json", content)
 
 
 def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:

@@ -36,8 +36,9 @@ from rich.text import Text
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.metrics import error_rates, separation
-from padkit.evaluation.scores import Scores, write_atomically
+from padkit.evaluation.scores import Scores
 from padkit.evaluation.thresholds import Threshold, choose
+from padkit.files import write_atomically
 
 SCHEMA = "padkit-metrics/1"
 CHECKPOINT_SELECTIONS: Mapping[str, str] = {

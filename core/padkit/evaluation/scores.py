@@ -6,8 +6,6 @@ float64 for `score`.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError
+from padkit.files import write_atomically
 
 UNNAMED_SPECIES = "attack"
 _NUMBERS: Mapping[str, type[np.generic]] = {"label": np.int64, "score": np.float64, "frames": np.int64}
@@ -175,29 +174,6 @@ def read_scores(path: Path | str) -> Scores:
         return Scores(**{name: table.column(name).to_pylist() for name in COLUMNS})
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` into `path` by way of a temporary file beside it, so that no reader ever sees half a file.
-
-    Raises:
-        DataError: The folder cannot be made or written to.
-    """
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)  # mkstemp's 0600 would hide the result from colleagues
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another folder.") from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def _arrow_type(name: str) -> Any:

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.evaluation.results import LABELS, Results, notes, table_columns, table_rows
-from padkit.evaluation.scores import Scores, write_atomically
+from padkit.evaluation.scores import Scores
+from padkit.files import write_atomically
 from padkit.report.figures import score_figure, training_figure
 from padkit.report.roc import roc_figure
 from padkit.report.style import DARK, LIGHT, Palette, png

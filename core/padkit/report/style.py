@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from padkit.evaluation.scores import write_atomically
+from padkit.files import write_atomically
 
 WIDTH = 5.2  # inches; on a phone's 360 pixels a 9 point letter is then still 8 pixels high
 DPI = 180

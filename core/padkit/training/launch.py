@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, LoggerType
 
+from padkit.data.shards import cores
 from padkit.errors import SettingsError, closest
 
 
@@ -48,11 +49,6 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", thread
     elif os.environ.get("OMP_NUM_THREADS", "1") == "1":
         torch.set_num_threads(max(cores() // processes, 1))
     return accelerator
-
-
-def cores() -> int:
-    """Return the number of CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def loader_workers(asked: int | None, accelerator: Accelerator) -> int:

@@ -22,7 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from padkit.errors import TrainingError
-from padkit.evaluation.scores import write_atomically
+from padkit.files import write_atomically, write_json
 from padkit.plugins import Discovery
 
 LIBRARIES = ("padkit", "torch", "torchvision", "timm", "accelerate", "datasets", "safetensors", "numpy", "scikit-learn")
@@ -160,11 +160,6 @@ def resume_arguments(argv: Sequence[str]) -> list[str]:
     folder = words[at + 1]
     run = RunFolder.reopen(Path(folder))
     return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", "true"]
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write `content` as indented JSON, whole or not at all."""
-    write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def describe_environment(discovery: Discovery, hardware: Mapping[str, Any]) -> dict[str, Any]:

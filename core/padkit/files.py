@@ -1,0 +1,44 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from padkit.errors import DataError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Put `content` into `path` by way of a temporary file beside it, so that no reader ever sees half a file.
+
+    Raises:
+        DataError: The folder cannot be made or written to.
+    """
+    temporary = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)  # mkstemp's 0600 would hide the result from colleagues
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error}); choose another folder.") from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `content` as indented JSON, whole or not at all.
+
+    Raises:
+        DataError: The folder cannot be made or written to.
+    """
+    write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
