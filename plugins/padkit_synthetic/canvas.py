@@ -78,6 +78,25 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     return Field(x=x, y=y, side=np.abs(x), skull=skull(person, x, y), pixel=2.0 * view / size)
 
 
+def eye_places(person: Identity, motion: Motion) -> Floats:
+    """Return where the left and the right eye appear in each of T frames, [T, 2, 2] as (across, down).
+
+    Units are half sides of the tight crop, origin in its middle: what `traced` inverts.
+    """
+    face = person.shape
+    x, y = np.array([-face.eye_x, face.eye_x], np.float32)[None, :], np.float32(face.eye_y)
+    depth = face.depth * np.sqrt(np.clip(1 - skull(person, x, np.full_like(x, y)), 0, 1))
+    yaw, pitch, roll, scale, shift_x, shift_y = (
+        track.reshape(-1, 1)
+        for track in (motion.yaw, motion.pitch, motion.roll, motion.scale, motion.shift_x, motion.shift_y)
+    )
+    turned_x = x * np.cos(yaw) + depth * np.sin(yaw)
+    turned_y = y * np.cos(pitch) + depth * np.sin(pitch)
+    across = shift_x + scale * (np.cos(roll) * turned_x - np.sin(roll) * turned_y)
+    down = shift_y + scale * (np.cos(roll) * turned_y + np.sin(roll) * turned_x)
+    return floats(np.stack([across, down], axis=-1))
+
+
 @lru_cache(maxsize=8)
 def textures(seed: int) -> tuple[Floats, Floats]:
     """Return a person's skin blotches and fine grain, tiles [TILE, TILE] of about zero mean and unit deviation."""

@@ -21,39 +21,46 @@ class Camera:
 
     Attributes:
         name: Name of the device.
-        resolution: Side of the sensor's face crop per side of the delivered crop; below 1 the crop is enlarged.
+        resolution: Range of the side of the sensor's face crop per side of the delivered crop, which varies with the
+            distance of the face; below 1 the crop is enlarged.
         defocus: Range of the lens blur's deviation in photosites.
+        misfocus: Probability that the focus is missed, which more than doubles the blur.
+        shake: Range of the motion blur's length in photosites.
         vignetting: Loss of light in the corners, in [0, 1].
+        flare: Range of the light that the lens scatters over the whole picture, share of its mean.
         exposure: Range of the mean luminance that automatic exposure aims at, share of full scale.
         full_well: Range of photoelectrons at full scale; fewer in dim light, where the gain goes up.
         read_noise: Deviation of the read noise in photoelectrons.
         balance_error: Deviation of the white balance's error per channel (natural logarithm).
         crosstalk: Share of light that leaks between colour channels.
-        saturation: Saturation of the developed picture.
-        contrast: Strength of the S-shaped tone curve, in [0, 1].
+        saturation: Range of the saturation of the developed picture.
+        contrast: Range of the strength of the S-shaped tone curve, in [0, 1].
         sharpening: Range of the unsharp mask's strength.
         quality: Range of JPEG quality.
         denoise: Deviation in photosites of the blur that removes noise before sharpening.
     """
 
     name: str
-    resolution: float = 1.0
+    resolution: Range = (0.9, 1.2)
     defocus: Range = (0.4, 0.8)
+    misfocus: float = 0.1
+    shake: Range = (0.0, 1.2)
     vignetting: float = 0.15
-    exposure: Range = (0.16, 0.24)
+    flare: Range = (0.0, 0.12)
+    exposure: Range = (0.13, 0.28)
     full_well: Range = (1500.0, 6000.0)
     read_noise: float = 4.0
     balance_error: float = 0.04
     crosstalk: float = 0.06
-    saturation: float = 1.1
-    contrast: float = 0.3
+    saturation: Range = (0.95, 1.25)
+    contrast: Range = (0.1, 0.5)
     sharpening: Range = (0.2, 0.6)
     quality: Range = (75.0, 92.0)
     denoise: float = 0.0
 
-    def side(self, size: int) -> int:
+    def side(self, size: int, rng: np.random.Generator) -> int:
         """Return the sensor's side in photosites, an even number, for delivered crops of `size` pixels."""
-        return 2 * round(self.resolution * size / 2)
+        return 2 * round(between(rng, self.resolution) * size / 2)
 
 
 def focused(scene: Floats, defocus: float, side: int) -> Floats:
@@ -65,10 +72,27 @@ def focused(scene: Floats, defocus: float, side: int) -> Floats:
     return blurred(scene, math.hypot(defocus, APERTURE), scene.shape[-1] // side)
 
 
+def shaken(image: Floats, length: float, angle: float) -> Floats:
+    """Return the irradiance smeared over a straight path of `length` photosites, three positions of the shutter's time.
+
+    The borders wrap around; the path is a few photosites at most.
+    """
+    step_x, step_y = round(0.5 * length * math.cos(angle)), round(0.5 * length * math.sin(angle))
+    if not step_x and not step_y:
+        return image
+    ends = np.roll(image, (step_y, step_x), (-2, -1)) + np.roll(image, (-step_y, -step_x), (-2, -1))
+    return floats((image + ends) * (1 / 3))
+
+
 def vignetted(image: Floats, loss: float) -> Floats:
     """Return the irradiance dimmed towards the corners by `loss` (a quadratic fit of the cos^4 law)."""
     axis = np.linspace(-1, 1, image.shape[-1], dtype=np.float32)
     return image * (1 - (0.5 * loss) * (axis[:, None] ** 2 + axis[None, :] ** 2))
+
+
+def flared(image: Floats, share: float) -> Floats:
+    """Return the irradiance with a veil of scattered light, `share` of each channel's mean, that lifts the darks."""
+    return image + share * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True)
 
 
 def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
@@ -152,25 +176,27 @@ def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes
     return np.asarray(Image.open(buffer))
 
 
-def capture(scene: Floats, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:
+def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:
     """Return the delivered frames of a clip, uint8 RGB [T, size, size, 3].
 
     Args:
-        scene: Radiance [T, 3, H, W], H a multiple of the sensor's side; finer scenes are sampled by the photosites.
+        scene: Radiance [T, 3, H, W], H a multiple of `side`; finer scenes are sampled by the photosites.
+        side: The sensor's side in photosites, even.
         camera: The camera.
         size: Side of the delivered frames.
         rng: Source of the session's settings and of the sensor's noise.
     """
-    side = camera.side(size)
-    image = focused(scene, between(rng, camera.defocus), side)
-    image = vignetted(image, camera.vignetting)
+    missed = between(rng, (2.0, 3.0)) if rng.random() < camera.misfocus else 1.0
+    image = focused(scene, between(rng, camera.defocus) * missed, side)
+    image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)))
+    image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
     image = exposed(image, between(rng, camera.exposure), rng)
     leak = camera.crosstalk
     image = mixed(image, np.full((3, 3), leak / 2, np.float32) + (1 - 1.5 * leak) * np.eye(3, dtype=np.float32))
     mosaic = sensed(mosaicked(image), between(rng, camera.full_well), camera.read_noise, rng)
     image = balanced(demosaicked(mosaic), camera.balance_error, rng)
-    image = mixed(image, saturation_matrix(camera.saturation * (1 + 1.2 * leak)))
-    developed = toned(blurred(image, camera.denoise), camera.contrast)
+    image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * leak)))
+    developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast))
     sharpening, quality = between(rng, camera.sharpening), round(between(rng, camera.quality))
     frames = np.ascontiguousarray(developed.transpose(0, 2, 3, 1))
     return np.stack([delivered(frame, size, sharpening, quality) for frame in frames])

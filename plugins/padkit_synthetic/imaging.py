@@ -29,6 +29,11 @@ def between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     return float(rng.uniform(bounds[0], bounds[1]))
 
 
+def log_between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
+    """Return a float whose logarithm is drawn uniformly between those of the positive `bounds`."""
+    return float(np.exp(rng.uniform(np.log(bounds[0]), np.log(bounds[1]))))
+
+
 @cache
 def srgb_table() -> Floats:
     """Return the linear light [0, 1] of each sRGB code 0..255 (IEC 61966-2-1)."""

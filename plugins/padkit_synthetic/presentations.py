@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.attacks import Instrument, Printer, printed, replayed
 from padkit_synthetic.capture import Camera, capture
+from padkit_synthetic.displays import Display, replayed
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import Bytes, Floats, between
+from padkit_synthetic.prints import Printer, Wearer, printed
 from padkit_synthetic.scenes import draw_light
-from padkit_synthetic.world import SOURCE_CAMERAS, Domain
+from padkit_synthetic.views import FINER
+from padkit_synthetic.world import SOURCE_CAMERAS, Domain, Instrument
 
-# The scene before a camera: (side in pixels, light, how many frames, how much wider the framing) -> radiance
-# [T, 3, side, side]. Framing 1 is that of a bona fide presentation.
-Scene = Callable[[int, Light, int, float], Floats]
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A face before a camera.
+
+    Attributes:
+        render: (side in pixels, light, how many frames, how much wider the framing) -> radiance [T, 3, side, side].
+            Framing 1 is that of a bona fide presentation.
+        eyes: (how many frames, how much wider the framing) -> places (x, y) of the left and right eye in the picture,
+            0..1, [T, 2, 2]; None where they are not known.
+    """
+
+    render: Callable[[int, Light, int, float], Floats]
+    eyes: Callable[[int, float], Floats] | None = None
 
 
 def chosen_camera(cameras: tuple[Camera, ...], number: int) -> Camera:
@@ -25,8 +39,8 @@ def chosen_camera(cameras: tuple[Camera, ...], number: int) -> Camera:
 
 def bona_fide(scene: Scene, domain: Domain, camera: Camera, size: int, frames: int, rng: np.random.Generator) -> Bytes:
     """Return the frames uint8 [T, size, size, 3] of a living face before `camera` in the light of `domain`."""
-    light = draw_light(domain.place, rng)
-    return capture(scene(camera.side(size), light, frames, 1.0), camera, size, rng)
+    light, side = draw_light(domain.place, rng), camera.side(size, rng)
+    return capture(scene.render(side, light, frames, 1.0), side, camera, size, rng)
 
 
 def attack(
@@ -37,23 +51,46 @@ def attack(
     size: int,
     frames: int,
     rng: np.random.Generator,
+    attacker: Scene | None = None,
 ) -> Bytes:
     """Return the frames uint8 [T, size, size, 3] of a face that was captured, printed or played, and captured again.
 
     The first capture has its own camera and its own light, drawn from the same place: the victim's picture is taken
     elsewhere than the attack. It is framed wider by what the second capture cuts off, as a face detector would crop
     both alike: the size of the face tells nothing.
+
+    Args:
+        scene: The victim.
+        domain: Place and recapture.
+        camera: The recapturing camera.
+        instrument: Printer or display.
+        size: Side of the frames.
+        frames: Number of frames T.
+        rng: Source of randomness.
+        attacker: Who looks through a cut print or wears a mask.
+
+    Raises:
+        ValueError: The print is cut or worn and the eyes of victim or attacker are not known.
     """
-    zoom = between(rng, (0.86, 0.97))
+    worn = isinstance(instrument, Printer) and instrument.form == "mask"
+    zoom = 1.0 if worn else between(rng, (0.86, 0.97))
     source = SOURCE_CAMERAS[int(rng.integers(len(SOURCE_CAMERAS)))]
-    shown_frames = 1 if isinstance(instrument, Printer) else frames
-    radiance = scene(source.side(size), draw_light(domain.place, rng), shown_frames, 1 / zoom)
-    first = capture(radiance, source, size, rng)
-    light = draw_light(domain.place, rng)
-    side = camera.side(size)
-    if isinstance(instrument, Printer):
-        still = np.broadcast_to(first, (frames, *first.shape[1:]))
-        radiance = printed(still, instrument, light, side, zoom, rng)
-    else:
+    still = isinstance(instrument, Printer)
+    shown, first_side = 1 if still else frames, source.side(size, rng)
+    radiance = scene.render(first_side, draw_light(domain.place, rng), shown, 1 / zoom)
+    first = capture(radiance, first_side, source, size, rng)
+    light, side = draw_light(domain.place, rng), camera.side(size, rng)
+    if isinstance(instrument, Display):
         radiance = replayed(first, instrument, light, side, zoom, rng)
-    return capture(radiance, camera, size, rng)
+    else:
+        wearer = None
+        if instrument.form in ("cut", "mask"):
+            wearer = _wearer(scene, attacker, light, FINER * side, frames, 1 / zoom)
+        radiance = printed(first[0], instrument, light, side, zoom, frames, rng, wearer)
+    return capture(radiance, side, camera, size, rng)
+
+
+def _wearer(victim: Scene, attacker: Scene | None, light: Light, side: int, frames: int, wider: float) -> Wearer:
+    if victim.eyes is None or attacker is None or attacker.eyes is None:
+        raise ValueError("cut prints and masks need the places of the victim's and the attacker's eyes")
+    return Wearer(attacker.render(side, light, frames, 1.0), attacker.eyes(frames, 1.0), victim.eyes(1, wider)[0])

@@ -1,4 +1,4 @@
-"""Readers of the simulated world: `SyntheticReader` (presentations in four domains) and `FacesReader` (portraits)."""
+"""Readers of the simulated world: `SyntheticReader` (presentations in five domains) and `FacesReader` (portraits)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
-from padkit_synthetic.attacks import Instrument
+from padkit_synthetic.canvas import eye_places
 from padkit_synthetic.capture import capture
 from padkit_synthetic.faces import Light, render
 from padkit_synthetic.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
 from padkit_synthetic.imaging import Bytes, Floats, between, generator
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
 from padkit_synthetic.scenes import Place, draw_background, draw_light
-from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, WORLD_VERSION, Domain
+from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, WORLD_VERSION, Domain, Instrument
 
 # First words of every random key, so that the two datasets can never draw the same person.
 WORLD_STREAM, FACES_STREAM = 101, 202
@@ -44,21 +44,27 @@ def person_scene(
 ) -> Scene:
     """Return the scene of `person` before a background of `place`; `key` fixes pose, movement and background."""
 
-    def scene(side: int, light: Light, frames: int, wider: float) -> Floats:
+    def radiance(side: int, light: Light, frames: int, wider: float) -> Floats:
         rng = generator(*key)
         motion = draw_motion(rng, frames, smile, restless)
         return render(person, motion, light, draw_background(place, light, side, rng), view * wider)
 
-    return scene
+    def eyes(frames: int, wider: float) -> Floats:
+        motion = draw_motion(generator(*key), frames, smile, restless)
+        return 0.5 + 0.5 / (view * wider) * eye_places(person, motion)
+
+    return Scene(radiance, eyes)
 
 
 class SyntheticReader(DatasetReader):
-    """The simulated capture world: four domains, bona fide presentations, print and replay attacks. No real data.
+    """The simulated capture world: bona fide presentations, print and replay attacks in four domains. No real data.
+
+    A fifth domain, `unknown`, has only a test split, whose attacks (paper masks) no other domain has.
 
     A presentation's id and the settings determine its frames, whatever was rendered before and in whichever process.
 
     Args:
-        size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`.
+        size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`, `large` (over 100,000 frames).
         image_size: Side of the frames in pixels, a multiple of 16 from 64 to 256.
         seed: Another seed is another population captured anew.
     """
@@ -68,7 +74,7 @@ class SyntheticReader(DatasetReader):
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
     def __init__(
-        self, *, size: Literal["tiny", "small", "default"] = "default", image_size: int = 128, seed: int = 0
+        self, *, size: Literal["tiny", "small", "default", "large"] = "default", image_size: int = 128, seed: int = 0
     ) -> None:
         if size not in SIZES:
             raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
@@ -81,7 +87,7 @@ class SyntheticReader(DatasetReader):
     def records(self) -> Iterator[Presentation]:
         """Yield every presentation, by domain, split, subject and kind."""
         for domain in DOMAINS:
-            for subject, split in enumerate(self._splits()):
+            for subject, split in enumerate(SIZES[self.size].splits(domain)):
                 yield from self._of_subject(domain, subject, split)
 
     def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
@@ -93,22 +99,27 @@ class SyntheticReader(DatasetReader):
         place, subject, kind, number = self._place_of(presentation.id)
         domain, instrument = DOMAINS[place], self._instrument(DOMAINS[place], kind)
         key = (WORLD_STREAM, self.seed, place, subject, CLIP, kind, number)
-        scene = person_scene(
-            self._identity(place, subject), domain.place, domain.view, domain.restless, self._smiles(key), (*key, 1)
-        )
+        scene = self._scene(place, subject, self._smiles(key), (*key, 1))
         camera, rng, count = chosen_camera(domain.cameras, number), generator(*key, 2), SIZES[self.size].frames
         if instrument is None:
             yield from bona_fide(scene, domain, camera, self.image_size, count, rng)
-        else:
-            yield from attack(scene, domain, camera, instrument, self.image_size, count, rng)
+            return
+        attacker = self._scene(place, self._neighbour(domain, subject), smile=False, key=(*key, 3))
+        yield from attack(scene, domain, camera, instrument, self.image_size, count, rng, attacker)
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""
         return f"synthetic world {WORLD_VERSION}, size {self.size}, {self.image_size} px, seed {self.seed}"
 
-    def _splits(self) -> list[str]:
-        size = SIZES[self.size]
-        return ["train"] * size.train + ["dev"] * size.dev + ["test"] * size.test
+    def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
+        domain = DOMAINS[place]
+        return person_scene(self._identity(place, subject), domain.place, domain.view, domain.restless, smile, key)
+
+    def _neighbour(self, domain: Domain, subject: int) -> int:
+        """Return the next subject of the same split, who wears this one's face: splits stay disjoint."""
+        splits = SIZES[self.size].splits(domain)
+        others = [number for number, split in enumerate(splits) if split == splits[subject]]
+        return others[(others.index(subject) + 1) % len(others)]
 
     def _identity(self, place: int, subject: int) -> Identity:
         return draw_identity(generator(WORLD_STREAM, self.seed, place, subject, IDENTITY))
@@ -151,7 +162,7 @@ class SyntheticReader(DatasetReader):
                 limit = SIZES[self.size].attacks(domain) if instrument else SIZES[self.size].clips
                 if not (name.startswith(f"{domain.name}-s") and found and subject.isdigit() and number.isdigit()):
                     continue
-                if int(subject) < len(self._splits()) and int(number) < limit:
+                if int(subject) < len(SIZES[self.size].splits(domain)) and int(number) < limit:
                     return place, int(subject), kind, int(number)
         raise DataError(
             f"presentation {name!r} is not part of the simulated world at size {self.size!r}: "
@@ -232,7 +243,8 @@ class FacesReader(DatasetReader):
         view, key = between(rng, (1.0, 1.16)), (FACES_STREAM, self.seed, subject, CLIP, number, 1)
         scene = person_scene(self._identity(subject), place, view, 1.2, self._smiles(subject, number), key)
         light = draw_light(place, rng)
-        yield from capture(scene(camera.side(self.image_size), light, 1, 1.0), camera, self.image_size, rng)
+        side = camera.side(self.image_size, rng)
+        yield from capture(scene.render(side, light, 1, 1.0), side, camera, self.image_size, rng)
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""

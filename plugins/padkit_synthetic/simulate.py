@@ -20,12 +20,11 @@ from rich.progress import track
 from padkit.data.presentation import SPLITS
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest, run_as_command
-from padkit_synthetic.attacks import Instrument
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
 from padkit_synthetic.reader import check_image_size, check_seed
-from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
+from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain, Instrument
 
 SIMULATE_STREAM = 303
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"})
@@ -68,7 +67,7 @@ def photograph_scene(photograph: Bytes) -> Scene:
         radiance *= (light.key + light.ambient)[:, None, None]
         return np.broadcast_to(radiance, (frames, *radiance.shape))
 
-    return scene
+    return Scene(scene)
 
 
 def read_photograph(path: Path) -> Bytes:

@@ -1,15 +1,19 @@
-"""The simulated world as data: four domains with their cameras, places and attack instruments, and the sizes."""
+"""The simulated world as data: five domains with their cameras, places and attack instruments, and the sizes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from padkit_synthetic.attacks import Display, Instrument, Printer
+from padkit.data.presentation import SPLITS
 from padkit_synthetic.capture import Camera
+from padkit_synthetic.displays import Display
+from padkit_synthetic.prints import Printer
 from padkit_synthetic.scenes import Place
 
 # Raise it whenever a frame changes: prepared tables and reports are keyed by it.
-WORLD_VERSION = 2
+WORLD_VERSION = 3
+
+Instrument = Printer | Display
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,7 @@ class Domain:
         attack_share: Presentations per instrument relative to bona fide presentations.
         restless: How much subjects move and turn.
         view: Framing of the face crop: half side over the tight crop's.
+        splits: Splits it has subjects in; one without `train` is no source, only a target.
     """
 
     name: str
@@ -33,170 +38,227 @@ class Domain:
     attack_share: float
     restless: float = 1.0
     view: float = 1.08
+    splits: tuple[str, ...] = SPLITS
 
 
 # The attackers' own cameras: what is printed or played was first captured by one of these.
 SOURCE_CAMERAS = (
-    Camera(name="source-compact", defocus=(0.3, 0.6), full_well=(6000, 15000), quality=(88, 96), exposure=(0.18, 0.25)),
-    Camera(name="source-phone", defocus=(0.35, 0.7), full_well=(4000, 9000), sharpening=(0.4, 0.9), quality=(85, 95)),
+    Camera(
+        name="source-compact",
+        resolution=(1.1, 1.5),
+        defocus=(0.2, 0.5),
+        misfocus=0.04,
+        shake=(0.0, 0.8),
+        full_well=(5000, 15000),
+        sharpening=(0.4, 1.0),
+        quality=(88, 97),
+    ),
+    Camera(
+        name="source-phone",
+        resolution=(1.1, 1.5),
+        defocus=(0.25, 0.6),
+        misfocus=0.04,
+        shake=(0.0, 1.0),
+        full_well=(3000, 9000),
+        sharpening=(0.5, 1.2),
+        saturation=(1.0, 1.35),
+        contrast=(0.2, 0.5),
+        quality=(84, 96),
+    ),
 )
 
-DOMAINS = (
-    Domain(
-        name="office",
-        cameras=(
-            Camera(name="office-laptop", resolution=1.0, defocus=(0.5, 0.95), full_well=(1200, 4000), quality=(70, 88)),
+OFFICE = Domain(
+    name="office",
+    cameras=(
+        Camera(
+            name="office-laptop",
+            resolution=(0.85, 1.15),
+            defocus=(0.5, 0.95),
+            full_well=(1200, 4000),
+            quality=(68, 90),
         ),
-        place=Place(
-            kelvin=(3800, 5000),
-            surround_kelvin=(4500, 6500),
-            azimuth=(-0.7, 0.7),
-            elevation=(0.4, 1.0),
-            ambient=(0.35, 0.6),
-            clutter=5,
-            wall=(0.35, 0.7),
-            window=0.15,
-        ),
-        instruments=(
-            Printer(species="laser-plain", screen="am", pitch=(0.5, 0.8), bend=0.06, gloss=(0.0, 0.06)),
-            Printer(species="inkjet-matte", screen="fm", pitch=(2.6, 4.2), saturation=0.9, bend=0.04, fibre=0.03),
-            Display(species="tablet-ips", layout="stripe", pitch=(0.8, 1.15), white=(0.97, 1.0, 1.06)),
-            Display(species="phone-lcd", layout="stripe", pitch=(1.1, 1.6), black=0.006, reflectance=(0.02, 0.07)),
-        ),
-        attack_share=0.5,
     ),
-    Domain(
-        name="phone",
-        cameras=(
-            Camera(
-                name="phone-front-a",
-                resolution=1.25,
-                defocus=(0.5, 0.9),
-                full_well=(1500, 5000),
-                saturation=1.25,
-                contrast=0.45,
-                sharpening=(0.4, 0.9),
-                quality=(82, 94),
-                denoise=0.35,
-            ),
-            Camera(
-                name="phone-front-b",
-                resolution=1.12,
-                defocus=(0.6, 1.0),
-                full_well=(1000, 4000),
-                saturation=1.1,
-                contrast=0.3,
-                sharpening=(0.5, 1.1),
-                quality=(78, 92),
-                denoise=0.45,
-                balance_error=0.06,
-            ),
-        ),
-        place=Place(
-            kelvin=(3000, 6800),
-            surround_kelvin=(5000, 8000),
-            azimuth=(-1.1, 1.1),
-            elevation=(0.1, 0.9),
-            ambient=(0.25, 0.65),
-            clutter=9,
-            wall=(0.15, 0.6),
-            window=0.25,
-        ),
-        instruments=(
-            Printer(
-                species="photo-glossy", screen="fm", pitch=(3.5, 5.5), saturation=1.0, gloss=(0.05, 0.3), fibre=0.01
-            ),
-            Display(species="phone-oled", layout="diamond", pitch=(1.0, 1.5), white=(0.95, 1.0, 1.12), black=0.0),
-            Display(species="monitor-va", layout="stripe", pitch=(0.6, 0.9), black=0.002, bands=(0.0, 0.1)),
-        ),
-        attack_share=0.7,
-        restless=1.3,
-        view=1.02,
+    place=Place(
+        kelvin=(3800, 5000),
+        surround_kelvin=(4500, 6500),
+        azimuth=(-0.7, 0.7),
+        elevation=(0.4, 1.0),
+        ambient=(0.35, 0.6),
+        clutter=5,
+        wall=(0.35, 0.7),
+        window=0.15,
     ),
-    Domain(
-        name="webcam",
-        cameras=(
-            Camera(
-                name="webcam-usb",
-                resolution=0.8,
-                defocus=(0.35, 0.7),
-                vignetting=0.3,
-                full_well=(500, 1800),
-                read_noise=6.0,
-                balance_error=0.07,
-                saturation=0.9,
-                contrast=0.15,
-                sharpening=(0.2, 0.8),
-                quality=(45, 72),
-            ),
-        ),
-        place=Place(
-            kelvin=(2700, 3600),
-            surround_kelvin=(3500, 6000),
-            azimuth=(-0.9, 0.9),
-            elevation=(-0.1, 0.6),
-            ambient=(0.3, 0.6),
-            clutter=3,
-            wall=(0.2, 0.5),
-        ),
-        instruments=(
-            Printer(
-                species="laser-recycled",
-                screen="am",
-                pitch=(0.55, 0.95),
-                paper=(0.78, 0.77, 0.72),
-                fibre=0.04,
-                bend=0.08,
-            ),
-            Printer(
-                species="photo-lab", screen="fm", pitch=(4.0, 6.0), saturation=0.95, gloss=(0.02, 0.2), fibre=0.006
-            ),
-            Display(
-                species="laptop-tn", layout="stripe", pitch=(0.55, 0.85), gamma=2.0, black=0.012, bands=(0.02, 0.14)
-            ),
-        ),
-        attack_share=0.9,
-        view=1.15,
+    instruments=(
+        Printer(species="laser-plain", screen="am", pitch=(0.45, 1.5), gloss=(0.0, 0.06)),
+        Printer(species="inkjet-matte", form="warped", screen="fm", pitch=(2.0, 5.0), bend=0.16, fibre=0.03),
+        Display(species="tablet-ips", pitch=(0.7, 1.8), white=(0.97, 1.0, 1.06)),
+        Display(species="phone-lcd", pitch=(0.9, 2.4), black=0.006, reflectance=(0.01, 0.06)),
     ),
-    Domain(
-        name="hall",
-        cameras=(
-            Camera(
-                name="hall-terminal",
-                resolution=1.4,
-                defocus=(0.9, 1.6),
-                vignetting=0.1,
-                full_well=(2500, 8000),
-                saturation=1.0,
-                contrast=0.2,
-                sharpening=(0.0, 0.4),
-                quality=(80, 95),
-            ),
-        ),
-        place=Place(
-            kelvin=(4200, 6500),
-            surround_kelvin=(5500, 9000),
-            azimuth=(-1.3, 1.3),
-            elevation=(0.5, 1.2),
-            ambient=(0.45, 0.75),
-            softness=(0.15, 0.3),
-            clutter=12,
-            wall=(0.3, 0.85),
-            window=0.45,
-        ),
-        instruments=(
-            Printer(
-                species="laser-poster", screen="am", pitch=(0.4, 0.7), saturation=0.85, bend=0.03, gloss=(0.0, 0.12)
-            ),
-            Printer(species="inkjet-photo", screen="fm", pitch=(3.0, 5.0), saturation=0.95, gloss=(0.03, 0.25)),
-            Display(species="tablet-oled", layout="diamond", pitch=(0.75, 1.1), white=(0.97, 1.0, 1.05), black=0.0),
-            Display(species="phone-ltps", layout="stripe", pitch=(1.2, 1.8), reflectance=(0.02, 0.09)),
-        ),
-        attack_share=0.6,
-        restless=1.1,
-        view=1.12,
-    ),
+    attack_share=0.5,
 )
+
+PHONE = Domain(
+    name="phone",
+    cameras=(
+        Camera(
+            name="phone-front-a",
+            resolution=(1.1, 1.45),
+            defocus=(0.5, 0.9),
+            full_well=(1500, 5000),
+            saturation=(1.1, 1.4),
+            contrast=(0.3, 0.6),
+            sharpening=(0.4, 0.9),
+            quality=(80, 95),
+            denoise=0.35,
+        ),
+        Camera(
+            name="phone-front-b",
+            resolution=(0.95, 1.3),
+            defocus=(0.6, 1.0),
+            full_well=(1000, 4000),
+            saturation=(0.95, 1.25),
+            contrast=(0.15, 0.45),
+            sharpening=(0.5, 1.1),
+            quality=(74, 92),
+            denoise=0.45,
+            balance_error=0.06,
+        ),
+    ),
+    place=Place(
+        kelvin=(3000, 6800),
+        surround_kelvin=(5000, 8000),
+        azimuth=(-1.1, 1.1),
+        elevation=(0.1, 0.9),
+        ambient=(0.25, 0.65),
+        clutter=9,
+        wall=(0.15, 0.6),
+        window=0.25,
+    ),
+    instruments=(
+        Printer(species="photo-glossy", screen="fm", pitch=(2.5, 6.0), saturation=(0.85, 1.05), gloss=(0.03, 0.3)),
+        Display(species="phone-oled", layout="diamond", pitch=(0.8, 2.2), white=(0.95, 1.0, 1.12), black=0.0),
+        Display(species="monitor-va", pitch=(0.6, 1.4), black=0.002, bands=(0.0, 0.1)),
+    ),
+    attack_share=0.7,
+    restless=1.3,
+    view=1.02,
+)
+
+WEBCAM = Domain(
+    name="webcam",
+    cameras=(
+        Camera(
+            name="webcam-usb",
+            resolution=(0.7, 1.0),
+            defocus=(0.35, 1.0),
+            misfocus=0.2,
+            shake=(0.0, 2.4),
+            vignetting=0.3,
+            flare=(0.0, 0.3),
+            full_well=(500, 1800),
+            read_noise=6.0,
+            balance_error=0.07,
+            saturation=(0.75, 1.05),
+            contrast=(0.0, 0.3),
+            sharpening=(0.2, 0.8),
+            quality=(45, 78),
+        ),
+    ),
+    place=Place(
+        kelvin=(2700, 3600),
+        surround_kelvin=(3500, 6000),
+        azimuth=(-0.9, 0.9),
+        elevation=(-0.1, 0.6),
+        ambient=(0.3, 0.6),
+        clutter=3,
+        wall=(0.2, 0.5),
+    ),
+    instruments=(
+        Printer(
+            species="laser-recycled",
+            form="warped",
+            screen="am",
+            pitch=(0.45, 1.4),
+            paper=(0.82, 0.81, 0.77),
+            fibre=0.04,
+            bend=0.2,
+        ),
+        Printer(species="photo-lab-cut", form="cut", screen="fm", pitch=(3.0, 6.0), gloss=(0.02, 0.2), fibre=0.006),
+        Display(species="laptop-tn", pitch=(0.55, 1.3), gamma=(1.9, 2.3), black=0.006, bands=(0.02, 0.14)),
+    ),
+    attack_share=0.9,
+    view=1.15,
+)
+
+HALL = Domain(
+    name="hall",
+    cameras=(
+        Camera(
+            name="hall-terminal",
+            resolution=(1.15, 1.5),
+            defocus=(0.8, 1.5),
+            vignetting=0.1,
+            full_well=(2500, 8000),
+            saturation=(0.85, 1.15),
+            contrast=(0.05, 0.35),
+            sharpening=(0.0, 0.4),
+            quality=(78, 95),
+        ),
+    ),
+    place=Place(
+        kelvin=(4200, 6500),
+        surround_kelvin=(5500, 9000),
+        azimuth=(-1.3, 1.3),
+        elevation=(0.5, 1.2),
+        ambient=(0.45, 0.75),
+        softness=(0.15, 0.3),
+        clutter=12,
+        wall=(0.3, 0.85),
+        window=0.45,
+    ),
+    instruments=(
+        Printer(species="laser-poster", screen="am", pitch=(0.4, 1.3), bend=0.03, gloss=(0.0, 0.12)),
+        Printer(species="inkjet-photo-cut", form="cut", screen="fm", pitch=(2.2, 5.0), gloss=(0.03, 0.25)),
+        Display(species="tablet-oled", layout="diamond", pitch=(0.7, 1.8), white=(0.97, 1.0, 1.05), black=0.0),
+        Display(species="phone-ltps", pitch=(1.0, 2.6), reflectance=(0.01, 0.08)),
+    ),
+    attack_share=0.6,
+    restless=1.1,
+    view=1.12,
+)
+
+# Nothing in it was ever trained on: another camera, other places, and attacks of a type that no source domain has.
+UNKNOWN = Domain(
+    name="unknown",
+    cameras=(
+        Camera(
+            name="unknown-kiosk",
+            resolution=(0.9, 1.3),
+            defocus=(0.45, 1.0),
+            full_well=(1000, 5000),
+            sharpening=(0.2, 0.8),
+            quality=(65, 92),
+        ),
+    ),
+    place=Place(
+        kelvin=(2900, 6500),
+        surround_kelvin=(4000, 8000),
+        azimuth=(-1.0, 1.0),
+        elevation=(0.1, 1.0),
+        ambient=(0.3, 0.7),
+        clutter=7,
+        wall=(0.2, 0.75),
+        window=0.2,
+    ),
+    instruments=(
+        Printer(species="paper-mask-matte", form="mask", screen="fm", pitch=(2.5, 6.0), fibre=0.03),
+        Printer(species="paper-mask-laser", form="mask", screen="am", pitch=(0.5, 1.6), gloss=(0.0, 0.15)),
+    ),
+    attack_share=0.6,
+    splits=("test",),
+)
+
+DOMAINS = (OFFICE, PHONE, WEBCAM, HALL, UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +271,11 @@ class Size:
     clips: int
     frames: int
 
+    def splits(self, domain: Domain) -> list[str]:
+        """Return the split of each subject of `domain`, in order."""
+        counts = {"train": self.train, "dev": self.dev, "test": self.test}
+        return [split for split in domain.splits for _ in range(counts[split])]
+
     def attacks(self, domain: Domain) -> int:
         """Return the clips per subject and instrument, at least one."""
         return max(1, round(self.clips * domain.attack_share))
@@ -218,4 +285,5 @@ SIZES = {
     "tiny": Size(train=2, dev=2, test=2, clips=2, frames=2),
     "small": Size(train=9, dev=4, test=7, clips=4, frames=2),
     "default": Size(train=18, dev=6, test=14, clips=5, frames=3),
+    "large": Size(train=100, dev=30, test=60, clips=8, frames=5),
 }

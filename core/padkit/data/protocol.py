@@ -97,7 +97,8 @@ def leave_one_out(
     Args:
         table: The prepared frames.
         target: Domain to test on; None (or "") only where there is a single domain, which is then divided itself.
-        sources: Domains to train on; None takes all but the target.
+        sources: Domains to train on; None takes all but the target and those that were made for testing only (with
+            splits, but no train split). The target alone trains and tests within it.
         seed: Draws the held-out subjects.
 
     Returns:
@@ -111,8 +112,12 @@ def leave_one_out(
     if not known:
         raise DataError("The table has no frames, so no protocol can be drawn from it.")
     division = _Division(table, seed)
+    if target and sources is not None and list(sources) == [target]:
+        target = None
     if target:
         names = _checked_sources(known, target, sources)
+        if sources is None:
+            names = [name for name in names if division.trains(name)] or names
         name = f"{'&'.join(names)}->{target}"
         for source in names:
             division.add_source(source)
@@ -171,6 +176,10 @@ class _Division:
         self.conventions: set[str] = set()
         self.held_out: dict[str, str] = {}
         self.warnings: list[str] = []
+
+    def trains(self, domain: str) -> bool:
+        """Return whether `domain` has a train split, or none at all."""
+        return bool({"", "train"} & set(self.splits[self.domains == domain]))
 
     def add_source(self, domain: str) -> None:
         parts = self._by_split(domain)

@@ -1,0 +1,254 @@
+"""Prints: the light that ink on paper showing a face sends to the camera, flat, warped, with cut-out eyes or worn.
+
+The halftone is evaluated on a grid `FINER` times as fine as the sensor's, so that the recapture samples it: moire and
+the loss of the halftone in a blurred picture emerge, they are not drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from padkit_synthetic.faces import Light
+from padkit_synthetic.imaging import (
+    Bytes,
+    Floats,
+    between,
+    floats,
+    linear_from_srgb,
+    log_between,
+    mixed,
+    resized,
+    saturation_matrix,
+    smooth_noise,
+    smoothstep,
+)
+from padkit_synthetic.views import FINER, View, aimed, resolved
+
+NOISE_SIDE = 256
+SCREEN_ANGLES = (15.0, 75.0, 45.0)
+# Half axes of a cut-out eye, share of the distance between the eyes.
+HOLE = (0.34, 0.20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printer:
+    """A printer, its paper, and what is done with the print.
+
+    Attributes:
+        species: Name of the PAI species.
+        form: `flat`; `warped` (bent by hand, in any direction); `cut` (flat, the attacker's eyes look through holes);
+            `mask` (worn on the attacker's face).
+        screen: `am` (clustered dots on a rotated lattice, as a laser printer) or `fm` (scattered dots, as an inkjet).
+        pitch: Range of halftone cells (`am`) or dots (`fm`) per photosite of the recapture.
+        paper: Linear reflectance of the bare paper, RGB.
+        ink: Range of the linear reflectance of full ink cover with the surface's own reflection.
+        cast: Deviation of each ink's strength (natural logarithm), the print's colour cast.
+        gain: Range of the exponent of the tone curve; below 1 the print is lighter than its picture.
+        saturation: Range of the saturation that the inks keep.
+        gloss: Range of the specular reflection's strength.
+        bend: Largest displacement by bending, share of the crop.
+        fibre: Strength of the paper's texture.
+    """
+
+    species: str
+    form: Literal["flat", "warped", "cut", "mask"] = "flat"
+    screen: Literal["am", "fm"] = "am"
+    pitch: tuple[float, float] = (0.5, 1.6)
+    paper: tuple[float, float, float] = (0.86, 0.86, 0.84)
+    ink: tuple[float, float] = (0.006, 0.03)
+    cast: float = 0.05
+    gain: tuple[float, float] = (0.85, 1.3)
+    saturation: tuple[float, float] = (0.7, 1.0)
+    gloss: tuple[float, float] = (0.0, 0.08)
+    bend: float = 0.05
+    fibre: float = 0.02
+
+    @property
+    def attack_type(self) -> str:
+        """`mask` for a print that is worn, otherwise `print`."""
+        return "mask" if self.form == "mask" else "print"
+
+
+@dataclass(frozen=True, slots=True)
+class Wearer:
+    """The attacker behind a print with holes.
+
+    Attributes:
+        radiance: [T, 3, S, S], the attacker's face before the recapturing camera, on the fine grid.
+        eyes: [T, 2, 2], places (x, y) of both eyes in it, 0..1 across the picture.
+        printed_eyes: [2, 2], places of the victim's eyes in the printed picture.
+    """
+
+    radiance: Floats
+    eyes: Floats
+    printed_eyes: Floats
+
+
+def printed(
+    picture: Bytes,
+    printer: Printer,
+    light: Light,
+    size: int,
+    zoom: float,
+    frames: int,
+    rng: np.random.Generator,
+    wearer: Wearer | None = None,
+) -> Floats:
+    """Return the radiance [T, 3, FINER*size, FINER*size] of a print before the camera.
+
+    Args:
+        picture: The captured face, uint8 [h, w, 3].
+        printer: Printer and paper.
+        light: Illumination of the recapture.
+        size: Side of the sensor.
+        zoom: Share of the picture that fills the crop.
+        frames: Number of frames T of hand movement.
+        rng: Source of randomness.
+        wearer: Who looks through the holes of a `cut` print or wears a `mask`.
+
+    Raises:
+        ValueError: A `cut` print or `mask` without a wearer.
+    """
+    if printer.form in ("cut", "mask") and wearer is None:
+        raise ValueError(f"a {printer.form} print needs a wearer")
+    if printer.form == "mask" and wearer is not None:
+        return _worn(picture, printer, light, wearer, rng)
+    along = between(rng, (-0.5, 0.5)) * math.pi if printer.form == "warped" else 0.0
+    view = aimed(rng, frames, FINER * size, zoom, printer.bend, along)
+    paper = _lit(_reflectance(picture, printer, view, rng), printer, view, light, rng)
+    return _cut_open(paper, view, wearer, zoom) if printer.form == "cut" and wearer is not None else paper
+
+
+def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Generator) -> Floats:
+    """Return the linear reflectance [T, 3, S, S] of the print; its mean over a dot follows the picture's tone."""
+    raster = 3 * picture.shape[0] // 2
+    tone = linear_from_srgb(resized(picture, raster))
+    tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
+    strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
+    cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)
+    pitch, index = log_between(rng, printer.pitch), view.cells(raster)
+    cells = pitch * view.u.shape[-1] / FINER / _width_seen(view)
+    contrast = resolved(pitch / FINER, 30.0) if printer.screen == "am" else min(1.0, 0.6 * FINER / pitch)
+    table, dark = _spread_of_lattice(), between(rng, printer.ink)
+    result = np.empty((view.u.shape[0], 3, *view.u.shape[1:]), np.float32)
+    for channel, angle in enumerate(SCREEN_ANGLES):
+        shown = cover[channel]
+        mean = shown.take(index)
+        if printer.screen == "am":
+            threshold = _lattice(view, cells, angle)
+            dots = (table[(shown * 255).astype(np.uint8)].take(index) - threshold) * 4 + 0.5
+        else:
+            dots = (mean - _tiled(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), view, cells)) * 4 + 0.5
+        mean += contrast * (np.clip(dots, 0, 1) - mean)
+        result[:, channel] = printer.paper[channel] - (printer.paper[channel] - dark) * mean
+    return result
+
+
+def _width_seen(view: View) -> float:
+    """Return which share of the picture's width the view spans."""
+    row = view.u[0, view.u.shape[1] // 2]
+    return float(max(abs(row[-1] - row[0]), 1e-3))
+
+
+def _lattice(view: View, cells: float, degrees: float) -> Floats:
+    """Return a halftone threshold in [0, 1] per sample: the sum of two waves at right angles."""
+    across = 2 * math.pi * cells * math.cos(math.radians(degrees))
+    down = 2 * math.pi * cells * math.sin(math.radians(degrees))
+    waves = np.cos(across * view.u + down * view.v) + np.cos(across * view.v - down * view.u)
+    return floats(0.5 + 0.25 * waves)
+
+
+def _spread_of_lattice() -> Floats:
+    """Return, for coverage 0..1 in 256 steps, the threshold that leaves that share of a lattice cell covered."""
+    axis = np.cos(np.linspace(0, np.pi, 64, dtype=np.float32))
+    values = np.sort((0.5 + 0.25 * (axis[:, None] + axis[None, :])).ravel())
+    return np.quantile(values, np.linspace(0, 1, 256)).astype(np.float32)
+
+
+def _tiled(tile: Floats, view: View, count: float) -> Floats:
+    column = (view.u * count).astype(np.int32) & (NOISE_SIDE - 1)
+    row = (view.v * count).astype(np.int32) & (NOISE_SIDE - 1)
+    return tile.ravel().take((row << 8) | column)
+
+
+def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: np.random.Generator) -> Floats:
+    """Return the radiance of lit paper: its fibres, the lamp on its curve, its gloss."""
+    fine = reflectance.shape[-1]
+    fibre = _tiled(rng.standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32), view, 0.45 * fine)
+    lamp = view.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine))
+    shade = lamp[:, None] * light.key[None, :, None, None] + light.ambient[None, :, None, None]
+    shade *= 1 + printer.fibre * fibre[:, None]
+    return reflectance * shade + _gloss(light, view, between(rng, printer.gloss), fine, rng)
+
+
+def _gloss(light: Light, view: View, strength: float, size: int, rng: np.random.Generator) -> Floats:
+    """Return the broad highlight [T, 3, S, S] of slightly glossy paper."""
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    right, down, _ = light.direction
+    place_x, place_y = 0.8 * right + between(rng, (-0.5, 0.5)), 0.8 * down + between(rng, (-0.5, 0.5))
+    off_x = axis[None, None, :] + 3 * view.slope_x - place_x
+    off_y = axis[None, :, None] + 3 * view.slope_y - place_y
+    spot = np.exp(-1.5 * (np.square(off_x) + np.square(off_y)))
+    return np.asarray(strength * spot[:, None] * light.key[None, :, None, None], np.float32)
+
+
+def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float) -> Floats:
+    """Return a mask that is 1 inside an ellipse with half axes `wide`, `tall`, and 0 outside, over an edge."""
+    reach = np.sqrt(np.square(across / wide) + np.square(down / tall))
+    return smoothstep(reach, 1 + edge, 1 - edge)
+
+
+def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
+    """Return the paper with its eyes cut out and the attacker's eyes behind, shaded by the hole's rim."""
+    fine, result = paper.shape[-1], paper.copy()
+    apart = float(np.linalg.norm(wearer.printed_eyes[1] - wearer.printed_eyes[0]))
+    for eye in range(2):
+        across = (view.u - wearer.printed_eyes[eye, 0]) / apart
+        down = (view.v - wearer.printed_eyes[eye, 1]) / apart
+        hole = _ellipse(across, down, *HOLE, 0.12)
+        rim = _ellipse(across, down - 0.05, HOLE[0] * 0.85, HOLE[1] * 0.8, 0.45)
+        column = wearer.eyes[:, eye, 0, None, None] + across * (apart / zoom)
+        row = wearer.eyes[:, eye, 1, None, None] + down * (apart / zoom)
+        index = np.clip((row * fine).astype(np.int32), 0, fine - 1) * np.int32(fine)
+        index += np.clip((column * fine).astype(np.int32), 0, fine - 1)
+        for frame in range(paper.shape[0]):
+            behind = wearer.radiance[frame].reshape(3, -1)[:, index[frame].ravel()].reshape(paper.shape[1:])
+            behind = behind * (0.35 + 0.6 * rim[frame])
+            result[frame] += (behind - result[frame]) * hole[frame]
+    return result
+
+
+def _worn(picture: Bytes, printer: Printer, light: Light, wearer: Wearer, rng: np.random.Generator) -> Floats:
+    """Return the radiance of an attacker who wears the print as a mask, bent around the head, with eye holes."""
+    frames, fine = wearer.radiance.shape[0], wearer.radiance.shape[-1]
+    axis = (np.arange(fine, dtype=np.float32) + 0.5) / fine
+    left, right = wearer.eyes[:, 0], wearer.eyes[:, 1]
+    middle, reach = (left + right) / 2, right - left
+    apart = np.sum(reach * reach, axis=1)[:, None, None]
+    off_x, off_y = axis[None, None, :] - middle[:, 0, None, None], axis[None, :, None] - middle[:, 1, None, None]
+    along_x, along_y = reach[:, 0, None, None], reach[:, 1, None, None]
+    across = (off_x * along_x + off_y * along_y) / apart
+    down = (off_y * along_x - off_x * along_y) / apart
+    radius = between(rng, (1.35, 1.9))
+    inside = np.clip(across / radius, -0.97, 0.97)
+    flat = radius * np.arcsin(inside)
+    slope = -inside / np.sqrt(1 - inside * inside)
+    start, step = wearer.printed_eyes.mean(axis=0), wearer.printed_eyes[1] - wearer.printed_eyes[0]
+    view = View(
+        floats(start[0] + flat * step[0] - down * step[1]),
+        floats(start[1] + flat * step[1] + down * step[0]),
+        floats(slope),
+        np.zeros((frames, 1, 1), np.float32),
+    )
+    paper = _lit(_reflectance(picture, printer, view, rng), printer, view, light, rng)
+    wide, tall = between(rng, (1.05, 1.25)), between(rng, (1.45, 1.75))
+    mask = _ellipse(floats(across), floats(down - 0.55), wide, tall, 0.02)
+    shadow = _ellipse(floats(across - 0.03), floats(down - 0.6), wide * 1.06, tall * 1.05, 0.06)
+    for eye in (-0.5, 0.5):
+        mask = mask * (1 - _ellipse(floats(across - eye), floats(down), *HOLE, 0.12))
+    skin = wearer.radiance * (1 - 0.5 * shadow)[:, None]
+    return floats(skin + (paper - skin) * mask[:, None])

@@ -1,0 +1,94 @@
+"""Where each sample of the camera's picture falls on a hand-held print or screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from padkit_synthetic.imaging import Floats, Indices, between, floats
+
+# Instruments are evaluated on a grid this many times as fine as the sensor's.
+FINER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Positions on the instrument and its bending.
+
+    Attributes:
+        u, v: [T, S, S], 0..1 across the shown picture.
+        slope_x, slope_y: [T, S, S] or broadcastable, rise of the surface towards the camera per unit of length.
+    """
+
+    u: Floats
+    v: Floats
+    slope_x: Floats
+    slope_y: Floats
+
+    def cells(self, count: int) -> Indices:
+        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside is the nearest edge."""
+        column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
+        row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
+        return row * np.int32(count) + column
+
+    def facing(self, direction: tuple[float, float, float]) -> Floats:
+        """Return the cosine [T, S, S] between the surface's normal and `direction`, at least 0.05."""
+        right, down, out = direction
+        length = np.sqrt(1 + self.slope_x * self.slope_x + self.slope_y * self.slope_y)
+        return floats(np.clip((out - self.slope_x * right - self.slope_y * down) / length, 0.05, 1))
+
+
+def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: float = 0.0, along: float = 0.0) -> View:
+    """Return the view of a hand-held instrument.
+
+    It is tilted, turned and shifted at random (a homography) and shakes a little from frame to frame.
+
+    Args:
+        rng: Source of randomness.
+        frames: Number of frames T.
+        size: Side S of the grid.
+        zoom: Share of the shown picture that fills the camera's crop.
+        bend: Largest displacement by bending as a cylinder, share of the crop; 0 is a rigid plane.
+        along: Direction across the cylinder's axis in radians, 0 = sideways.
+    """
+    axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1)[None]
+    x, y = axis[:, None, :], axis[:, :, None]
+
+    def track(spread: float, shake: float) -> Floats:
+        middle = float(np.clip(rng.standard_normal(), -2, 2)) * spread
+        return np.asarray(middle + shake * rng.standard_normal(frames), np.float32).reshape(-1, 1, 1)
+
+    turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
+    shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
+    nearness = zoom * (1 + track(0.03, 0.004)) / (1 + tilt_x * x + tilt_y * y)
+    u = (x * np.cos(turn) + y * np.sin(turn)) * nearness + shift_x
+    v = (y * np.cos(turn) - x * np.sin(turn)) * nearness + shift_y
+    flat = np.zeros((1, 1, 1), np.float32)
+    if not bend:
+        return View(floats(0.5 + 0.5 * u), floats(0.5 + 0.5 * v), flat, flat)
+    curve, middle = between(rng, (-bend, bend)), between(rng, (-0.6, 0.6))
+    across, down = float(np.cos(along)), float(np.sin(along))
+    place = across * u + down * v - middle
+    moved = curve * (np.square(place) - 0.3)
+    # A curve that moves the picture by c q^2 rises about 2 c q: the camera sees bending foreshortened.
+    slope = 2 * curve * place
+    return View(
+        floats(0.5 + 0.5 * (u + across * moved)),
+        floats(0.5 + 0.5 * (v + down * moved)),
+        floats(across * slope),
+        floats(down * slope),
+    )
+
+
+def resolved(cycles: float, degrees: float = 0.0) -> float:
+    """Return the contrast, in [0, 1], that a wave keeps when each fine sample averages over its own square.
+
+    Without it a wave finer than the samples would fold into moire of full contrast, which no camera shows.
+
+    Args:
+        cycles: Waves per fine sample.
+        degrees: Direction of the wave.
+    """
+    angle = np.radians(degrees)
+    return float(abs(np.sinc(cycles * np.cos(angle)) * np.sinc(cycles * np.sin(angle))))
