@@ -24,7 +24,7 @@ class Camera:
         resolution: Range of the side of the sensor's face crop per side of the delivered crop, which varies with the
             distance of the face; below 1 the crop is enlarged.
         defocus: Range of the lens blur's deviation in photosites.
-        misfocus: Probability that the focus is missed, which more than doubles the blur.
+        misfocus: Probability that the focus is missed, which about doubles the blur.
         shake: Range of the motion blur's length in photosites.
         vignetting: Loss of light in the corners, in [0, 1].
         flare: Range of the light that the lens scatters over the whole picture, share of its mean.
@@ -42,8 +42,8 @@ class Camera:
 
     name: str
     resolution: Range = (0.9, 1.2)
-    defocus: Range = (0.4, 0.8)
-    misfocus: float = 0.1
+    defocus: Range = (0.3, 0.6)
+    misfocus: float = 0.05
     shake: Range = (0.0, 1.2)
     vignetting: float = 0.15
     flare: Range = (0.0, 0.12)
@@ -186,7 +186,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
         size: Side of the delivered frames.
         rng: Source of the session's settings and of the sensor's noise.
     """
-    missed = between(rng, (2.0, 3.0)) if rng.random() < camera.misfocus else 1.0
+    missed = between(rng, (1.7, 2.4)) if rng.random() < camera.misfocus else 1.0
     image = focused(scene, between(rng, camera.defocus) * missed, side)
     image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)))
     image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
