@@ -1,0 +1,134 @@
+"""Hair: the silhouette around the skull, the hairline on the face, and strands that flow from the parting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
+from padkit_synthetic.identity import Identity
+from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
+
+
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """How the hair lies [T, H, W].
+
+    Attributes:
+        outline: Mask of everything within the silhouette.
+        front: Mask of what lies before the head.
+        strands: Texture along the strands, about zero mean and unit deviation.
+        dome: Height of the hair.
+    """
+
+    outline: Floats
+    front: Floats
+    strands: Floats
+    dome: Floats
+
+
+def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
+    """Return the texture along the strands: they leave the crown at the parting and hang down at the sides."""
+    hair, crown = person.hair, person.shape.head_height + person.hair.top
+    fallen = np.clip(field.y + crown, 0, 3)
+    across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
+    across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
+    straight = looked_up(tiles.strands, across * 0.42 + 0.5, field.y * 0.28 + 0.3 * field.side + 0.5)
+    if hair.curl < 0.3:
+        return straight
+    curled = looked_up(tiles.curls, field.x * 0.5, field.y * 0.5)
+    return floats(straight + hair.curl * (curled - straight))
+
+
+def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Floats:
+    """Return the mask of the silhouette."""
+    face, hair = person.shape, person.hair
+    radius = np.sqrt(field.skull)
+    high = smoothstep(field.y, 0.0, -0.75 * face.head_height)
+    swept = 1 + (0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
+    volume = hair.side + (hair.top * swept - hair.side) * high
+    around = volume - (radius - 1) * (face.head_width + (face.head_height - face.head_width) * high)
+    # Below the ears hair hangs straight, wherever the jaw goes.
+    wave = 0.02 * np.sin(field.y * (5 + 6 * hair.curl) + np.sign(field.x))
+    below = face.head_width + hair.side + wave - field.side
+    flare = 0.12 if hair.end > 0.9 else -0.05
+    below += flare * np.clip(field.y - 0.1, 0, 1)
+    distance = np.where(field.y > 0, below, around)
+    distance += (0.008 + 0.035 * hair.curl * min(1.0, 8 * hair.top)) * lumps + 0.007 * strands
+    mask = field.inside(distance, 0.016)
+    ends = hair.end - field.y + 0.03 * strands + 0.04 * lumps - 0.25 * np.clip(field.side - face.head_width, 0, 1)
+    return floats(mask * field.inside(ends, 0.03))
+
+
+def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Floats:
+    """Return the mask of the hair before the head: outside an opening that is round like a forehead."""
+    face, hair = person.shape, person.hair
+    line = hair.hairline - hair.recession * bump(np.square((field.side - 0.52 * face.head_width) * (1 / 0.17)))
+    if hair.recession > 0.1:
+        line -= (0.35 * hair.recession) * smoothstep(field.side, 0.25, 0.05) * 0
+    if hair.fringe > 0:
+        opened = bump(np.square((field.x - hair.part) * (1 / 0.16))) if hair.parted else 0.0
+        line += hair.fringe * (1 - 0.9 * opened)
+    edge = 0.020 * strands + 0.012 * lumps
+    wide = face.head_width * (0.90 if hair.end < 0.2 else 0.84)
+    up = np.clip((face.eye_y - field.y) / (face.eye_y - line), 0, 3)
+    out = field.side * (1 / wide)
+    blunt = 2.4 if hair.recession > 0.1 else 3.0
+    reach = (up * up * up + out * out * out) if blunt == 3.0 else up * up * np.sqrt(np.sqrt(up)) + out * out * out
+    over = (reach - 1) * (0.28 * (face.eye_y - hair.hairline))
+    # Hair before the ears ends in a point (sideburn) or hangs on.
+    beside = field.side - (wide + (0.0 if hair.end > 0.2 else 0.35) * np.clip(field.y - face.eye_y, 0, 1))
+    over = np.where(field.y < face.eye_y, over, beside)
+    return field.inside(over + edge, 0.022)
+
+
+def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
+    """Return how a person's hair lies; None for a bald head."""
+    face, hair = person.shape, person.hair
+    if hair.bald:
+        return None
+    strands = _strands(person, field, tiles)
+    lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
+    outline = _outline(person, field, strands, lumps)
+    front = outline * _front(person, field, strands, lumps)
+    swollen = np.clip(1.06 + hair.top - field.skull, 0, 1)
+    dome = face.depth * np.sqrt(swollen) + 0.25 * hair.side + 0.03
+    dome += (0.010 + 0.022 * hair.curl) * strands + 0.012 * lumps
+    return Fall(outline, front, strands, floats(dome))
+
+
+def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
+    depth = 0.26 + 0.16 * person.hair.curl
+    tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
+    layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
+
+
+def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall | None) -> None:
+    """Lay the hair that the head and the neck hide, and a bun."""
+    if fall is None:
+        return
+    _lay(layers, person, fall, fall.outline, 0.42)
+    layers.cover_with(fall.outline)
+    layers.raise_to(floats(np.full_like(fall.dome, -0.25)), fall.outline)
+    bun = person.hair.bun
+    if bun > 0:
+        top = person.shape.head_height + person.hair.top + 0.45 * bun
+        squared = (np.square(field.x) + np.square((field.y + top) * 1.15)) * (1 / bun**2)
+        mask = field.inside((1 - np.sqrt(squared)) * bun + 0.01 * fall.strands, 0.02)
+        _lay(layers, person, fall, mask, 0.85)
+        layers.raise_to(0.15 * np.sqrt(np.clip(1 - squared, 0, 1)), mask)
+        layers.cover_with(mask)
+
+
+def paint_hair(layers: Layers, person: Identity, field: Field, fall: Fall | None) -> None:
+    """Lay the hair before the head; it shades the skin next to it."""
+    if fall is None:
+        return
+    _lay(layers, person, fall, fall.front, 1.0)
+    # Locks beside the face lie in the shade of those above them.
+    low = fall.front * smoothstep(field.y, 0.0, 0.9)
+    layers.tint((0.6, 0.6, 0.6), low)
+    layers.raise_to(fall.dome, fall.front)
+    layers.gloss += fall.front * (0.022 * (1 - 0.6 * person.hair.curl) * np.clip(1 + 0.6 * fall.strands, 0, 2))
+    layers.cover_with(fall.front)
