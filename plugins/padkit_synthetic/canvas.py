@@ -44,6 +44,10 @@ class Layers:
         """Blend the height towards `height` where `mask` is 1."""
         self.height += floats((height - self.height) * mask)
 
+    def polish(self, gloss: NDArray[Any] | float, mask: NDArray[Any]) -> None:
+        """Blend the gloss towards `gloss` where `mask` is 1."""
+        self.gloss += floats((gloss - self.gloss) * mask)
+
     def cover_with(self, mask: NDArray[Any]) -> None:
         """Let nothing of the background through where `mask` is 1."""
         np.maximum(self.cover, mask, out=self.cover)

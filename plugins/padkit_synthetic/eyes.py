@@ -99,8 +99,9 @@ def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, 
     window = field.where(side=(0.0, face.eye_x + 1.4 * face.brow_length), y=(-0.45, face.eye_y + 0.02))
     layers, field = layers.part(window), field.part(window)
     along = (field.side - face.eye_x - 0.01) * (1 / face.brow_length)
-    bend = np.square(along - 0.25)
-    height = face.eye_y - face.brow_gap + face.brow_arch * (bend - 0.3) - face.brow_tilt * np.clip(-along, 0, 1)
+    # The arch rises gently from the nose and drops to the temple: a level look.
+    bend = np.square(along - 0.25) * np.where(along > 0.25, 1.0, 0.25)
+    height = face.eye_y - face.brow_gap + face.brow_arch * (bend - 0.15) - face.brow_tilt * np.clip(-along, 0, 1)
     height = height - 0.012 * motion.smile
     thick = face.brow_weight * np.clip(1.15 - 0.42 * along, 0.45, 1.5)
     strands = looked_up(tiles.strands, field.side * 0.7 + 0.9 * field.y, field.side * 0.2)

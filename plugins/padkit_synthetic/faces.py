@@ -182,8 +182,8 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_mouth(layers, person, motion, field)
     paint_eyes(layers, person, motion, field, light.direction)
     paint_brows(layers, person, motion, field, tiles)
-    paint_hair(layers, person, field, fall)
     if person.glasses:
         paint_glasses(layers, person, field)
+    paint_hair(layers, person, field, fall)
     radiance = _shaded(layers, field, light, person)
     return floats(background[None] + (radiance - background[None]) * layers.cover[:, None])

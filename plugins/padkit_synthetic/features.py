@@ -9,7 +9,7 @@ from padkit_synthetic.identity import Identity, Motion
 from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 
 CREASE = (0.50, 0.36, 0.33)
-TEETH = np.array([0.66, 0.62, 0.55], np.float32)
+TEETH = np.array([0.74, 0.71, 0.64], np.float32)
 GUMLESS_DARK = np.array([0.035, 0.012, 0.010], np.float32)
 
 
@@ -19,7 +19,7 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     chin = face.head_height
     window = field.where(side=(0.0, 9.0), y=(0.3, 9.0))
     layers, field = layers.part(window), field.part(window)
-    wide = face.head_width * (0.70 - 0.25 * face.jaw)
+    wide = face.head_width * (0.66 - 0.22 * face.jaw)
     side = np.abs(0.5 * (field.x + field.body_x))
     flare = 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
     neck = field.inside(wide + flare - side, 0.012)
@@ -27,8 +27,8 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / (wide + flare)), 0, 1))), neck)
     shade = smoothstep(field.y, chin + 0.22, chin - 0.02) * (0.75 + 0.25 * smoothstep(side, wide, 0.3 * wide))
     layers.tint((0.46, 0.37, 0.34), neck * shade)
-    collar = field.body_y - (1.02 + 0.12 * bump(np.square(field.body_x * 2.6)) - 0.02)
-    slope = field.body_y - (0.93 + 0.22 * np.abs(field.body_x))
+    collar = field.body_y - (0.99 + 0.12 * bump(np.square(field.body_x * 2.6)) - 0.02)
+    slope = field.body_y - (0.88 + 0.22 * np.abs(field.body_x))
     cloth = field.inside(np.minimum(slope, collar + 0.10 * (side > wide)), 0.01)
     layers.paint(person.clothing, cloth)
     layers.raise_to(floats(-0.22 - 0.25 * np.square(field.body_x) + 0.06 * np.clip(field.body_y - 0.9, 0, 1)), cloth)
@@ -106,8 +106,8 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
     path = face.nose_width * 1.02 + (corner - face.nose_width) * (down * (1.45 - 0.45 * down))
     fold = side - path
     along = smoothstep(y, start - 0.06, start + 0.05) * smoothstep(y, end + 0.05, end - 0.05)
-    depth = 0.10 + 0.70 * age + 0.38 * motion.smile * (1 - 0.5 * age)
-    crease = bump(np.square(fold * (1 / 0.016))) * along
+    depth = 0.07 + 0.58 * age + 0.34 * motion.smile * (1 - 0.5 * age)
+    crease = bump(np.square(fold * (1 / 0.021))) * along
     layers.tint(CREASE, np.clip(depth * crease, 0, 0.95))
     swell = bump(np.square((fold - 0.075) * (1 / 0.06))) * along
     layers.height += (0.006 + 0.022 * age + 0.024 * motion.smile) * swell - (0.004 + 0.014 * age) * crease
@@ -165,7 +165,7 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     layers.paint(GUMLESS_DARK, hole)
     showing = smoothstep(motion.mouth_open + smile, 0.3, 0.7)
     fill = smoothstep(middle, gap * 0.98, gap * 0.98 - 0.022 * (1 - 0.3 * smile)) if gap.size else hole
-    gaps = 1 - 0.16 * bump(np.square(np.sin(field.x * (np.pi / 0.062)) * 5))
+    gaps = 1 - 0.08 * bump(np.square(np.sin(field.x * (np.pi / 0.062)) * 5))
     dim = floats((1 - 0.45 * squared) * gaps * np.clip(0.75 + 0.25 * showing, 0, 1))
     layers.paint(TEETH[None, :, None, None] * dim[:, None], hole * fill * showing * smoothstep(np.abs(across), 0.97, 0.8))
     line = bump(np.square(middle * (1 / 0.010))) * smoothstep(np.abs(across), 1.06, 0.96) * (1 - np.clip(gap * 60, 0, 1))
@@ -201,5 +201,6 @@ def paint_beard(layers: Layers, person: Identity, field: Field, tiles: Textures)
     mask = np.clip(beard_region(person, field) * (0.93 + 0.09 * texture), 0, 0.97) * outline
     tone = floats(np.clip(0.80 + 0.24 * texture, 0.3, 1.5) * (1 - 0.25 * smoothstep(field.y, 0.7, 1.0)))
     layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
-    layers.height += floats(mask) * (0.03 + 0.010 * texture)
+    layers.height += floats(mask) * (0.03 + 0.008 * texture)
+    layers.polish(0.006, mask)
     layers.cover_with(mask)

@@ -18,12 +18,14 @@ class Fall:
     Attributes:
         outline: Mask of everything within the silhouette.
         front: Mask of what lies before the head.
+    rise: The same with a wide edge, so that hair ends on the skin without a cliff.
         strands: Texture along the strands, about zero mean and unit deviation.
         dome: Height of the hair.
     """
 
     outline: Floats
     front: Floats
+    rise: Floats
     strands: Floats
     dome: Floats
 
@@ -34,7 +36,7 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
     fallen = np.clip(field.y + crown, 0, 3)
     across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
     across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
-    straight = looked_up(tiles.strands, across * 0.42 + 0.5, field.y * 0.28 + 0.3 * field.side + 0.5)
+    straight = looked_up(tiles.strands, across * 0.62 + 0.5, field.y * 0.25 + 0.2 * field.side + 0.5)
     if hair.curl < 0.3:
         return straight
     curled = looked_up(tiles.curls, field.x * 0.5, field.y * 0.5)
@@ -61,16 +63,16 @@ def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> 
     return floats(mask * field.inside(ends, 0.03))
 
 
-def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Floats:
-    """Return the mask of the hair before the head: outside an opening that is round like a forehead."""
+def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> tuple[Floats, Floats]:
+    """Return sharp and wide masks of the hair before the head: outside an opening, round like a forehead."""
     face, hair = person.shape, person.hair
     line = hair.hairline - hair.recession * bump(np.square((field.side - 0.52 * face.head_width) * (1 / 0.17)))
-    if hair.recession > 0.1:
-        line -= (0.35 * hair.recession) * smoothstep(field.side, 0.25, 0.05) * 0
     if hair.fringe > 0:
         opened = bump(np.square((field.x - hair.part) * (1 / 0.16))) if hair.parted else 0.0
         line += hair.fringe * (1 - 0.9 * opened)
-    edge = 0.020 * strands + 0.012 * lumps
+    # A fringe ends in locks, a grown hairline in single hairs.
+    hanging = min(1.0, 8 * hair.fringe)
+    edge = (0.006 + 0.012 * hanging) * strands + 0.012 * lumps
     wide = face.head_width * (0.90 if hair.end < 0.2 else 0.84)
     up = np.clip((face.eye_y - field.y) / (face.eye_y - line), 0, 3)
     out = field.side * (1 / wide)
@@ -80,7 +82,7 @@ def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Fl
     # Hair before the ears ends in a point (sideburn) or hangs on.
     beside = field.side - (wide + (0.0 if hair.end > 0.2 else 0.35) * np.clip(field.y - face.eye_y, 0, 1))
     over = np.where(field.y < face.eye_y, over, beside)
-    return field.inside(over + edge, 0.022)
+    return field.inside(over + edge, 0.028 - 0.01 * hanging), field.inside(over - 0.03, 0.07)
 
 
 def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
@@ -91,15 +93,15 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     strands = _strands(person, field, tiles)
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
-    front = outline * _front(person, field, strands, lumps)
+    front, rise = _front(person, field, strands, lumps)
     swollen = np.clip(1.06 + hair.top - field.skull, 0, 1)
     dome = face.depth * np.sqrt(swollen) + 0.25 * hair.side + 0.03
     dome += (0.010 + 0.022 * hair.curl) * strands + 0.012 * lumps
-    return Fall(outline, front, strands, floats(dome))
+    return Fall(outline, outline * front, outline * rise, strands, floats(dome))
 
 
 def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
-    depth = 0.26 + 0.16 * person.hair.curl
+    depth = 0.20 + 0.18 * person.hair.curl
     tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
     layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
 
@@ -113,7 +115,7 @@ def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall
     layers.raise_to(floats(np.full_like(fall.dome, -0.25)), fall.outline)
     bun = person.hair.bun
     if bun > 0:
-        top = person.shape.head_height + person.hair.top + 0.45 * bun
+        top = person.shape.head_height + person.hair.top + 0.15 * bun
         squared = (np.square(field.x) + np.square((field.y + top) * 1.15)) * (1 / bun**2)
         mask = field.inside((1 - np.sqrt(squared)) * bun + 0.01 * fall.strands, 0.02)
         _lay(layers, person, fall, mask, 0.85)
@@ -129,6 +131,7 @@ def paint_hair(layers: Layers, person: Identity, field: Field, fall: Fall | None
     # Locks beside the face lie in the shade of those above them.
     low = fall.front * smoothstep(field.y, 0.0, 0.9)
     layers.tint((0.6, 0.6, 0.6), low)
-    layers.raise_to(fall.dome, fall.front)
-    layers.gloss += fall.front * (0.022 * (1 - 0.6 * person.hair.curl) * np.clip(1 + 0.6 * fall.strands, 0, 2))
+    layers.raise_to(fall.dome, fall.rise)
+    sheen = 0.045 * (1 - 0.75 * person.hair.curl) * float(0.25 + 1.5 * person.hair.colour.mean())
+    layers.polish(sheen * np.clip(1 + 0.7 * fall.strands, 0, 2.2), fall.front)
     layers.cover_with(fall.front)

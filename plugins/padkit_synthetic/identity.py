@@ -90,27 +90,27 @@ class FaceShape:
 
 
 SHAPE_RANGES: dict[str, tuple[float, float]] = {
-    "head_width": (0.57, 0.70),
+    "head_width": (0.55, 0.665),
     "head_height": (0.82, 0.93),
     "depth": (0.62, 0.76),
-    "jaw": (0.08, 0.34),
+    "jaw": (0.14, 0.40),
     "jaw_square": (2.1, 3.3),
     "cheek": (0.01, 0.07),
     "cheek_hollow": (0.0, 0.05),
     "chin": (0.02, 0.09),
     "brow_ridge": (0.0, 0.05),
-    "eye_spread": (0.39, 0.465),
+    "eye_spread": (0.41, 0.48),
     "eye_y": (-0.10, 0.01),
-    "eye_width": (0.118, 0.158),
-    "eye_height": (0.050, 0.078),
+    "eye_width": (0.128, 0.162),
+    "eye_height": (0.058, 0.088),
     "eye_slant": (-0.20, 0.09),
-    "iris_radius": (0.050, 0.060),
+    "iris_radius": (0.054, 0.064),
     "lid_fold": (0.012, 0.048),
     "lashes": (0.35, 1.0),
     "brow_gap": (0.135, 0.20),
     "brow_arch": (0.02, 0.07),
-    "brow_tilt": (-0.012, 0.03),
-    "brow_weight": (0.014, 0.034),
+    "brow_tilt": (0.0, 0.035),
+    "brow_weight": (0.013, 0.030),
     "brow_length": (0.135, 0.18),
     "nose_width": (0.10, 0.165),
     "nose_y": (0.24, 0.35),
@@ -123,7 +123,7 @@ SHAPE_RANGES: dict[str, tuple[float, float]] = {
     "frame_round": (0.0, 1.0),
     "frame_weight": (0.024, 0.036),
     "oiliness": (0.012, 0.05),
-    "blotches": (0.02, 0.07),
+    "blotches": (0.02, 0.06),
     "freckles": (0.0, 1.0),
     "stubble": (0.0, 0.4),
     "beard_length": (0.0, 0.12),
@@ -216,8 +216,11 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
     tones = [linear_from_hex(code) for code in SKIN_TONES[low : low + 2]]
     tone = tones[0] ** (1 - (place - low)) * tones[1] ** (place - low)
     redness = between(rng, (-0.07, 0.1))
-    albedo = 0.85 * tone * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness]) + 0.012
-    return place / (len(SKIN_TONES) - 1), np.asarray(albedo, np.float32)
+    darkness = place / (len(SKIN_TONES) - 1)
+    # Printed swatches of light tones lack the red of blood; no living skin is as dark as the darkest swatch.
+    blood = np.array([0.96, 0.80, 0.70]) + darkness * np.array([0.04, 0.14, 0.16])
+    tinted = tone * blood * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness])
+    return darkness, floats(0.80 * tinted + np.array([0.045, 0.027, 0.019]))
 
 
 def _frame(rng: np.random.Generator, skin: Floats) -> Floats:
