@@ -104,7 +104,7 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
     lower = np.clip(y * (1 / face.head_height), 0, 1.3)
     wedge = lower * lower
     # Cheeks first, then the jaw: the outline keeps its width down to the mouth.
-    width = face.head_width * (1 - face.jaw * wedge * (0.35 + 0.65 * lower))
+    width = face.head_width * (1 - face.jaw * wedge * (0.2 + 0.8 * lower))
     across = x / width
     squared = reach * reach
     # squared ** (n / 2) below, written as a blend of powers that need no logarithm.

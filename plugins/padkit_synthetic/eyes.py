@@ -82,15 +82,15 @@ def _paint_lids(
     root = np.sqrt(arc)
     line = 0.055 + 0.055 * root
     furrow = bump(np.square((down - line) * (1 / 0.013))) * smoothstep(np.abs(across + 0.1), 1.15, 0.6)
-    layers.tint(CREASE, (0.10 + 0.50 * age + 0.18 * motion.smile * (1 - age)) * furrow)
+    layers.tint(CREASE, (0.06 + 0.74 * age + 0.10 * motion.smile * (1 - age)) * furrow)
     bag = bump(np.square((down - 0.7 * line) * (1 / 0.03))) * root
     layers.height += (0.004 + 0.016 * age + 0.012 * motion.smile) * bag
-    layers.tint((0.86, 0.74, 0.76), 0.55 * age * bag)
+    layers.tint((0.80, 0.66, 0.68), 0.75 * age * bag)
     # Crow's feet fan out from the outer corner.
     away = across - 1.15
     fan = np.square(np.sin((down - 0.01) * (48 / (1 + 0.9 * np.clip(away, 0, 2)))))
     feet = fan * fan * smoothstep(away, -0.1, 0.15) * smoothstep(away, 0.85, 0.35) * (np.abs(down) < 0.085)
-    layers.tint(CREASE, (0.62 * age + 0.12 * motion.smile * (1 - age)) * feet)
+    layers.tint(CREASE, (0.78 * age + 0.04 * motion.smile * (1 - age)) * feet)
 
 
 def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
@@ -104,10 +104,10 @@ def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, 
     height = face.eye_y - face.brow_gap + face.brow_arch * (bend - 0.15) - face.brow_tilt * np.clip(-along, 0, 1)
     height = height - 0.012 * motion.smile
     thick = face.brow_weight * np.clip(1.15 - 0.42 * along, 0.45, 1.5)
-    strands = looked_up(tiles.strands, field.side * 0.7 + 0.9 * field.y, field.side * 0.2)
+    strands = looked_up(tiles.strands, field.side * 1.3 + 1.1 * field.y, field.side * 0.2)
     squared = np.square((field.y - height) / thick)
     brow = np.exp(-squared * squared) * smoothstep(np.abs(along), 1.15, 0.75)
-    mask = np.clip(brow * (0.82 + 0.22 * strands), 0, 0.93)
+    mask = np.clip(brow * (0.84 + 0.12 * strands), 0, 0.93)
     layers.paint(person.hair.colour * 0.55, mask)
     layers.height += 0.008 * floats(mask)
 

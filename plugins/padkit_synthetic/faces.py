@@ -50,7 +50,7 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     height = face.depth * np.sqrt(np.clip(1 - field.skull, 0, 1))
     ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
     ramp = ramp * bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
-    width = face.nose_width * (face.nose_bridge + (0.62 - face.nose_bridge) * ramp)
+    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
     height += face.nose_height * (0.25 * bump(np.square((y - face.eye_y) * 5)) + ramp) * bump(np.square(x / width))
     smile = motion.smile
     gap, apple = face.brow_gap, face.nose_y - 0.09
@@ -67,7 +67,7 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         (0.0, face.mouth_y, 0.23, 0.14, 0.05),
         (0.0, face.head_height - 0.13, 0.14, 0.09, face.chin),
         (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
-        (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.03 * age),
+        (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
     for at_x, at_y, wide, tall, rise in spots:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
@@ -151,8 +151,8 @@ def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
     outer = person.skin if person.hair.bald else person.hair.colour
     albedo = np.empty((shape[0], 3, *shape[1:]), np.float32)
     albedo[:] = outer[None, :, None, None]
-    gloss = np.full(shape, person.shape.oiliness, np.float32)
-    return Layers(albedo, np.zeros(shape, np.float32), gloss, np.zeros(shape, np.float32))
+    empty = np.zeros((3, *shape), np.float32)
+    return Layers(albedo, *empty)
 
 
 def render(person: Identity, motion: Motion, light: Light, background: Floats, view: float = 1.0) -> Floats:

@@ -27,9 +27,9 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / (wide + flare)), 0, 1))), neck)
     shade = smoothstep(field.y, chin + 0.22, chin - 0.02) * (0.75 + 0.25 * smoothstep(side, wide, 0.3 * wide))
     layers.tint((0.46, 0.37, 0.34), neck * shade)
-    collar = field.body_y - (0.99 + 0.12 * bump(np.square(field.body_x * 2.6)) - 0.02)
+    collar = np.square(side * (1 / (wide + 0.05))) + np.square((field.body_y - 0.88) * (1 / 0.17)) - 1
     slope = field.body_y - (0.88 + 0.22 * np.abs(field.body_x))
-    cloth = field.inside(np.minimum(slope, collar + 0.10 * (side > wide)), 0.01)
+    cloth = field.inside(np.minimum(slope, 0.1 * collar), 0.01)
     layers.paint(person.clothing, cloth)
     layers.raise_to(floats(-0.22 - 0.25 * np.square(field.body_x) + 0.06 * np.clip(field.body_y - 0.9, 0, 1)), cloth)
     layers.cover_with(np.maximum(neck, cloth))
@@ -69,6 +69,7 @@ def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, t
     for channel, (vary, blush) in enumerate(((0.5, 0.02), (1.0, 0.20), (0.9, 0.19))):
         skin[:, channel] = person.skin[channel] * (1 + vary * tint - blush * rosy)
     layers.paint(skin, head)
+    layers.polish(face.oiliness, head)
     layers.cover_with(head)
     grain = looked_up(tiles.grain, field.x * 0.4, field.y * 0.4)
     if face.freckles > 0 and age < 0.5:
@@ -94,10 +95,10 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
         upper = face.eye_y - face.brow_gap - 0.065
         lines = np.zeros_like(part.y)
         for number, weight in enumerate((0.8, 1.0, 0.75)):
-            lines += weight * bump(np.square((bend - upper + 0.072 * number) * (1 / 0.013)))
+            lines += weight * bump(np.square((bend - upper + 0.08 * number) * (1 / 0.016)))
         lines *= smoothstep(part.side, 0.44, 0.2)
-        brow.tint(CREASE, np.clip(age * 0.85 * lines, 0, 1))
-        brow.height -= 0.007 * age * lines
+        brow.tint(CREASE, np.clip(age * 0.95 * lines, 0, 1))
+        brow.height -= 0.009 * age * lines
         glabella = bump(np.square((part.side - 0.045) * 90)) * bump(np.square((part.y - upper - 0.08) * 18))
         brow.tint(CREASE, 0.6 * age * glabella)
     start, end = face.nose_y - 0.03, face.mouth_y + 0.02 + 0.07 * age
@@ -106,7 +107,7 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
     path = face.nose_width * 1.02 + (corner - face.nose_width) * (down * (1.45 - 0.45 * down))
     fold = side - path
     along = smoothstep(y, start - 0.06, start + 0.05) * smoothstep(y, end + 0.05, end - 0.05)
-    depth = 0.07 + 0.58 * age + 0.34 * motion.smile * (1 - 0.5 * age)
+    depth = 0.05 + 0.72 * age + 0.26 * motion.smile * (1 - 0.5 * age)
     crease = bump(np.square(fold * (1 / 0.021))) * along
     layers.tint(CREASE, np.clip(depth * crease, 0, 0.95))
     swell = bump(np.square((fold - 0.075) * (1 / 0.06))) * along

@@ -35,8 +35,13 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
     hair, crown = person.hair, person.shape.head_height + person.hair.top
     fallen = np.clip(field.y + crown, 0, 3)
     across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
+    if hair.parted:
+        across += (0.30 * np.sign(hair.part)) * field.y * smoothstep(field.y, 0.1, -0.3)
     across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
     straight = looked_up(tiles.strands, across * 0.62 + 0.5, field.y * 0.25 + 0.2 * field.side + 0.5)
+    if hair.top < 0.05 and hair.end < 0.2:
+        # Cropped hair stands up: what shows are its tips.
+        return floats(0.3 * straight + 0.8 * looked_up(tiles.grain, field.x * 0.7, field.y * 0.45))
     if hair.curl < 0.3:
         return straight
     curled = looked_up(tiles.curls, field.x * 0.5, field.y * 0.5)
@@ -81,8 +86,8 @@ def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> tu
     over = (reach - 1) * (0.28 * (face.eye_y - hair.hairline))
     # Hair before the ears ends in a point (sideburn) or hangs on.
     beside = field.side - (wide + (0.0 if hair.end > 0.2 else 0.35) * np.clip(field.y - face.eye_y, 0, 1))
-    over = np.where(field.y < face.eye_y, over, beside)
-    return field.inside(over + edge, 0.028 - 0.01 * hanging), field.inside(over - 0.03, 0.07)
+    over = np.where(field.y < face.eye_y, over + edge, beside + 0.3 * edge)
+    return field.inside(over, 0.028 - 0.01 * hanging), field.inside(over - 0.09, 0.13)
 
 
 def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:

@@ -115,7 +115,7 @@ SHAPE_RANGES: dict[str, tuple[float, float]] = {
     "nose_width": (0.10, 0.165),
     "nose_y": (0.24, 0.35),
     "nose_height": (0.14, 0.25),
-    "nose_bridge": (0.32, 0.55),
+    "nose_bridge": (0.42, 0.62),
     "mouth_drop": (0.17, 0.235),
     "mouth_width": (0.165, 0.25),
     "lip_upper": (0.022, 0.056),
