@@ -116,7 +116,7 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
 def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     """Return the canonical coordinates of `size` x `size` pixels, traced back through the pose of each of T frames.
 
-    The height of head and nose stands in for the depth of a point; three rounds of the fixed point do for 20 degrees.
+    The height of head and nose stands in for the depth of a point; four rounds of the fixed point do for 20 degrees.
     """
     face = person.shape
     axis = floats(((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1) * view)
@@ -125,8 +125,9 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     turned_x = cosine * (across - motion.shift_x) + sine * (down - motion.shift_y)
     turned_y = cosine * (down - motion.shift_y) - sine * (across - motion.shift_x)
     x, y = turned_x, turned_y
-    for number in range(3):
-        depth = face.depth * np.sqrt(np.clip(1 - skull(face, x, y), 0, 1))
+    for number in range(4):
+        # A paraboloid: the ellipsoid's slope at the outline has no end, and the fixed point none either.
+        depth = face.depth * np.clip(1 - skull(face, x, y), -0.25, 1)
         if number:
             ridge = np.square(x * (0.8 / face.nose_width)) + np.square((y - face.nose_y + 0.06) * (1 / 0.16))
             depth += (0.8 * face.nose_height) * bump(ridge)

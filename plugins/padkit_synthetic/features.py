@@ -20,7 +20,7 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     window = field.where(side=(0.0, 9.0), y=(0.3, 9.0))
     layers, field = layers.part(window), field.part(window)
     wide = face.head_width * (0.66 - 0.22 * face.jaw)
-    side = np.abs(0.5 * (field.x + field.body_x))
+    side = np.abs(field.body_x)
     flare = 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
     neck = field.inside(wide + flare - side, 0.012)
     layers.paint(person.skin, neck)
