@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from padkit_synthetic.identity import FaceShape, Identity, Motion
-from padkit_synthetic.imaging import Floats, bump, enlarged, floats, generator
+from padkit_synthetic.imaging import Floats, bump, floats, generator
 
 TILE = 256
 Window = tuple[slice, slice, slice]
@@ -139,6 +140,28 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     return Field(x, y, np.abs(x), skull(face, x, y), body_x, body_y, 2.0 * view / size)
 
 
+def halved(plane: Floats) -> Floats:
+    """Return [T, S, S] averaged over 2 x 2 pixels; S is even."""
+    rows = plane[:, 0::2] + plane[:, 1::2]
+    return floats(0.25 * (rows[..., 0::2] + rows[..., 1::2]))
+
+
+def doubled(plane: Floats) -> Floats:
+    """Return [T, S, S] enlarged twofold, linearly."""
+    return np.swapaxes(_doubled_rows(np.swapaxes(_doubled_rows(plane), 1, 2)), 1, 2)
+
+
+def _doubled_rows(plane: Floats) -> Floats:
+    result = np.empty((plane.shape[0], 2 * plane.shape[1], plane.shape[2]), np.float32)
+    result[:, 0::2] = result[:, 1::2] = 0.75 * plane
+    quarter = 0.25 * plane
+    result[:, 2::2] += quarter[:, :-1]
+    result[:, 1:-1:2] += quarter[:, 1:]
+    result[:, 0] += quarter[:, 0]
+    result[:, -1] += quarter[:, -1]
+    return result
+
+
 @dataclass(frozen=True, slots=True)
 class Textures:
     """Tiles [TILE, TILE] of about zero mean and unit deviation: skin blotches, fine grain, strands along y, curls."""
@@ -153,20 +176,24 @@ class Textures:
 def textures(seed: int) -> Textures:
     """Return the textures of a person."""
     rng = generator(seed)
-    blotches = sum(enlarged(rng.standard_normal((n, n), np.float32), TILE) for n in (9, 22, 60)) / 1.6
-    grain = enlarged(rng.standard_normal((180, 180), np.float32), TILE)
-    strands = np.zeros((TILE, TILE), np.float32)
-    for across, along, weight in ((26, 5, 0.6), (70, 8, 0.6), (170, 10, 0.5)):
-        strands += weight * stretched(rng.standard_normal((along, across), np.float32))
-    coarse, fine = (enlarged(rng.standard_normal((n, n), np.float32), TILE) for n in (40, 84))
+
+    def noise(rows: int, columns: int) -> Floats:
+        return rng.standard_normal((rows, columns), np.float32)
+
+    # Octaves add up on small sheets: only the last step to full size costs.
+    blotches = resampled(resampled(noise(9, 9), 60, 60) + resampled(noise(22, 22), 60, 60) + noise(60, 60))
+    strands = resampled(noise(5, 26), 10, 170) + resampled(noise(8, 70), 10, 170)
+    strands = resampled(0.6 * strands + 0.5 * noise(10, 170))
+    coarse = resampled(noise(40, 40), 84, 84)
     # Ridges where noise crosses zero: locks that coil.
-    curls = 1.1 - 2.6 * np.abs(coarse) + 0.5 * fine
-    return Textures(floats(blotches), grain, strands, floats(curls))
+    curls = resampled(1.1 - 2.6 * np.abs(coarse) + 0.5 * noise(84, 84))
+    return Textures(blotches * floats(1 / 1.6), resampled(noise(180, 180)), strands, curls)
 
 
-def stretched(plane: Floats) -> Floats:
-    """Return a plane of any shape resampled smoothly to [TILE, TILE]."""
-    return enlarged(np.ascontiguousarray(plane), TILE)
+def resampled(plane: Floats, rows: int = TILE, columns: int = TILE) -> Floats:
+    """Return a plane resampled smoothly to [rows, columns]."""
+    picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BICUBIC), np.float32)
 
 
 def looked_up(tile: Floats, x: NDArray[Any], y: NDArray[Any]) -> Floats:

@@ -8,7 +8,7 @@ from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
 from padkit_synthetic.identity import Identity, Motion
 from padkit_synthetic.imaging import bump, floats, smoothstep
 
-SCLERA = np.array([0.56, 0.52, 0.49], np.float32)
+SCLERA = np.array([0.46, 0.42, 0.395], np.float32)
 CREASE = (0.42, 0.30, 0.28)
 
 
@@ -37,7 +37,8 @@ def paint_eyes(
     ball = field.inside(np.minimum(down - upper, lower - down)) * (arc > 0)
     round_off = 1 - 0.30 * across * across
     shaded = floats(round_off * (0.5 + 0.5 * smoothstep(down - upper, -0.005, 0.045)))
-    layers.paint(SCLERA[None, :, None, None] * shaded[:, None], ball)
+    sclera = SCLERA * (0.72 + 0.5 * float(person.skin[1]))
+    layers.paint(sclera[None, :, None, None] * shaded[:, None], ball)
     corner = bump(np.square((across + 0.92) * 7)) * ball
     layers.paint(np.array([0.40, 0.17, 0.14], np.float32), 0.7 * corner)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, textures, traced
+from padkit_synthetic.canvas import Field, Layers, doubled, halved, textures, traced
 from padkit_synthetic.eyes import paint_brows, paint_eyes, paint_glasses
 from padkit_synthetic.features import (
     paint_beard,
@@ -69,28 +69,13 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
         (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
+    # They are smooth: half the resolution does.
+    side, y = halved(side), halved(y)
+    broad = np.zeros_like(y)
     for at_x, at_y, wide, tall, rise in spots:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
-        height += rise * bump(across * across + down * down)
-    return floats(height)
-
-
-def _halved(plane: Floats) -> Floats:
-    """Return [T, S, S] averaged over 2 x 2 pixels."""
-    rows = plane[:, 0::2] + plane[:, 1::2]
-    return floats(0.25 * (rows[..., 0::2] + rows[..., 1::2]))
-
-
-def _doubled(plane: Floats) -> Floats:
-    """Return [T, S, S] enlarged twofold, linearly."""
-    for axis in (1, 2):
-        ahead = np.concatenate([plane.take(range(1, plane.shape[axis]), axis), plane.take([-1], axis)], axis)
-        before = np.concatenate([plane.take([0], axis), plane.take(range(plane.shape[axis] - 1), axis)], axis)
-        pair = np.stack([0.75 * plane + 0.25 * before, 0.75 * plane + 0.25 * ahead], axis + 1)
-        shape = list(plane.shape)
-        shape[axis] *= 2
-        plane = pair.reshape(shape)
-    return plane
+        broad += rise * bump(across * across + down * down)
+    return floats(height + doubled(broad))
 
 
 def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
@@ -124,9 +109,9 @@ def _shaded(layers: Layers, field: Field, light: Light, person: Identity) -> Flo
     scale = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
     right, down, out = light.direction
     facing = (out - slope_x * right - slope_y * down) * scale
-    small = _halved(height)
-    shadow = _doubled(_shadow(small, light, 2 * field.pixel))
-    hollow = _doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / field.pixel)), 0.5, 1.1))
+    small = halved(height)
+    shadow = doubled(_shadow(small, light, 2 * field.pixel))
+    hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / field.pixel)), 0.5, 1.1))
     ambient = (0.80 + 0.20 * slope_y * scale) * hollow
     half = np.array([right, down, out + 1], np.float32)
     half /= np.linalg.norm(half)

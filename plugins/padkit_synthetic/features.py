@@ -78,7 +78,7 @@ def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, t
         layers.tint((0.62, 0.48, 0.42), face.freckles * spots)
     if age > 0.5:
         patches = smoothstep(looked_up(tiles.blotches, field.x * 0.8 + 0.4, field.y * 0.8), 1.25, 1.7)
-        layers.tint((0.66, 0.55, 0.48), 0.75 * patches * head * smoothstep(field.side, 0.15, 0.35))
+        layers.tint((0.74, 0.63, 0.56), 0.7 * patches * head * smoothstep(field.side, 0.15, 0.35))
     if face.stubble > 0:
         shadow = face.stubble * beard_region(person, field) * (0.8 + 0.25 * grain)
         layers.tint((0.55, 0.60, 0.66), floats(np.clip(shadow, 0, 1)) * head)
@@ -196,7 +196,7 @@ def paint_beard(layers: Layers, person: Identity, field: Field, tiles: Textures)
     layers, field = layers.part(window), field.part(window)
     strands = looked_up(tiles.strands, field.x * 0.55 / (0.5 + np.clip(field.y, 0, 1)), field.y * 0.5)
     curls = looked_up(tiles.curls, field.x * 0.7, field.y * 0.55)
-    texture = 0.55 * strands + 0.5 * curls
+    texture = 0.65 * strands + 0.28 * curls
     beyond = (0.012 + face.beard_length) * smoothstep(field.y, 0.3, 0.85)
     outline = field.inside((1 - np.sqrt(field.skull)) * face.head_width + beyond + 0.010 * texture, 0.016)
     mask = np.clip(beard_region(person, field) * (0.93 + 0.09 * texture), 0, 0.97) * outline

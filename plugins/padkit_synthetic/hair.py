@@ -101,12 +101,12 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     front, rise = _front(person, field, strands, lumps)
     swollen = np.clip(1.06 + hair.top - field.skull, 0, 1)
     dome = face.depth * np.sqrt(swollen) + 0.25 * hair.side + 0.03
-    dome += (0.010 + 0.022 * hair.curl) * strands + 0.012 * lumps
+    dome += (0.010 + 0.008 * hair.curl) * strands + 0.012 * lumps
     return Fall(outline, outline * front, outline * rise, strands, floats(dome))
 
 
 def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
-    depth = 0.20 + 0.18 * person.hair.curl
+    depth = 0.20 + 0.14 * person.hair.curl
     tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
     layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
 

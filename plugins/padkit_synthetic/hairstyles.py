@@ -13,7 +13,7 @@ BROWN_HAIR = ("54402f", "614834", "6b4632")
 FAIR_HAIR = ("c4a26a", "d8b880", "e8d2a2", "c8955c")
 GREY_HAIR = ("a9a8a6", "d2d1ce", "8f8e8c", "e4e3e0")
 # Shares of dark, brown, fair and grey hair.
-YOUNG_COLOURS, OLD_COLOURS = (0.34, 0.15, 0.62, 0.01), (0.09, 0.04, 0.12, 0.75)
+YOUNG_COLOURS, OLD_COLOURS = (0.32, 0.15, 0.80, 0.01), (0.09, 0.04, 0.12, 0.75)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class Hair:
 
 def _colour(rng: np.random.Generator, young: bool, darkness: float) -> tuple[str, Floats]:
     """Return the group and the albedo; fair hair is rarer with dark skin, grey hair with youth."""
-    shares = np.array(YOUNG_COLOURS if young else OLD_COLOURS) * (1, 1 - 0.7 * darkness, (1 - 0.95 * darkness) ** 1.3, 1)
+    shares = np.array(YOUNG_COLOURS if young else OLD_COLOURS) * (1, 1 - 0.7 * darkness, (1 - 0.95 * darkness) ** 2, 1)
     group = ("dark", "brown", "fair", "grey")[int(rng.choice(4, p=shares / shares.sum()))]
     palette = {"dark": DARK_HAIR, "brown": BROWN_HAIR, "fair": FAIR_HAIR, "grey": GREY_HAIR}[group]
     colour = linear_from_hex(palette[int(rng.integers(len(palette)))])

@@ -13,6 +13,7 @@ ATTRIBUTES = ("dark_hair", "fair_hair", "glasses", "beard", "smile", "young")
 
 # Ten tones spread over the natural range of human skin (the published values of the Monk Skin Tone scale).
 SKIN_TONES = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
+# From dark brown to light blue and grey; the darker the skin, the fewer of the light ones.
 IRISES = ("2b1a10", "3d2716", "4a2f1b", "6b4a2a", "5d6a45", "5c7f9c", "7f8f96")
 FRAMES = ("0c0c0e", "2a1610", "5e1a1c", "1f2f4d", "b9bcc0", "c8a45c", "e6e2da")
 CLOTHES = ("20242c", "3c4656", "5a6b84", "7d8ea0", "ece8e0", "b8ad9c", "6b3a38", "45553f", "8a7a52", "5b4a63", "a5a7a8")
@@ -259,7 +260,7 @@ def draw_identity(rng: np.random.Generator) -> Identity:
         shape=_shape(rng, sturdy, age, beard),
         skin=skin,
         lips=floats(skin * (1 - paler * (1 - np.array(lips)))),
-        iris=linear_from_hex(IRISES[int(rng.integers(len(IRISES)))]) * 1.3,
+        iris=linear_from_hex(IRISES[int(rng.integers(3 + round(4 * (1 - darkness) ** 1.5)))]) * 1.3,
         clothing=floats(clothing),
         frame=_frame(rng, skin),
         hair=hair,
