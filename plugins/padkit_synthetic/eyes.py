@@ -9,7 +9,7 @@ from padkit_synthetic.identity import Identity, Motion
 from padkit_synthetic.imaging import bump, floats, smoothstep
 
 SCLERA = np.array([0.46, 0.42, 0.395], np.float32)
-CREASE = (0.42, 0.30, 0.28)
+CREASE = (0.40, 0.28, 0.26)
 
 
 def paint_eyes(
@@ -82,7 +82,7 @@ def _paint_lids(
     # The furrow under the eye and the bag above it.
     root = np.sqrt(arc)
     line = 0.055 + 0.055 * root
-    furrow = bump(np.square((down - line) * (1 / 0.013))) * smoothstep(np.abs(across + 0.1), 1.15, 0.6)
+    furrow = bump(np.square((down - line) * (1 / 0.016))) * smoothstep(np.abs(across + 0.1), 1.15, 0.6)
     layers.tint(CREASE, (0.06 + 0.74 * age + 0.10 * motion.smile * (1 - age)) * furrow)
     bag = bump(np.square((down - 0.7 * line) * (1 / 0.03))) * root
     layers.height += (0.004 + 0.016 * age + 0.012 * motion.smile) * bag
@@ -109,7 +109,7 @@ def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, 
     squared = np.square((field.y - height) / thick)
     brow = np.exp(-squared * squared) * smoothstep(np.abs(along), 1.15, 0.75)
     mask = np.clip(brow * (0.84 + 0.12 * strands), 0, 0.93)
-    layers.paint(person.hair.colour * 0.55, mask)
+    layers.paint(0.3 * (person.hair.colour + person.hair.temples), mask)
     layers.height += 0.008 * floats(mask)
 
 

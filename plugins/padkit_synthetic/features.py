@@ -8,7 +8,7 @@ from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
 from padkit_synthetic.identity import Identity, Motion
 from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 
-CREASE = (0.50, 0.36, 0.33)
+CREASE = (0.44, 0.31, 0.29)
 TEETH = np.array([0.74, 0.71, 0.64], np.float32)
 GUMLESS_DARK = np.array([0.035, 0.012, 0.010], np.float32)
 
@@ -95,7 +95,7 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
         upper = face.eye_y - face.brow_gap - 0.065
         lines = np.zeros_like(part.y)
         for number, weight in enumerate((0.8, 1.0, 0.75)):
-            lines += weight * bump(np.square((bend - upper + 0.08 * number) * (1 / 0.016)))
+            lines += weight * bump(np.square((bend - upper + 0.088 * number) * (1 / 0.018)))
         lines *= smoothstep(part.side, 0.44, 0.2)
         brow.tint(CREASE, np.clip(age * 0.95 * lines, 0, 1))
         brow.height -= 0.009 * age * lines
@@ -108,7 +108,7 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
     fold = side - path
     along = smoothstep(y, start - 0.06, start + 0.05) * smoothstep(y, end + 0.05, end - 0.05)
     depth = 0.05 + 0.72 * age + 0.26 * motion.smile * (1 - 0.5 * age)
-    crease = bump(np.square(fold * (1 / 0.021))) * along
+    crease = bump(np.square(fold * (1 / 0.023))) * along
     layers.tint(CREASE, np.clip(depth * crease, 0, 0.95))
     swell = bump(np.square((fold - 0.075) * (1 / 0.06))) * along
     layers.height += (0.006 + 0.022 * age + 0.024 * motion.smile) * swell - (0.004 + 0.014 * age) * crease
@@ -201,7 +201,7 @@ def paint_beard(layers: Layers, person: Identity, field: Field, tiles: Textures)
     outline = field.inside((1 - np.sqrt(field.skull)) * face.head_width + beyond + 0.010 * texture, 0.016)
     mask = np.clip(beard_region(person, field) * (0.93 + 0.09 * texture), 0, 0.97) * outline
     tone = floats(np.clip(0.80 + 0.24 * texture, 0.3, 1.5) * (1 - 0.25 * smoothstep(field.y, 0.7, 1.0)))
-    layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
+    layers.paint(person.hair.temples[None, :, None, None] * tone[:, None], mask)
     layers.height += floats(mask) * (0.03 + 0.008 * texture)
     layers.polish(0.006, mask)
     layers.cover_with(mask)

@@ -21,6 +21,7 @@ class Fall:
     rise: The same with a wide edge, so that hair ends on the skin without a cliff.
         strands: Texture along the strands, about zero mean and unit deviation.
         dome: Height of the hair.
+        grey: How far the colour of the temples reaches.
     """
 
     outline: Floats
@@ -28,6 +29,7 @@ class Fall:
     rise: Floats
     strands: Floats
     dome: Floats
+    grey: Floats
 
 
 def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
@@ -99,16 +101,23 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
     front, rise = _front(person, field, strands, lumps)
-    swollen = np.clip(1.06 + hair.top - field.skull, 0, 1)
-    dome = face.depth * np.sqrt(swollen) + 0.25 * hair.side + 0.03
+    grey = smoothstep(field.side - 0.35 * field.y, 0.42, 0.72) * smoothstep(strands, -1.6, 0.2)
+    swollen = np.clip(1.03 + 0.5 * hair.top - field.skull, 0, 1)
+    dome = face.depth * np.sqrt(swollen) + 0.2 * hair.side + 0.02
     dome += (0.010 + 0.008 * hair.curl) * strands + 0.012 * lumps
-    return Fall(outline, outline * front, outline * rise, strands, floats(dome))
+    return Fall(outline, outline * front, outline * rise, strands, floats(dome), grey)
 
 
 def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
     depth = 0.20 + 0.14 * person.hair.curl
     tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
-    layers.paint(person.hair.colour[None, :, None, None] * tone[:, None], mask)
+    colour, temples = person.hair.colour, person.hair.temples
+    if temples is colour:
+        layers.paint(colour[None, :, None, None] * tone[:, None], mask)
+        return
+    grey = fall.grey[:, None]
+    blend = colour[None, :, None, None] * (1 - grey) + temples[None, :, None, None] * grey
+    layers.paint(blend * tone[:, None], mask)
 
 
 def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall | None) -> None:

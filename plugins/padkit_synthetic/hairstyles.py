@@ -69,6 +69,7 @@ class Hair:
     Attributes:
         style: Name of the style in `STYLES`, or `bald`.
         colour: Linear RGB albedo [3].
+        temples: The same at the temples and in the beard, which turn grey first.
         group: `dark`, `brown`, `fair` or `grey`.
         part: x of the parting.
         bun: Radius of a bun above the crown; 0 for none.
@@ -76,6 +77,7 @@ class Hair:
 
     style: str
     colour: Floats
+    temples: Floats
     group: str
     top: float
     side: float
@@ -123,6 +125,7 @@ def draw_hair(rng: np.random.Generator, *, young: bool, sturdy: float, darkness:
     return Hair(
         style="bald" if bald else name,
         colour=colour,
+        temples=colour if young else floats(colour + between(rng, (0.45, 0.8)) * (linear_from_hex("b4b2b0") - colour)),
         group=group,
         top=between(rng, style.top),
         side=between(rng, style.side),

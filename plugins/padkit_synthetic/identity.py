@@ -221,6 +221,7 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
     # Printed swatches of light tones lack the red of blood; no living skin is as dark as the darkest swatch.
     blood = np.array([0.96, 0.80, 0.70]) + darkness * np.array([0.04, 0.14, 0.16])
     tinted = tone * blood * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness])
+    tinted += 0.18 * (tinted[1] - tinted)
     return darkness, floats(0.80 * tinted + np.array([0.045, 0.027, 0.019]))
 
 
