@@ -56,7 +56,9 @@ class Layers:
     def part(self, window: Window) -> Layers:
         """Return views of a window."""
         frames, rows, columns = window
-        return Layers(self.albedo[frames, :, rows, columns], *(p[window] for p in (self.height, self.gloss, self.cover)))
+        return Layers(
+            self.albedo[frames, :, rows, columns], *(p[window] for p in (self.height, self.gloss, self.cover))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,15 @@ class Field:
 
     def part(self, window: Window) -> Field:
         """Return views of a window."""
-        planes = (self.x, self.y, self.side, self.skull, self.body_x, self.body_y)
-        return Field(*(plane[window] for plane in planes), pixel=self.pixel)
+        return Field(
+            x=self.x[window],
+            y=self.y[window],
+            side=self.side[window],
+            skull=self.skull[window],
+            body_x=self.body_x[window],
+            body_y=self.body_y[window],
+            pixel=self.pixel,
+        )
 
 
 def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
 from padkit_synthetic.identity import Identity, Motion
@@ -62,18 +65,17 @@ def paint_eyes(
     layers.paint(np.full(3, 0.012, np.float32), np.clip((0.62 + 0.35 * face.lashes) * lash, 0, 1))
     rim = bump(np.square((down - lower) * (1 / 0.010))) * smoothstep(np.abs(across), 1.05, 0.8) * (1 - 0.6 * iris)
     layers.tint(CREASE, 0.6 * rim)
-    _paint_lids(layers, person, motion, field, across, down, edge, arc)
+    _paint_lids(layers, person, motion, across, down, edge, arc)
 
 
 def _paint_lids(
     layers: Layers,
     person: Identity,
     motion: Motion,
-    field: Field,
-    across: np.ndarray,
-    down: np.ndarray,
-    edge: np.ndarray,
-    arc: np.ndarray,
+    across: NDArray[Any],
+    down: NDArray[Any],
+    edge: NDArray[Any],
+    arc: NDArray[Any],
 ) -> None:
     face, age = person.shape, person.age
     fold = (edge - face.lid_fold - 0.008) * (1 - 0.25 * age * np.clip(across, 0, 1))
@@ -123,7 +125,9 @@ def paint_glasses(layers: Layers, person: Identity, field: Field) -> None:
     across, down = np.abs(field.side - face.eye_x), field.y - (face.eye_y + 0.02)
     lens_x, lens_y = across * (1 / wide), np.abs(down) * (1 / tall)
     circle = np.sqrt(lens_x * lens_x + lens_y * lens_y)
-    squared = np.sqrt(np.sqrt(lens_x**2 * lens_x**2 * lens_x**2 * lens_x**2 + lens_y**2 * lens_y**2 * lens_y**2 * lens_y**2))
+    squared = np.sqrt(
+        np.sqrt(lens_x**2 * lens_x**2 * lens_x**2 * lens_x**2 + lens_y**2 * lens_y**2 * lens_y**2 * lens_y**2)
+    )
     box = np.sqrt(squared)
     reach = circle + face.frame_round * (box - circle)
     weight = face.frame_weight

@@ -98,20 +98,20 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
     return 1 - 0.8 * blurred(np.clip(hidden, 0, 1), (0.012 + 0.16 * light.softness) / pixel)
 
 
-def _shaded(layers: Layers, field: Field, light: Light, person: Identity) -> Floats:
+def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     """Return the radiance [T, 3, H, W].
 
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
     height = layers.height
-    slope_y, slope_x = np.gradient(height, field.pixel, axis=(-2, -1))
+    slope_y, slope_x = np.gradient(height, pixel, axis=(-2, -1))
     slope_x, slope_y = np.clip(slope_x, -1.8, 1.8), np.clip(slope_y, -1.8, 1.8)
     scale = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
     right, down, out = light.direction
     facing = (out - slope_x * right - slope_y * down) * scale
     small = halved(height)
-    shadow = doubled(_shadow(small, light, 2 * field.pixel))
-    hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / field.pixel)), 0.5, 1.1))
+    shadow = doubled(_shadow(small, light, 2 * pixel))
+    hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / pixel)), 0.5, 1.1))
     ambient = (0.80 + 0.20 * slope_y * scale) * hollow
     half = np.array([right, down, out + 1], np.float32)
     half /= np.linalg.norm(half)
@@ -170,5 +170,5 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     if person.glasses:
         paint_glasses(layers, person, field)
     paint_hair(layers, person, field, fall)
-    radiance = _shaded(layers, field, light, person)
+    radiance = _shaded(layers, light, field.pixel)
     return floats(background[None] + (radiance - background[None]) * layers.cover[:, None])

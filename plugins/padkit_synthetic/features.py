@@ -114,7 +114,9 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
     layers.height += (0.006 + 0.022 * age + 0.024 * motion.smile) * swell - (0.004 + 0.014 * age) * crease
     if age > 0.3:
         line = bump(np.square((side - corner - 0.15 * (y - face.mouth_y)) * (1 / 0.014)))
-        line *= smoothstep(y, face.mouth_y + 0.01, face.mouth_y + 0.05) * smoothstep(y, face.mouth_y + 0.2, face.mouth_y + 0.1)
+        line *= smoothstep(y, face.mouth_y + 0.01, face.mouth_y + 0.05) * smoothstep(
+            y, face.mouth_y + 0.2, face.mouth_y + 0.1
+        )
         layers.tint(CREASE, 0.75 * age * line * (1 - 0.5 * motion.smile))
 
 
@@ -168,8 +170,12 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     fill = smoothstep(middle, gap * 0.98, gap * 0.98 - 0.022 * (1 - 0.3 * smile)) if gap.size else hole
     gaps = 1 - 0.08 * bump(np.square(np.sin(field.x * (np.pi / 0.062)) * 5))
     dim = floats((1 - 0.45 * squared) * gaps * np.clip(0.75 + 0.25 * showing, 0, 1))
-    layers.paint(TEETH[None, :, None, None] * dim[:, None], hole * fill * showing * smoothstep(np.abs(across), 0.97, 0.8))
-    line = bump(np.square(middle * (1 / 0.010))) * smoothstep(np.abs(across), 1.06, 0.96) * (1 - np.clip(gap * 60, 0, 1))
+    layers.paint(
+        TEETH[None, :, None, None] * dim[:, None], hole * fill * showing * smoothstep(np.abs(across), 0.97, 0.8)
+    )
+    line = (
+        bump(np.square(middle * (1 / 0.010))) * smoothstep(np.abs(across), 1.06, 0.96) * (1 - np.clip(gap * 60, 0, 1))
+    )
     layers.paint(person.lips * 0.18, 0.8 * line)
     corners = bump(np.square((np.abs(across) - 1.03) * 11) + np.square(middle * 38))
     layers.tint(CREASE, 0.55 * corners)

@@ -109,7 +109,8 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
 
 
 def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
-    depth = 0.20 + 0.14 * person.hair.curl
+    # Light scatters between light hairs: they shade each other less.
+    depth = (0.20 + 0.14 * person.hair.curl) * (1 - 0.55 * float(person.hair.colour[1]) ** 0.5)
     tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
     colour, temples = person.hair.colour, person.hair.temples
     if temples is colour:

@@ -228,8 +228,8 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
 def _frame(rng: np.random.Generator, skin: Floats) -> Floats:
     """Return the albedo of the glasses' frame, one that stands out from the skin."""
     albedos = [linear_from_hex(code) for code in FRAMES]
-    contrast = [abs(float(np.log((albedo[1] + 0.02) / (skin[1] + 0.02)))) for albedo in albedos]
-    visible = [albedo for albedo, amount in zip(albedos, contrast, strict=True) if amount > 1.1]
+    contrast = [abs(float(np.log((albedo[1] + 0.05) / (skin[1] + 0.05)))) for albedo in albedos]
+    visible = [albedo for albedo, amount in zip(albedos, contrast, strict=True) if amount > 0.9]
     return visible[int(rng.integers(len(visible)))]
 
 
