@@ -117,9 +117,10 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
     width = face.head_width * (1 - face.jaw * wedge * (0.2 + 0.8 * lower))
     across = x / width
     squared = reach * reach
-    # squared ** (n / 2) below, written as a blend of powers that need no logarithm.
+    # Powers 2 to 4 as blends that need no logarithm: a blunt chin below, a full cranium above.
     blunt = min(max(0.5 * face.jaw_square - 1, 0.0), 1.0)
-    down = squared * (1 - blunt + blunt * np.where(y > 0, squared, 0.25 * squared + 0.75))
+    below = floats(y > 0)
+    down = squared * (1 - (0.42 + (blunt - 0.42) * below) * (1 - squared))
     return floats(across * across + down)
 
 

@@ -10,7 +10,7 @@ from padkit_synthetic.imaging import Floats, between, floats, linear_from_hex
 
 DARK_HAIR = ("0c0a09", "14100d", "1d1511", "231812")
 BROWN_HAIR = ("54402f", "614834", "6b4632")
-FAIR_HAIR = ("c4a26a", "d8b880", "e8d2a2", "c8955c")
+FAIR_HAIR = ("c4a26a", "d8b880", "e8d2a2", "c79f6c")
 GREY_HAIR = ("a9a8a6", "d2d1ce", "8f8e8c", "e4e3e0")
 # Shares of dark, brown, fair and grey hair.
 YOUNG_COLOURS, OLD_COLOURS = (0.32, 0.15, 0.80, 0.01), (0.09, 0.04, 0.12, 0.75)
