@@ -12,70 +12,174 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from padkit_synthetic.identity import Identity, Motion
-from padkit_synthetic.imaging import Floats, enlarged, floats, generator
+from padkit_synthetic.identity import FaceShape, Identity, Motion
+from padkit_synthetic.imaging import Floats, bump, floats, generator
 
 TILE = 256
+Window = tuple[slice, slice, slice]
 
 
 @dataclass(slots=True)
 class Layers:
-    """Albedo [T, 3, H, W], height, gloss and coverage [T, H, W] while the layers of a portrait pile up."""
+    """Albedo [T, 3, H, W], height, gloss and coverage [T, H, W] while the layers of a portrait pile up, in place."""
 
     albedo: Floats
     height: Floats
     gloss: Floats
     cover: Floats
 
-    def paint(self, colour: Floats, mask: Floats) -> None:
+    def paint(self, colour: Floats, mask: NDArray[Any]) -> None:
         """Lay a colour [3] or [T, 3, H, W] over the albedo where `mask` is 1."""
         if colour.ndim == 1:
-            colour = colour[None, :, None, None]
-        self.albedo += (colour - self.albedo) * mask[:, None]
+            colour = floats(colour)[None, :, None, None]
+        self.albedo += (colour - self.albedo) * floats(mask)[:, None]
+
+    def tint(self, factors: tuple[float, float, float], mask: NDArray[Any]) -> None:
+        """Multiply the albedo's channels by `factors` where `mask` is 1."""
+        for channel, factor in enumerate(factors):
+            self.albedo[:, channel] *= 1 - floats(mask) * (1 - factor)
+
+    def raise_to(self, height: NDArray[Any], mask: NDArray[Any]) -> None:
+        """Blend the height towards `height` where `mask` is 1."""
+        self.height += floats((height - self.height) * mask)
+
+    def polish(self, gloss: NDArray[Any] | float, mask: NDArray[Any]) -> None:
+        """Blend the gloss towards `gloss` where `mask` is 1."""
+        self.gloss += floats((gloss - self.gloss) * mask)
+
+    def cover_with(self, mask: NDArray[Any]) -> None:
+        """Let nothing of the background through where `mask` is 1."""
+        np.maximum(self.cover, mask, out=self.cover)
+
+    def part(self, window: Window) -> Layers:
+        """Return views of a window."""
+        frames, rows, columns = window
+        return Layers(
+            self.albedo[frames, :, rows, columns], *(p[window] for p in (self.height, self.gloss, self.cover))
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Canonical coordinates [T, H, W] of every pixel, `side` = |x|, and the size of a pixel in those units."""
+    """Canonical coordinates [T, H, W] of every pixel, `side` = |x|, and the size of a pixel in those units.
+
+    Attributes:
+        x, y, side: Coordinates on the head.
+        skull: Squared radius of the head's outline: below 1 inside.
+        body_x, body_y: Coordinates on the shoulders, which do not turn with the head.
+        pixel: Side of a pixel.
+    """
 
     x: Floats
     y: Floats
     side: Floats
     skull: Floats
+    body_x: Floats
+    body_y: Floats
     pixel: float
 
-    def inside(self, distance: NDArray[Any]) -> Floats:
-        """Return a mask with an edge one pixel wide where the signed `distance` (canonical units) is positive."""
-        return floats(np.clip(distance * (0.7 / self.pixel) + 0.5, 0, 1))
+    def inside(self, distance: NDArray[Any], soft: float = 0.0) -> Floats:
+        """Return a mask that is 1 where the signed `distance` is positive.
+
+        Its edge is one pixel wide, or twice `soft` (canonical units) where that is more.
+        """
+        return floats(np.clip(distance * (0.5 / max(soft, 0.7 * self.pixel)) + 0.5, 0, 1))
+
+    def where(self, *, side: tuple[float, float], y: tuple[float, float]) -> Window:
+        """Return the smallest window that holds every pixel within the bounds; at least one pixel."""
+        held = (self.side >= side[0]) & (self.side <= side[1]) & (self.y >= y[0]) & (self.y <= y[1])
+        rows, columns = np.flatnonzero(held.any((0, 2))), np.flatnonzero(held.any((0, 1)))
+        if not rows.size:
+            return slice(None), slice(0, 1), slice(0, 1)
+        return slice(None), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def part(self, window: Window) -> Field:
+        """Return views of a window."""
+        return Field(
+            x=self.x[window],
+            y=self.y[window],
+            side=self.side[window],
+            skull=self.skull[window],
+            body_x=self.body_x[window],
+            body_y=self.body_y[window],
+            pixel=self.pixel,
+        )
 
 
-def skull(person: Identity, x: Floats, y: Floats) -> Floats:
-    """Return the squared radius of the head's outline: below 1 inside."""
-    face = person.shape
-    lower = np.clip((y - 0.02) * (1.0 / face.head_height), 0, 1.2)
-    width = face.head_width * (1 - face.jaw * lower * lower)
-    reach_x, reach_y = x / width, y * (1.0 / face.head_height)
-    return floats(reach_x * reach_x + reach_y * reach_y)
+def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
+    """Return the squared radius of the head's outline: below 1 inside; the cranium is round, the jaw a blunt wedge."""
+    reach = np.abs(y) * (1 / face.head_height)
+    lower = np.clip(y * (1 / face.head_height), 0, 1.3)
+    wedge = lower * lower
+    # Cheeks first, then the jaw: the outline keeps its width down to the mouth.
+    width = face.head_width * (1 - face.jaw * wedge * (0.2 + 0.8 * lower))
+    across = x / width
+    squared = reach * reach
+    # Powers 2 to 4 as blends that need no logarithm: a blunt chin below, a full cranium above.
+    blunt = min(max(0.5 * face.jaw_square - 1, 0.0), 1.0)
+    below = floats(y > 0)
+    down = squared * (1 - (0.42 + (blunt - 0.42) * below) * (1 - squared))
+    return floats(across * across + down)
 
 
 def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     """Return the canonical coordinates of `size` x `size` pixels, traced back through the pose of each of T frames.
 
-    The height of the bare head stands in for the depth of a point; two rounds of the fixed point do for 20 degrees.
+    The height of head and nose stands in for the depth of a point; four rounds of the fixed point do for 20 degrees.
     """
     face = person.shape
-    axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1) * view
+    axis = floats(((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1) * view)
     across, down = axis[None, None, :], axis[None, :, None]
     cosine, sine = np.cos(motion.roll) / motion.scale, np.sin(motion.roll) / motion.scale
     turned_x = cosine * (across - motion.shift_x) + sine * (down - motion.shift_y)
     turned_y = cosine * (down - motion.shift_y) - sine * (across - motion.shift_x)
     x, y = turned_x, turned_y
-    for _ in range(2):
-        depth = face.depth * np.sqrt(np.clip(1 - skull(person, x, y), 0, 1))
+    for number in range(4):
+        # A paraboloid: the ellipsoid's slope at the outline has no end, and the fixed point none either.
+        depth = face.depth * np.clip(1 - skull(face, x, y), -0.25, 1)
+        if number:
+            ridge = np.square(x * (0.8 / face.nose_width)) + np.square((y - face.nose_y + 0.06) * (1 / 0.16))
+            depth += (0.8 * face.nose_height) * bump(ridge)
         x = (turned_x - depth * np.sin(motion.yaw)) / np.cos(motion.yaw)
         y = (turned_y - depth * np.sin(motion.pitch)) / np.cos(motion.pitch)
-    return Field(x=x, y=y, side=np.abs(x), skull=skull(person, x, y), pixel=2.0 * view / size)
+    x, y = floats(x), floats(y)
+    body_x = floats((across - motion.shift_x) / motion.scale) + np.zeros_like(y)
+    body_y = floats((down - motion.shift_y) / motion.scale) + np.zeros_like(y)
+    return Field(x, y, np.abs(x), skull(face, x, y), body_x, body_y, 2.0 * view / size)
+
+
+def halved(plane: Floats) -> Floats:
+    """Return [T, S, S] averaged over 2 x 2 pixels; S is even."""
+    rows = plane[:, 0::2] + plane[:, 1::2]
+    return floats(0.25 * (rows[..., 0::2] + rows[..., 1::2]))
+
+
+def doubled(plane: Floats) -> Floats:
+    """Return [T, S, S] enlarged twofold, linearly."""
+    return np.swapaxes(_doubled_rows(np.swapaxes(_doubled_rows(plane), 1, 2)), 1, 2)
+
+
+def _doubled_rows(plane: Floats) -> Floats:
+    result = np.empty((plane.shape[0], 2 * plane.shape[1], plane.shape[2]), np.float32)
+    result[:, 0::2] = result[:, 1::2] = 0.75 * plane
+    quarter = 0.25 * plane
+    result[:, 2::2] += quarter[:, :-1]
+    result[:, 1:-1:2] += quarter[:, 1:]
+    result[:, 0] += quarter[:, 0]
+    result[:, -1] += quarter[:, -1]
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class Textures:
+    """Tiles [TILE, TILE] of about zero mean and unit deviation: skin blotches, fine grain, strands along y, curls."""
+
+    blotches: Floats
+    grain: Floats
+    strands: Floats
+    curls: Floats
 
 
 def eye_places(person: Identity, motion: Motion) -> Floats:
@@ -98,11 +202,27 @@ def eye_places(person: Identity, motion: Motion) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def textures(seed: int) -> tuple[Floats, Floats]:
-    """Return a person's skin blotches and fine grain, tiles [TILE, TILE] of about zero mean and unit deviation."""
+def textures(seed: int) -> Textures:
+    """Return the textures of a person."""
     rng = generator(seed)
-    blotches = sum(enlarged(rng.standard_normal((n, n), np.float32), TILE) for n in (9, 22, 60)) / 1.7
-    return np.asarray(blotches, np.float32), rng.standard_normal((TILE, TILE), np.float32)
+
+    def noise(rows: int, columns: int) -> Floats:
+        return rng.standard_normal((rows, columns), np.float32)
+
+    # Octaves add up on small sheets: only the last step to full size costs.
+    blotches = resampled(resampled(noise(9, 9), 60, 60) + resampled(noise(22, 22), 60, 60) + noise(60, 60))
+    strands = resampled(noise(5, 26), 10, 170) + resampled(noise(8, 70), 10, 170)
+    strands = resampled(0.6 * strands + 0.5 * noise(10, 170))
+    coarse = resampled(noise(40, 40), 84, 84)
+    # Ridges where noise crosses zero: locks that coil.
+    curls = resampled(1.1 - 2.6 * np.abs(coarse) + 0.5 * noise(84, 84))
+    return Textures(blotches * floats(1 / 1.6), resampled(noise(180, 180)), strands, curls)
+
+
+def resampled(plane: Floats, rows: int = TILE, columns: int = TILE) -> Floats:
+    """Return a plane resampled smoothly to [rows, columns]."""
+    picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
+    return np.asarray(picture.resize((columns, rows), Image.Resampling.BICUBIC), np.float32)
 
 
 def looked_up(tile: Floats, x: NDArray[Any], y: NDArray[Any]) -> Floats:

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, looked_up, textures, traced
+from padkit_synthetic.canvas import Field, Layers, doubled, halved, textures, traced
+from padkit_synthetic.eyes import paint_brows, paint_eyes, paint_glasses
 from padkit_synthetic.features import (
     paint_beard,
-    paint_behind,
-    paint_brows,
-    paint_eyes,
-    paint_glasses,
-    paint_hair,
+    paint_body,
+    paint_ears,
     paint_mouth,
-    paint_nostrils,
+    paint_nose,
+    paint_skin,
+    paint_wrinkles,
 )
+from padkit_synthetic.hair import fallen, paint_hair, paint_hair_behind
 from padkit_synthetic.identity import Identity, Motion
 from padkit_synthetic.imaging import Floats, blurred, bump, floats, smoothstep
 
@@ -44,39 +45,37 @@ class Light:
 
 def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     """Return the height of the skin [T, H, W] over the plane of the head's outline."""
-    face = person.shape
+    face, age = person.shape, person.age
     x, y, side = field.x, field.y, field.side
     height = face.depth * np.sqrt(np.clip(1 - field.skull, 0, 1))
-    ramp = smoothstep(y, face.eye_y - 0.06, face.nose_y)
-    ramp *= bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.06)))
-    width = face.nose_width * (face.nose_bridge + (0.95 - face.nose_bridge) * ramp)
-    height += face.nose_height * ramp * bump(np.square(x / width))
+    ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
+    ramp = ramp * bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
+    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
+    height += face.nose_height * (0.25 * bump(np.square((y - face.eye_y) * 5)) + ramp) * bump(np.square(x / width))
+    smile = motion.smile
+    gap, apple = face.brow_gap, face.nose_y - 0.09
+    # At (side, y), with half sizes, and how high: a negative rise is a hollow.
     spots = (
-        (face.nose_width * 0.85, face.nose_y, 0.045, 0.05, 0.05),
-        (face.eye_x, face.eye_y, face.eye_width * 1.15, 0.10, -0.075),
-        (face.eye_x, face.eye_y, face.eye_width * 0.8, 0.055, 0.035),
-        (face.eye_x * 0.85, face.eye_y - face.brow_gap, 0.17, 0.055, face.brow_ridge),
-        (face.eye_x * 1.25, face.nose_y - 0.06, 0.15, 0.13, face.cheek),
-        (0.0, face.head_height - 0.14, 0.12, 0.09, face.chin),
-        (0.0, face.mouth_y + 0.09 + face.lip_lower, 0.16, 0.03, -0.025),
+        (face.nose_width * 0.80, face.nose_y + 0.005, face.nose_width * 0.38, 0.055, 0.055),
+        (face.eye_x * 0.92, face.eye_y - 0.01, face.eye_width * 1.25, 0.095, -0.065),
+        (face.eye_x, face.eye_y, face.eye_width * 0.85, 0.055, 0.035),
+        (face.eye_x * 0.90, face.eye_y - gap + 0.02, 0.17, 0.06, face.brow_ridge + 0.012),
+        (face.head_width * 0.80, face.eye_y - 0.22, 0.12, 0.17, -0.035),
+        (face.eye_x * 1.55, apple, 0.14, 0.11, face.cheek),
+        (face.eye_x * 1.35, face.mouth_y - 0.06, 0.11, 0.13, -face.cheek_hollow * (1 + 0.6 * age)),
+        (face.eye_x * 1.10, apple + 0.03 - 0.04 * smile, 0.13, 0.10, 0.012 + 0.05 * smile),
+        (0.0, face.mouth_y, 0.23, 0.14, 0.05),
+        (0.0, face.head_height - 0.13, 0.14, 0.09, face.chin),
+        (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
+        (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
+    # They are smooth: half the resolution does.
+    side, y = halved(side), halved(y)
+    broad = np.zeros_like(y)
     for at_x, at_y, wide, tall, rise in spots:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
-        height += rise * bump(across * across + down * down)
-    lips = bump(np.square((y - face.mouth_y) * (1 / 0.07)) + np.square(x * (1 / 0.2)))
-    height += 0.045 * lips
-    fold = (side - ((face.nose_width * 0.9) + 0.42 * (y - face.nose_y))) * 28
-    depth = (0.006 if person.young else 0.022) + 0.016 * motion.smile
-    height -= (
-        depth
-        * bump(fold * fold)
-        * smoothstep(y, face.nose_y - 0.06, face.nose_y + 0.06)
-        * (1 - smoothstep(y, face.mouth_y - 0.02, face.mouth_y + 0.1))
-    )
-    if not person.young:
-        waves = np.sin((y + 0.25 * x * x) * 75) * bump(np.square((y + 0.42) * 7)) * (side < 0.4)
-        height += 0.006 * waves.astype(np.float32)
-    return floats(height)
+        broad += rise * bump(across * across + down * down)
+    return floats(height + doubled(broad))
 
 
 def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
@@ -86,39 +85,59 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
     if flat < 0.05:
         return np.ones_like(height)
     hidden = np.zeros_like(height)
-    for distance in (0.07, 0.15, 0.27):
-        shift_x, shift_y = round(distance * right / flat / pixel), round(distance * down / flat / pixel)
-        ahead = np.roll(height, (-shift_y, -shift_x), axis=(-2, -1))
-        rise = distance * out / flat
-        np.maximum(hidden, np.clip((ahead - height - rise) * (1 / (0.35 * light.softness + 0.02)), 0, 1), out=hidden)
-    return 1 - 0.85 * blurred(hidden, 0.03 / pixel * light.softness * 10)
+    reach = 2 + int(0.42 / pixel)
+    padded = np.pad(height, ((0, 0), (reach, reach), (reach, reach)), constant_values=-1.0)
+    side = height.shape[-1]
+    edge = 1 / (0.30 + 1.2 * light.softness)
+    for distance in (0.05, 0.10, 0.17, 0.27, 0.40):
+        left = reach + round(distance * right / flat / pixel)
+        top = reach + round(distance * down / flat / pixel)
+        ahead = padded[:, top : top + side, left : left + side]
+        steep = (ahead - height) * (1 / distance) - out / flat
+        np.maximum(hidden, steep * edge, out=hidden)
+    return 1 - 0.8 * blurred(np.clip(hidden, 0, 1), (0.012 + 0.16 * light.softness) / pixel)
 
 
-def _shaded(layers: Layers, field: Field, light: Light, person: Identity) -> Floats:
+def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     """Return the radiance [T, 3, H, W].
 
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
-    face = person.shape
     height = layers.height
-    slope_y, slope_x = np.gradient(height, field.pixel, axis=(-2, -1))
-    slope_x, slope_y = np.clip(slope_x, -2.5, 2.5), np.clip(slope_y, -2.5, 2.5)
+    slope_y, slope_x = np.gradient(height, pixel, axis=(-2, -1))
+    slope_x, slope_y = np.clip(slope_x, -1.8, 1.8), np.clip(slope_y, -1.8, 1.8)
     scale = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
     right, down, out = light.direction
     facing = (out - slope_x * right - slope_y * down) * scale
-    shadow = _shadow(height, light, field.pixel)
-    hollow = np.clip(1 + 2.2 * (height - blurred(height, 0.09 / field.pixel)), 0.45, 1.1)
-    ambient = (0.78 + 0.22 * slope_y * scale) * hollow
+    small = halved(height)
+    shadow = doubled(_shadow(small, light, 2 * pixel))
+    hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / pixel)), 0.5, 1.1))
+    ambient = (0.80 + 0.20 * slope_y * scale) * hollow
     half = np.array([right, down, out + 1], np.float32)
     half /= np.linalg.norm(half)
-    shine = np.exp(-26 * (1 - np.clip((half[2] - slope_x * half[0] - slope_y * half[1]) * scale, 0, 1))) * shadow
-    shine *= layers.gloss + face.oiliness
+    angle = np.clip((half[2] - slope_x * half[0] - slope_y * half[1]) * scale, 0, 1)
+    shine = np.exp(22 * (angle - 1)) * shadow
+    shine *= layers.gloss
     result = np.empty_like(layers.albedo)
-    for channel, wrap in enumerate((0.30, 0.16, 0.10)):
-        lamp = np.clip((facing + wrap) * (1 / (1 + wrap)), 0, 1) * shadow * light.key[channel]
-        result[:, channel] = layers.albedo[:, channel] * (lamp + ambient * light.ambient[channel])
-        result[:, channel] += shine * light.key[channel]
+    for channel, wrap in enumerate((0.34, 0.20, 0.14)):
+        lamp = np.clip((facing + wrap) * (1 / (1 + wrap)), 0, 1) * shadow
+        result[:, channel] = layers.albedo[:, channel] * (
+            lamp * float(light.key[channel]) + ambient * float(light.ambient[channel])
+        )
+        result[:, channel] += shine * float(light.key[channel])
     return result
+
+
+def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
+    """Return layers that show nothing.
+
+    The albedo is not black: the edge of a layer must not be darkened twice, by its albedo and by its cover.
+    """
+    outer = person.skin if person.hair.bald else person.hair.colour
+    albedo = np.empty((shape[0], 3, *shape[1:]), np.float32)
+    albedo[:] = outer[None, :, None, None]
+    empty = np.zeros((3, *shape), np.float32)
+    return Layers(albedo, *empty)
 
 
 def render(person: Identity, motion: Motion, light: Light, background: Floats, view: float = 1.0) -> Floats:
@@ -128,40 +147,28 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
         person: Who.
         motion: What the person does in each of T frames.
         light: The scene's illumination.
-        background: Radiance [3, S, S] behind the person.
+        background: Radiance [3, S, S] behind the person; S is even.
         view: Half the side of the picture in units of the tight crop's half side; above 1 shows more surroundings.
     """
-    face = person.shape
-    size = background.shape[-1]
-    field = traced(person, motion, size, view)
-    blotches, grain = textures(person.texture_seed)
-    shape = field.x.shape
-    empty = np.zeros(shape, np.float32)
-    # Not black: the edge of a layer must not be darkened twice, by its albedo and by its cover.
-    outer = person.hair if person.hair_length > 0.3 else person.skin
-    albedo = np.broadcast_to(outer[None, :, None, None], (shape[0], 3, *shape[1:])).copy()
-    layers = Layers(albedo, empty, np.zeros_like(empty), np.zeros_like(empty))
-    paint_behind(layers, person, field)
-
-    head = field.inside((1 - np.sqrt(field.skull)) * face.head_width)
-    tint = looked_up(blotches, field.x * 0.45, field.y * 0.45) * face.blotches
-    skin = person.skin[None, :, None, None] * (
-        1 + tint[:, None] * np.array([0.5, 1.0, 0.9], np.float32)[None, :, None, None]
-    )
-    rosy = 0.5 * bump(np.square((field.side - face.eye_x) * 5) + np.square((field.y - 0.2) * 6))
-    skin[:, 1:] *= 1 - 0.25 * rosy[:, None]
-    layers.paint(skin, head)
-    layers.height += (relief(person, motion, field) - layers.height) * head
-    layers.cover = np.maximum(layers.cover, head)
+    field = traced(person, motion, background.shape[-1], view)
+    tiles = textures(person.texture_seed)
+    layers = _blank(person, field.x.shape)
+    fall = fallen(person, field, tiles)
+    paint_hair_behind(layers, person, field, fall)
+    paint_body(layers, person, field)
+    paint_ears(layers, person, field)
+    paint_skin(layers, person, motion, field, tiles)
+    head = field.inside((1 - np.sqrt(field.skull)) * person.shape.head_width)
+    layers.raise_to(relief(person, motion, field), head)
+    paint_wrinkles(layers, person, motion, field)
+    paint_nose(layers, person, field)
     if person.beard:
-        paint_beard(layers, person, field, grain)
-    paint_nostrils(layers, person, field, skin)
+        paint_beard(layers, person, field, tiles)
     paint_mouth(layers, person, motion, field)
-    paint_eyes(layers, person, motion, field, skin)
-    paint_brows(layers, person, field)
-    paint_hair(layers, person, field, grain)
+    paint_eyes(layers, person, motion, field, light.direction)
+    paint_brows(layers, person, motion, field, tiles)
     if person.glasses:
         paint_glasses(layers, person, field)
-
-    radiance = _shaded(layers, field, light, person)
-    return np.asarray(background[None] + (radiance - background[None]) * layers.cover[:, None], np.float32)
+    paint_hair(layers, person, field, fall)
+    radiance = _shaded(layers, light, field.pixel)
+    return floats(background[None] + (radiance - background[None]) * layers.cover[:, None])

@@ -1,151 +1,213 @@
-"""The features of a face, each painted as albedo, height and gloss: from behind the head to the glasses."""
+"""The features of a face, each painted as albedo, height and gloss: skin, ears, neck, nose, mouth and beard."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, looked_up, skull
+from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
 from padkit_synthetic.identity import Identity, Motion
-from padkit_synthetic.imaging import Floats, bump, smoothstep
+from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
+
+CREASE = (0.44, 0.31, 0.29)
+TEETH = np.array([0.74, 0.71, 0.64], np.float32)
+GUMLESS_DARK = np.array([0.035, 0.012, 0.010], np.float32)
 
 
-def paint_behind(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay hair behind the head, neck, clothing and ears over the background."""
+def paint_body(layers: Layers, person: Identity, field: Field) -> None:
+    """Lay the neck in the shade of the chin, and the clothing."""
     face = person.shape
-    y, side = field.y, field.side
-    if person.hair_length > 0.3:
-        outer = face.head_width + face.hair_volume + 0.04
-        flow = outer * (1 + 0.08 * np.sin(y * 4)) - side
-        curtain = field.inside(flow) * (y < person.hair_length) * (y > -0.2)
-        layers.paint(person.hair * 0.8, curtain.astype(np.float32))
-        layers.cover = np.maximum(layers.cover, curtain)
-    neck = field.inside((face.head_width * 0.62) - side) * (y > 0.4)
-    layers.paint(person.skin * 0.6, neck)
-    shoulders = field.inside(y - 0.93 - 0.16 * (side - 0.3) * (side > 0.3))
-    layers.paint(person.clothing, shoulders)
-    across = (side - (face.head_width * 0.99)) * (1 / 0.085)
-    down = (y - (face.eye_y + 0.12)) * (1 / 0.17)
-    ear = field.inside((1 - across * across - down * down) * 0.06)
-    layers.paint(person.skin * 0.9, ear)
-    layers.height += 0.12 * ear * np.sqrt(np.clip(1 - across * across - down * down, 0, 1))
-    layers.cover = np.maximum(np.maximum(layers.cover, ear), np.maximum(neck, shoulders))
+    chin = face.head_height
+    window = field.where(side=(0.0, 9.0), y=(0.3, 9.0))
+    layers, field = layers.part(window), field.part(window)
+    wide = face.head_width * (0.66 - 0.22 * face.jaw)
+    side = np.abs(field.body_x)
+    flare = 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
+    neck = field.inside(wide + flare - side, 0.012)
+    layers.paint(person.skin, neck)
+    layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / (wide + flare)), 0, 1))), neck)
+    shade = smoothstep(field.y, chin + 0.22, chin - 0.02) * (0.75 + 0.25 * smoothstep(side, wide, 0.3 * wide))
+    layers.tint((0.46, 0.37, 0.34), neck * shade)
+    collar = np.square(side * (1 / (wide + 0.05))) + np.square((field.body_y - 0.88) * (1 / 0.17)) - 1
+    slope = field.body_y - (0.88 + 0.22 * np.abs(field.body_x))
+    cloth = field.inside(np.minimum(slope, 0.1 * collar), 0.01)
+    layers.paint(person.clothing, cloth)
+    layers.raise_to(floats(-0.22 - 0.25 * np.square(field.body_x) + 0.06 * np.clip(field.body_y - 0.9, 0, 1)), cloth)
+    layers.cover_with(np.maximum(neck, cloth))
 
 
-def paint_nostrils(layers: Layers, person: Identity, field: Field, skin: Floats) -> None:
-    """Darken the nostrils."""
+def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
+    """Lay the ears beside the head, between brow and nose."""
     face = person.shape
-    across = (field.side - (face.nose_width * 0.48)) * (1 / 0.032)
-    down = (field.y - (face.nose_y + 0.05)) * (1 / 0.016)
-    layers.paint(skin * 0.12, 0.85 * bump(across * across + down * down))
+    middle, tall, wide = 0.5 * (face.eye_y - 0.06 + face.nose_y), 0.20 + 0.03 * person.age, 0.085
+    window = field.where(
+        side=(face.head_width - 0.1, face.head_width + 0.15), y=(middle - 1.2 * tall, middle + 1.2 * tall)
+    )
+    layers, field = layers.part(window), field.part(window)
+    lean = 0.10 * (field.y - middle)
+    across = (field.side - (face.head_width * 0.985 - lean)) * (1 / wide)
+    down = (field.y - middle) * (1 / (tall * (1 + 0.0 * across)))
+    squared = across * across + down * down
+    ear = field.inside((1 - np.sqrt(squared)) * wide, 0.01)
+    layers.paint(person.skin, ear)
+    layers.tint((0.90, 0.72, 0.70), ear)
+    inner = bump(np.square((squared - 0.25) * 3.0))
+    layers.tint((0.55, 0.42, 0.40), 0.7 * ear * inner)
+    layers.raise_to(floats(0.02 + 0.05 * bump(np.square((squared - 0.7) * 3))), ear)
+    layers.cover_with(ear)
+
+
+def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
+    """Lay the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
+    face, age = person.shape, person.age
+    head = field.inside((1 - np.sqrt(field.skull)) * face.head_width)
+    blotches = looked_up(tiles.blotches, field.x * 0.45, field.y * 0.45)
+    tint = blotches * face.blotches * (1 + 0.5 * age)
+    apple = np.square((field.side - 1.25 * face.eye_x) * 5) + np.square((field.y - face.nose_y + 0.06) * 6)
+    tip = np.square(field.x * 8) + np.square((field.y - face.nose_y) * 9)
+    rosy = 0.9 * bump(apple) * (1 + 0.3 * motion.smile) + 0.7 * bump(tip)
+    skin = np.empty_like(layers.albedo)
+    for channel, (vary, blush) in enumerate(((0.5, 0.02), (1.0, 0.20), (0.9, 0.19))):
+        skin[:, channel] = person.skin[channel] * (1 + vary * tint - blush * rosy)
+    layers.paint(skin, head)
+    layers.polish(face.oiliness, head)
+    layers.cover_with(head)
+    grain = looked_up(tiles.grain, field.x * 0.4, field.y * 0.4)
+    if face.freckles > 0 and age < 0.5:
+        across = bump(np.square((field.y - 0.16) * 3.2)) * smoothstep(field.side, 0.6, 0.3)
+        spots = smoothstep(grain, 1.1, 1.9) * across * head
+        layers.tint((0.62, 0.48, 0.42), face.freckles * spots)
+    if age > 0.5:
+        patches = smoothstep(looked_up(tiles.blotches, field.x * 0.8 + 0.4, field.y * 0.8), 1.25, 1.7)
+        layers.tint((0.74, 0.63, 0.56), 0.7 * patches * head * smoothstep(field.side, 0.15, 0.35))
+    if face.stubble > 0:
+        shadow = face.stubble * beard_region(person, field) * (0.8 + 0.25 * grain)
+        layers.tint((0.55, 0.60, 0.66), floats(np.clip(shadow, 0, 1)) * head)
+
+
+def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:
+    """Lay lines of the forehead, folds beside nose and mouth: by age, and by the smile."""
+    face, age = person.shape, person.age
+    side, y = field.side, field.y
+    if age > 0.3:
+        window = field.where(side=(0.0, 0.5), y=(-0.62, face.eye_y - face.brow_gap))
+        part, brow = field.part(window), layers.part(window)
+        bend = part.y - 0.10 * np.square(part.x - 0.05) - 0.012 * np.sin(part.x * 9 + face.head_width * 90)
+        upper = face.eye_y - face.brow_gap - 0.065
+        lines = np.zeros_like(part.y)
+        for number, weight in enumerate((0.8, 1.0, 0.75)):
+            lines += weight * bump(np.square((bend - upper + 0.088 * number) * (1 / 0.018)))
+        lines *= smoothstep(part.side, 0.44, 0.2)
+        brow.tint(CREASE, np.clip(age * 0.95 * lines, 0, 1))
+        brow.height -= 0.009 * age * lines
+        glabella = bump(np.square((part.side - 0.045) * 90)) * bump(np.square((part.y - upper - 0.08) * 18))
+        brow.tint(CREASE, 0.6 * age * glabella)
+    start, end = face.nose_y - 0.03, face.mouth_y + 0.02 + 0.07 * age
+    corner = face.mouth_width * (1.12 + 0.25 * motion.smile) + 0.04
+    down = np.clip((y - start) * (1 / (end - start)), 0, 1)
+    path = face.nose_width * 1.02 + (corner - face.nose_width) * (down * (1.45 - 0.45 * down))
+    fold = side - path
+    along = smoothstep(y, start - 0.06, start + 0.05) * smoothstep(y, end + 0.05, end - 0.05)
+    depth = 0.05 + 0.72 * age + 0.26 * motion.smile * (1 - 0.5 * age)
+    crease = bump(np.square(fold * (1 / 0.023))) * along
+    layers.tint(CREASE, np.clip(depth * crease, 0, 0.95))
+    swell = bump(np.square((fold - 0.075) * (1 / 0.06))) * along
+    layers.height += (0.006 + 0.022 * age + 0.024 * motion.smile) * swell - (0.004 + 0.014 * age) * crease
+    if age > 0.3:
+        line = bump(np.square((side - corner - 0.15 * (y - face.mouth_y)) * (1 / 0.014)))
+        line *= smoothstep(y, face.mouth_y + 0.01, face.mouth_y + 0.05) * smoothstep(
+            y, face.mouth_y + 0.2, face.mouth_y + 0.1
+        )
+        layers.tint(CREASE, 0.75 * age * line * (1 - 0.5 * motion.smile))
+
+
+def paint_nose(layers: Layers, person: Identity, field: Field) -> None:
+    """Darken the nostrils, the crease around the wings and the underside of the nose."""
+    face = person.shape
+    window = field.where(side=(0.0, 0.32), y=(face.nose_y - 0.2, face.nose_y + 0.2))
+    layers, field = layers.part(window), field.part(window)
+    wing = face.nose_width
+    under = bump(np.square((field.y - face.nose_y - 0.062) * (1 / 0.028)) + np.square(field.x / wing))
+    layers.tint((0.70, 0.58, 0.56), 0.75 * under)
+    across = (field.side - wing * 0.46) * (1 / (0.30 * wing))
+    down = (field.y - (face.nose_y + 0.045) - 0.12 * (field.side - 0.46 * wing)) * (1 / 0.017)
+    layers.paint(person.skin * np.array([0.10, 0.06, 0.06], np.float32), 0.85 * bump(across * across + down * down))
+    ala = (field.side - wing * 0.78) * (1 / (0.30 * wing))
+    height = (field.y - face.nose_y) * (1 / 0.062)
+    ring = np.sqrt(ala * ala + height * height)
+    crease = bump(np.square((ring - 1) * 4.5)) * smoothstep(field.side, 0.72 * wing, wing)
+    layers.tint(CREASE, 0.55 * crease)
+    philtrum = bump(np.square((field.side - 0.028) * 60)) * bump(np.square((field.y - face.nose_y - 0.11) * 22))
+    layers.tint((0.85, 0.75, 0.74), 0.35 * philtrum)
 
 
 def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:
-    """Lay lips, the line between them, and teeth in an open mouth."""
+    """Lay lips with volume, the line between them, and teeth in an open mouth."""
     face = person.shape
-    width = face.mouth_width * (1 + 0.22 * motion.smile)
+    window = field.where(side=(0.0, 1.5 * face.mouth_width + 0.05), y=(face.mouth_y - 0.2, face.mouth_y + 0.24))
+    layers, field = layers.part(window), field.part(window)
+    smile = motion.smile
+    width = face.mouth_width * (1 + 0.30 * smile)
     across = field.x / width
-    arc = np.clip(1 - across * across, 0, 1)
-    middle = field.y - face.mouth_y + motion.smile * 0.075 * (across * across - 0.35)
-    gap = 0.05 * motion.mouth_open * arc
-    cupid = 1 - 0.28 * bump(np.square(field.x * (1 / 0.03)))
-    top = -gap * 0.5 - face.lip_upper * np.sqrt(arc) * cupid
-    bottom = gap + face.lip_lower * np.sqrt(arc)
-    lips = field.inside(np.minimum(middle - top, bottom - middle)) * (arc > 0)
-    layers.paint(person.lips, (0.9 * lips).astype(np.float32))
-    layers.gloss += 0.05 * lips
-    hole = field.inside(np.minimum(middle + gap * 0.5, gap - middle)) * (arc > 0.02) * (motion.mouth_open > 0.02)
-    layers.paint(np.array([0.035, 0.012, 0.01], np.float32), hole.astype(np.float32))
-    teeth = hole * smoothstep(middle - 0.3 * gap, 0.012, -0.012) * (motion.mouth_open > 0.25)
-    layers.paint(np.array([0.6, 0.56, 0.5], np.float32), teeth.astype(np.float32))
-    line = bump(np.square(middle * (1 / 0.009))) * (np.abs(across) < 1.05) * (1 - hole)
-    layers.paint(person.lips * 0.25, (0.75 * line).astype(np.float32))
+    squared = across * across
+    arc = np.clip(1 - squared, 0, 1)
+    root = np.sqrt(arc)
+    # A smile lifts the corners; relaxed corners of old mouths sink a little.
+    middle = field.y - face.mouth_y + (0.105 * smile - 0.018 * person.age) * squared - 0.030 * smile
+    gap = (0.030 * motion.mouth_open * (1 - smile) + (0.045 + 0.045 * motion.mouth_open) * smile) * arc
+    cupid = 1 - 0.24 * bump(np.square(field.x * (1 / 0.032)))
+    top = -0.35 * gap - face.lip_upper * (0.25 * root + 0.75 * arc) * cupid * (1 - 0.25 * smile)
+    bottom = gap + face.lip_lower * root * (0.35 + 0.65 * root) * (1 - 0.2 * smile)
+    lips = field.inside(np.minimum(middle - top, bottom - middle), 0.010) * (arc > 0)
+    tone = floats(np.where(middle < 0.5 * gap, 0.82, 1.0))
+    layers.paint(person.lips[None, :, None, None] * tone[:, None], 0.92 * lips)
+    layers.gloss += 0.03 * lips
+    upper_roll = bump(np.square((middle - 0.5 * top) * (1 / (0.4 * face.lip_upper + 0.01)))) * root
+    lower_roll = bump(np.square((middle - 0.5 * (gap + bottom)) * (1 / (0.4 * face.lip_lower + 0.012)))) * root
+    layers.height += 0.018 * upper_roll + 0.032 * lower_roll
+    hole = field.inside(np.minimum(middle + 0.35 * gap, gap - middle)) * (gap > 0.004)
+    layers.paint(GUMLESS_DARK, hole)
+    showing = smoothstep(motion.mouth_open + smile, 0.3, 0.7)
+    fill = smoothstep(middle, gap * 0.98, gap * 0.98 - 0.022 * (1 - 0.3 * smile)) if gap.size else hole
+    gaps = 1 - 0.08 * bump(np.square(np.sin(field.x * (np.pi / 0.062)) * 5))
+    dim = floats((1 - 0.45 * squared) * gaps * np.clip(0.75 + 0.25 * showing, 0, 1))
+    layers.paint(
+        TEETH[None, :, None, None] * dim[:, None], hole * fill * showing * smoothstep(np.abs(across), 0.97, 0.8)
+    )
+    line = (
+        bump(np.square(middle * (1 / 0.010))) * smoothstep(np.abs(across), 1.06, 0.96) * (1 - np.clip(gap * 60, 0, 1))
+    )
+    layers.paint(person.lips * 0.18, 0.8 * line)
+    corners = bump(np.square((np.abs(across) - 1.03) * 11) + np.square(middle * 38))
+    layers.tint(CREASE, 0.55 * corners)
+    shadow = bump(np.square((middle - bottom - 0.022) * (1 / 0.020))) * smoothstep(np.abs(across), 0.9, 0.3)
+    layers.tint((0.78, 0.68, 0.66), 0.7 * shadow)
 
 
-def paint_eyes(layers: Layers, person: Identity, motion: Motion, field: Field, skin: Floats) -> None:
-    """Lay eyeballs, irises, lids and what lies under tired eyes."""
+def beard_region(person: Identity, field: Field) -> Floats:
+    """Return where a beard grows [T, H, W]: moustache, chin, jaw up to the ears."""
     face = person.shape
-    x, y, side = field.x, field.y, field.side
-    across = (side - face.eye_x) * (1 / face.eye_width)
-    down = y - face.eye_y - (face.eye_slant * face.eye_width) * across
-    arc = np.clip(1 - across * across, 0, 1)
-    opened = face.eye_height * (1 - motion.blink) * (1 - 0.22 * motion.smile)
-    upper, lower = -opened * arc, 0.75 * opened * arc
-    white = field.inside(np.minimum(down - upper, lower - down)) * (arc > 0)
-    layers.paint(np.array([0.46, 0.42, 0.40], np.float32), white)
-    toward = np.sign(x) * motion.gaze_x * face.iris_radius
-    centre_x = side - face.eye_x - toward
-    centre_y = y - face.eye_y - motion.gaze_y * face.iris_radius + 0.004
-    reach = np.sqrt(centre_x * centre_x + centre_y * centre_y)
-    layers.paint(person.iris, white * field.inside(face.iris_radius - reach))
-    layers.paint(np.full(3, 0.01, np.float32), white * field.inside((0.42 * face.iris_radius) - reach))
-    layers.gloss += 0.3 * white
-    lid = bump(np.square((down - upper) * (1 / 0.016))) * (np.abs(across) < 1.08)
-    lid = np.maximum(lid, 0.4 * bump(np.square((down - lower) * (1 / 0.013))) * (np.abs(across) < 1.0))
-    layers.paint(np.minimum(skin * 0.16, 0.03).astype(np.float32), (0.85 * lid).astype(np.float32))
-    crease = bump(np.square((down - upper + 0.035) * (1 / 0.012))) * (np.abs(across) < 1.0)
-    bag = bump(np.square((down - 0.085 * np.sqrt(arc)) * 50)) * (np.abs(across) < 0.9)
-    tired = crease * 0.4 + bag * (0.05 if person.young else 0.3)
-    layers.paint(skin * 0.45, tired.astype(np.float32))
+    dip = 0.07 * bump(np.square((field.side - 0.27) * (1 / 0.07)))
+    line = face.nose_y + 0.085 + dip - 0.95 * np.clip(field.side - 0.37, 0, 0.6)
+    grown = smoothstep(field.y - line, -0.03, 0.05)
+    soul = bump(np.square((field.side - 0.10) * 18)) * bump(
+        np.square((field.y - face.mouth_y - face.lip_lower - 0.03) * 30)
+    )
+    return floats(grown * (1 - 0.5 * soul))
 
 
-def paint_brows(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay the eyebrows."""
+def paint_beard(layers: Layers, person: Identity, field: Field, tiles: Textures) -> None:
+    """Lay beard and moustache over the lower face and beyond the jaw."""
     face = person.shape
-    along = (field.side - face.eye_x) * (1 / face.brow_length)
-    height = (face.eye_y - face.brow_gap) + face.brow_arch * (along - 0.25) ** 2
-    thick = face.brow_weight * np.clip(1.15 - 0.5 * along, 0.4, 2)
-    brow = bump(np.square((field.y - height) / thick)) * smoothstep(np.abs(along), 1.15, 0.9)
-    layers.paint(person.hair * 0.55, np.clip(1.2 * brow, 0, 0.92))
-
-
-def paint_beard(layers: Layers, person: Identity, field: Field, grain: Floats) -> None:
-    """Lay beard and moustache over the lower face."""
-    face = person.shape
-    below = smoothstep(field.y + 0.5 * np.square(field.side - 0.45), face.nose_y + 0.06, face.nose_y + 0.2)
-    cheeks = smoothstep(field.side + 0.7 * (field.y - face.mouth_y), 0.12, 0.3)
-    under = smoothstep(field.y, face.mouth_y + 0.06, face.mouth_y + 0.14)
-    moustache = bump(np.square((field.y - (face.mouth_y - 0.075)) * 24)) * (field.side < 0.24)
-    mask = np.clip(below * np.maximum(cheeks, under) + moustache, 0, 1) * (field.skull < 1.02)
-    strands = looked_up(grain, field.x * 0.6, field.y * 0.35)
-    mask = np.clip(mask * (0.8 + 0.22 * strands), 0, 0.95).astype(np.float32)
-    layers.paint(person.hair * 0.75, mask)
-    layers.height += 0.012 * mask * (1 + 0.5 * strands)
-
-
-def paint_hair(layers: Layers, person: Identity, field: Field, grain: Floats) -> None:
-    """Lay the hair of crown and sides over the head."""
-    face = person.shape
-    if person.bald:
-        return
-    x, y = field.x, field.y
-    volume = 1 + face.hair_volume * 1.6
-    outer = skull(person, x * (1 / volume), (y + 0.03) * (1 / volume))
-    line = face.hairline + face.hair_arch * (x - face.hair_part) ** 2
-    edge = 0.02 * looked_up(grain, x * 0.5, y * 0.08)
-    temple = np.sqrt(1 - np.square(np.clip(y * (1 / face.head_height), -0.98, 0)))
-    sides = np.abs(x) - 0.88 * face.head_width * temple + 0.5 * edge
-    sides = np.minimum(sides, max(person.hair_length, -0.25) - y)
-    front = field.inside(0.5 * np.maximum(line - y + edge, sides))
-    mask = front * field.inside((1 - outer) * 0.35) * (outer < 1.15)
-    strands = looked_up(grain, x * 0.9 + 0.05 * y, y * 0.06 + 0.15 * x)
-    shade = np.clip(1 + 0.22 * strands, 0.4, 1.7)
-    layers.paint(person.hair[None, :, None, None] * shade[:, None], mask)
-    dome = face.depth * np.sqrt(np.clip(1.02 - outer, 0, 1)) + 0.014 * strands
-    layers.height += (dome + (0.4 * face.hair_volume) - layers.height) * mask
-    layers.gloss += 0.02 * mask
-    layers.cover = np.maximum(layers.cover, mask)
-
-
-def paint_glasses(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay the frame of the glasses; the lenses shine a little."""
-    face = person.shape
-    across = np.abs(field.side - face.eye_x) * (1 / (face.eye_width * 1.5))
-    down = np.abs(field.y - (face.eye_y + 0.02)) * (1 / (0.12 + 0.03 * face.frame_round))
-    circle = np.sqrt(across * across + down * down)
-    reach = circle + face.frame_round * (np.maximum(across, down) - circle)
-    rim = bump(np.square((reach - 1) * 8))
-    bridge = bump(np.square((field.y - (face.eye_y - 0.01)) * 50)) * (field.side < face.eye_x - face.eye_width * 1.4)
-    temple = bump(np.square((field.y - face.eye_y) * 50)) * (field.side > face.eye_x + face.eye_width * 1.45)
-    mask = np.clip(1.5 * np.maximum(rim, np.maximum(bridge, temple * (field.skull < 1))), 0, 1).astype(np.float32)
-    layers.paint(person.frame, mask)
-    layers.gloss += 0.15 * mask + 0.03 * (reach < 1)
+    window = field.where(side=(0.0, face.head_width + 0.15), y=(-0.1, face.head_height + 0.3))
+    layers, field = layers.part(window), field.part(window)
+    strands = looked_up(tiles.strands, field.x * 0.55 / (0.5 + np.clip(field.y, 0, 1)), field.y * 0.5)
+    curls = looked_up(tiles.curls, field.x * 0.7, field.y * 0.55)
+    texture = 0.65 * strands + 0.28 * curls
+    beyond = (0.012 + face.beard_length) * smoothstep(field.y, 0.3, 0.85)
+    outline = field.inside((1 - np.sqrt(field.skull)) * face.head_width + beyond + 0.010 * texture, 0.016)
+    mask = np.clip(beard_region(person, field) * (0.93 + 0.09 * texture), 0, 0.97) * outline
+    tone = floats(np.clip(0.80 + 0.24 * texture, 0.3, 1.5) * (1 - 0.25 * smoothstep(field.y, 0.7, 1.0)))
+    layers.paint(person.hair.temples[None, :, None, None] * tone[:, None], mask)
+    layers.height += floats(mask) * (0.03 + 0.008 * texture)
+    layers.polish(0.006, mask)
+    layers.cover_with(mask)

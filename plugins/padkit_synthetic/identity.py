@@ -6,18 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.imaging import Floats, between, linear_from_hex, linear_from_srgb
+from padkit_synthetic.hairstyles import Hair, draw_hair
+from padkit_synthetic.imaging import Floats, between, floats, linear_from_hex
 
 ATTRIBUTES = ("dark_hair", "fair_hair", "glasses", "beard", "smile", "young")
 
 # Ten tones spread over the natural range of human skin (the published values of the Monk Skin Tone scale).
 SKIN_TONES = ("f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420")
-DARK_HAIR = ("0c0a09", "17110d", "241811", "33231a")
-BROWN_HAIR = ("4f3322", "6a4a31", "7a3f22")
-FAIR_HAIR = ("b08d57", "cfae76", "e0c896", "a9794a")
-GREY_HAIR = ("8d8b88", "c9c7c3", "6f6d6b")
-IRISES = ("2b1a10", "4a2f1b", "6b4a2a", "5d7040", "5c86a8", "7f8f96")
-FRAMES = ("101010", "2a1a10", "6b1f1f", "9a9a9a", "24364f")
+# From dark brown to light blue and grey; the darker the skin, the fewer of the light ones.
+IRISES = ("2b1a10", "3d2716", "4a2f1b", "6b4a2a", "5d6a45", "5c7f9c", "7f8f96")
+FRAMES = ("0c0c0e", "2a1610", "5e1a1c", "1f2f4d", "b9bcc0", "c8a45c", "e6e2da")
+CLOTHES = ("20242c", "3c4656", "5a6b84", "7d8ea0", "ece8e0", "b8ad9c", "6b3a38", "45553f", "8a7a52", "5b4a63", "a5a7a8")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,23 +26,28 @@ class FaceShape:
     Attributes:
         head_width, head_height, depth: Semi-axes of the head.
         jaw: Narrowing of the lower face, 0 (square) to 0.5 (pointed).
-        cheek, chin, brow_ridge: Heights of the bumps.
+        jaw_square: Exponent of the outline's lower end, 2 (round) to 4 (broad).
+        cheek, cheek_hollow, chin, brow_ridge: Heights of the bumps and depth of the hollow below the cheekbone.
         eye_spread: Distance of an eye from the middle, share of the head's width.
-        eye_y, eye_width, eye_height, eye_slant, iris_radius: The eyes.
-        brow_gap, brow_arch, brow_weight, brow_length: Eyebrows: distance above the eye, arch, thickness, half length.
+        eye_y, eye_width, eye_height, eye_slant, iris_radius: The eyes; a negative slant raises the outer corner.
+        lid_fold: Distance of the upper lid's fold from its edge.
+        lashes: Strength of the lash line in [0, 1].
+        brow_gap, brow_arch, brow_tilt, brow_weight, brow_length: Eyebrows: distance above the eye, arch, rise of the
+            inner end, half thickness, half length.
         nose_width, nose_y, nose_height, nose_bridge: Nose: half width, y of the tip, projection, width of the bridge.
-        mouth_y, mouth_width, lip_upper, lip_lower: Mouth.
-        hairline, hair_arch, hair_part, hair_volume: Hair: y of the hairline at the parting, its arch, x of the parting,
-            thickness beyond the skull.
-        frame_round: Shape of the glasses, 0 round to 1 rectangular.
-        oiliness, blotches: Strength of the skin's specular reflection and of its texture.
+        mouth_drop, mouth_width, lip_upper, lip_lower: Mouth: distance below the nose, half width, lips.
+        frame_round, frame_weight: Glasses: 0 round to 1 rectangular, thickness of the rim.
+        oiliness, blotches, freckles, stubble: Strength of the skin's specular reflection and of what covers it.
+        beard_length: How far a beard reaches beyond the jaw.
     """
 
     head_width: float
     head_height: float
     depth: float
     jaw: float
+    jaw_square: float
     cheek: float
+    cheek_hollow: float
     chin: float
     brow_ridge: float
     eye_spread: float
@@ -52,65 +56,94 @@ class FaceShape:
     eye_height: float
     eye_slant: float
     iris_radius: float
+    lid_fold: float
+    lashes: float
     brow_gap: float
     brow_arch: float
+    brow_tilt: float
     brow_weight: float
     brow_length: float
     nose_width: float
     nose_y: float
     nose_height: float
     nose_bridge: float
-    mouth_y: float
+    mouth_drop: float
     mouth_width: float
     lip_upper: float
     lip_lower: float
-    hairline: float
-    hair_arch: float
-    hair_part: float
-    hair_volume: float
     frame_round: float
+    frame_weight: float
     oiliness: float
     blotches: float
+    freckles: float
+    stubble: float
+    beard_length: float
 
     @property
     def eye_x(self) -> float:
         """Distance of an eye's centre from the middle of the face."""
         return self.head_width * self.eye_spread
 
+    @property
+    def mouth_y(self) -> float:
+        """Height of the line between the lips."""
+        return self.nose_y + self.mouth_drop
+
 
 SHAPE_RANGES: dict[str, tuple[float, float]] = {
-    "head_width": (0.56, 0.74),
-    "head_height": (0.82, 0.96),
-    "depth": (0.62, 0.78),
-    "jaw": (0.08, 0.40),
-    "cheek": (0.0, 0.075),
-    "chin": (0.01, 0.09),
-    "brow_ridge": (0.0, 0.06),
-    "eye_spread": (0.38, 0.50),
-    "eye_y": (-0.16, -0.02),
-    "eye_width": (0.10, 0.155),
-    "eye_height": (0.035, 0.068),
-    "eye_slant": (-0.22, 0.16),
-    "iris_radius": (0.046, 0.058),
-    "brow_gap": (0.10, 0.18),
-    "brow_arch": (0.0, 0.07),
-    "brow_weight": (0.012, 0.036),
-    "brow_length": (0.13, 0.19),
-    "nose_width": (0.075, 0.15),
-    "nose_y": (0.18, 0.33),
-    "nose_height": (0.13, 0.27),
-    "nose_bridge": (0.35, 0.6),
-    "mouth_y": (0.46, 0.57),
-    "mouth_width": (0.17, 0.28),
-    "lip_upper": (0.018, 0.055),
-    "lip_lower": (0.03, 0.075),
-    "hairline": (-0.70, -0.42),
-    "hair_arch": (-0.25, 0.35),
-    "hair_part": (-0.4, 0.4),
-    "hair_volume": (0.03, 0.17),
+    "head_width": (0.55, 0.665),
+    "head_height": (0.82, 0.93),
+    "depth": (0.62, 0.76),
+    "jaw": (0.14, 0.40),
+    "jaw_square": (2.1, 3.3),
+    "cheek": (0.01, 0.07),
+    "cheek_hollow": (0.0, 0.05),
+    "chin": (0.02, 0.09),
+    "brow_ridge": (0.0, 0.05),
+    "eye_spread": (0.41, 0.48),
+    "eye_y": (-0.10, 0.01),
+    "eye_width": (0.128, 0.162),
+    "eye_height": (0.058, 0.088),
+    "eye_slant": (-0.20, 0.09),
+    "iris_radius": (0.054, 0.064),
+    "lid_fold": (0.012, 0.048),
+    "lashes": (0.35, 1.0),
+    "brow_gap": (0.135, 0.20),
+    "brow_arch": (0.02, 0.07),
+    "brow_tilt": (0.0, 0.035),
+    "brow_weight": (0.013, 0.030),
+    "brow_length": (0.135, 0.18),
+    "nose_width": (0.10, 0.165),
+    "nose_y": (0.24, 0.35),
+    "nose_height": (0.14, 0.25),
+    "nose_bridge": (0.42, 0.62),
+    "mouth_drop": (0.17, 0.235),
+    "mouth_width": (0.165, 0.25),
+    "lip_upper": (0.022, 0.056),
+    "lip_lower": (0.034, 0.078),
     "frame_round": (0.0, 1.0),
-    "oiliness": (0.015, 0.07),
-    "blotches": (0.03, 0.12),
+    "frame_weight": (0.024, 0.036),
+    "oiliness": (0.012, 0.05),
+    "blotches": (0.02, 0.06),
+    "freckles": (0.0, 1.0),
+    "stubble": (0.0, 0.4),
+    "beard_length": (0.0, 0.12),
+}
+# How sturdy a person is built shifts these by so much of their range (Farkas, Anthropometry of the Head and Face).
+STURDY: dict[str, float] = {
+    "jaw": -0.5,
+    "jaw_square": 0.5,
+    "brow_ridge": 0.5,
+    "brow_weight": 0.5,
+    "brow_arch": -0.4,
+    "brow_gap": -0.3,
+    "nose_width": 0.25,
+    "chin": 0.3,
+    "lashes": -0.7,
+    "lip_upper": -0.3,
+    "lip_lower": -0.2,
+    "eye_height": -0.25,
+    "head_height": 0.2,
 }
 
 
@@ -120,10 +153,9 @@ class Identity:
 
     Attributes:
         shape: Geometry of the face.
-        skin, lips, iris, hair, clothing, frame: Linear RGB albedos [3].
-        hair_group: `dark`, `brown`, `fair` or `grey`.
-        hair_length: y where the hair at the sides ends.
-        bald: The crown carries no hair.
+        skin, lips, iris, clothing, frame: Linear RGB albedos [3].
+        hair: Style and colour of the hair, brows and beard.
+        age: 0 (young adult) to 1 (very old).
         glasses, beard, young: Attributes.
         texture_seed: Seed of skin and hair texture.
     """
@@ -132,12 +164,10 @@ class Identity:
     skin: Floats
     lips: Floats
     iris: Floats
-    hair: Floats
     clothing: Floats
     frame: Floats
-    hair_group: str
-    hair_length: float
-    bald: bool
+    hair: Hair
+    age: float
     glasses: bool
     beard: bool
     young: bool
@@ -146,8 +176,8 @@ class Identity:
     def attributes(self, smile: bool) -> tuple[str, ...]:
         """Return the names of the attributes that hold, in the order of `ATTRIBUTES`."""
         holds = {
-            "dark_hair": self.hair_group == "dark" and not self.bald,
-            "fair_hair": self.hair_group == "fair" and not self.bald,
+            "dark_hair": self.hair.group == "dark" and not self.hair.bald,
+            "fair_hair": self.hair.group == "fair" and not self.hair.bald,
             "glasses": self.glasses,
             "beard": self.beard,
             "smile": smile,
@@ -187,42 +217,55 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
     tones = [linear_from_hex(code) for code in SKIN_TONES[low : low + 2]]
     tone = tones[0] ** (1 - (place - low)) * tones[1] ** (place - low)
     redness = between(rng, (-0.07, 0.1))
-    albedo = 0.85 * tone * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness]) + 0.012
-    return place / (len(SKIN_TONES) - 1), np.asarray(albedo, np.float32)
+    darkness = place / (len(SKIN_TONES) - 1)
+    # Printed swatches of light tones lack the red of blood; no living skin is as dark as the darkest swatch.
+    blood = np.array([0.96, 0.80, 0.70]) + darkness * np.array([0.04, 0.14, 0.16])
+    tinted = tone * blood * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness])
+    tinted += 0.18 * (tinted[1] - tinted)
+    return darkness, floats(0.80 * tinted + np.array([0.045, 0.027, 0.019]))
 
 
-def _hair(rng: np.random.Generator, young: bool, darkness: float) -> tuple[str, Floats]:
-    """Return the group and the albedo of the hair; fair hair is rarer with dark skin, grey hair with youth."""
-    shares = np.array([0.34, 0.14, 0.50 * (1 - 0.75 * darkness), 0.02 if young else 0.32])
-    group = ("dark", "brown", "fair", "grey")[int(rng.choice(4, p=shares / shares.sum()))]
-    palette = {"dark": DARK_HAIR, "brown": BROWN_HAIR, "fair": FAIR_HAIR, "grey": GREY_HAIR}[group]
-    colour = linear_from_hex(_one_of(palette, rng))
-    return group, np.asarray(colour * rng.uniform(0.88, 1.12, 3), np.float32)
+def _frame(rng: np.random.Generator, skin: Floats) -> Floats:
+    """Return the albedo of the glasses' frame, one that stands out from the skin."""
+    albedos = [linear_from_hex(code) for code in FRAMES]
+    contrast = [abs(float(np.log((albedo[1] + 0.05) / (skin[1] + 0.05)))) for albedo in albedos]
+    visible = [albedo for albedo, amount in zip(albedos, contrast, strict=True) if amount > 0.9]
+    return visible[int(rng.integers(len(visible)))]
 
 
-def _one_of(palette: tuple[str, ...], rng: np.random.Generator) -> str:
-    return palette[int(rng.integers(len(palette)))]
+def _shape(rng: np.random.Generator, sturdy: float, age: float, beard: bool) -> FaceShape:
+    """Return the geometry of a face; with age lips thin, lids droop, nose and ears grow."""
+    places = {name: float(rng.random()) for name in SHAPE_RANGES}
+    for name, weight in STURDY.items():
+        places[name] = min(max(places[name] + weight * (sturdy - 0.5), 0.0), 1.0)
+    values = {name: low + places[name] * (high - low) for name, (low, high) in SHAPE_RANGES.items()}
+    for name, change in (("lip_upper", -0.45), ("lip_lower", -0.35), ("eye_height", -0.14), ("nose_width", 0.06)):
+        values[name] *= 1 + change * age
+    values["freckles"] = max(0.0, values["freckles"] - 0.72) * 3.5
+    values["stubble"] *= float(sturdy > 0.5 and not beard)
+    return FaceShape(**values)
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
     """Return a random person: strongly varied geometry and colour, so that identities can be told apart."""
     young = bool(rng.random() < 0.55)
-    beard = bool(rng.random() < 0.32)
+    age = between(rng, (0.0, 0.12) if young else (0.72, 1.0))
+    sturdy = between(rng, (0.0, 0.45)) + 0.55 * float(rng.random() < 0.55)
+    beard = bool(rng.random() < 0.58) and sturdy > 0.5
     darkness, skin = _skin(rng)
-    hair_group, hair = _hair(rng, young, darkness)
-    long_hair = bool(rng.random() < (0.12 if beard else 0.5))
-    lips = [between(rng, bounds) for bounds in ((0.75, 1.05), (0.38, 0.62), (0.42, 0.68))]
+    hair = draw_hair(rng, young=young, sturdy=sturdy, darkness=darkness)
+    lips = [between(rng, bounds) for bounds in ((0.80, 1.0), (0.48, 0.66), (0.50, 0.70))]
+    paler = 1 - 0.5 * age
+    clothing = linear_from_hex(CLOTHES[int(rng.integers(len(CLOTHES)))]) * rng.uniform(0.7, 1.2, 3)
     return Identity(
-        shape=FaceShape(**{name: between(rng, bounds) for name, bounds in SHAPE_RANGES.items()}),
+        shape=_shape(rng, sturdy, age, beard),
         skin=skin,
-        lips=np.asarray(skin * np.array(lips), np.float32),
-        iris=linear_from_hex(_one_of(IRISES, rng)) * 1.3,
+        lips=floats(skin * (1 - paler * (1 - np.array(lips)))),
+        iris=linear_from_hex(IRISES[int(rng.integers(3 + round(4 * (1 - darkness) ** 1.5)))]) * 1.3,
+        clothing=floats(clothing),
+        frame=_frame(rng, skin),
         hair=hair,
-        clothing=linear_from_srgb(rng.integers(15, 225, (1, 1, 3), np.uint8))[:, 0, 0],
-        frame=linear_from_hex(_one_of(FRAMES, rng)),
-        hair_group=hair_group,
-        hair_length=between(rng, (0.5, 1.4) if long_hair else (-0.25, 0.05)),
-        bald=bool(rng.random() < (0.03 if young else 0.14)) and not long_hair,
+        age=age,
         glasses=bool(rng.random() < 0.35),
         beard=beard,
         young=young,
@@ -245,7 +288,7 @@ def draw_motion(rng: np.random.Generator, frames: int, smile: bool, restless: fl
         drift = jitter * np.clip(rng.standard_normal(frames), -2, 2)
         return np.asarray(base + drift, np.float32).reshape(-1, 1, 1)
 
-    opened = between(rng, (0.15, 0.9)) if smile else between(rng, (-0.4, 0.35))
+    opened = between(rng, (0.4, 1.0)) if smile else between(rng, (-0.5, 0.22))
     blink = np.where(rng.random(frames) < 0.04, 0.95, rng.uniform(0, 0.2, frames))
     return Motion(
         yaw=restless * track(0, 0.11, 0.03),
@@ -254,7 +297,7 @@ def draw_motion(rng: np.random.Generator, frames: int, smile: bool, restless: fl
         shift_x=restless * track(0, 0.035, 0.012),
         shift_y=restless * track(0.02, 0.035, 0.012),
         scale=track(1.0, 0.035, 0.006),
-        smile=np.clip(track(0.85, 0.1, 0.04) if smile else track(0.04, 0.05, 0.02), 0, 1),
+        smile=np.clip(track(0.92, 0.07, 0.03) if smile else track(0.03, 0.04, 0.02), 0, 1),
         mouth_open=np.clip(track(opened, 0.0, 0.06), 0, 1),
         blink=np.asarray(blink, np.float32).reshape(-1, 1, 1),
         gaze_x=track(0, 0.2, 0.06),
