@@ -124,6 +124,20 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
     return floats(across * across + down)
 
 
+def _depth(face: FaceShape, x: Floats, y: Floats) -> Floats:
+    """Return the height of the bare head at canonical positions.
+
+    A paraboloid: the ellipsoid's slope at the outline has no end, and the fixed point of `traced` none either.
+    """
+    return floats(face.depth * np.clip(1 - skull(face, x, y), -0.25, 1))
+
+
+def _ridge(face: FaceShape, x: Floats, y: Floats) -> Floats:
+    """Return the height of the nose above the head at canonical positions."""
+    squared = np.square(x * (0.8 / face.nose_width)) + np.square((y - face.nose_y + 0.06) * (1 / 0.16))
+    return (0.8 * face.nose_height) * bump(squared)
+
+
 def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     """Return the canonical coordinates of `size` x `size` pixels, traced back through the pose of each of T frames.
 
@@ -137,11 +151,9 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     turned_y = cosine * (down - motion.shift_y) - sine * (across - motion.shift_x)
     x, y = turned_x, turned_y
     for number in range(4):
-        # A paraboloid: the ellipsoid's slope at the outline has no end, and the fixed point none either.
-        depth = face.depth * np.clip(1 - skull(face, x, y), -0.25, 1)
+        depth = _depth(face, x, y)
         if number:
-            ridge = np.square(x * (0.8 / face.nose_width)) + np.square((y - face.nose_y + 0.06) * (1 / 0.16))
-            depth += (0.8 * face.nose_height) * bump(ridge)
+            depth += _ridge(face, x, y)
         x = (turned_x - depth * np.sin(motion.yaw)) / np.cos(motion.yaw)
         y = (turned_y - depth * np.sin(motion.pitch)) / np.cos(motion.pitch)
     x, y = floats(x), floats(y)
@@ -188,8 +200,9 @@ def eye_places(person: Identity, motion: Motion) -> Floats:
     Units are half sides of the tight crop, origin in its middle: what `traced` inverts.
     """
     face = person.shape
-    x, y = np.array([-face.eye_x, face.eye_x], np.float32)[None, :], np.float32(face.eye_y)
-    depth = face.depth * np.sqrt(np.clip(1 - skull(person, x, np.full_like(x, y)), 0, 1))
+    x = floats([[-face.eye_x, face.eye_x]])
+    y = np.full_like(x, face.eye_y)
+    depth = _depth(face, x, y) + _ridge(face, x, y)
     yaw, pitch, roll, scale, shift_x, shift_y = (
         track.reshape(-1, 1)
         for track in (motion.yaw, motion.pitch, motion.roll, motion.scale, motion.shift_x, motion.shift_y)
