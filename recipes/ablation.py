@@ -5,19 +5,20 @@
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
     python recipes/ablation.py --config evidence --out runs/evidence     # recipes/configs/evidence.yaml
 
-The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`, `table.md`
-and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.
+The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
+`table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,8 +27,16 @@ import torch
 from rich.console import Console
 
 from padkit.ablation import layout, tables
-from padkit.ablation.plan import Cell, Plan, parse_cells, parse_grid, parse_seeds, parse_targets, read_plan
-from padkit.ablation.plan import resolve_targets as resolve
+from padkit.ablation.plan import (
+    Cell,
+    Plan,
+    parse_cells,
+    parse_grid,
+    parse_seeds,
+    parse_targets,
+    read_plan,
+    resolve_targets,
+)
 from padkit.ablation.records import Record, record_of, write_records
 from padkit.ablation.runs import Run
 from padkit.ablation.workers import Outcome, Workers, places
@@ -49,6 +58,7 @@ class Parser(argparse.ArgumentParser):
     """Errors are padkit's one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
         raise SettingsError(f"{message}; options of dtda.py go after --.")
 
 
@@ -117,6 +127,7 @@ class Job:
     dataset: str
     runs: list[Run]
     out: Path
+    shared: list[str]
 
 
 def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
@@ -127,8 +138,8 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
     data = first.one("data")
     reader = catalog.build_choice(data)
     table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
-    targets = resolve(plan.targets, table)
-    threads = [] if torch.cuda.is_available() or "threads" in first.given else ["--threads", str(line.threads)]
+    targets = resolve_targets(plan.targets, table)
+    shared = share(line, first.given)
     precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     facts = {"data": table.preparation["key"], "precision": precision, "launch": line.launch or ""}
     runs = []
@@ -142,13 +153,23 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
             runs += [
                 Run(
                     cell=cell, target=target, seed=seed, folder=out / cell.folder / target / f"seed{seed}",
-                    settings={**tree, "target": target, "seed": seed}, facts=facts, options=[*threads, *plan.options],
+                    settings={**tree, "target": target, "seed": seed}, facts=facts, options=[*shared, *plan.options],
                 )
                 for seed in plan.seeds
             ]  # fmt: skip
     for run in runs:
         run.check()
-    return Job(plan, targets, table, data.name, runs, out)
+    # Seed by seed, so that an ablation cut short has matched pairs.
+    runs.sort(key=lambda run: plan.seeds.index(run.seed))
+    return Job(plan, targets, table, data.name, runs, out, shared)
+
+
+def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
+    """Return each run's share of the cores: threads on a CPU, loader processes beside a GPU."""
+    part = max(cores() // line.jobs, 1)
+    if line.threads or (not line.devices and "threads" not in given):
+        return ["--threads", str(line.threads or part)]
+    return ["--workers", str(min(part, 8))] if line.devices and line.jobs > 1 and "workers" not in given else []
 
 
 def load_recipe() -> Any:
@@ -175,62 +196,71 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
     return settings
 
 
-def execute(line: argparse.Namespace, job: Job) -> Iterator[Outcome]:
+def execute(line: argparse.Namespace, job: Job) -> Generator[Outcome, None, None]:
     """Run what is not finished; what is comes first."""
     yield from (Outcome(run, "", None) for run in job.runs if run.finished)
-    crew = places(line.jobs, torch.cuda.device_count())
+    crew = places(line.jobs, line.devices)
     if line.mixed_precision:
         crew = [{**place, "ACCELERATE_MIXED_PRECISION": line.mixed_precision} for place in crew]
     command = [sys.executable] if line.launch is None else [*LAUNCH, *shlex.split(line.launch)]
-    yield from Workers([*command, str(RECIPE)], crew).outcomes([run for run in job.runs if not run.finished])
+    workers = Workers([*command, str(RECIPE)], crew, job.shared)
+    yield from workers.outcomes([run for run in job.runs if not run.finished])
 
 
 def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]:
     """Collect every run's record as it ends, keep `results.csv` up to date and tell how long it will take."""
-    jobs = line.jobs or max(torch.cuda.device_count(), 1)
     records: dict[str, Record] = {}
     took: list[float] = []
-    for outcome in execute(line, job):
-        run, error = outcome.run, outcome.error
-        known = {"cell": run.cell.name, "target": run.target, "seed": run.seed}
-        known["folder"] = str(run.folder.relative_to(job.out))
-        try:
-            record = Record(**known, status="failed", error=error) if error else record_of(run.metrics, **known)
-        except PadkitError as problem:
-            record = Record(**known, status="failed", error=one_line(problem))
-        records[run.name] = record
-        write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
-        if line.prune and record.status == "finished":
-            run.prune()
-        if outcome.seconds is not None:
-            took.append(outcome.seconds)
-        left = (len(job.runs) - len(records)) * sum(took) / max(len(took), 1) / min(jobs, len(job.runs))
-        figures = record.error or f"HTER {100 * (record.hter or 0):.2f} % AUC {100 * (record.auc or 0):.2f} %"
-        lasted = "done before" if outcome.seconds is None else f"{outcome.seconds:.0f} s, about {left / 60:.0f} min left"
-        text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {figures} ({lasted})"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    with contextlib.closing(execute(line, job)) as outcomes:
+        for outcome in outcomes:
+            run = outcome.run
+            record = records[run.name] = record_run(outcome, job)
+            write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
+            if line.prune and record.status == "finished":
+                run.prune()
+            took += [] if outcome.seconds is None else [outcome.seconds]
+            left = (len(job.runs) - len(records)) * sum(took) / max(len(took), 1) / line.jobs
+            time = "done before" if outcome.seconds is None else f"{outcome.seconds:.0f} s, {left / 60:.0f} min left"
+            told = record.error or f"HTER {100 * (record.hter or 0):.2f} % AUC {100 * (record.auc or 0):.2f} %"
+            text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {told} ({time})"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
     return [records[run.name] for run in job.runs if run.name in records]
+
+
+def record_run(outcome: Outcome, job: Job) -> Record:
+    """Return the figures of a run, or why it has none."""
+    run, error = outcome.run, outcome.error
+    key: dict[str, Any] = {"cell": run.cell.name, "target": run.target, "seed": run.seed}
+    key["folder"] = str(run.folder.relative_to(job.out))
+    try:
+        return Record(**key, status="failed", error=error) if error else record_of(run.metrics, **key)
+    except PadkitError as problem:
+        return Record(**key, status="failed", error=one_line(problem))
 
 
 def main() -> int:
     """Read the plan, check it, run it, write the tables."""
     line, plan = read_line(sys.argv[1:])
-    devices = torch.cuda.device_count()
-    line.threads = line.threads or max(cores() // (line.jobs or 1), 1)
+    line.devices = torch.cuda.device_count()
+    line.jobs = line.jobs or max(line.devices, 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends the runs as Ctrl-C does
     job = plan_runs(line, plan)
     console = Console(stderr=True)
     count = f"{len(plan.cells)} cells x {len(job.targets)} targets x {len(plan.seeds)} seeds = {len(job.runs)} runs"
-    console.print(f"{count}, {line.jobs or max(devices, 1)} at a time, in {job.out}", markup=False, highlight=False)
+    console.print(f"{count}, {line.jobs} at a time, in {job.out}", markup=False, highlight=False)
     try:
         records = follow(line, job, console)
     except KeyboardInterrupt:
         console.print("stopped; the same command goes on from here", markup=False)
         return 130
-    grid = tables.Grid(
-        cells=list(plan.cells), targets=job.targets, seeds=list(plan.seeds), baseline=plan.baseline
-    )  # fmt: skip
-    about = job.table.preparation
+    write_tables(job, records)
+    return int(any(record.status == "failed" for record in records))
+
+
+def write_tables(job: Job, records: Sequence[Record]) -> None:
+    """Write the tables and print them."""
+    plan, about = job.plan, job.table.preparation
+    grid = tables.Grid(cells=list(plan.cells), targets=job.targets, seeds=plan.seeds, baseline=plan.baseline)
     caption = tables.caption(
         records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
         command=shlex.join(["python", *sys.argv]),
@@ -239,7 +269,6 @@ def main() -> int:
     write_atomically(job.out / "table.md", layout.markdown(sheets, caption).encode())
     write_atomically(job.out / "table.tex", layout.latex(sheets, caption).encode())
     Console().print(layout.terminal(sheets, caption))
-    return int(any(record.status == "failed" for record in records))
 
 
 if __name__ == "__main__":

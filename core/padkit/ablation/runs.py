@@ -82,7 +82,9 @@ class Run:
             facts = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
             found = flatten(_comparable(there)) | {key: facts.get(key) for key in self.facts}
         except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
-            raise SettingsError(f"{self.folder}: its settings cannot be read ({error}); choose another --out.") from error
+            raise SettingsError(
+                f"{self.folder}: its settings cannot be read ({error}); choose another --out."
+            ) from error
         wanted = flatten(_comparable(self.settings)) | dict(self.facts)
         for key in [*wanted, *found]:
             if found.get(key) != wanted.get(key):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
 
 LEVEL = 0.05
+Pair = TypeVar("Pair", bound=Hashable)
 _NOISE = 1e-9  # differences that rates would share exactly, but for the last bits of a float
 
 
@@ -49,7 +51,7 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(float(np.mean(values)), deviation, len(values))
 
 
-def compare(values: Mapping[Hashable, float], baseline: Mapping[Hashable, float]) -> Comparison:
+def compare(values: Mapping[Pair, float], baseline: Mapping[Pair, float]) -> Comparison:
     """Compare two cells by the keys, (target, seed), that both have."""
     shared = [key for key in values if key in baseline]
     differences = np.array([values[key] - baseline[key] for key in shared])

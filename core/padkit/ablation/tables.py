@@ -12,6 +12,10 @@ from padkit.evaluation.thresholds import TARGET_EER
 
 NOTHING = "-"
 MADE_BY = "Made by: "
+DEPENDENCE = (
+    "Paired by target and seed. The pairs share targets and training data and are few: they are not independent, so "
+    "intervals and p-values promise more than they can keep."
+)
 FEWEST_PAIRS = 6  # with fewer no signed-rank test reaches 0.05
 
 
@@ -186,10 +190,7 @@ def _comparisons(
         difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
         tests = [_p(found.wilcoxon), _p(adjusted[cell]), _p(found.t_test)]
         rows.append([cell, str(found.pairs), difference, interval, *tests])
-    notes = [
-        "Paired by target and seed. The pairs share targets and training data and are few: they are not independent, "
-        "so intervals and p-values promise more than they can keep."
-    ]
+    notes = [DEPENDENCE]
     fewest = min(found.pairs for found in compared.values())
     if fewest < FEWEST_PAIRS:
         notes.append(f"With fewer than {FEWEST_PAIRS} pairs this test cannot reach p < {LEVEL}, whatever the data.")
@@ -209,11 +210,11 @@ def caption(
     done = finished(records)
     total = len(grid.cells) * len(grid.targets) * len(grid.seeds)
     version = f" ({fingerprint})" if fingerprint else ""
+    data = f"Dataset {dataset}{version}, one domain left out at a time; convention {_by_cell(done, 'convention')}"
+    rules = f"Threshold policy {_by_cell(done, 'policy')}; checkpoint selection {_by_cell(done, 'selection')}"
     lines = [
-        f"Dataset {dataset}{version}, one domain left out at a time; "
-        f"convention {_by_cell(done, 'convention')}; seeds {', '.join(map(str, grid.seeds))}.",
-        f"Threshold policy {_by_cell(done, 'policy')}; checkpoint selection {_by_cell(done, 'selection')}"
-        f"{_selection(done)}.",
+        f"{data}; seeds {', '.join(map(str, grid.seeds))}.",
+        f"{rules}{_selection(done)}.",
         f"{len(done)} of {total} runs finished.",
     ]
     failed = [record for record in records if record.status == "failed"]

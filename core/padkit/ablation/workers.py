@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -45,7 +45,7 @@ class Workers:
     _lock: Any = field(default_factory=threading.Lock, init=False)
     _stopped: threading.Event = field(default_factory=threading.Event, init=False)
 
-    def outcomes(self, runs: Sequence[Run]) -> Iterator[Outcome]:
+    def outcomes(self, runs: Sequence[Run]) -> Generator[Outcome, None, None]:
         """Yield every run's outcome as it ends; leaving the loop early ends all processes."""
         free: queue.SimpleQueue[Mapping[str, str]] = queue.SimpleQueue()
         for place in self.places:
