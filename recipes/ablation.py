@@ -27,17 +27,9 @@ import torch
 from rich.console import Console
 
 from padkit.ablation import layout, tables
-from padkit.ablation.plan import (
-    Cell,
-    Plan,
-    parse_cells,
-    parse_grid,
-    parse_seeds,
-    parse_targets,
-    read_plan,
-    resolve_targets,
-)
-from padkit.ablation.records import Record, record_of, write_records
+from padkit.ablation import plan as plans
+from padkit.ablation.plan import Cell, Plan
+from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
@@ -99,22 +91,15 @@ def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         if getattr(line, name) is not None and getattr(line, name) < 1:
             raise SettingsError(f"--{name} must be at least 1.")
     asked = Plan(
-        cells=parse_cells(line.cell),
-        grid=parse_grid(line.grid),
-        targets=parse_targets(line.targets) if line.targets is not None else (),
-        seeds=parse_seeds(line.seeds) if line.seeds is not None else (),
+        cells=plans.parse_cells(line.cell),
+        grid=plans.parse_grid(line.grid),
+        targets=plans.parse_targets(line.targets) if line.targets is not None else (),
+        seeds=plans.parse_seeds(line.seeds) if line.seeds is not None else (),
         baseline=line.baseline,
         options=words[at + 1 :],
     )
-    return line, asked.over(read_plan(config_file(line.config)) if line.config else Plan()).complete()
-
-
-def config_file(name: str) -> Path:
-    """Return the file itself, or the one of that name among those that come with the recipes."""
-    shipped = {path.stem: path for path in (HERE / "configs").glob("*.yaml")}
-    if not Path(name).exists() and Path(name).suffix in ("", ".yaml") and Path(name).stem not in shipped:
-        raise SettingsError(f"--config {name}: no such file.{closest(Path(name).stem, shipped)}")
-    return Path(name) if Path(name).is_file() else shipped.get(Path(name).stem, Path(name))
+    base = plans.read_plan(plans.find_plan(line.config, HERE / "configs")) if line.config else Plan()
+    return line, asked.over(base).complete()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +123,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
     data = first.one("data")
     reader = catalog.build_choice(data)
     table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
-    targets = resolve_targets(plan.targets, table)
+    targets = plans.resolve_targets(plan.targets, table)
     shared = share(line, first.given)
     precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     facts = {"data": table.preparation["key"], "precision": precision, "launch": line.launch or ""}
@@ -198,13 +183,15 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
 
 def execute(line: argparse.Namespace, job: Job) -> Generator[Outcome, None, None]:
     """Run what is not finished; what is comes first."""
-    yield from (Outcome(run, "", None) for run in job.runs if run.finished)
-    crew = places(line.jobs, line.devices)
+    pending = [run for run in job.runs if not run.finished]
+    yield from (Outcome(run, "", None) for run in job.runs if run not in pending)
+    crew, command = places(line.jobs, line.devices), [sys.executable]
     if line.mixed_precision:
         crew = [{**place, "ACCELERATE_MIXED_PRECISION": line.mixed_precision} for place in crew]
-    command = [sys.executable] if line.launch is None else [*LAUNCH, *shlex.split(line.launch)]
-    workers = Workers([*command, str(RECIPE)], crew, job.shared)
-    yield from workers.outcomes([run for run in job.runs if not run.finished])
+    if line.launch is not None:
+        precision = ["--mixed_precision", line.mixed_precision] if line.mixed_precision else []
+        command = [*LAUNCH, *precision, *shlex.split(line.launch)]
+    yield from Workers([*command, str(RECIPE)], crew, job.shared).outcomes(pending)
 
 
 def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]:
@@ -214,9 +201,9 @@ def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]
     with contextlib.closing(execute(line, job)) as outcomes:
         for outcome in outcomes:
             run = outcome.run
-            record = records[run.name] = record_run(outcome, job)
+            record = records[run.name] = record_run(run, outcome.error, job.out)
             write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
-            if line.prune and record.status == "finished":
+            if line.prune and record.status == FINISHED:
                 run.prune()
             took += [] if outcome.seconds is None else [outcome.seconds]
             left = (len(job.runs) - len(records)) * sum(took) / max(len(took), 1) / line.jobs
@@ -225,17 +212,6 @@ def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]
             text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {told} ({time})"
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     return [records[run.name] for run in job.runs if run.name in records]
-
-
-def record_run(outcome: Outcome, job: Job) -> Record:
-    """Return the figures of a run, or why it has none."""
-    run, error = outcome.run, outcome.error
-    key: dict[str, Any] = {"cell": run.cell.name, "target": run.target, "seed": run.seed}
-    key["folder"] = str(run.folder.relative_to(job.out))
-    try:
-        return Record(**key, status="failed", error=error) if error else record_of(run.metrics, **key)
-    except PadkitError as problem:
-        return Record(**key, status="failed", error=one_line(problem))
 
 
 def main() -> int:
@@ -254,7 +230,7 @@ def main() -> int:
         console.print("stopped; the same command goes on from here", markup=False)
         return 130
     write_tables(job, records)
-    return int(any(record.status == "failed" for record in records))
+    return int(any(record.status == FAILED for record in records))
 
 
 def write_tables(job: Job, records: Sequence[Record]) -> None:

@@ -24,7 +24,7 @@ def markdown(sheets: Sequence[Sheet], caption: Sequence[str]) -> str:
         for number, row in enumerate(sheet.rows):
             texts = [_plain(text) for text in row]
             lines.append(_bar([f"**{t}**" if (number, c) in sheet.bold else t for c, t in enumerate(texts)]))
-        lines += ["", *(_plain(note) for note in sheet.notes), ""]
+        lines.append("")
     return "\n".join([*lines, *(f"- {_made_by(line)}" for line in caption), ""])
 
 
@@ -36,7 +36,7 @@ def latex(sheets: Sequence[Sheet], caption: Sequence[str]) -> str:
         for number, row in enumerate(sheet.rows):
             texts = [_escape(text) for text in row]
             rows.append([rf"\textbf{{{t}}}" if (number, c) in sheet.bold else t for c, t in enumerate(texts)])
-        text = " ".join([f"{sheet.title}.", *sheet.notes, *caption])
+        text = " ".join([f"{sheet.title}.", *caption])
         blocks += [
             r"\begin{table}", r"\centering", rf"\caption{{{_escape(text)}}}",
             rf"\begin{{tabular}}{{l{'r' * (len(sheet.head) - 1)}}}", r"\toprule",
@@ -50,13 +50,13 @@ def terminal(sheets: Sequence[Sheet], caption: Sequence[str]) -> RenderableType:
     """Return what `rich` prints."""
     parts: list[RenderableType] = []
     for sheet in sheets:
-        table = Table(title=Text(sheet.title), title_justify="left", caption=Text(" ".join(sheet.notes)))
-        table.caption_justify = "left"
+        table = Table()
         for position, name in enumerate(sheet.head):
-            table.add_column(Text(name), justify="right" if position else "left")
+            widest = max((len(row[position]) for row in sheet.rows), default=0)
+            table.add_column(Text(name), justify="right" if position else "left", min_width=widest)
         for number, row in enumerate(sheet.rows):
             table.add_row(*(Text(t, style="bold" if (number, c) in sheet.bold else "") for c, t in enumerate(row)))
-        parts += [table, Text()]
+        parts += [Text(sheet.title, style="bold"), table, Text()]
     return Group(*parts, *(Text(line) for line in caption))
 
 

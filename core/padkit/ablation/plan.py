@@ -209,6 +209,20 @@ def read_plan(path: Path) -> Plan:
     )
 
 
+def find_plan(name: str, shipped: Path) -> Path:
+    """Return the file `name`, or the one of that name in the folder `shipped`.
+
+    Raises:
+        SettingsError: Neither is there; names the closest shipped one.
+    """
+    known = {path.stem: path for path in shipped.glob("*.yaml")}
+    if Path(name).is_file():
+        return Path(name)
+    if name.removesuffix(".yaml") not in known:
+        raise SettingsError(f"--config {name}: no such file.{closest(name.removesuffix('.yaml'), known)}")
+    return known[name.removesuffix(".yaml")]
+
+
 def possible_targets(table: Columns) -> list[str]:
     """Return the domains that can be tested on, in the table's order: those whose test frames are of both classes.
 

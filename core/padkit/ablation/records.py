@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
+from padkit.ablation.runs import Run
+from padkit.errors import PadkitError, one_line
 from padkit.evaluation.results import read_results
 from padkit.evaluation.thresholds import TARGET_EER
 from padkit.files import write_atomically
+
+FINISHED, FAILED = "finished", "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +46,7 @@ class Record:
     cell: str
     target: str
     seed: int
-    status: str = "finished"
+    status: str = FINISHED
     policy: str = ""
     test_set_choice: bool | None = None
     hter: float | None = None
@@ -58,21 +63,26 @@ class Record:
     error: str = ""
 
 
-def record_of(metrics: Path, *, cell: str, target: str, seed: int, folder: str) -> Record:
-    """Read the record of a finished run.
+def record_run(run: Run, error: str, base: Path) -> Record:
+    """Return the figures of a finished run, or the `error` that ended it; its folder is told relative to `base`."""
+    key: dict[str, Any] = {"cell": run.cell.name, "target": run.target, "seed": run.seed}
+    key["folder"] = run.folder.relative_to(base).as_posix()
+    try:
+        return Record(**key, status=FAILED, error=error) if error else _figures(run.metrics, key)
+    except PadkitError as problem:
+        return Record(**key, status=FAILED, error=one_line(problem))
 
-    Raises:
-        DataError: `metrics` cannot be read.
-    """
+
+def _figures(metrics: Path, key: Mapping[str, Any]) -> Record:
     results = read_results(metrics)
     quoted = results.results[0]
     literature = next((entry.values["hter"] for entry in results.results if entry.policy == TARGET_EER), None)
     return Record(
-        cell=cell, target=target, seed=seed, policy=quoted.policy, test_set_choice=quoted.test_set_choice,
+        **key, policy=quoted.policy, test_set_choice=quoted.test_set_choice,
         hter=quoted.values["hter"], acer=quoted.values["acer"], apcer=quoted.values["apcer"],
         bpcer=quoted.values["bpcer"], auc=results.values["auc"], eer=results.values["eer"],
         hter_target_eer=literature, selection=results.checkpoint_selection, convention=results.protocol.convention,
-        simulated=results.protocol.simulated, folder=folder,
+        simulated=results.protocol.simulated,
     )  # fmt: skip
 
 
@@ -92,4 +102,4 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 
 def finished(records: Iterable[Record]) -> Sequence[Record]:
     """Return the records that have figures."""
-    return [record for record in records if record.status == "finished"]
+    return [record for record in records if record.status == FINISHED]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from padkit.ablation.records import Record, finished
 from padkit.ablation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
@@ -13,8 +13,8 @@ from padkit.evaluation.thresholds import TARGET_EER
 NOTHING = "-"
 MADE_BY = "Made by: "
 DEPENDENCE = (
-    "Paired by target and seed. The pairs share targets and training data and are few: they are not independent, so "
-    "intervals and p-values promise more than they can keep."
+    "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
+    "data and are few: they are not independent, so intervals and p-values promise more than they can keep."
 )
 FEWEST_PAIRS = 6  # with fewer no signed-rank test reaches 0.05
 
@@ -67,14 +67,12 @@ class Sheet:
         head: Heads of the columns.
         rows: Texts.
         bold: (row, column) of what is set in bold.
-        notes: Lines without which it must not be read.
     """
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     bold: frozenset[tuple[int, int]] = frozenset()
-    notes: Sequence[str] = field(default_factory=tuple)
 
 
 def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
@@ -154,7 +152,6 @@ def _figures(
         head=["cell", *grid.targets, "mean", "runs"],
         rows=rows,
         bold=frozenset(bold),
-        notes=_figure_notes(grid),
     )
 
 
@@ -168,17 +165,17 @@ def _threshold(metric: Metric, done: Sequence[Record]) -> str:
     return f"threshold policy {', '.join(sorted(policy for policy, _ in chosen)) or NOTHING}{flattered}"
 
 
-def _figure_notes(grid: Grid) -> list[str]:
-    lines = [f"Mean ± sample standard deviation over {_count(len(grid.seeds), 'seed')}"]
-    if len(grid.seeds) == 1:
-        lines = ["One seed, so no spread"]
-    lines[0] += "; the last mean is over targets, shown where every run is there."
-    if any(cell != grid.baseline for cell in grid.cells):
-        lines.append(
-            f"Bold: the best mean, only where it is better than {grid.baseline} with p < {LEVEL} (two-sided Wilcoxon "
-            "signed-rank over matched runs, Holm over the cells of this table)."
-        )
-    return lines
+def _reading(grid: Grid) -> list[str]:
+    """Return how the tables are to be read."""
+    over = f"mean ± sample standard deviation over {len(grid.seeds)} seeds" if len(grid.seeds) > 1 else "one seed"
+    lines = [f"Figures: {over}; the last mean is over targets, shown where every run is there."]
+    if all(cell == grid.baseline for cell in grid.cells):
+        return lines
+    pairs = len(grid.targets) * len(grid.seeds)
+    short = f" With fewer than {FEWEST_PAIRS} pairs it cannot reach p < {LEVEL}, whatever the data."
+    test = "two-sided Wilcoxon signed-rank over matched runs, Holm over the cells of one table"
+    bold = f"Bold: the best mean, only where it is better than {grid.baseline} with p < {LEVEL} ({test})."
+    return [*lines, bold + (short if pairs < FEWEST_PAIRS else ""), DEPENDENCE]
 
 
 def _comparisons(
@@ -190,16 +187,11 @@ def _comparisons(
         difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
         tests = [_p(found.wilcoxon), _p(adjusted[cell]), _p(found.t_test)]
         rows.append([cell, str(found.pairs), difference, interval, *tests])
-    notes = [DEPENDENCE]
-    fewest = min(found.pairs for found in compared.values())
-    if fewest < FEWEST_PAIRS:
-        notes.append(f"With fewer than {FEWEST_PAIRS} pairs this test cannot reach p < {LEVEL}, whatever the data.")
     policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
     return Sheet(
         title=f"{metric.label} minus that of {baseline} (percentage points){policy}",
-        head=["cell", "pairs", "difference", "95 % t-interval", "Wilcoxon p", "Holm p", "paired t p"],
+        head=["cell", "pairs", "difference", "95 % interval", "Wilcoxon p", "Holm p", "t-test p"],
         rows=rows,
-        notes=notes,
     )
 
 
@@ -224,7 +216,7 @@ def caption(
         lines[-1] += f" {_count(len(failed), 'run')} failed; the first, {where}: {first.error}"
     if simulated:
         lines.append("Simulated data: these figures say nothing about real faces and attacks.")
-    return [*lines, f"{MADE_BY}{command}"]
+    return [*_reading(grid), *lines, f"{MADE_BY}{command}"]
 
 
 def _by_cell(records: Sequence[Record], name: str) -> str:
