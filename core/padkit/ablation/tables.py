@@ -81,7 +81,7 @@ def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
     quoted = {record.policy for record in done}
     found: list[Sheet] = []
     for metric in (HTER, AUC, *([] if quoted == {TARGET_EER} else [LITERATURE])):
-        values = {cell: _values(done, cell, metric) for cell in grid.cells}
+        values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
         others = [cell for cell in grid.cells if cell != grid.baseline]
         compared = {cell: compare(values[cell], values[grid.baseline]) for cell in others}
         adjusted = dict(zip(others, holm([compared[cell].wilcoxon for cell in others]), strict=True))
@@ -91,12 +91,13 @@ def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
     return found
 
 
-def _values(records: Sequence[Record], cell: str, metric: Metric) -> dict[tuple[str, int], float]:
-    """Return (target, seed) -> figure in percent."""
+def _values(records: Sequence[Record], cell: str, metric: Metric, grid: Grid) -> dict[tuple[str, int], float]:
+    """Return (target, seed) -> figure in percent, within the grid."""
     found = {}
     for record in records:
         value = getattr(record, metric.field)
-        if record.cell == cell and value is not None:
+        wanted = record.cell == cell and record.target in grid.targets and record.seed in grid.seeds
+        if wanted and value is not None:
             found[record.target, record.seed] = 100 * float(value)
     return found
 
