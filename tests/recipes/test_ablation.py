@@ -73,12 +73,12 @@ def test_a_grid_runs_resumes_and_records_failures(
 
     before = (plain.stat().st_mtime_ns, dat.read_text())
     dat.unlink()
-    bad = ["--cell", "bad: aligner=none student.weights=/nowhere.safetensors"]
+    bad = ["--cell", "bad: aligner=none tracker=tensorbord"]
     assert ablate([*line, *bad, *options]) == 1
     assert (plain.stat().st_mtime_ns, dat.read_text()) == before  # one untouched, one finished from its checkpoint
     failed = rows(out)[-1]
     assert (failed["cell"], failed["status"], failed["hter"]) == ("bad", "failed", "")
-    assert "/nowhere.safetensors" in failed["error"]
+    assert failed["error"].startswith("tracker 'tensorbord' is unknown. Did you mean 'tensorboard'?")
     assert "2 of 3 runs finished. 1 run failed" in (out / "table.md").read_text()
 
     with pytest.raises(SettingsError, match=r"holds a run with other settings.*lr 0\.001 there, 0\.5 asked for"):
