@@ -32,7 +32,8 @@ def test_the_top_level_is_the_packages_alone(wheel: zipfile.ZipFile) -> None:
 def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     recipes = {f"padkit/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.py")}
-    assert recipes
+    recipes |= {f"padkit/recipes/configs/{path.name}" for path in (ROOT / "recipes" / "configs").glob("*.yaml")}
+    assert "padkit/recipes/configs/evidence.yaml" in recipes
     weights = {str(path.relative_to(ROOT / "plugins")) for path in (ROOT / "plugins").glob("*/weights/*")}
     assert len(weights) >= 6
     assert recipes | weights | {"padkit/py.typed", "padkit/report/page.html.j2"} <= names

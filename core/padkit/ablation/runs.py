@@ -1,0 +1,127 @@
+"""One run of an ablation: where it lies, how far it is, and the command that starts it or goes on with it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from padkit.ablation.plan import Cell
+from padkit.errors import SettingsError
+from padkit.files import write_json
+from padkit.layers import flatten
+
+# What does not change a run's figures may differ when it is gone on with.
+BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every"})
+SETTINGS, METRICS, NOTE = "settings.yaml", "metrics.json", "ablation.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One cell on one target with one seed.
+
+    Attributes:
+        cell: The cell.
+        target: Domain tested on.
+        seed: Seed.
+        folder: Its run folder.
+        settings: The resolved settings it must have.
+        facts: What else its figures depend on (the data's key, the precision); noted in `ablation.json`.
+        options: Command line shared by all runs.
+    """
+
+    cell: Cell
+    target: str
+    seed: int
+    folder: Path
+    settings: Mapping[str, Any]
+    facts: Mapping[str, str]
+    options: Sequence[str]
+
+    @property
+    def name(self) -> str:
+        """The run in words."""
+        return f"{self.cell.name}, {self.target}, seed {self.seed}"
+
+    @property
+    def metrics(self) -> Path:
+        """The results; there once the run has finished."""
+        return self.folder / METRICS
+
+    @property
+    def output(self) -> Path:
+        """What the run printed; beside the folder, which may be made anew."""
+        return self.folder.with_name(f"{self.folder.name}.txt")
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder holds a run, finished or not."""
+        return (self.folder / SETTINGS).exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its results."""
+        return self.begun and self.metrics.exists()
+
+    def check(self) -> None:
+        """Refuse a folder that holds another run; nothing is ever overwritten.
+
+        Raises:
+            SettingsError: It does; names the first setting that differs.
+        """
+        if not self.begun:
+            return
+        try:
+            there = yaml.safe_load((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            note = self.folder / NOTE
+            facts = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
+            found = flatten(_comparable(there)) | {key: facts.get(key) for key in self.facts}
+        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+            raise SettingsError(
+                f"{self.folder}: its settings cannot be read ({error}); choose another --out."
+            ) from error
+        wanted = flatten(_comparable(self.settings)) | dict(self.facts)
+        for key in [*wanted, *found]:
+            if found.get(key) != wanted.get(key):
+                cause = f"{key} {found.get(key)!r} there, {wanted.get(key)!r} asked for"
+                raise SettingsError(
+                    f"{self.folder} holds a run with other settings ({cause}); choose another --out or remove it."
+                )
+
+    def prepare(self) -> list[str]:
+        """Make the folder ready and return the recipe's arguments: to go on from a checkpoint, or to start.
+
+        A run that was interrupted before its first checkpoint starts again.
+        """
+        if self.begun and any(self.folder.glob("checkpoints/step-*/progress.json")):
+            return ["--resume", str(self.folder)]
+        if self.begun:
+            shutil.rmtree(self.folder)
+        write_json(self.folder / NOTE, dict(self.facts))
+        own = ["--target", self.target, "--seed", str(self.seed), "--out", str(self.folder)]
+        return [*self.options, *self.cell.arguments(), *own]
+
+    def failure(self, status: int, since: int = 0) -> str:
+        """Return the last error line that the output holds from byte `since` on, or how the process ended."""
+        text = self.output.read_bytes()[since:].decode(errors="replace")
+        lines = [line.strip() for line in text.splitlines()]
+        told = [line.removeprefix("error:").strip() for line in lines if line.startswith("error:")]
+        if status < 0:
+            return f"killed by signal {-status}"
+        return (told or [line for line in lines if line] or [f"exit status {status}"])[-1]
+
+    def prune(self) -> None:
+        """Remove the checkpoints to resume from; the model stays."""
+        for checkpoint in self.folder.glob("checkpoints/step-*"):
+            shutil.rmtree(checkpoint)
+
+
+def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in settings.items() if key not in BOOKKEEPING}
+    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(kept))
+    return plain

@@ -1,0 +1,248 @@
+"""The tables of an ablation, from records to rows: per metric the figures, and the comparison with the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from padkit.ablation.records import Record, finished
+from padkit.ablation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
+from padkit.evaluation.results import CHECKPOINT_SELECTIONS
+from padkit.evaluation.thresholds import TARGET_EER
+
+NOTHING = "-"
+MADE_BY = "Made by: "
+DEPENDENCE = (
+    "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
+    "data and are few: they are not independent, so intervals and p-values promise more than they can keep."
+)
+FEWEST_PAIRS = 6  # with fewer no signed-rank test reaches 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A figure of the records that gets a table.
+
+    Attributes:
+        field: Attribute of `Record`, a share in [0, 1].
+        label: In words.
+        lower_is_better: Direction.
+        test_set_threshold: Whether the test set chose the threshold, whatever the run quotes.
+    """
+
+    field: str
+    label: str
+    lower_is_better: bool
+    test_set_threshold: bool = False
+
+
+HTER = Metric("hter", "HTER", lower_is_better=True)
+AUC = Metric("auc", "AUC", lower_is_better=False)
+LITERATURE = Metric("hter_target_eer", "HTER", lower_is_better=True, test_set_threshold=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """The rows and columns of every table.
+
+    Attributes:
+        cells: Names of the cells.
+        targets: Domains tested on.
+        seeds: Seeds.
+        baseline: Name of the cell that the others are compared with.
+    """
+
+    cells: Sequence[str]
+    targets: Sequence[str]
+    seeds: Sequence[int]
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A table ready to be laid out.
+
+    Attributes:
+        title: What it shows, one line.
+        head: Heads of the columns.
+        rows: Texts.
+        bold: (row, column) of what is set in bold.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+
+def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
+    """Return two tables per metric, figures and comparison: HTER as quoted, AUC, HTER as in the literature."""
+    done = finished(records)
+    quoted = {record.policy for record in done}
+    found: list[Sheet] = []
+    for metric in (HTER, AUC, *([] if quoted == {TARGET_EER} else [LITERATURE])):
+        values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
+        others = [cell for cell in grid.cells if cell != grid.baseline]
+        compared = {cell: compare(values[cell], values[grid.baseline]) for cell in others}
+        adjusted = dict(zip(others, holm([compared[cell].wilcoxon for cell in others]), strict=True))
+        found.append(_figures(metric, values, grid, _best(metric, values, compared, adjusted, grid), done))
+        if others:
+            found.append(_comparisons(metric, compared, adjusted, grid.baseline))
+    return found
+
+
+def _values(records: Sequence[Record], cell: str, metric: Metric, grid: Grid) -> dict[tuple[str, int], float]:
+    """Return (target, seed) -> figure in percent, within the grid."""
+    found = {}
+    for record in records:
+        value = getattr(record, metric.field)
+        wanted = record.cell == cell and record.target in grid.targets and record.seed in grid.seeds
+        if wanted and value is not None:
+            found[record.target, record.seed] = 100 * float(value)
+    return found
+
+
+def mean_over_targets(values: Mapping[tuple[str, int], float], grid: Grid) -> Spread | None:
+    """Return the spread over seeds of the mean over targets; None unless every run is there."""
+    if any((target, seed) not in values for target in grid.targets for seed in grid.seeds):
+        return None
+    return spread([spread([values[target, seed] for target in grid.targets]).mean for seed in grid.seeds])
+
+
+def _best(
+    metric: Metric,
+    values: Mapping[str, Mapping[tuple[str, int], float]],
+    compared: Mapping[str, Comparison],
+    adjusted: Mapping[str, float | None],
+    grid: Grid,
+) -> str | None:
+    """Return the cell of the best mean if it is better than the baseline beyond chance."""
+    means = {cell: mean.mean for cell in grid.cells if (mean := mean_over_targets(values[cell], grid))}
+    if grid.baseline not in means:
+        return None
+    best = min(means, key=lambda cell: means[cell] if metric.lower_is_better else -means[cell])
+    p = adjusted.get(best)
+    difference = compared[best].difference if best in compared else None
+    if p is None or p >= LEVEL or not difference or (difference < 0) != metric.lower_is_better:
+        return None
+    return best
+
+
+def _figures(
+    metric: Metric,
+    values: Mapping[str, Mapping[tuple[str, int], float]],
+    grid: Grid,
+    best: str | None,
+    done: Sequence[Record],
+) -> Sheet:
+    total = len(grid.targets) * len(grid.seeds)
+    rows, bold = [], set()
+    for number, cell in enumerate(grid.cells):
+        row = [cell]
+        for target in grid.targets:
+            seen = [values[cell][target, seed] for seed in grid.seeds if (target, seed) in values[cell]]
+            row.append(_spread(spread(seen), len(grid.seeds)) if seen else NOTHING)
+        mean = mean_over_targets(values[cell], grid)
+        row.append(_spread(mean, len(grid.seeds)) if mean else NOTHING)
+        rows.append([*row, f"{len(values[cell])}/{total}"])
+        if cell == best:
+            bold.add((number, len(row) - 1))
+    where = _threshold(metric, done)
+    return Sheet(
+        title=f"{metric.label} (%), {'lower' if metric.lower_is_better else 'higher'} is better; {where}",
+        head=["cell", *grid.targets, "mean", "runs"],
+        rows=rows,
+        bold=frozenset(bold),
+    )
+
+
+def _threshold(metric: Metric, done: Sequence[Record]) -> str:
+    if metric is AUC:
+        return "no threshold"
+    if metric.test_set_threshold:
+        return f"policy {TARGET_EER}: test-set threshold, as in the literature, which flatters every row"
+    chosen = {(record.policy, record.test_set_choice) for record in done}
+    flattered = " (test-set threshold, which flatters every row)" if any(own for _, own in chosen) else ""
+    return f"threshold policy {', '.join(sorted(policy for policy, _ in chosen)) or NOTHING}{flattered}"
+
+
+def _reading(grid: Grid) -> list[str]:
+    """Return how the tables are to be read."""
+    over = f"mean ± sample standard deviation over {len(grid.seeds)} seeds" if len(grid.seeds) > 1 else "one seed"
+    lines = [f"Figures: {over}; the last mean is over targets, shown where every run is there."]
+    if all(cell == grid.baseline for cell in grid.cells):
+        return lines
+    pairs = len(grid.targets) * len(grid.seeds)
+    short = f" With fewer than {FEWEST_PAIRS} pairs it cannot reach p < {LEVEL}, whatever the data."
+    test = "two-sided Wilcoxon signed-rank over matched runs, Holm over the cells of one table"
+    bold = f"Bold: the best mean, only where it is better than {grid.baseline} with p < {LEVEL} ({test})."
+    return [*lines, bold + (short if pairs < FEWEST_PAIRS else ""), DEPENDENCE]
+
+
+def _comparisons(
+    metric: Metric, compared: Mapping[str, Comparison], adjusted: Mapping[str, float | None], baseline: str
+) -> Sheet:
+    rows = []
+    for cell, found in compared.items():
+        interval = NOTHING if found.low is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
+        difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
+        tests = [_p(found.wilcoxon), _p(adjusted[cell]), _p(found.t_test)]
+        rows.append([cell, str(found.pairs), difference, interval, *tests])
+    policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
+    return Sheet(
+        title=f"{metric.label} minus that of {baseline} (percentage points){policy}",
+        head=["cell", "pairs", "difference", "95 % interval", "Wilcoxon p", "Holm p", "t-test p"],
+        rows=rows,
+    )
+
+
+def caption(
+    records: Sequence[Record], grid: Grid, *, dataset: str, fingerprint: str, simulated: bool, command: str
+) -> list[str]:
+    """Return the lines that every table of the ablation needs: how it was made, and what it cannot say."""
+    done = finished(records)
+    total = len(grid.cells) * len(grid.targets) * len(grid.seeds)
+    version = f" ({fingerprint})" if fingerprint else ""
+    data = f"Dataset {dataset}{version}, one domain left out at a time; convention {_by_cell(done, 'convention')}"
+    rules = f"Threshold policy {_by_cell(done, 'policy')}; checkpoint selection {_by_cell(done, 'selection')}"
+    lines = [
+        f"{data}; seeds {', '.join(map(str, grid.seeds))}.",
+        f"{rules}{_selection(done)}.",
+        f"{len(done)} of {total} runs finished.",
+    ]
+    failed = [record for record in records if record.status == "failed"]
+    if failed:
+        first = failed[0]
+        where = f"{first.cell}, {first.target}, seed {first.seed}"
+        lines[-1] += f" {_count(len(failed), 'run')} failed; the first, {where}: {first.error}"
+    if simulated:
+        lines.append("Simulated data: these figures say nothing about real faces and attacks.")
+    return [*_reading(grid), *lines, f"{MADE_BY}{command}"]
+
+
+def _by_cell(records: Sequence[Record], name: str) -> str:
+    """Return the value all records share, or each value with its cells."""
+    cells: dict[str, dict[str, None]] = {}
+    for record in records:
+        cells.setdefault(str(getattr(record, name)), {})[record.cell] = None
+    if len(cells) < 2:
+        return next(iter(cells), NOTHING)
+    return "; ".join(f"{value} ({', '.join(names)})" for value, names in cells.items())
+
+
+def _selection(records: Sequence[Record]) -> str:
+    chosen = {record.selection for record in records}
+    return f" ({CHECKPOINT_SELECTIONS.get(chosen.pop(), 'unknown to this version')})" if len(chosen) == 1 else ""
+
+
+def _spread(found: Spread, wanted: int) -> str:
+    text = f"{found.mean:.2f}" if found.deviation is None else f"{found.mean:.2f} ± {found.deviation:.2f}"
+    return text if found.count == wanted else f"{text} (n={found.count})"
+
+
+def _p(value: float | None) -> str:
+    return NOTHING if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,250 @@
+"""Ablation: a grid of ordinary runs of dtda.py, cells x targets x seeds, and one table that compares the cells.
+
+    python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
+    python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
+        --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
+    python recipes/ablation.py --config evidence --out runs/evidence     # recipes/configs/evidence.yaml
+
+The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
+`table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib.util
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import torch
+from rich.console import Console
+
+from padkit.ablation import layout, tables
+from padkit.ablation import plan as plans
+from padkit.ablation.plan import Cell, Plan
+from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
+from padkit.ablation.runs import Run
+from padkit.ablation.workers import Outcome, Workers, places
+from padkit.catalog import Catalog
+from padkit.data.protocol import leave_one_out
+from padkit.data.shards import cores
+from padkit.data.table import FrameTable, prepare
+from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
+from padkit.evaluation.thresholds import check_policy
+from padkit.files import write_atomically
+
+HERE = Path(__file__).parent
+RECIPE = HERE / "dtda.py"
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
+OWNED = ("target", "seed", "out", "resume")  # options of dtda.py that the ablation sets itself
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are padkit's one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise SettingsError(f"{message}; options of dtda.py go after --.")
+
+
+def parser() -> Parser:
+    """Return the parser of the ablation's own options."""
+    own = Parser(
+        prog="ablation.py", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter, usage="%(prog)s [OPTIONS] [-- OPTIONS OF dtda.py]",
+    )  # fmt: skip
+    add = own.add_argument
+    add("--grid", action="append", default=[], metavar="KEY=A,B", help="a setting and its values; repeat for a product")
+    add("--cell", action="append", default=[], metavar="'NAME: KEY=VALUE ...'", help="one cell by name; repeat")
+    add("--config", metavar="FILE", help="YAML with grid, cells, targets, seeds, baseline, options; the line wins")
+    add("--targets", metavar="all|A,B", help="domains to test on; all that can be, by default")
+    add("--seeds", metavar="N|A,B", help="how many (3: seeds 0, 1, 2) or which (0,5,7); one by default")
+    add("--baseline", metavar="NAME", default="", help="cell that the others are compared with; the first by default")
+    add("--out", metavar="DIR", default="runs/ablation", help="folder of the ablation (%(default)s)")
+    add("--jobs", metavar="N", type=int, help="runs at a time; by default one per GPU, one on a CPU")
+    add("--threads", metavar="N", type=int, help="CPU threads per run; by default the cores divided by the jobs")
+    precision = ("no", "fp16", "bf16")
+    add("--mixed_precision", "--mixed-precision", choices=precision, help="precision of every run, as in accelerate")
+    add("--launch", metavar="'ARGS'", help="start each run by `accelerate launch ARGS`; write --launch='--ARG ...'")
+    add("--prune", action="store_true", help="remove the training checkpoints of finished runs; the models stay")
+    return own
+
+
+def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
+    """Split the command line into the ablation's options and the plan, defaults filled in."""
+    words = list(argv)
+    at = words.index("--") if "--" in words else len(words)
+    own = parser()
+    line, unknown = own.parse_known_args(words[:at])
+    if unknown:
+        known = [option.removeprefix("--") for option in own._option_string_actions if option.startswith("--")]
+        near = closest(unknown[0].removeprefix("--").partition("=")[0], known, "--")
+        raise SettingsError(f"unknown option {unknown[0]!r}; options of dtda.py go after --.{near}")
+    for name in ("jobs", "threads"):
+        if getattr(line, name) is not None and getattr(line, name) < 1:
+            raise SettingsError(f"--{name} must be at least 1.")
+    asked = Plan(
+        cells=plans.parse_cells(line.cell),
+        grid=plans.parse_grid(line.grid),
+        targets=plans.parse_targets(line.targets) if line.targets is not None else (),
+        seeds=plans.parse_seeds(line.seeds) if line.seeds is not None else (),
+        baseline=line.baseline,
+        options=words[at + 1 :],
+    )
+    base = plans.read_plan(plans.find_plan(line.config, HERE / "configs")) if line.config else Plan()
+    return line, asked.over(base).complete()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The ablation, checked: its data and all its runs."""
+
+    plan: Plan
+    targets: list[str]
+    table: FrameTable
+    dataset: str
+    runs: list[Run]
+    out: Path
+    shared: list[str]
+
+
+def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
+    """Prepare the data and check every cell as dtda.py will, so that a typo in the last one fails before any run."""
+    dtda, catalog, out = load_recipe(), Catalog(), Path(line.out)
+    settings: dict[str, Any] = {name: settings_of(dtda, cell, plan, catalog) for name, cell in plan.cells.items()}
+    first = next(iter(settings.values()))
+    data = first.one("data")
+    reader = catalog.build_choice(data)
+    table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
+    targets = plans.resolve_targets(plan.targets, table)
+    shared = share(line, first.given)
+    precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    facts = {"data": table.preparation["key"], "precision": precision, "launch": line.launch or ""}
+    runs = []
+    for target in targets:
+        for name, cell in plan.cells.items():
+            try:
+                protocol = leave_one_out(table, target, settings[name].recipe.sources)
+                tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
+            except PadkitError as error:
+                raise SettingsError(f"cell {name!r}, target {target!r}: {one_line(error)}") from error
+            runs += [
+                Run(
+                    cell=cell, target=target, seed=seed, folder=out / cell.folder / target / f"seed{seed}",
+                    settings={**tree, "target": target, "seed": seed}, facts=facts, options=[*shared, *plan.options],
+                )
+                for seed in plan.seeds
+            ]  # fmt: skip
+    for run in runs:
+        run.check()
+    # Seed by seed, so that an ablation cut short has matched pairs.
+    runs.sort(key=lambda run: plan.seeds.index(run.seed))
+    return Job(plan, targets, table, data.name, runs, out, shared)
+
+
+def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
+    """Return each run's share of the cores: threads on a CPU, loader processes beside a GPU."""
+    part = max(cores() // line.jobs, 1)
+    if line.threads or (not line.devices and "threads" not in given):
+        return ["--threads", str(line.threads or part)]
+    return ["--workers", str(min(part, 8))] if line.devices and line.jobs > 1 and "workers" not in given else []
+
+
+def load_recipe() -> Any:
+    """Import dtda.py from beside this file, wherever that is installed."""
+    specification = importlib.util.spec_from_file_location("padkit_recipe_dtda", RECIPE)
+    assert specification is not None and specification.loader is not None  # noqa: PT018 - no test
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
+    """Return a cell's settings as dtda.py reads them."""
+    try:
+        settings = dtda.read_settings(dtda.Options, dtda.SLOTS, [*plan.options, *cell.arguments()], catalog, "dtda.py")
+        check_policy(settings.recipe.policy)
+    except PadkitError as error:
+        raise SettingsError(f"cell {cell.name!r}: {one_line(error)}") from error
+    for name in OWNED:
+        if name in settings.given:
+            raise SettingsError(f"--{name} cannot be given after --: the ablation sets it for every run.")
+    return settings
+
+
+def execute(line: argparse.Namespace, job: Job) -> Generator[Outcome, None, None]:
+    """Run what is not finished; what is comes first."""
+    pending = [run for run in job.runs if not run.finished]
+    yield from (Outcome(run, "", None) for run in job.runs if run not in pending)
+    crew, command = places(line.jobs, line.devices), [sys.executable]
+    if line.mixed_precision:
+        crew = [{**place, "ACCELERATE_MIXED_PRECISION": line.mixed_precision} for place in crew]
+    if line.launch is not None:
+        precision = ["--mixed_precision", line.mixed_precision] if line.mixed_precision else []
+        command = [*LAUNCH, *precision, *shlex.split(line.launch)]
+    yield from Workers([*command, str(RECIPE)], crew, job.shared).outcomes(pending)
+
+
+def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]:
+    """Collect every run's record as it ends, keep `results.csv` up to date and tell how long it will take."""
+    records: dict[str, Record] = {}
+    took: list[float] = []
+    with contextlib.closing(execute(line, job)) as outcomes:
+        for outcome in outcomes:
+            run = outcome.run
+            record = records[run.name] = record_run(run, outcome.error, job.out)
+            write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
+            if line.prune and record.status == FINISHED:
+                run.prune()
+            took += [] if outcome.seconds is None else [outcome.seconds]
+            left = (len(job.runs) - len(records)) * sum(took) / max(len(took), 1) / line.jobs
+            time = "done before" if outcome.seconds is None else f"{outcome.seconds:.0f} s, {left / 60:.0f} min left"
+            told = record.error or f"HTER {100 * (record.hter or 0):.2f} % AUC {100 * (record.auc or 0):.2f} %"
+            text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {told} ({time})"
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
+    return [records[run.name] for run in job.runs if run.name in records]
+
+
+def main() -> int:
+    """Read the plan, check it, run it, write the tables."""
+    line, plan = read_line(sys.argv[1:])
+    line.devices = torch.cuda.device_count()
+    line.jobs = line.jobs or max(line.devices, 1)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends the runs as Ctrl-C does
+    job = plan_runs(line, plan)
+    console = Console(stderr=True)
+    count = f"{len(plan.cells)} cells x {len(job.targets)} targets x {len(plan.seeds)} seeds = {len(job.runs)} runs"
+    console.print(f"{count}, {line.jobs} at a time, in {job.out}", markup=False, highlight=False)
+    try:
+        records = follow(line, job, console)
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on from here", markup=False)
+        return 130
+    write_tables(job, records)
+    return int(any(record.status == FAILED for record in records))
+
+
+def write_tables(job: Job, records: Sequence[Record]) -> None:
+    """Write the tables and print them."""
+    plan, about = job.plan, job.table.preparation
+    grid = tables.Grid(cells=list(plan.cells), targets=job.targets, seeds=plan.seeds, baseline=plan.baseline)
+    caption = tables.caption(
+        records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
+        command=shlex.join(["python", *sys.argv]),
+    )  # fmt: skip
+    sheets = tables.sheets(records, grid)
+    write_atomically(job.out / "table.md", layout.markdown(sheets, caption).encode())
+    write_atomically(job.out / "table.tex", layout.latex(sheets, caption).encode())
+    Console().print(layout.terminal(sheets, caption))
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_command(main))

@@ -1,0 +1,134 @@
+"""A real grid on the toy set: runs, tables, what a second start leaves alone, and errors before the first run."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from toy_run import FAST, ROOT
+
+from padkit.errors import SettingsError
+
+CELLS = ["--cell", "plain: aligner=none", "--cell", "DAT: aligner=dat"]
+Ablate = Callable[[list[str]], int]
+
+
+@pytest.fixture
+def options(toy: Path) -> list[str]:
+    data = ["--data", "folder", "--data.root", str(toy), "--data.image_size", "32"]
+    threads = FAST.index("--threads")
+    return ["--", *data, *FAST[:threads], *FAST[threads + 2 :], "--max_steps", "2"]
+
+
+@pytest.fixture
+def ablate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ablate]:
+    """Run the recipe's `main` in this process; its runs are processes of their own."""
+    specification = importlib.util.spec_from_file_location("recipe_ablation", ROOT / "recipes" / "ablation.py")
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    monkeypatch.setitem(sys.modules, "recipe_ablation", module)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(module.signal, "signal", lambda *_: None)
+
+    def run(argv: list[str]) -> int:
+        monkeypatch.setattr(sys, "argv", ["ablation.py", *argv])
+        return int(module.main())
+
+    yield run
+    sys.modules.pop("padkit_recipe_dtda", None)
+
+
+def rows(out: Path) -> list[dict[str, str]]:
+    with (out / "results.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_grid_runs_resumes_and_records_failures(
+    ablate: Ablate, options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = [*CELLS, "--targets", "c", "--seeds", "7,", "--threads", "1", "--out", str(out)]
+    assert ablate([*line, *options]) == 0
+    plain, dat = (out / cell / "c" / "seed7" / "metrics.json" for cell in ("plain", "DAT"))
+    found = rows(out)
+    assert [(row["cell"], row["target"], row["seed"], row["status"]) for row in found] == [
+        ("plain", "c", "7", "finished"),
+        ("DAT", "c", "7", "finished"),
+    ]
+    results = json.loads(dat.read_text())
+    assert float(found[1]["hter"]) == results["results"][0]["values"]["hter"]
+    assert float(found[1]["auc"]) == results["values"]["auc"]
+    table = (out / "table.md").read_text()
+    assert f"| DAT | {100 * float(found[1]['hter']):.2f} |" in table
+    assert "Simulated" not in table
+    assert "--cell 'DAT: aligner=dat'" in table
+    assert r"\toprule" in (out / "table.tex").read_text()
+    assert "minus that of plain" in capsys.readouterr().out
+
+    before = (plain.stat().st_mtime_ns, dat.read_text())
+    dat.unlink()
+    bad = ["--cell", "bad: aligner=none tracker=tensorbord"]
+    assert ablate([*line, *bad, *options]) == 1
+    assert (plain.stat().st_mtime_ns, dat.read_text()) == before  # one untouched, one finished from its checkpoint
+    failed = rows(out)[-1]
+    assert (failed["cell"], failed["status"], failed["hter"]) == ("bad", "failed", "")
+    assert failed["error"].startswith("tracker 'tensorbord' is unknown. Did you mean 'tensorboard'?")
+    assert "2 of 3 runs finished. 1 run failed" in (out / "table.md").read_text()
+
+    with pytest.raises(SettingsError, match=r"holds a run with other settings.*lr 0\.001 there, 0\.5 asked for"):
+        ablate([*line, *options, "--lr", "0.5"])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ([*CELLS, "--cell", "typo: aligner.epsilom=1"], "cell 'typo': unknown setting.*'aligner.epsilon'"),
+        ([*CELLS, "--grid", "aligner=dax"], "cell 'aligner=dax': --aligner: unknown aligner 'dax'"),
+        ([*CELLS, "--targets", "d"], "'d' is not a domain.*a, b, c"),
+        ([*CELLS, "--targets", "c", "--cell", "self: sources=[b,c]"], "cell 'self', target 'c': Target 'c' is also"),
+        ([*CELLS, "--targets", "c", "--cell", "one: sources=[a] aligner=daa"], "needs two source domains"),
+        ([*CELLS, "--tragets", "c"], "unknown option '--tragets'.*Did you mean '--targets'"),
+        ([*CELLS, "--jobs", "0"], "--jobs"),
+        ([*CELLS, "--jobs", "many"], "invalid int value: 'many'"),
+        (["--config", "evidense"], "Did you mean 'evidence'"),
+        ([], "no cells"),
+    ],
+)
+def test_mistakes_are_told_before_the_first_run(
+    ablate: Ablate, options: list[str], tmp_path: Path, line: list[str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        ablate([*line, "--out", str(tmp_path / "out"), *options])
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_options_that_the_ablation_owns(ablate: Ablate, options: list[str], tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--seed cannot be given after --"):
+        ablate([*CELLS, "--out", str(tmp_path / "out"), *options, "--seed", "3"])
+
+
+def test_ctrl_c_in_the_shipped_evidence(
+    ablate: Ablate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every cell of the shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
+
+    class Interrupted:
+        def __init__(self, *_: object) -> None: ...
+
+        def outcomes(self, runs: Sequence[object]) -> Iterator[object]:
+            assert len(runs) == 60
+            raise KeyboardInterrupt
+            yield
+
+    monkeypatch.setattr(sys.modules["recipe_ablation"], "Workers", Interrupted)
+    out = tmp_path / "out"
+    assert ablate(["--config", "evidence", "--out", str(out), "--", "--data.size", "tiny"]) == 130
+    assert "5 cells x 4 targets x 3 seeds = 60 runs" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
