@@ -205,7 +205,9 @@ def _mark_clashes(components: list[Component]) -> list[Component]:
         owners = list(dict.fromkeys(rival.plugin.address for rival in rivals))
         problem = component.problem
         if component.role == "command" and component.spec.name in OWN_COMMANDS:
-            problem = f"padkit has a command of this name itself; report it to the authors of {component.plugin.address}"
+            problem = (
+                f"padkit itself has a command of this name; report it to the authors of {component.plugin.address}"
+            )
         elif len(owners) > 1:
             remedy = f"uninstall one or put one of these in {DENY_VARIABLE}"
             problem = f"name offered by {' and by '.join(owners)}; {remedy}"

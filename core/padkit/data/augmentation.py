@@ -19,9 +19,7 @@ class Augmentation(ABC):
     """
 
     @abstractmethod
-    def __call__(
-        self, image: NDArray[np.uint8], label: int, rng: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], int]:
+    def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """Return the image and the label to train on.
 
         Args:

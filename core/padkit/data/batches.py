@@ -96,7 +96,9 @@ class Augmented(Dataset[Sample]):
         if varied.shape != image.shape or varied.dtype != np.uint8 or label not in (0, 1):
             made = f"{varied.dtype} {list(varied.shape)} with label {label}"
             name = type(self.augmentation).__qualname__
-            raise PluginError(f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors.")
+            raise PluginError(
+                f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors."
+            )
         planes = np.array(varied.transpose(2, 0, 1), order="C")
         return {**sample, "image": torch.from_numpy(planes), "label": int(label)}
 
