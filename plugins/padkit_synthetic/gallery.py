@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -177,10 +177,10 @@ def _columns(path: Path, names: Iterable[str]) -> list[str]:
 def _plain_names(subjects: Iterable[str]) -> dict[str, str]:
     """Return subject -> name of letters, digits, `.` and `-`; names that would fall together get a checksum."""
     plain = {name: re.sub(r"(?:[^\w.-]|_)+", "-", name).strip("-.")[:60] or "subject" for name in subjects}
-    folded = [name.casefold() for name in plain.values()]
-    return {
-        name: short
-        if folded.count(short.casefold()) == 1
-        else f"{short}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-        for name, short in plain.items()
-    }
+    folded = Counter(short.casefold() for short in plain.values())
+    doubled = {name for name, short in plain.items() if folded[short.casefold()] > 1}
+    return {name: f"{short}-{_checksum(name)}" if name in doubled else short for name, short in plain.items()}
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -11,7 +11,7 @@ from padkit.errors import DataError, SettingsError
 from padkit_synthetic.imaging import resized
 from padkit_synthetic.photographs import photograph_scene
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
-from padkit_synthetic.simulate import ATTACKS, find_domains
+from padkit_synthetic.recordings import ATTACKS, find_domains
 
 SMALLEST, LARGEST, STEP = 64, 256, 16  # sides in pixels that the chain renders
 
@@ -22,7 +22,7 @@ class Recapture(Augmentation):
     Attack images are left alone. Batches are balanced before: a share s of the bona fide images turns a batch of equal
     halves into (1 - s) bona fide to (1 + s) attacks. Images passed through a camera only keep their label, so that
     traces of the simulated cameras alone do not tell an attack. The face keeps its size. Images are rendered at the
-    nearest side that the chain knows (64 to 256 pixels in steps of 16) and resized back. Everything it makes is simulated.
+    nearest side that the chain knows (64 to 256 pixels in steps of 16) and resized back. All of it is simulated.
 
     Args:
         share: Share of bona fide images that become an attack, in [0, 1].

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from padkit.data.media import encode_png
 from padkit.data.presentation import SPLITS
-from padkit.errors import DataError
+from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
 from padkit_synthetic.attacks import Instrument
 from padkit_synthetic.capture import Camera
@@ -19,11 +19,39 @@ from padkit_synthetic.gallery import Gallery
 from padkit_synthetic.imaging import generator
 from padkit_synthetic.photographs import photograph_scene, read_photograph
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
-from padkit_synthetic.world import Domain
+from padkit_synthetic.world import DOMAINS, Domain
 
 SIMULATE_STREAM = 303
+ATTACKS = ("print", "replay")
 # Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
 TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
+
+
+def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Domain]:
+    """Return the domains called `names`, by default all that have instruments of every type in `attacks`.
+
+    Raises:
+        SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
+    """
+    kinds = {domain.name: {instrument.attack_type for instrument in domain.instruments} for domain in DOMAINS}
+    _check_names("--attacks", "attack type", attacks, set().union(*kinds.values()))
+    if names is None:
+        names = [name for name, mine in kinds.items() if mine >= set(attacks)]
+    _check_names("--settings", "capture setting", names, kinds)
+    for name in names:
+        if not kinds[name] >= set(attacks):
+            lacking = ", ".join(kind for kind in attacks if kind not in kinds[name])
+            mine = ", ".join(sorted(kinds[name]))
+            raise SettingsError(f"capture setting {name!r} has no attack {lacking}, only {mine}: leave one out.")
+    return [domain for name in names for domain in DOMAINS if domain.name == name]
+
+
+def _check_names(option: str, kind: str, names: Sequence[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"{kind} {name!r} is unknown.{closest(name, known)}")
+    if not names or len(set(names)) < len(names):
+        raise SettingsError(f"{option} must name one or more, each once ({' '.join(names) or 'none given'}).")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,23 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from padkit.data.reader import SIMULATED_NOTE
-from padkit.errors import DataError, SettingsError, closest, run_as_command
+from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit_synthetic.gallery import Gallery, find_photographs
 from padkit_synthetic.reader import check_image_size, check_seed
-from padkit_synthetic.recordings import Plan, Recording, finished, manifest_rows, record, recordings
+from padkit_synthetic.recordings import (
+    ATTACKS,
+    Plan,
+    Recording,
+    find_domains,
+    finished,
+    manifest_rows,
+    record,
+    recordings,
+)
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
 
-ATTACKS = ("print", "replay")
 # Says what the folder was made of and how: only the same may go on there.
 RECEIPT, MANIFEST = "simulation.json", "manifest.csv"
 WORTH_A_PROCESS = 16  # recordings; a process takes a second to start
@@ -45,34 +53,6 @@ Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<fram
   --data manifest --data.file {out}/manifest.csv
   --data folder --data.root {out} --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
 """
-
-
-def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Domain]:
-    """Return the domains called `names`, by default all that have instruments of every type in `attacks`.
-
-    Raises:
-        SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
-    """
-    kinds = {domain.name: {instrument.attack_type for instrument in domain.instruments} for domain in DOMAINS}
-    _check_names("--attacks", "attack type", attacks, set().union(*kinds.values()))
-    if names is None:
-        names = [name for name, mine in kinds.items() if mine >= set(attacks)]
-    _check_names("--settings", "capture setting", names, kinds)
-    for name in names:
-        if not kinds[name] >= set(attacks):
-            lacking = ", ".join(kind for kind in attacks if kind not in kinds[name])
-            raise SettingsError(
-                f"capture setting {name!r} has no attack {lacking}, only {', '.join(sorted(kinds[name]))}: leave one out."
-            )
-    return [domain for name in names for domain in DOMAINS if domain.name == name]
-
-
-def _check_names(option: str, kind: str, names: Sequence[str], known: Any) -> None:
-    for name in names:
-        if name not in known:
-            raise SettingsError(f"{kind} {name!r} is unknown.{closest(name, known)}")
-    if not names or len(set(names)) < len(names):
-        raise SettingsError(f"{option} must name one or more, each once ({' '.join(names) or 'none given'}).")
 
 
 def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Plan) -> dict[str, Any]:
