@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from padkit.data.media import read_image
+from padkit.data.media import read_image, to_square
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
 from padkit_synthetic.presentations import Scene
@@ -16,18 +16,18 @@ from padkit_synthetic.presentations import Scene
 FRAMING = 0.88
 # How far the framing wanders between the frames of a clip, in shares of the photograph's side.
 SWAY = 0.012
+# Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
+LARGEST = 1024
 
 
 def read_photograph(path: Path) -> Bytes:
-    """Return the central square of an image file, upright, uint8 RGB [S, S, 3].
+    """Return the central square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
 
     Raises:
         DataError: The file is no readable image.
     """
     picture = read_image(path)
-    side = min(picture.shape[:2])
-    top, left = (picture.shape[0] - side) // 2, (picture.shape[1] - side) // 2
-    return picture[top : top + side, left : left + side]
+    return to_square(picture, min(*picture.shape[:2], LARGEST), name=str(path))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:

@@ -49,9 +49,9 @@ simulation; they say nothing about security against real attacks and compare wit
 The terms of the photographs still hold.
 
 Capture settings: {settings}. Attacks: {attacks}. Subjects are disjoint between splits and between settings.
-Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<frame>.png. To train on them:
-  --data manifest --data.file {out}/manifest.csv
-  --data folder --data.root {out} --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
+Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<frame>.png. Training on them:
+  --data manifest --data.file DIR/manifest.csv (DIR is this folder)
+  --data folder --data.root DIR --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
 """
 
 
@@ -96,7 +96,8 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
         elif strange:
             raise DataError(f"{out} is not empty ({strange[0]}): choose a new folder for --out or empty it first.")
         out.mkdir(parents=True, exist_ok=True)
-        for leftover in [*out.glob(f".{RECEIPT}.*"), *out.rglob(".*.png.*"), *out.glob(f".{MANIFEST}.*")]:
+        written = [f".{name}.*" for name in (RECEIPT, MANIFEST, SIMULATED_NOTE, "*.png")]
+        for leftover in (path for pattern in written for path in out.rglob(pattern)):
             leftover.unlink(missing_ok=True)  # a killed run's half-written files
     except OSError as error:
         raise DataError(f"{out} cannot be made ({error.strerror}): choose another folder for --out.") from error
@@ -162,7 +163,7 @@ def simulate(
     prepare_output(out, describe(faces, gallery, domains, plan))
     names = ", ".join(domain.name for domain in domains)
     note = NOTE.format(
-        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks), out=out
+        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
     )
     write_atomically(out / SIMULATED_NOTE, note.encode())
 
