@@ -95,7 +95,7 @@ class Augmented(Dataset[Sample]):
         varied, label = self.augmentation(image, sample["label"], draw_generator(self.seed, draw.number))
         if varied.shape != image.shape or varied.dtype != np.uint8 or label not in (0, 1):
             made = f"{varied.dtype} {list(varied.shape)} with label {label}"
-            name = type(self.augmentation).__qualname__
+            name = type(self.augmentation).__name__
             raise PluginError(
                 f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors."
             )
