@@ -1,4 +1,5 @@
-"""What a plugin implements: `Teacher`, `Aligner`, `Student` (this file) and `DatasetReader` (`padkit.data.reader`).
+"""What a plugin implements: `Teacher`, `Aligner`, `Student` (this file), `DatasetReader` (`padkit.data.reader`) and
+`Augmentation` (`padkit.data.augmentation`).
 
 One rule for every role: a constructor's keyword-only parameters are the component's settings; positional parameters
 are handed over by padkit.
