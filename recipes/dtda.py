@@ -1,6 +1,7 @@
 """DTDA: dual-teacher distillation with a domain adversarial attack (arXiv 2401.01102), leave one domain out.
 
     accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
+    accelerate launch recipes/dtda.py --augmentation recapture # some live training images become simulated attacks
     accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
     accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
     accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
@@ -25,7 +26,8 @@ from safetensors.torch import load_file, save
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.batches import BalancedBatches, augment
+from padkit.data.augmentation import Augmentation
+from padkit.data.batches import Augmented, BalancedBatches, augment
 from padkit.data.protocol import Protocol, leave_one_out
 from padkit.data.reader import DatasetReader
 from padkit.data.table import prepare
@@ -53,6 +55,7 @@ SLOTS = {
     "student": Slot("student", "timm", required=True),
     "aligner": Slot("aligner", "daa"),
     "teachers": Slot("teacher", {"fr": "arcface", "fe": "stargan"}, TeacherOptions),
+    "augmentation": Slot("augmentation", "none"),
 }
 
 
@@ -75,7 +78,7 @@ class Options:
         weight_decay: Weight decay.
         warmup: Share of the steps to warm up in, in [0, 1).
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
-        augment: Vary the training images (mirror, shift, zoom, light).
+        augment: Vary the training images lightly (mirror, shift, zoom, light), after any --augmentation of a plugin.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last.
         policy: Threshold policy to quote first and to ship: source-dev, target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
@@ -134,7 +137,7 @@ def main() -> int:
     run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
     job = Job(accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed)
     job.tell()
-    train(job, options, objective)
+    train(job, options, objective, catalog.build_choice(settings.one("augmentation")))
     finish(job, settings, objective.detector)
     accelerator.end_training()
     return 0
@@ -164,16 +167,18 @@ def assemble(
     return objective.to(memory_format=torch.channels_last)
 
 
-def train(job: Job, options: Options, objective: Objective) -> None:
+def train(job: Job, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
     """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
     accelerator, run, frames = job.accelerator, job.run, job.frames(job.protocol.train)
     batches = BalancedBatches(
-        frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed
-    )
+        frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed,
+        numbered=augmentation is not None,
+    )  # fmt: skip
+    samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = DataLoader(frames, batch_sampler=batches, num_workers=job.loader_workers())
+    loader = DataLoader(samples, batch_sampler=batches, num_workers=job.loader_workers())
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)

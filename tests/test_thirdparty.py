@@ -17,7 +17,9 @@ BOOKKEEPING = {"step", "epoch", "total", "lr"}
 
 
 def run(command: list[str], site: Path, folder: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(site)}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    }
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder,
@@ -55,6 +57,7 @@ def test_it_is_listed_with_its_distribution_and_version(site, tmp_path):
         ("teacher", "example-teacher", "padkit-example", version),
         ("aligner", "moments", "padkit-example", version),
         ("dataset", "stripes", "padkit-example", version),
+        ("augmentation", "dusk", "padkit-example", version),
     }
     assert {status[:4] for status in mine.values()} == {"ok: "}
 
@@ -63,6 +66,7 @@ def test_it_trains_and_its_losses_are_exactly_those_chosen(site, tmp_path):
     out = tmp_path / "run"
     chosen = ["--data", "stripes", "--target", "noon", "--teachers.fr", "example-teacher", "--teachers.fe", "none"]
     mine = ["--aligner", "moments", "--aligner.weight", "1/4", "--teachers.fr.channels", "8"]
+    mine += ["--augmentation", "dusk", "--augmentation.darkest", "1/2"]
     quick = ["--max-steps", "3", "--batch-size", "12", "--threads", "1", "--tracker", "none", "--out", str(out)]
     done = run([str(ROOT / "recipes" / "dtda.py"), *chosen, *mine, *quick], site, tmp_path)
     assert done.returncode == 0, done.stderr

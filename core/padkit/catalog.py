@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from padkit.errors import PluginError, closest, one_line
-from padkit.plugins import Component, Discovery, discover
+from padkit.plugins import OWN_COMMANDS, Component, Discovery, discover
 
-# Addresses, since the roles import torch and listing must not.
+# Addresses, since the roles import torch and listing must not. A command is a function and has no base.
 BASES = {
     "teacher": "padkit.roles:Teacher",
     "aligner": "padkit.roles:Aligner",
     "student": "padkit.roles:Student",
     "dataset": "padkit.data.reader:DatasetReader",
+    "augmentation": "padkit.data.augmentation:Augmentation",
 }
 
 
@@ -59,7 +60,8 @@ class Catalog:
             if name in (plugin.name, plugin.distribution):
                 raise PluginError(f"{role} {name!r}: plugin {plugin.name} of {plugin.distribution}: {plugin.problem}.")
         others = [c.role for c in self.discovery.components if c.spec.name == name]
-        kind = f" {name!r} is a {others[0]}." if others else closest(name, self.names(role))
+        known = [*self.names(role), *(OWN_COMMANDS if role == "command" else ())]
+        kind = f" {name!r} is {_article(others[0])} {others[0]}." if others else closest(name, known)
         more = f" Plugins not loaded: {', '.join(p.name for p in failed)}; see `padkit plugins`." if failed else ""
         raise PluginError(f"unknown {role} {name!r}.{kind}{more}")
 
@@ -90,6 +92,10 @@ class Catalog:
         return None if choice is None else self.build(choice.role, choice.name, choice.settings, *handed)
 
 
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
 def _import(component: Component) -> Callable[..., Any]:
     spec, plugin = component.spec, component.plugin
     if not isinstance(spec.factory, str):
@@ -104,7 +110,8 @@ def _import(component: Component) -> Callable[..., Any]:
         remedy = f"pip install {spec.extra}" if installable else f"report it to the authors of {plugin.distribution}"
         raise PluginError(f"{who}: {one_line(error)}; {remedy}.") from error
     if not callable(target):
-        raise PluginError(f"{who}: {spec.factory} is not a class.")
+        kind = "function" if component.role == "command" else "class"
+        raise PluginError(f"{who}: {spec.factory} is not a {kind}.")
     return typing.cast("Callable[..., Any]", target)
 
 

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from padkit.catalog import Catalog
 from padkit.errors import run_as_command
-from padkit.plugins import Component, discover
+from padkit.plugins import OWN_COMMANDS, ROLES, Component, Discovery, discover
 
 HELP = "Plugin-based framework for face presentation attack detection."
 
@@ -26,22 +27,33 @@ def main() -> int:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Parse `argv` and run the command it names; return the exit status."""
+    """Run the command that `argv` names, padkit's own or a plugin's; return the exit status.
+
+    Raises:
+        PluginError: No usable command has this name.
+    """
+    found = discover()
+    if argv and not argv[0].startswith("-") and argv[0] not in OWN_COMMANDS:
+        status: int | None = Catalog(found).factory("command", argv[0])(argv[1:])
+        return status or 0
     parser = argparse.ArgumentParser(prog="padkit", description=HELP)
     parser.add_argument("--version", action="version", version=f"padkit {version('padkit')}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     listing = commands.add_parser("plugins", help="list every component with its distribution, version and status")
-    listing.add_argument("--role", choices=("teacher", "aligner", "student", "dataset"), help="only this role")
+    listing.add_argument("--role", choices=tuple(ROLES), help="only this role")
+    for command in found.components:
+        if command.role == "command" and not command.problem:  # here for the help alone: they read their own words
+            text = f"{_summary(command)} ({command.plugin.distribution})"
+            commands.add_parser(command.spec.name, help=text.replace("%", "%%"), add_help=False)
     arguments = parser.parse_args(argv)
     if arguments.command == "plugins":
-        return list_plugins(arguments.role)
+        return list_plugins(found, arguments.role)
     parser.print_help()
     return 0
 
 
-def list_plugins(role: str | None = None) -> int:
+def list_plugins(found: Discovery, role: str | None = None) -> int:
     """Print one row a component and one a plugin that offers nothing; problems are rows, not errors."""
-    found = discover()
     rows = [_row(c) for c in found.components if role in (None, c.role)]
     rows += [("plugin", p.name, p.distribution, p.version, p.problem) for p in found.plugins if p.problem]
     heads = ("role", "name", "distribution", "version", "status")
@@ -53,5 +65,9 @@ def list_plugins(role: str | None = None) -> int:
 
 def _row(component: Component) -> tuple[str, str, str, str, str]:
     owner = component.plugin
-    status = component.problem or f"ok: {' '.join(component.spec.summary.split())}"
+    status = component.problem or f"ok: {_summary(component)}"
     return component.role, component.spec.name, owner.distribution, owner.version, status
+
+
+def _summary(component: Component) -> str:
+    return " ".join(component.spec.summary.split())

@@ -1,10 +1,10 @@
-"""The four hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
+"""The six hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
 
 from __future__ import annotations
 
 import pluggy
 
-from padkit.specs import AlignerSpec, DatasetSpec, StudentSpec, TeacherSpec
+from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, StudentSpec, TeacherSpec
 
 GROUP = "padkit"
 
@@ -33,4 +33,16 @@ def padkit_students() -> list[StudentSpec]:
 @hookspec
 def padkit_datasets() -> list[DatasetSpec]:
     """Return the dataset readers of this plugin; classes derive from `padkit.data.reader.DatasetReader`."""
+    return []
+
+
+@hookspec
+def padkit_augmentations() -> list[AugmentationSpec]:
+    """Return the augmentations of this plugin; classes derive from `padkit.data.augmentation.Augmentation`."""
+    return []
+
+
+@hookspec
+def padkit_commands() -> list[CommandSpec]:
+    """Return the subcommands of `padkit` that this plugin adds; functions `main(arguments: Sequence[str]) -> int`."""
     return []

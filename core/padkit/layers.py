@@ -27,8 +27,8 @@ class Slot:
     """A place in a recipe for one component, or for several by name.
 
     Attributes:
-        role: Role of the component (`teacher`, `aligner`, `student`, `dataset`).
-        default: Component chosen without being asked; for a slot of several, name -> component.
+        role: Role of the component (`teacher`, `aligner`, `student`, `dataset`, `augmentation`).
+        default: Component chosen without being asked, or `none`; for a slot of several, name -> component.
         options: Dataclass of further settings the recipe keeps beside the component's own, or None.
         required: Whether `none` is refused.
     """

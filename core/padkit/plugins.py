@@ -16,7 +16,15 @@ import pluggy
 
 from padkit import hookspecs
 from padkit.errors import PluginError, closest, one_line
-from padkit.specs import AlignerSpec, ComponentSpec, DatasetSpec, StudentSpec, TeacherSpec
+from padkit.specs import (
+    AlignerSpec,
+    AugmentationSpec,
+    CommandSpec,
+    ComponentSpec,
+    DatasetSpec,
+    StudentSpec,
+    TeacherSpec,
+)
 
 ALLOW_VARIABLE = "PADKIT_PLUGINS_ALLOW"
 DENY_VARIABLE = "PADKIT_PLUGINS_DENY"
@@ -25,7 +33,11 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
     "aligner": ("padkit_aligners", AlignerSpec),
     "student": ("padkit_students", StudentSpec),
     "dataset": ("padkit_datasets", DatasetSpec),
+    "augmentation": ("padkit_augmentations", AugmentationSpec),
+    "command": ("padkit_commands", CommandSpec),
 }
+# Subcommands of padkit itself, which no plugin may take.
+OWN_COMMANDS = ("plugins",)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -192,7 +204,11 @@ def _mark_clashes(components: list[Component]) -> list[Component]:
         rivals = groups[component.role, component.spec.name]
         owners = list(dict.fromkeys(rival.plugin.address for rival in rivals))
         problem = component.problem
-        if len(owners) > 1:
+        if component.role == "command" and component.spec.name in OWN_COMMANDS:
+            problem = (
+                f"padkit itself has a command of this name; report it to the authors of {component.plugin.address}"
+            )
+        elif len(owners) > 1:
             remedy = f"uninstall one or put one of these in {DENY_VARIABLE}"
             problem = f"name offered by {' and by '.join(owners)}; {remedy}"
         elif len(rivals) > 1:

@@ -1,5 +1,6 @@
-"""What a plugin implements: `Teacher`, `Aligner`, `Student` (this file) and `DatasetReader` (`padkit.data.reader`).
+"""What a plugin implements: `Teacher`, `Aligner` and `Student`.
 
+`DatasetReader` (`padkit.data.reader`) and `Augmentation` (`padkit.data.augmentation`) stand apart: they need no torch.
 One rule for every role: a constructor's keyword-only parameters are the component's settings; positional parameters
 are handed over by padkit.
 """

@@ -13,7 +13,7 @@ class ComponentSpec:
 
     Attributes:
         name: What a user types, for example `daa`; lower case letters, digits, `-` and `_`.
-        summary: One line for `padkit plugins`.
+        summary: One line for `padkit plugins` (and for `padkit --help`, of a command).
         factory: The class, or better its lazy address `"module:Class"`, so that listing imports nothing heavy.
             Its keyword-only parameters, typed and described in its docstring, are the component's settings;
             its positional parameters are what padkit hands over (see `padkit.roles`).
@@ -42,3 +42,14 @@ class StudentSpec(ComponentSpec):
 
 class DatasetSpec(ComponentSpec):
     """A reader of presentations."""
+
+
+class AugmentationSpec(ComponentSpec):
+    """A variation of single training images."""
+
+
+class CommandSpec(ComponentSpec):
+    """A subcommand of `padkit`: `factory` is a function `main(arguments: Sequence[str]) -> int`, the exit status.
+
+    It gets the words after its name, `--help` among them; a `PadkitError` that it raises is shown as one line.
+    """

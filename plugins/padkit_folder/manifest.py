@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from padkit.data.media import Box, read_still
 from padkit.data.presentation import Presentation
-from padkit.data.reader import DatasetReader
+from padkit.data.reader import SIMULATED_NOTE, DatasetReader
 from padkit.errors import DataError, closest
 from padkit_folder.names import attack_names, label_of, split_of
 
@@ -35,7 +35,8 @@ class ManifestReader(DatasetReader):
     """Reads a list with columns path and label, and optionally domain, split, subject, presentation, attack_type,
     species, device, session, frame and box (`x y width height` in pixels). Other columns are ignored.
 
-    Rows that share a presentation are its frames; without that column every row is one.
+    Rows that share a presentation are its frames; without that column every row is one. A file `SIMULATED.txt` beside
+    the list marks the data, and every report on them, as simulated.
 
     Args:
         file: `.csv`, `.tsv` or `.parquet`; relative image paths start at its folder.
@@ -44,6 +45,7 @@ class ManifestReader(DatasetReader):
 
     def __init__(self, *, file: str, image_size: int = 256) -> None:
         self.file = file
+        self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()
         self.image_size = image_size
 
     def records(self) -> Iterable[Presentation]:

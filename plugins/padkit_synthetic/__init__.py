@@ -1,9 +1,9 @@
-"""The embedded dataset: a simulated capture world, so that padkit works with no data and no download."""
+"""The simulated capture world: the embedded dataset, attacks of one's own photographs, and an augmentation."""
 
 from __future__ import annotations
 
 from padkit.hookspecs import hookimpl
-from padkit.specs import DatasetSpec
+from padkit.specs import AugmentationSpec, CommandSpec, DatasetSpec
 
 
 @hookimpl
@@ -20,4 +20,28 @@ def padkit_datasets() -> list[DatasetSpec]:
             summary="simulated portraits with identities and attributes, for pretraining the teachers (no real data)",
             factory="padkit_synthetic.reader:FacesReader",
         ),
+    ]
+
+
+@hookimpl
+def padkit_augmentations() -> list[AugmentationSpec]:
+    """Return the simulated recapture."""
+    return [
+        AugmentationSpec(
+            name="recapture",
+            summary="some bona fide training images become simulated print or replay attacks of themselves",
+            factory="padkit_synthetic.recapture:Recapture",
+        )
+    ]
+
+
+@hookimpl
+def padkit_commands() -> list[CommandSpec]:
+    """Return the simulation of attacks on one's own photographs."""
+    return [
+        CommandSpec(
+            name="simulate",
+            summary="make simulated print and replay attacks of face photographs, as a dataset to train on",
+            factory="padkit_synthetic.simulate:main",
+        )
     ]

@@ -84,7 +84,7 @@ def attack(
         radiance = replayed(first, instrument, light, side, zoom, rng)
     else:
         wearer = None
-        if instrument.form in ("cut", "mask"):
+        if instrument.needs_wearer:
             wearer = _wearer(scene, attacker, light, FINER * side, frames, 1 / zoom)
         radiance = printed(first[0], instrument, light, side, zoom, frames, rng, wearer)
     return capture(radiance, side, camera, size, rng)

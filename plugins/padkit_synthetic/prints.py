@@ -72,6 +72,11 @@ class Printer:
         """`mask` for a print that is worn, otherwise `print`."""
         return "mask" if self.form == "mask" else "print"
 
+    @property
+    def needs_wearer(self) -> bool:
+        """Whether somebody looks through holes in the print."""
+        return self.form in ("cut", "mask")
+
 
 @dataclass(frozen=True, slots=True)
 class Wearer:
@@ -113,14 +118,14 @@ def printed(
     Raises:
         ValueError: A `cut` print or `mask` without a wearer.
     """
-    if printer.form in ("cut", "mask") and wearer is None:
+    if printer.needs_wearer and wearer is None:
         raise ValueError(f"a {printer.form} print needs a wearer")
     if printer.form == "mask" and wearer is not None:
         return _worn(picture, printer, light, wearer, rng)
     along = between(rng, (-0.5, 0.5)) * math.pi if printer.form == "warped" else 0.0
     view = aimed(rng, frames, FINER * size, zoom, printer.bend, along)
     paper = _lit(_reflectance(picture, printer, view, rng), printer, view, light, rng)
-    return _cut_open(paper, view, wearer, zoom) if printer.form == "cut" and wearer is not None else paper
+    return _cut_open(paper, view, wearer, zoom) if wearer else paper
 
 
 def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Generator) -> Floats:

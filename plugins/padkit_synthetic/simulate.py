@@ -1,4 +1,4 @@
-"""Make print and replay attacks of a person's own face photographs: `python -m padkit_synthetic.simulate`.
+"""Make print and replay attacks of a person's own face photographs: `padkit simulate`.
 
 The photographs stand in for bona fide faces before the camera. Bona fide and attack pictures both pass the capture
 chain of a domain, so that the chain itself does not tell them apart.
@@ -7,31 +7,40 @@ chain of a domain, so that the chain itself does not tell them apart.
 from __future__ import annotations
 
 import argparse
+import csv
+import hashlib
+import io
+import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any, NoReturn
 
-import numpy as np
-from PIL import Image, ImageOps
 from rich.console import Console
-from rich.progress import track
 
-from padkit.data.presentation import SPLITS
 from padkit.data.reader import SIMULATED_NOTE
-from padkit.errors import DataError, SettingsError, closest, run_as_command
-from padkit_synthetic.faces import Light
-from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
-from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
+from padkit.errors import DataError, SettingsError, run_as_command
+from padkit.files import write_atomically, write_json
+from padkit.processes import cores, counting_bar, worker_pool
+from padkit_synthetic.gallery import Gallery, find_photographs
 from padkit_synthetic.reader import check_image_size, check_seed
-from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain, Instrument
+from padkit_synthetic.recordings import (
+    ATTACKS,
+    Plan,
+    Recording,
+    find_domains,
+    finished,
+    manifest_rows,
+    record,
+    recordings,
+)
+from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
 
-SIMULATE_STREAM = 303
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".pgm", ".ppm", ".tif", ".tiff", ".webp"})
-# Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
-TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
-# Share of a photograph's side that a bona fide picture shows.
-FRAMING = 0.88
+# Says what the folder was made of and how: only the same may go on there.
+RECEIPT, MANIFEST = "simulation.json", "manifest.csv"
+WORTH_A_PROCESS = 16  # recordings; a process takes a second to start
 NOTE = """SIMULATED presentation attacks, made by padkit_synthetic (world version {version}, seed {seed}).
 
 The faces are photographs from {faces}; everything else is simulated: light, camera, print, screen and recapture.
@@ -39,222 +48,208 @@ No attack in this folder was ever presented to a real camera. Figures measured o
 simulation; they say nothing about security against real attacks and compare with no published figure.
 The terms of the photographs still hold.
 
-Capture settings: {settings}. Subjects are disjoint between splits and between settings.
+Capture settings: {settings}. Attacks: {attacks}. Subjects are disjoint between splits and between settings.
+Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<frame>.png. Training on them:
+  --data manifest --data.file DIR/manifest.csv (DIR is this folder)
+  --data folder --data.root DIR --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """The photographs of one subject in one domain and split."""
-
-    domain: Domain
-    split: str
-    subject: str
-    photographs: tuple[Path, ...]
-
-
-def photograph_scene(photograph: Bytes) -> Scene:
-    """Return the scene where `photograph` (uint8 [S, S, 3]) stands in for the face, lit evenly by the light.
-
-    The usual framing leaves a margin of the photograph out, so that an attack's first capture can be framed wider.
-    """
-    linear = linear_from_srgb(photograph)
-
-    def scene(side: int, light: Light, frames: int, wider: float) -> Floats:
-        margin = round(0.5 * linear.shape[-1] * max(0.0, 1 - FRAMING * wider))
-        inner = linear[:, margin : linear.shape[-1] - margin, margin : linear.shape[-1] - margin]
-        radiance = np.stack([np.clip(enlarged(plane, side), 0.0, None) for plane in inner])
-        radiance *= (light.key + light.ambient)[:, None, None]
-        return np.broadcast_to(radiance, (frames, *radiance.shape))
-
-    return Scene(scene)
+def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Plan) -> dict[str, Any]:
+    """Return what the pictures are a function of."""
+    digest = hashlib.sha256()
+    for subject, paths in gallery.items():
+        for path in paths:
+            try:
+                status = path.stat()
+                size, changed = status.st_size, status.st_mtime_ns
+            except OSError:
+                size, changed = -1, -1
+            digest.update(f"{subject}\0{path.name}\0{size}\0{changed}\n".encode())
+    return {
+        "simulated": True,
+        "world_version": WORLD_VERSION,
+        "seed": plan.seed,
+        "image_size": plan.image_size,
+        "settings": [domain.name for domain in domains],
+        "attacks": list(plan.attacks),
+        "frames": plan.frames,
+        "photographs": digest.hexdigest(),
+        "faces": str(faces),
+    }
 
 
-def read_photograph(path: Path) -> Bytes:
-    """Return the central square of an image file, upright, uint8 RGB [S, S, 3].
+def prepare_output(out: Path, description: dict[str, Any]) -> None:
+    """Make the output folder, or make sure that an earlier run with the same description began it.
 
     Raises:
-        DataError: The file is no readable image.
+        DataError: It holds something else, or cannot be made.
     """
+    receipt = out / RECEIPT
     try:
-        with Image.open(path) as picture:
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read as an image ({cause}): replace or remove it.") from error
-    side = min(upright.size)
-    return np.asarray(ImageOps.fit(upright, (side, side), method=Image.Resampling.BICUBIC))
-
-
-def find_subjects(faces: Path) -> dict[str, tuple[Path, ...]]:
-    """Return the photographs of each subject folder in `faces`, in the order of their names.
-
-    Raises:
-        DataError: The folder is missing or holds no `<subject>/<image>`.
-    """
-    if not faces.is_dir():
-        raise DataError(f"{faces} is not a folder: give --faces a folder with one folder of photographs per subject.")
-    subjects = {}
-    for folder in sorted(path for path in faces.iterdir() if path.is_dir()):
-        found = tuple(sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES))
-        if found:
-            subjects[folder.name] = found
-    if not subjects:
-        raise DataError(f"{faces} holds no photographs: lay them out as <subject>/<image> with suffix .png or .jpg.")
-    return subjects
-
-
-def find_domains(names: Sequence[str]) -> list[Domain]:
-    """Return the domains called `names`.
-
-    Raises:
-        SettingsError: A name is unknown or given twice.
-    """
-    known = {domain.name: domain for domain in DOMAINS}
-    for name in names:
-        if name not in known:
-            raise SettingsError(f"capture setting {name!r} is unknown.{closest(name, known)}")
-    if len(set(names)) < len(names):
-        raise SettingsError(f"--settings names a capture setting twice ({' '.join(names)}): name each once.")
-    return [known[name] for name in names]
-
-
-def planned(subjects: dict[str, tuple[Path, ...]], domains: Sequence[Domain], seed: int) -> list[Task]:
-    """Return who appears where: every subject in one domain and one split.
-
-    Raises:
-        DataError: There are too few subjects for one per split and domain.
-    """
-    if len(subjects) < 3 * len(domains):
-        remedy = f" or name at most {len(subjects) // 3} --settings" if len(subjects) >= 3 else ""
-        raise DataError(
-            f"{len(subjects)} subjects are too few for {len(domains)} capture settings with train, dev and test: "
-            f"have at least {3 * len(domains)} subjects{remedy}."
-        )
-    names = sorted(subjects)
-    order = [names[place] for place in generator(SIMULATE_STREAM, seed).permutation(len(names))]
-    tasks = []
-    for place, domain in enumerate(domains):
-        mine = order[place :: len(domains)]
-        train = max(1, round(TRAIN_SHARE * len(mine)))
-        dev = max(1, round(DEV_SHARE * len(mine)))
-        if train + dev >= len(mine):
-            train, dev = len(mine) - 2, 1
-        splits = ["train"] * train + ["dev"] * dev + ["test"] * (len(mine) - train - dev)
-        tasks += [Task(domain, split, name, subjects[name]) for name, split in zip(mine, splits, strict=True)]
-    return sorted(tasks, key=lambda task: (task.domain.name, SPLITS.index(task.split), task.subject))
-
-
-def instruments_of(domain: Domain, number: int) -> list[Instrument]:
-    """Return one instrument of each attack type for photograph `number`; a domain's instruments take turns."""
-    kinds: dict[str, list[Instrument]] = {}
-    for instrument in domain.instruments:
-        kinds.setdefault(instrument.attack_type, []).append(instrument)
-    return [choices[number % len(choices)] for choices in kinds.values()]
-
-
-def write_subject(task: Task, out: Path, image_size: int, key: tuple[int, ...]) -> tuple[int, list[str]]:
-    """Write the bona fide and attack pictures of one subject.
-
-    Returns:
-        How many pictures were written, and one line for each photograph that could not be read.
-    """
-    written, unreadable = 0, []
-    for number, path in enumerate(task.photographs):
-        try:
-            scene = photograph_scene(read_photograph(path))
-        except DataError as error:
-            unreadable.append(str(error))
-            continue
-        domain, camera = task.domain, chosen_camera(task.domain.cameras, number)
-        root, name = out / domain.name / task.split, f"{task.subject}_{number}.png"
-        live = bona_fide(scene, domain, camera, image_size, 1, generator(*key, number, 0))
-        save(live[0], root / "live" / name)
-        for kind, instrument in enumerate(instruments_of(domain, number), start=1):
-            frames = attack(scene, domain, camera, instrument, image_size, 1, generator(*key, number, kind))
-            save(frames[0], root / "spoof" / instrument.attack_type / name)
-            written += 1
-        written += 1
-    return written, unreadable
-
-
-def save(frame: Bytes, path: Path) -> None:
-    """Write one frame as PNG, making its folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(frame).save(path)
-
-
-def prepare_output(out: Path) -> None:
-    """Make the output folder.
-
-    Raises:
-        DataError: It exists and is not empty, or cannot be made.
-    """
-    try:
-        if out.is_dir() and any(out.iterdir()):
-            raise DataError(f"{out} is not empty: choose a new folder for --out or empty it first.")
+        strange = [p.name for p in out.iterdir() if not p.name.startswith(f".{RECEIPT}.")] if out.exists() else []
+        if receipt.is_file():
+            before = json.loads(receipt.read_text(encoding="utf-8"))
+            changed = [name for name in description if name != "faces" and before.get(name) != description[name]]
+            if changed:
+                raise DataError(f"{out} was begun with other {', '.join(changed)}: choose a new folder for --out.")
+        elif strange:
+            raise DataError(f"{out} is not empty ({strange[0]}): choose a new folder for --out or empty it first.")
         out.mkdir(parents=True, exist_ok=True)
+        written = [f".{name}.*" for name in (RECEIPT, MANIFEST, SIMULATED_NOTE, "*.png")]
+        for leftover in (path for pattern in written for path in out.rglob(pattern)):
+            leftover.unlink(missing_ok=True)  # a killed run's half-written files
     except OSError as error:
         raise DataError(f"{out} cannot be made ({error.strerror}): choose another folder for --out.") from error
+    except ValueError as error:
+        raise DataError(f"{receipt} is damaged: choose a new folder for --out or remove this one.") from error
+    write_json(receipt, description)
 
 
-def simulate(faces: Path, out: Path, *, seed: int, image_size: int, settings: Sequence[str], console: Console) -> int:
-    """Write the folder tree `<out>/<domain>/<train|dev|test>/{live,spoof/<type>}/<subject>_<n>.png`.
-
-    Returns:
-        The number of pictures written.
+def record_all(pending: Sequence[Recording], plan: Plan, out: Path, workers: int) -> Iterator[tuple[Recording, str]]:
+    """Record all, in `workers` processes; yield each with what `record` returned, as they finish.
 
     Raises:
-        DataError: The photographs are missing, too few or all unreadable, or the output folder is in use.
-        SettingsError: A capture setting, the seed or the image size is not possible.
+        DataError: The disk cannot be written, or a process died.
     """
-    check_image_size(image_size)
-    check_seed(seed)
-    domains = find_domains(settings)
-    tasks = planned(find_subjects(faces), domains, seed)
-    prepare_output(out)
-    note = NOTE.format(version=WORLD_VERSION, seed=seed, faces=faces, settings=", ".join(settings))
-    (out / SIMULATED_NOTE).write_text(note, encoding="utf-8")
-    written, unreadable = 0, []
-    for number, task in enumerate(track(tasks, description="Simulating captures", console=console)):
-        count, lines = write_subject(task, out, image_size, (SIMULATE_STREAM, seed, number))
-        written += count
-        unreadable += lines
-    for line in unreadable:
-        console.print(f"skipped: {line}", markup=False, highlight=False, soft_wrap=True)
-    if not written:
-        raise DataError(f"none of the {len(unreadable)} photographs in {faces} can be read: check the files.")
-    return written
+    if workers <= 1:
+        for one in pending:
+            yield one, record(one, plan, out)
+        return
+    pool = worker_pool(workers)
+    try:
+        futures = {pool.submit(record, one, plan, out): one for one in pending}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process died (out of memory?); finished pictures are kept: run again with fewer --workers."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def simulate(
+    faces: Path,
+    out: Path,
+    *,
+    plan: Plan,
+    settings: Sequence[str] | None = None,
+    subject_pattern: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+) -> tuple[int, list[str]]:
+    """Write `<out>/<domain>/<split>/{live,spoof/<type>}/<subject>_<photograph>_f<frame>.png` and a manifest of them.
+
+    A run that was interrupted goes on where it stopped and ends in the same files.
+
+    Returns:
+        The number of pictures, and one line for each photograph that could not be read.
+
+    Raises:
+        DataError: The photographs are missing, too few, or cannot be read (all, or under `strict` one), or the output
+            folder is in use.
+        SettingsError: A setting is not possible.
+    """
+    check_image_size(plan.image_size)
+    check_seed(plan.seed)
+    if plan.frames < 1 or (workers is not None and workers < 1):
+        raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
+    domains = find_domains(settings, plan.attacks)
+    if out.resolve().is_relative_to(faces.resolve()):
+        raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
+    gallery = find_photographs(faces, subject_pattern)
+    planned = recordings(gallery, domains, plan.seed)
+    prepare_output(out, describe(faces, gallery, domains, plan))
+    names = ", ".join(domain.name for domain in domains)
+    note = NOTE.format(
+        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
+    )
+    write_atomically(out / SIMULATED_NOTE, note.encode())
+
+    pending = [one for one in planned if not finished(one, plan, out)]
+    unreadable: dict[Recording, str] = {}
+    with counting_bar("simulating captures", len(planned), shown=True) as advance:
+        advance(len(planned) - len(pending))
+        processes = workers or min(cores(), len(pending) // WORTH_A_PROCESS)
+        for one, problem in record_all(pending, plan, out, processes):
+            if problem and strict:
+                raise DataError(problem)
+            if problem:
+                unreadable[one] = problem
+            advance(1)
+    if len(unreadable) == len(planned):
+        first = next(iter(unreadable.values()))
+        raise DataError(f"none of the {len(planned)} photographs in {faces} can be read; the first: {first}")
+    rows = [row for one in planned if one not in unreadable for row in manifest_rows(one, plan)]
+    write_atomically(out / MANIFEST, _csv(rows))
+    return len(rows), [unreadable[one] for one in planned if one in unreadable]
+
+
+def _csv(rows: Sequence[dict[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see {self.prog} --help.")
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the parsed command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m padkit_synthetic.simulate",
-        description="Make simulated print and replay attacks of real face photographs, as a folder tree to train on.",
+    """Return the parsed command line.
+
+    Raises:
+        SettingsError: An option is unknown, missing or of the wrong type.
+    """
+    parser = _Parser(
+        prog="padkit simulate",
+        description="Make simulated print and replay attacks of real face photographs, as a folder tree to train on. "
+        "Interrupted, it goes on when started again.",
+        allow_abbrev=False,
     )
-    parser.add_argument("--faces", type=Path, required=True, help="folder with <subject>/<image>")
-    parser.add_argument("--out", type=Path, required=True, help="new folder to write to")
-    parser.add_argument("--seed", type=int, default=0, help="seed of splits and captures")
-    parser.add_argument("--image-size", type=int, default=128, help="side of the pictures in pixels")
-    names = [domain.name for domain in DOMAINS]
-    parser.add_argument("--settings", nargs="+", default=names, help=f"capture settings, of: {' '.join(names)}")
+    add = parser.add_argument
+    add(
+        "--faces", type=Path, required=True, help="folder <subject>/<image>, folder of images, or list (path[,subject])"
+    )
+    add("--out", type=Path, required=True, help="new folder to write to")
+    add(
+        "--subject-pattern", metavar="REGEX", help="its one group is the subject in the names of a flat folder's images"
+    )
+    add("--seed", type=int, default=0, help="seed of splits and captures (0)")
+    add("--image-size", type=int, default=128, help="side of the pictures in pixels: 64 to 256, a multiple of 16 (128)")
+    names = " ".join(domain.name for domain in DOMAINS)
+    add("--settings", nargs="+", metavar="NAME", help=f"capture settings, of: {names} (all that have the attacks)")
+    kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
+    add("--attacks", nargs="+", metavar="TYPE", default=ATTACKS, help=f"attack types, of: {kinds} (print replay)")
+    add("--frames", type=int, default=1, help="frames of a presentation, each with another movement of the hand (1)")
+    add("--workers", type=int, help="processes (one per core)")
+    add("--strict", action="store_true", help="an unreadable photograph is an error; otherwise it is skipped and named")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0."""
     options = parse_arguments(arguments)
-    console = Console(stderr=True)
-    count = simulate(
-        options.faces,
-        options.out,
-        seed=options.seed,
-        image_size=options.image_size,
+    count, unreadable = simulate(
+        options.faces.expanduser(),
+        options.out.expanduser(),
+        plan=Plan(options.seed, options.image_size, tuple(options.attacks), options.frames),
         settings=options.settings,
-        console=console,
+        subject_pattern=options.subject_pattern,
+        workers=options.workers,
+        strict=options.strict,
     )
-    console.print(f"{count} simulated pictures in {options.out}", markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True)
+    for line in unreadable:
+        console.print(f"skipped: {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{count} simulated pictures in {options.out}, listed in {options.out / MANIFEST}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
     return 0
 
 

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from padkit.data.batches import BalancedBatches, Frames, augment
+from padkit.data.augmentation import Augmentation, draw_generator
+from padkit.data.batches import Augmented, BalancedBatches, Draw, Frames, augment
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.table import prepare
-from padkit.errors import DataError, SettingsError
+from padkit.errors import DataError, PluginError, SettingsError
 
 torch.set_num_threads(1)
 
@@ -186,6 +187,84 @@ def test_frames(tmp_path, workers):
         assert torch.equal(batch["domain"], batch["index"] % 2)
         assert torch.equal(batch["label"], batch["index"] // 2 % 2)
         assert batch["label"].dtype == batch["domain"].dtype == torch.int64
+
+
+class Stamp(Augmentation):
+    """Writes a random number into the first pixel and turns every label over."""
+
+    def __call__(self, image, label, rng):
+        stamped = image.copy()
+        stamped[0, 0] = rng.integers(0, 256, 3)
+        return stamped, 1 - label
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_numbered_batches_count_the_draws(parts):
+    labels, domains = cells([20, 31, 25, 9])
+    plain = BalancedBatches(labels, domains, batch_size=8, parts=parts, seed=1)
+    numbered = BalancedBatches(labels, domains, batch_size=8, parts=parts, seed=1, numbered=True)
+    drawn = list(chain(*batches(numbered, epochs=3)))
+    assert [draw.frame for draw in drawn] == list(chain(*batches(plain, epochs=3)))
+    assert [draw.number for draw in drawn] == list(range(3 * (85 // 8) * 8))
+    shards = [list(BatchSamplerShard(numbered, 2, process, split_batches=True)) for process in range(2)]
+    assert [list(chain(*pieces)) for pieces in zip(*shards, strict=True)] == list(numbered)
+
+
+def stamps(frames: Frames, seed: int = 3, **options) -> list[tuple[int, int, list[int]]]:
+    """Return (row, label, stamp) of every draw of an epoch."""
+    skipped = options.pop("skipped", 0)
+    sampler = BalancedBatches(frames.labels, frames.domains, batch_size=8, numbered=True, **options)
+    loader = DataLoader(Augmented(frames, Stamp(), seed), batch_sampler=sampler)
+    return [
+        (int(batch["index"][i]), int(batch["label"][i]), batch["image"][i, :, 0, 0].tolist())
+        for batch in skip_first_batches(loader, skipped)
+        for i in range(len(batch["index"]))
+    ]
+
+
+@pytest.fixture(scope="module")
+def frames(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("frames")
+    table = prepare(Toy(), dataset_name="toy", cache_dir=folder, workers=1, progress=False)
+    return Frames(table, np.arange(10, 40), (table.column("domain") == "b").astype(np.int64))
+
+
+def test_augmented_frames_depend_on_seed_and_draw_alone(frames):
+    whole = stamps(frames)
+    assert len(whole) == 24
+    expected = [draw_generator(3, number).integers(0, 256, 3).tolist() for number in range(24)]
+    assert [stamp for _, _, stamp in whole] == expected
+    assert all(label == 1 - row // 2 % 2 for row, label, _ in whole), "the new label is the one that counts"
+    assert stamps(frames, skipped=2) == whole[16:], "a resumed epoch goes on with the same draws"
+    assert stamps(frames, parts=4) == whole, "accumulation changes nothing"
+    assert stamps(frames, seed=4) != whole
+    assert len(Augmented(frames, Stamp(), 3)) == len(frames)
+    assert len(pickle.dumps(Augmented(frames, Stamp(), 3))) < 5000
+
+
+def test_loader_processes_give_the_same_augmentation(frames):
+    sampler = BalancedBatches(frames.labels, frames.domains, batch_size=8, numbered=True)
+    dataset = Augmented(frames, Stamp(), 3)
+    loader = DataLoader(dataset, batch_sampler=sampler, num_workers=1, multiprocessing_context="spawn")
+    found = [image[:, 0, 0].tolist() for batch in loader for image in batch["image"]]
+    assert found == [stamp for _, _, stamp in stamps(frames)]
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        (lambda image, label: (image[:8], label), r"made uint8 \[8, 16, 3\] with label 1 of uint8 \[16, 16, 3\]"),
+        (lambda image, label: (image.astype(float), label), r"made float64 \[16, 16, 3\] with label 1"),
+        (lambda image, label: (image, 2), r"made uint8 \[16, 16, 3\] with label 2"),
+    ],
+)
+def test_an_augmentation_that_breaks_its_promise_is_named(frames, made, says):
+    class Odd(Augmentation):
+        def __call__(self, image, label, rng):
+            return made(image, label)
+
+    with pytest.raises(PluginError, match=f"Odd {says}"):
+        Augmented(frames, Odd(), 0)[Draw(1, 0)]
 
 
 def test_augment_stays_in_range_and_varies():

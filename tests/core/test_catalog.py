@@ -12,7 +12,15 @@ from padkit import roles
 from padkit.catalog import BASES, Catalog, Choice, handed_parameters
 from padkit.errors import PluginError
 from padkit.plugins import ROLES, Component, Discovery, Plugin
-from padkit.specs import AlignerSpec, ComponentSpec, DatasetSpec, StudentSpec, TeacherSpec
+from padkit.specs import (
+    AlignerSpec,
+    AugmentationSpec,
+    CommandSpec,
+    ComponentSpec,
+    DatasetSpec,
+    StudentSpec,
+    TeacherSpec,
+)
 
 torch.set_num_threads(1)
 OWNER = Plugin("mine", "mine", "padkit-mine", "1.2")
@@ -57,6 +65,11 @@ def test_a_lazy_nested_address(install):
             DatasetSpec,
             "dataset 'quiet' of padkit-mine is a Linear, which is no padkit.data.reader.DatasetReader.",
         ),
+        (
+            "augmentation",
+            AugmentationSpec,
+            "augmentation 'quiet' of padkit-mine is a Linear, which is no padkit.data.augmentation.Augmentation.",
+        ),
     ],
 )
 def test_a_component_of_the_wrong_class(role, record, text):
@@ -66,8 +79,16 @@ def test_a_component_of_the_wrong_class(role, record, text):
     assert str(caught.value) == text
 
 
-def test_every_role_has_a_base_class():
-    assert BASES.keys() == ROLES.keys()
+def test_every_role_but_a_command_has_a_base_class():
+    assert BASES.keys() == ROLES.keys() - {"command"}
+
+
+def test_a_command_that_is_no_function(install):
+    install("padkit-mine", "lazily", "main = 3")
+    spec = CommandSpec(name="quiet", summary="", factory="lazily:main")
+    with pytest.raises(PluginError) as caught:
+        catalog(spec, "command").factory("command", "quiet")
+    assert str(caught.value) == "command 'quiet' of padkit-mine: lazily:main is not a function."
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -25,13 +26,33 @@ print(json.dumps([status, sorted(sys.modules)]), file=sys.stderr)
 """
 
 
+def searched(path: object) -> str:
+    """Return the module search path: `path` before what this process was given."""
+    return os.pathsep.join(filter(None, [str(path), os.environ.get("PYTHONPATH", "")]))
+
+
 def padkit(*argv: str, path: object = "", **variables: str) -> tuple[int, str, list[str]]:
     """Run the command; return its status, its output and the modules it left loaded."""
-    environment = os.environ | {"PYTHONPATH": str(path)} | variables
+    environment = os.environ | {"PYTHONPATH": searched(path)} | variables
     command = [sys.executable, "-c", WATCHED, *argv]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
     status, modules = json.loads(done.stderr)
     return status, done.stdout, modules
+
+
+def error(*argv: str, path: object = "") -> str:
+    """Run the command; return the one line of its error."""
+    environment = os.environ | {"PYTHONPATH": searched(path)}
+    command = [sys.executable, "-c", WATCHED, *argv]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    line, state = done.stderr.splitlines()
+    assert json.loads(state)[0] == 2
+    return line
+
+
+def joined(text: str) -> str:
+    """Undo the wrapping of a help text."""
+    return re.sub(r"\n {8,}", " ", text)
 
 
 def rows(text: str) -> list[list[str]]:
@@ -57,7 +78,8 @@ def test_plugins_lists_every_component_and_imports_nothing_heavy():
 def test_help_imports_nothing_heavy():
     status, text, modules = padkit("--help")
     assert status == 0
-    assert "plugins" in text
+    assert "list every component" in text
+    assert re.search(r"^ +simulate +make simulated print and replay attacks .*\(padkit\)$", joined(text), re.MULTILINE)
     assert [name for name in HEAVY if name in modules] == []
 
 
@@ -119,12 +141,91 @@ def test_a_summary_stays_in_its_row(install):
     assert ["aligner", "mine", "padkit-mine", "1.2", "ok: two lines"] in rows(text)
 
 
-def test_an_unknown_command_is_refused():
+COMMAND = """
+    from padkit.hookspecs import hookimpl
+    from padkit.specs import CommandSpec
+
+    @hookimpl
+    def padkit_commands():
+        return [CommandSpec(name="{name}", summary="100% of\\n  it", factory="greeting:main")]
+"""
+GREETING = """
+from padkit.errors import DataError
+
+def main(arguments):
+    print("greeting", *arguments)
+    if "fail" in arguments:
+        raise DataError("nobody to greet; bring a friend.")
+    return {"three": 3, "nothing": None}.get(arguments[0], 0)
+"""
+
+
+def commanding(install, name: str = "greet") -> object:
+    site = install("padkit-greet", "greetings", COMMAND.format(name=name))
+    (site / "greeting.py").write_text(GREETING)
+    return site
+
+
+def test_a_plugins_command_is_in_the_help_and_not_imported(install):
+    _, text, modules = padkit("--help", path=commanding(install))
+    assert re.search(r"^ +greet +100% of it \(padkit-greet\)$", text, re.MULTILINE)
+    assert "greeting" not in modules
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["--help"], 0), (["three", "--role", "x"], 3), (["nothing"], 0), (["fail"], 2)]
+)
+def test_a_plugins_command_gets_its_words_and_gives_its_status(install, words, status):
     done = subprocess.run(
-        [sys.executable, "-c", WATCHED, "plugin"], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert "invalid choice: 'plugin'" in done.stderr
-    assert json.loads(done.stderr.splitlines()[-1])[0] == 2
+        [sys.executable, "-c", "import sys; from padkit.cli import main; sys.exit(main())", "greet", *words],
+        capture_output=True, text=True, check=False, timeout=60,
+        env=os.environ | {"PYTHONPATH": searched(commanding(install))},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (status, f"greeting {' '.join(words)}\n")
+    assert done.stderr == ("error: nobody to greet; bring a friend.\n" if status == 2 else "")
+
+
+def test_commands_are_listed_and_clashes_are_problems(install):
+    site = commanding(install)
+    assert ["command", "greet", "padkit-greet", "1.2", "ok: 100% of it"] in rows(padkit("plugins", path=site)[1])
+    install("padkit-rude", "rude", COMMAND.format(name="greet"))
+    _, text, _ = padkit("plugins", "--role", "command", path=site)
+    clashing = [row[4] for row in rows(text) if row[1] == "greet"]
+    assert len(clashing) == 2
+    assert all("padkit-greet:greetings and by padkit-rude:rude" in status for status in clashing)
+    assert "greet" not in padkit("--help", path=site)[1]
+    assert error("greet", path=site).startswith("error: command 'greet' of padkit-greet is not usable: name offered by")
+
+
+def test_a_command_of_padkit_cannot_be_taken(install):
+    site = commanding(install, "plugins")
+    status, text, _ = padkit("plugins", path=site)
+    assert status == 0
+    (row,) = [row for row in rows(text) if row[:2] == ["command", "plugins"]]
+    assert row[4] == "padkit itself has a command of this name; report it to the authors of padkit-greet:greetings"
+
+
+def test_a_broken_plugin_does_not_break_the_help(install):
+    status, text, _ = padkit("--help", path=install("padkit-bad", "bad", "raise RuntimeError('no licence')"))
+    assert (status, "simulate" in text) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("word", "line"),
+    [
+        ("plugin", "error: unknown command 'plugin'. Did you mean 'plugins'? Known: plugins, simulate."),
+        ("simulat", "error: unknown command 'simulat'. Did you mean 'simulate'? Known: plugins, simulate."),
+        ("daa", "error: unknown command 'daa'. 'daa' is an aligner."),
+    ],
+)
+def test_an_unknown_command_is_refused(word, line):
+    assert error(word) == line
+
+
+def test_the_simulation_shows_its_own_help_without_torch():
+    status, text, modules = padkit("simulate", "--help")
+    assert (status, text.startswith("usage: padkit simulate")) == (0, True)
+    assert "torch" not in modules
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX pipe")

@@ -86,6 +86,25 @@ def test_saved_settings_repeat_the_run(dtda: Run, arguments: list[str], tmp_path
     assert (first / "metrics.json").read_text() == (second / "metrics.json").read_text()
 
 
+AUGMENTED = ["--augmentation", "recapture", "--augmentation.share", "0.5"]
+
+
+def test_an_augmentation_changes_the_run_and_is_saved_with_it(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    options = [*arguments, "--aligner", "none", "--max-steps", "2"]
+    for name, more in (("plain", []), ("varied", AUGMENTED), ("again", AUGMENTED)):
+        dtda([*options, *more, "--out", str(tmp_path / name)])
+    plain, varied, again = (steps(tmp_path / name) for name in ("plain", "varied", "again"))
+    assert varied == again
+    assert plain[0]["live"] != varied[0]["live"]
+    settings = yaml.safe_load((tmp_path / "varied" / "settings.yaml").read_text())
+    assert settings["augmentation"]["name"] == "recapture"
+    assert settings["augmentation"]["share"] == 0.5
+    assert settings["augment"] is True
+    assert yaml.safe_load((tmp_path / "plain" / "settings.yaml").read_text())["augmentation"] == "none"
+    counts = [len(read_scores(tmp_path / name / "scores.parquet")) for name in ("plain", "varied")]
+    assert counts == [12, 12]
+
+
 def test_pinned_losses(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """Changes only where the method, the batches, the augmentation or the libraries' random numbers change."""
     dtda([*arguments, "--max-steps", "4", "--out", str(tmp_path / "run")])
@@ -98,7 +117,7 @@ PINNED = [[0.652709, 0.806768], [0.701161, 0.568028], [0.633212, 0.355061], [0.5
 
 def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """A process killed in mid-epoch, as by `kill -9`, goes on from its last checkpoint as if nothing had happened."""
-    options = [*arguments, "--epochs", "6", "--checkpoint-every", "3"]
+    options = [*arguments, *AUGMENTED, "--epochs", "6", "--checkpoint-every", "3"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with subprocess.Popen(command([*options, "--out", str(killed)]), **quiet()) as process:
         log = killed / "log.jsonl"
@@ -171,6 +190,10 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--sources", "[a, c]"], "[Tt]arget 'c'"),
         (["--data.root", "/nowhere"], "/nowhere"),
         (["--aligner", "dax"], "unknown aligner 'dax'. Did you mean 'da"),
+        (["--augmentation", "recaptur"], "unknown augmentation 'recaptur'. Did you mean 'recapture'"),
+        (["--augmentation", "recapture", "--augmentation.share", "2"], "share 2.* must not be negative"),
+        (["--augmentation.share", "0.2"], "unknown setting 'augmentation.share'"),
+        (["--augment", "recapture"], "setting 'augment': expected true or false, got 'recapture'"),
         (["--aligner.epsilom", "1"], "'aligner.epsilom' of aligner 'daa'. Did you mean 'aligner.epsilon'"),
         (["--epochs", "many"], "epochs"),
         (["--out", "/proc/none"], "/proc/none"),

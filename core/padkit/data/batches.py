@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
+from padkit.data.augmentation import Augmentation, draw_generator
 from padkit.data.table import FrameTable
-from padkit.errors import DataError, SettingsError
+from padkit.errors import DataError, PluginError, SettingsError
 
 
 class Sample(TypedDict):
@@ -60,7 +61,49 @@ class Frames(Dataset[Sample]):
         }
 
 
-class BalancedBatches(Sampler[list[int]]):
+class Draw(NamedTuple):
+    """One drawing of a frame for training.
+
+    Attributes:
+        frame: The frame's place in the dataset that is sampled.
+        number: Frames drawn before it since training began, over all processes.
+    """
+
+    frame: int
+    number: int
+
+
+class Augmented(Dataset[Sample]):
+    """Training frames that an augmentation varies, each time they are drawn anew.
+
+    What it makes is a function of the run's seed and the number of the draw: the same after a resumption, under
+    accumulation, and in whichever loader process.
+    """
+
+    def __init__(self, frames: Frames, augmentation: Augmentation, seed: int) -> None:
+        """Vary `frames`; ask for them by `Draw`, as `BalancedBatches(..., numbered=True)` does."""
+        self.frames = frames
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        sample = self.frames[draw.frame]
+        image = sample["image"].permute(1, 2, 0).contiguous().numpy()
+        varied, label = self.augmentation(image, sample["label"], draw_generator(self.seed, draw.number))
+        if varied.shape != image.shape or varied.dtype != np.uint8 or label not in (0, 1):
+            made = f"{varied.dtype} {list(varied.shape)} with label {label}"
+            name = type(self.augmentation).__name__
+            raise PluginError(
+                f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors."
+            )
+        planes = np.array(varied.transpose(2, 0, 1), order="C")
+        return {**sample, "image": torch.from_numpy(planes), "label": int(label)}
+
+
+class BalancedBatches(Sampler[list[int] | list[Draw]]):
     """Batch sampler over (domain, label) cells; a pure function of seed and epoch.
 
     The draws of all epochs form one endless sequence: draw `q` takes cell `q mod C`, and a cell walks through a fresh
@@ -84,6 +127,7 @@ class BalancedBatches(Sampler[list[int]]):
         batch_size: int,
         parts: int = 1,
         seed: int = 0,
+        numbered: bool = False,
     ) -> None:
         """Prepare the cells.
 
@@ -93,6 +137,7 @@ class BalancedBatches(Sampler[list[int]]):
             batch_size: Frames per optimiser step, over all processes and micro-batches.
             parts: Micro-batches that an optimiser step is accumulated from; their union is the batch of `parts=1`.
             seed: Draws the permutations.
+            numbered: Give `Draw`s, for `Augmented` frames, in place of plain indices.
 
         Raises:
             DataError: There are no frames.
@@ -116,6 +161,7 @@ class BalancedBatches(Sampler[list[int]]):
         self.batch_size = batch_size // parts
         self.drop_last = True
         self.seed = seed
+        self.numbered = numbered
         self.epoch = 0
         self.steps = max(len(labels) // batch_size, 1)
 
@@ -126,12 +172,13 @@ class BalancedBatches(Sampler[list[int]]):
     def __len__(self) -> int:
         return self.steps * self.parts
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[int] | list[Draw]]:
         walks = [_Walk(members, self.seed, cell) for cell, members in enumerate(self._members)]
         first = self.epoch * self.steps * self._whole
         for start in range(first, first + self.steps * self._whole, self.batch_size):
             draws = range(start, start + self.batch_size)
-            yield [walks[draw % len(walks)][draw // len(walks)] for draw in draws]
+            indices = [walks[draw % len(walks)][draw // len(walks)] for draw in draws]
+            yield list(map(Draw, indices, draws)) if self.numbered else indices
 
 
 class _Walk:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +19,7 @@ from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
 from padkit.files import write_json
+from padkit.processes import cores, counting_bar, worker_pool
 
 ROWS_IN_MEMORY = 256
 WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
@@ -87,7 +82,7 @@ def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None
     """
     shards = {job.number: shard for job in jobs if (shard := _finished(job)) is not None}
     pending = [job for job in jobs if job.number not in shards]
-    with _bar(sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
+    with counting_bar("preparing", sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
         advance(sum(len(job.records) for job in jobs if job.number in shards))
         for job, shard in _written(reader, pending, workers):
             shards[job.number] = shard
@@ -106,11 +101,6 @@ def _written(reader: DatasetReader, jobs: Sequence[Job], workers: int | None) ->
     yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
 
 
-def cores() -> int:
-    """Return the number of CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _finished(job: Job) -> Shard | None:
     try:
         shard = Shard(**json.loads(job.receipt.read_text(encoding="utf-8")))
@@ -127,10 +117,7 @@ def _serial(reader: DatasetReader, jobs: Iterable[Job]) -> Iterator[tuple[Job, S
 
 
 def _parallel(reader: DatasetReader, jobs: Sequence[Job], workers: int) -> Iterator[tuple[Job, Shard]]:
-    # Never fork: the parent may hold a GPU context and running threads.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(reader,))
+    pool = worker_pool(workers, _receive, reader)
     try:
         futures: dict[Future[Shard], Job] = {pool.submit(_work, job): job for job in jobs}
         for future in as_completed(futures):
@@ -147,25 +134,14 @@ def _parallel(reader: DatasetReader, jobs: Sequence[Job], workers: int) -> Itera
 _reader: DatasetReader | None = None
 
 
-def _start_worker(reader: DatasetReader) -> None:
+def _receive(reader: DatasetReader) -> None:
     global _reader  # noqa: PLW0603 -- the one place a pool's initializer can leave what its tasks share
     _reader = reader
-    # The parent alone answers Ctrl-C: it cancels what waits and keeps what is finished.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _die_with(sentinel: int) -> None:
-    # A pool's processes outlive a killed parent, waiting for work that never comes.
-    connection.wait([sentinel])
-    os._exit(1)
 
 
 def _work(job: Job) -> Shard:
     if _reader is None:
-        raise RuntimeError("the worker was not started by _start_worker")
+        raise RuntimeError("the worker was not started by _receive")
     return write(_reader, job)
 
 
@@ -250,31 +226,3 @@ def _row(record: Presentation, number: int, image: bytes) -> dict[str, Any]:
         "frame": number,
         "source": record.path,
     }
-
-
-@contextlib.contextmanager
-def _bar(total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    if not shown:
-        yield lambda _count: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("preparing", total=total)
-        yield lambda count: bar.update(task, advance=count)

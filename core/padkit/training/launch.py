@@ -8,8 +8,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DataLoaderConfiguration, LoggerType
 
-from padkit.data.shards import cores
 from padkit.errors import SettingsError, closest
+from padkit.processes import cores
 
 
 def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", threads: int | None = None) -> Accelerator:

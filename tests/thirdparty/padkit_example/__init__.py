@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from padkit.hookspecs import hookimpl
-from padkit.specs import AlignerSpec, DatasetSpec, TeacherSpec
+from padkit.specs import AlignerSpec, AugmentationSpec, DatasetSpec, TeacherSpec
 
 
 @hookimpl
@@ -25,3 +25,10 @@ def padkit_datasets() -> list[DatasetSpec]:
     """Offer `stripes`."""
     summary = "Three domains of rendered stripes (no real data)."
     return [DatasetSpec(name="stripes", summary=summary, factory="padkit_example.stripes:Stripes")]
+
+
+@hookimpl
+def padkit_augmentations() -> list[AugmentationSpec]:
+    """Offer `dusk`."""
+    summary = "Darkens training images by a random factor."
+    return [AugmentationSpec(name="dusk", summary=summary, factory="padkit_example.dusk:Dusk")]

@@ -9,6 +9,7 @@ from collections import Counter
 import numpy as np
 import torch
 from padkit_example.bank import ConvolutionBank
+from padkit_example.dusk import Dusk
 from padkit_example.moments import MomentMatching
 from padkit_example.stripes import Stripes
 
@@ -53,6 +54,14 @@ def test_stripes_are_balanced_and_deterministic() -> None:
     assert np.array_equal(frame, next(Stripes().frames(records[0])))
 
 
-def test_the_dataset_imports_no_torch() -> None:
-    code = "import sys, padkit_example, padkit_example.stripes; sys.exit('torch' in sys.modules)"
+def test_dusk_darkens_and_keeps_the_label() -> None:
+    image = np.full((8, 8, 3), 200, np.uint8)
+    darker, label = Dusk(darkest=0.25)(image, 1, np.random.default_rng(0))
+    assert (darker.dtype, darker.shape, label) == (np.uint8, image.shape, 1)
+    assert 50 <= darker.max() < 200
+    assert np.array_equal(Dusk(darkest=1.0)(image, 0, np.random.default_rng(0))[0], image)
+
+
+def test_dataset_and_augmentation_import_no_torch() -> None:
+    code = "import sys, padkit_example, padkit_example.stripes, padkit_example.dusk; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
