@@ -2,9 +2,9 @@
 
     python benchmarks/difficulty.py [--size small] [--image_size 128] [--seed 0]
 
-A world that mean colour, sharpness or the JPEG grid solve would reward a detector for the wrong thing. Printed: AUC (%) by
-presentation on each target, test split, of a logistic regression on all statistics and on each group of them, trained on
-the train splits of the other domains.
+A world that mean colour, sharpness or the JPEG grid solve would reward a detector for the wrong thing. Printed: AUC (%)
+by presentation on each target, test split, of a logistic regression on all statistics and on each group of them,
+trained on the train splits of the other domains.
 """
 
 from __future__ import annotations

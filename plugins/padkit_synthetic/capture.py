@@ -92,7 +92,7 @@ def vignetted(image: Floats, loss: float) -> Floats:
 
 def flared(image: Floats, share: float) -> Floats:
     """Return the irradiance with a veil of scattered light, `share` of each channel's mean, that lifts the darks."""
-    return image + share * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True)
+    return floats(image + share * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True))
 
 
 def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:

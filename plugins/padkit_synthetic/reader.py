@@ -64,7 +64,8 @@ class SyntheticReader(DatasetReader):
     A presentation's id and the settings determine its frames, whatever was rendered before and in whichever process.
 
     Args:
-        size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`, `large` (over 100,000 frames).
+        size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`, `large` (over 100,000
+            frames).
         image_size: Side of the frames in pixels, a multiple of 16 from 64 to 256.
         seed: Another seed is another population captured anew.
     """
