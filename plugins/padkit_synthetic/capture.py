@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from padkit_synthetic.imaging import Bytes, Floats, between, blurred, floats, luminance, mixed, saturation_matrix
+from padkit_synthetic.imaging import Bytes, Floats, between, blurred, floats, log_between, luminance, mixed, saturation_matrix
 
 Range = tuple[float, float]
 APERTURE = 12**-0.5
@@ -48,7 +48,7 @@ class Camera:
     vignetting: float = 0.15
     flare: Range = (0.0, 0.12)
     exposure: Range = (0.13, 0.28)
-    full_well: Range = (1500.0, 6000.0)
+    full_well: Range = (300.0, 6000.0)
     read_noise: float = 4.0
     balance_error: float = 0.04
     crosstalk: float = 0.06
@@ -193,7 +193,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     image = exposed(image, between(rng, camera.exposure), rng)
     leak = camera.crosstalk
     image = mixed(image, np.full((3, 3), leak / 2, np.float32) + (1 - 1.5 * leak) * np.eye(3, dtype=np.float32))
-    mosaic = sensed(mosaicked(image), between(rng, camera.full_well), camera.read_noise, rng)
+    mosaic = sensed(mosaicked(image), log_between(rng, camera.full_well), camera.read_noise, rng)
     image = balanced(demosaicked(mosaic), camera.balance_error, rng)
     image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * leak)))
     developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast))
