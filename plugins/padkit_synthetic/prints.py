@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 
+from padkit_synthetic.canvas import doubled
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import (
     Bytes,
     Floats,
     between,
+    bump,
+    fine_noise,
     floats,
     linear_from_srgb,
     log_between,
@@ -145,11 +149,18 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
         mean = shown.take(index)
         if printer.screen == "am":
             threshold = _lattice(view, cells, angle)
-            dots = (table[(shown * 255).astype(np.uint8)].take(index) - threshold) * 4 + 0.5
+            dots = table[(shown * 255).astype(np.uint8)].take(index)
         else:
-            dots = (mean - _tiled(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), view, cells)) * 4 + 0.5
-        mean += contrast * (np.clip(dots, 0, 1) - mean)
-        result[:, channel] = printer.paper[channel] - (printer.paper[channel] - dark) * mean
+            dots, threshold = mean.copy(), _tiled(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), view, cells)
+        dots -= threshold
+        dots *= 4
+        dots += 0.5
+        np.clip(dots, 0, 1, out=dots)
+        dots -= mean
+        dots *= contrast
+        mean += dots
+        mean *= dark - printer.paper[channel]
+        np.add(mean, printer.paper[channel], out=result[:, channel])
     return result
 
 
@@ -163,10 +174,18 @@ def _lattice(view: View, cells: float, degrees: float) -> Floats:
     """Return a halftone threshold in [0, 1] per sample: the sum of two waves at right angles."""
     across = 2 * math.pi * cells * math.cos(math.radians(degrees))
     down = 2 * math.pi * cells * math.sin(math.radians(degrees))
-    waves = np.cos(across * view.u + down * view.v) + np.cos(across * view.v - down * view.u)
-    return floats(0.5 + 0.25 * waves)
+    phase = across * view.u
+    phase += down * view.v
+    waves = np.cos(phase, out=phase)
+    phase = across * view.v
+    phase -= down * view.u
+    waves += np.cos(phase, out=phase)
+    waves *= 0.25
+    waves += 0.5
+    return floats(waves)
 
 
+@cache
 def _spread_of_lattice() -> Floats:
     """Return, for coverage 0..1 in 256 steps, the threshold that leaves that share of a lattice cell covered."""
     axis = np.cos(np.linspace(0, np.pi, 64, dtype=np.float32))
@@ -181,24 +200,35 @@ def _tiled(tile: Floats, view: View, count: float) -> Floats:
 
 
 def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: np.random.Generator) -> Floats:
-    """Return the radiance of lit paper: its fibres, the lamp on its curve, its gloss."""
+    """Return the radiance of lit paper, in place of its reflectance: fibres, the lamp on its curve, gloss."""
     fine = reflectance.shape[-1]
-    fibre = _tiled(rng.standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32), view, 0.45 * fine)
-    lamp = view.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine))
-    shade = lamp[:, None] * light.key[None, :, None, None] + light.ambient[None, :, None, None]
-    shade *= 1 + printer.fibre * fibre[:, None]
-    return reflectance * shade + _gloss(light, view, between(rng, printer.gloss), fine, rng)
+    fibre = _tiled(fine_noise(rng, (NOISE_SIDE, NOISE_SIDE)), view, 0.45 * fine)
+    fibre *= printer.fibre
+    fibre += 1
+    # Lamp and gloss vary slowly: half the resolution does.
+    coarse = view.coarser()
+    lamp = coarse.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine // 2))
+    gloss = _gloss(coarse, light, between(rng, printer.gloss), fine // 2, rng)
+    lamp, gloss = (np.broadcast_to(doubled(plane), fibre.shape) for plane in (lamp, gloss))
+    for frame in range(reflectance.shape[0]):
+        for channel in range(3):
+            shade = lamp[frame] * light.key[channel]
+            shade += light.ambient[channel]
+            shade *= fibre[frame]
+            plane = reflectance[frame, channel]
+            plane *= shade
+            plane += gloss[frame] * light.key[channel]
+    return reflectance
 
 
-def _gloss(light: Light, view: View, strength: float, size: int, rng: np.random.Generator) -> Floats:
-    """Return the broad highlight [T, 3, S, S] of slightly glossy paper."""
+def _gloss(view: View, light: Light, strength: float, size: int, rng: np.random.Generator) -> Floats:
+    """Return the broad highlight [T, S, S] of slightly glossy paper, for a lamp of strength 1."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     right, down, _ = light.direction
     place_x, place_y = 0.8 * right + between(rng, (-0.5, 0.5)), 0.8 * down + between(rng, (-0.5, 0.5))
     off_x = axis[None, None, :] + 3 * view.slope_x - place_x
     off_y = axis[None, :, None] + 3 * view.slope_y - place_y
-    spot = np.exp(-1.5 * (np.square(off_x) + np.square(off_y)))
-    return np.asarray(strength * spot[:, None] * light.key[None, :, None, None], np.float32)
+    return floats(strength * bump(1.5 * (np.square(off_x) + np.square(off_y))))
 
 
 def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float) -> Floats:
@@ -209,7 +239,7 @@ def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float
 
 def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
     """Return the paper with its eyes cut out and the attacker's eyes behind, shaded by the hole's rim."""
-    fine, result = paper.shape[-1], paper.copy()
+    fine, result = paper.shape[-1], paper
     apart = float(np.linalg.norm(wearer.printed_eyes[1] - wearer.printed_eyes[0]))
     for eye in range(2):
         across = (view.u - wearer.printed_eyes[eye, 0]) / apart

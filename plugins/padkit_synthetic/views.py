@@ -30,13 +30,20 @@ class View:
         """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside is the nearest edge."""
         column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
         row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
-        return row * np.int32(count) + column
+        return (row * np.int32(count) + column).astype(np.intp)
 
     def facing(self, direction: tuple[float, float, float]) -> Floats:
         """Return the cosine [T, S, S] between the surface's normal and `direction`, at least 0.05."""
         right, down, out = direction
         length = np.sqrt(1 + self.slope_x * self.slope_x + self.slope_y * self.slope_y)
         return floats(np.clip((out - self.slope_x * right - self.slope_y * down) / length, 0.05, 1))
+
+    def coarser(self) -> View:
+        """Return every other sample of the view."""
+        bend_x, bend_y = (
+            slope[:, ::2, ::2] if slope.shape[-2] > 1 else slope[..., ::2] for slope in (self.slope_x, self.slope_y)
+        )
+        return View(self.u[:, ::2, ::2], self.v[:, ::2, ::2], bend_x, bend_y)
 
 
 def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: float = 0.0, along: float = 0.0) -> View:
@@ -62,20 +69,29 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
     turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
     shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
     nearness = zoom * (1 + track(0.03, 0.004)) / (1 + tilt_x * x + tilt_y * y)
-    u = (x * np.cos(turn) + y * np.sin(turn)) * nearness + shift_x
-    v = (y * np.cos(turn) - x * np.sin(turn)) * nearness + shift_y
+    u = x * np.cos(turn) + y * np.sin(turn)
+    v = y * np.cos(turn) - x * np.sin(turn)
+    for place, shift in ((u, shift_x), (v, shift_y)):
+        place *= nearness
+        place += shift
     flat = np.zeros((1, 1, 1), np.float32)
     if not bend:
-        return View(floats(0.5 + 0.5 * u), floats(0.5 + 0.5 * v), flat, flat)
+        for place in (u, v):
+            place *= 0.5
+            place += 0.5
+        return View(u, v, flat, flat)
     curve, middle = between(rng, (-bend, bend)), between(rng, (-0.6, 0.6))
     across, down = float(np.cos(along)), float(np.sin(along))
     place = across * u + down * v - middle
-    moved = curve * (np.square(place) - 0.3)
+    moved = (0.5 * curve) * (np.square(place) - 0.3)
+    for track_of, share in ((u, across), (v, down)):
+        track_of *= 0.5
+        track_of += 0.5 + share * moved
     # A curve that moves the picture by c q^2 rises about 2 c q: the camera sees bending foreshortened.
     slope = 2 * curve * place
     return View(
-        floats(0.5 + 0.5 * (u + across * moved)),
-        floats(0.5 + 0.5 * (v + down * moved)),
+        floats(u),
+        floats(v),
         floats(across * slope),
         floats(down * slope),
     )
