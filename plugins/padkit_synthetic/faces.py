@@ -48,10 +48,8 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     face, age = person.shape, person.age
     x, y, side = field.x, field.y, field.side
     height = face.depth * np.sqrt(np.clip(1 - field.skull, 0, 1))
-    ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
-    ramp = ramp * bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
-    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
-    height += face.nose_height * (0.25 * bump(np.square((y - face.eye_y) * 5)) + ramp) * bump(np.square(x / width))
+    window = field.where(side=(0.0, 1.9 * face.nose_width), y=(face.eye_y - 0.4, face.nose_y + 0.13))
+    height[window] += _nose(person, x[window], y[window])
     smile = motion.smile
     gap, apple = face.brow_gap, face.nose_y - 0.09
     # At (side, y), with half sizes, and how high: a negative rise is a hollow.
@@ -76,6 +74,16 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
         broad += rise * bump(across * across + down * down)
     return floats(height + doubled(broad))
+
+
+def _nose(person: Identity, x: Floats, y: Floats) -> Floats:
+    """Return the height of the nose over the face."""
+    face = person.shape
+    ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
+    ramp *= bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
+    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
+    root = 0.25 * bump(np.square((y - face.eye_y) * 5))
+    return floats(face.nose_height * (root + ramp) * bump(np.square(x / width)))
 
 
 def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
@@ -105,8 +113,13 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     """
     height = layers.height
     slope_y, slope_x = np.gradient(height, pixel, axis=(-2, -1))
-    slope_x, slope_y = np.clip(slope_x, -1.8, 1.8), np.clip(slope_y, -1.8, 1.8)
-    scale = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+    for slope in (slope_x, slope_y):
+        np.clip(slope, -1.8, 1.8, out=slope)
+    scale = slope_x * slope_x
+    scale += slope_y * slope_y
+    scale += 1
+    np.sqrt(scale, out=scale)
+    np.reciprocal(scale, out=scale)
     right, down, out = light.direction
     facing = (out - slope_x * right - slope_y * down) * scale
     small = halved(height)
@@ -120,11 +133,14 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     shine *= layers.gloss
     result = np.empty_like(layers.albedo)
     for channel, wrap in enumerate((0.34, 0.20, 0.14)):
-        lamp = np.clip((facing + wrap) * (1 / (1 + wrap)), 0, 1) * shadow
-        result[:, channel] = layers.albedo[:, channel] * (
-            lamp * float(light.key[channel]) + ambient * float(light.ambient[channel])
-        )
-        result[:, channel] += shine * float(light.key[channel])
+        lamp = facing + wrap
+        lamp *= 1 / (1 + wrap)
+        np.clip(lamp, 0, 1, out=lamp)
+        lamp *= shadow
+        lamp *= float(light.key[channel])
+        lamp += ambient * float(light.ambient[channel])
+        lamp *= layers.albedo[:, channel]
+        np.add(lamp, shine * float(light.key[channel]), out=result[:, channel])
     return result
 
 
@@ -171,4 +187,7 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
         paint_glasses(layers, person, field)
     paint_hair(layers, person, field, fall)
     radiance = _shaded(layers, light, field.pixel)
-    return floats(background[None] + (radiance - background[None]) * layers.cover[:, None])
+    radiance -= background[None]
+    radiance *= layers.cover[:, None]
+    radiance += background[None]
+    return radiance
