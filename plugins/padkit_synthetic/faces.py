@@ -94,16 +94,19 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
         return np.ones_like(height)
     hidden = np.zeros_like(height)
     reach = 2 + int(0.42 / pixel)
-    padded = np.pad(height, ((0, 0), (reach, reach), (reach, reach)), constant_values=-1.0)
-    side = height.shape[-1]
+    frames, tall, wide = height.shape
+    padded = np.full((frames, tall + 2 * reach, wide + 2 * reach), -1.0, np.float32)
+    padded[:, reach : reach + tall, reach : reach + wide] = height
     edge = 1 / (0.30 + 1.2 * light.softness)
     for distance in (0.05, 0.10, 0.17, 0.27, 0.40):
         left = reach + round(distance * right / flat / pixel)
         top = reach + round(distance * down / flat / pixel)
-        ahead = padded[:, top : top + side, left : left + side]
-        steep = (ahead - height) * (1 / distance) - out / flat
-        np.maximum(hidden, steep * edge, out=hidden)
-    return 1 - 0.8 * blurred(np.clip(hidden, 0, 1), (0.012 + 0.16 * light.softness) / pixel)
+        steep = padded[:, top : top + tall, left : left + wide] - height
+        steep *= edge / distance
+        steep -= edge * out / flat
+        np.maximum(hidden, steep, out=hidden)
+    np.minimum(hidden, 1, out=hidden)
+    return 1 - 0.8 * blurred(hidden, (0.012 + 0.16 * light.softness) / pixel)
 
 
 def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
@@ -121,15 +124,25 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     np.sqrt(scale, out=scale)
     np.reciprocal(scale, out=scale)
     right, down, out = light.direction
-    facing = (out - slope_x * right - slope_y * down) * scale
+    facing = slope_x * -right
+    facing -= slope_y * down
+    facing += out
+    facing *= scale
     small = halved(height)
     shadow = doubled(_shadow(small, light, 2 * pixel))
     hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / pixel)), 0.5, 1.1))
     ambient = (0.80 + 0.20 * slope_y * scale) * hollow
     half = np.array([right, down, out + 1], np.float32)
     half /= np.linalg.norm(half)
-    angle = np.clip((half[2] - slope_x * half[0] - slope_y * half[1]) * scale, 0, 1)
-    shine = np.exp(22 * (angle - 1)) * shadow
+    angle = slope_x * -half[0]
+    angle -= slope_y * half[1]
+    angle += half[2]
+    angle *= scale
+    np.clip(angle, 0, 1, out=angle)
+    angle -= 1
+    angle *= 22
+    shine = np.exp(angle, out=angle)
+    shine *= shadow
     shine *= layers.gloss
     result = np.empty_like(layers.albedo)
     for channel, wrap in enumerate((0.34, 0.20, 0.14)):
@@ -186,8 +199,13 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     if person.glasses:
         paint_glasses(layers, person, field)
     paint_hair(layers, person, field, fall)
-    radiance = _shaded(layers, light, field.pixel)
-    radiance -= background[None]
-    radiance *= layers.cover[:, None]
-    radiance += background[None]
-    return radiance
+    result = np.empty_like(layers.albedo)
+    result[:] = background
+    # Above the person there is nothing to light; an even number of rows can be halved.
+    rows = np.flatnonzero(layers.cover.any((0, 2)))
+    window = slice(max(0, (int(rows[0]) - 2) // 2 * 2) if rows.size else 0, None)
+    radiance = _shaded(layers.part((slice(None), window, slice(None))), light, field.pixel)
+    radiance -= background[:, window]
+    radiance *= layers.cover[:, None, window]
+    result[:, :, window] += radiance
+    return result

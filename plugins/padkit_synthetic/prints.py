@@ -139,28 +139,32 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
     strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
     cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)
-    pitch, index = log_between(rng, printer.pitch), view.cells(raster)
+    pitch = log_between(rng, printer.pitch)
     cells = pitch * view.u.shape[-1] / FINER / _width_seen(view)
     contrast = resolved(pitch / FINER, 30.0) if printer.screen == "am" else min(1.0, 0.6 * FINER / pitch)
-    table, dark = _spread_of_lattice(), between(rng, printer.ink)
+    dark = between(rng, printer.ink)
+    if printer.screen == "am":
+        needed = _spread_of_lattice()[(cover * 255).astype(np.uint8)]
+        sheets = [np.empty((0, 0), np.float32)] * 3
+    else:
+        needed, sheets = cover, [rng.random((NOISE_SIDE, NOISE_SIDE), np.float32) for _ in SCREEN_ANGLES]
     result = np.empty((view.u.shape[0], 3, *view.u.shape[1:]), np.float32)
-    for channel, angle in enumerate(SCREEN_ANGLES):
-        shown = cover[channel]
-        mean = shown.take(index)
-        if printer.screen == "am":
-            threshold = _lattice(view, cells, angle)
-            dots = table[(shown * 255).astype(np.uint8)].take(index)
-        else:
-            dots, threshold = mean.copy(), _tiled(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), view, cells)
-        dots -= threshold
-        dots *= 4
-        dots += 0.5
-        np.clip(dots, 0, 1, out=dots)
-        dots -= mean
-        dots *= contrast
-        mean += dots
-        mean *= dark - printer.paper[channel]
-        np.add(mean, printer.paper[channel], out=result[:, channel])
+    for frame in range(result.shape[0]):
+        seen = view.frame(frame)
+        index = seen.cells(raster)
+        for channel, angle in enumerate(SCREEN_ANGLES):
+            threshold = _lattice(seen, cells, angle) if printer.screen == "am" else _tiled(sheets[channel], seen, cells)
+            mean = cover[channel].take(index)
+            dots = needed[channel].take(index) if printer.screen == "am" else mean.copy()
+            dots -= threshold
+            dots *= 4
+            dots += 0.5
+            np.clip(dots, 0, 1, out=dots)
+            dots -= mean
+            dots *= contrast
+            mean += dots
+            mean *= dark - printer.paper[channel]
+            np.add(mean[0], printer.paper[channel], out=result[frame, channel])
     return result
 
 
@@ -242,8 +246,17 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
     fine, result = paper.shape[-1], paper
     apart = float(np.linalg.norm(wearer.printed_eyes[1] - wearer.printed_eyes[0]))
     for eye in range(2):
-        across = (view.u - wearer.printed_eyes[eye, 0]) / apart
-        down = (view.v - wearer.printed_eyes[eye, 1]) / apart
+        place_x, place_y = wearer.printed_eyes[eye]
+        # Every fourth sample tells where the hole is, if the window is opened by four on each side.
+        far = np.maximum(np.abs(view.u[:, ::4, ::4] - place_x), np.abs(view.v[:, ::4, ::4] - place_y))
+        near = far < 1.15 * HOLE[0] * apart
+        rows, columns = np.flatnonzero(near.any((0, 2))), np.flatnonzero(near.any((0, 1)))
+        if not rows.size:
+            continue
+        down_part = slice(max(0, 4 * int(rows[0]) - 4), 4 * int(rows[-1]) + 5)
+        across_part = slice(max(0, 4 * int(columns[0]) - 4), 4 * int(columns[-1]) + 5)
+        across = (view.u[:, down_part, across_part] - place_x) / apart
+        down = (view.v[:, down_part, across_part] - place_y) / apart
         hole = _ellipse(across, down, *HOLE, 0.12)
         rim = _ellipse(across, down - 0.05, HOLE[0] * 0.85, HOLE[1] * 0.8, 0.45)
         column = wearer.eyes[:, eye, 0, None, None] + across * (apart / zoom)
@@ -251,9 +264,10 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
         index = np.clip((row * fine).astype(np.int32), 0, fine - 1) * np.int32(fine)
         index += np.clip((column * fine).astype(np.int32), 0, fine - 1)
         for frame in range(paper.shape[0]):
-            behind = wearer.radiance[frame].reshape(3, -1)[:, index[frame].ravel()].reshape(paper.shape[1:])
-            behind = behind * (0.35 + 0.6 * rim[frame])
-            result[frame] += (behind - result[frame]) * hole[frame]
+            behind = wearer.radiance[frame].reshape(3, -1).take(index[frame].ravel(), axis=1)
+            behind = behind.reshape(3, *hole.shape[1:]) * (0.35 + 0.6 * rim[frame])
+            part = result[frame, :, down_part, across_part]
+            part += (behind - part) * hole[frame]
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,6 +39,12 @@ class View:
         length = np.sqrt(1 + self.slope_x * self.slope_x + self.slope_y * self.slope_y)
         return floats(np.clip((out - self.slope_x * right - self.slope_y * down) / length, 0.05, 1))
 
+    def frame(self, number: int) -> View:
+        """Return the view in one frame, T = 1."""
+        part = slice(number, number + 1)
+        bend_x, bend_y = (slope[part] if len(slope) > 1 else slope for slope in (self.slope_x, self.slope_y))
+        return View(self.u[part], self.v[part], bend_x, bend_y)
+
     def coarser(self) -> View:
         """Return every other sample of the view."""
         bend_x, bend_y = (
@@ -68,33 +75,33 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
 
     turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
     shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
-    nearness = zoom * (1 + track(0.03, 0.004)) / (1 + tilt_x * x + tilt_y * y)
-    u = x * np.cos(turn) + y * np.sin(turn)
-    v = y * np.cos(turn) - x * np.sin(turn)
+    nearness = tilt_y * y + (1 + tilt_x * x)
+    np.divide(zoom * (1 + track(0.03, 0.004)), nearness, out=nearness)
+    cosine, sine = 0.5 * np.cos(turn), 0.5 * np.sin(turn)
+    u, v = x * cosine + y * sine, y * cosine - x * sine
     for place, shift in ((u, shift_x), (v, shift_y)):
         place *= nearness
-        place += shift
+        place += 0.5 + 0.5 * shift
     flat = np.zeros((1, 1, 1), np.float32)
     if not bend:
-        for place in (u, v):
-            place *= 0.5
-            place += 0.5
         return View(u, v, flat, flat)
     curve, middle = between(rng, (-bend, bend)), between(rng, (-0.6, 0.6))
-    across, down = float(np.cos(along)), float(np.sin(along))
-    place = across * u + down * v - middle
-    moved = (0.5 * curve) * (np.square(place) - 0.3)
-    for track_of, share in ((u, across), (v, down)):
-        track_of *= 0.5
-        track_of += 0.5 + share * moved
+    across, down = math.cos(along), math.sin(along)
+    bent = (2 * across) * u
+    if down:
+        bent += (2 * down) * v
+    bent -= across + down + middle
+    moved = np.square(bent, out=nearness)
+    moved -= 0.3
+    moved *= 0.5 * curve
     # A curve that moves the picture by c q^2 rises about 2 c q: the camera sees bending foreshortened.
-    slope = 2 * curve * place
-    return View(
-        floats(u),
-        floats(v),
-        floats(across * slope),
-        floats(down * slope),
-    )
+    bent *= 2 * curve
+    if not down:
+        u += moved
+        return View(u, v, bent, flat)
+    u += across * moved
+    v += down * moved
+    return View(u, v, across * bent, down * bent)
 
 
 def resolved(cycles: float, degrees: float = 0.0) -> float:
