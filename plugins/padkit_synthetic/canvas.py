@@ -166,8 +166,8 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
         depth = _depth(face, x, y)
         if number:
             depth += _ridge(face, x, y)
-        x = coarse_x * (1 / side_cosine) - depth * (side_sine / side_cosine)
-        y = coarse_y * (1 / up_cosine) - depth * (up_sine / up_cosine)
+        x = floats(coarse_x * (1 / side_cosine) - depth * (side_sine / side_cosine))
+        y = floats(coarse_y * (1 / up_cosine) - depth * (up_sine / up_cosine))
     depth = doubled(depth)
     x = floats(turned_x * (1 / side_cosine) - depth * (side_sine / side_cosine))
     y = floats(turned_y * (1 / up_cosine) - depth * (up_sine / up_cosine))

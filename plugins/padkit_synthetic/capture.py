@@ -10,7 +10,17 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
-from padkit_synthetic.imaging import Bytes, Floats, between, blurred, fine_noise, floats, luminance, mixed, saturation_matrix
+from padkit_synthetic.imaging import (
+    Bytes,
+    Floats,
+    between,
+    blurred,
+    fine_noise,
+    floats,
+    luminance,
+    mixed,
+    saturation_matrix,
+)
 
 Range = tuple[float, float]
 APERTURE = 12**-0.5

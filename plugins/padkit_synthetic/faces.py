@@ -109,13 +109,17 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
     return 1 - 0.8 * blurred(hidden, (0.012 + 0.16 * light.softness) / pixel)
 
 
+def _slope(height: Floats, pixel: float, axis: int) -> Floats:
+    return floats(np.gradient(height, pixel, axis=axis))
+
+
 def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     """Return the radiance [T, 3, H, W].
 
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
     height = layers.height
-    slope_y, slope_x = np.gradient(height, pixel, axis=(-2, -1))
+    slope_x, slope_y = _slope(height, pixel, -1), _slope(height, pixel, -2)
     for slope in (slope_x, slope_y):
         np.clip(slope, -1.8, 1.8, out=slope)
     scale = slope_x * slope_x

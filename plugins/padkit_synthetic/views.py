@@ -78,10 +78,11 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
     nearness = tilt_y * y + (1 + tilt_x * x)
     np.divide(zoom * (1 + track(0.03, 0.004)), nearness, out=nearness)
     cosine, sine = 0.5 * np.cos(turn), 0.5 * np.sin(turn)
-    u, v = x * cosine + y * sine, y * cosine - x * sine
-    for place, shift in ((u, shift_x), (v, shift_y)):
-        place *= nearness
-        place += 0.5 + 0.5 * shift
+    u, v = floats(x * cosine + y * sine), floats(y * cosine - x * sine)
+    u *= nearness
+    u += 0.5 + 0.5 * shift_x
+    v *= nearness
+    v += 0.5 + 0.5 * shift_y
     flat = np.zeros((1, 1, 1), np.float32)
     if not bend:
         return View(u, v, flat, flat)
@@ -101,7 +102,7 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
         return View(u, v, bent, flat)
     u += across * moved
     v += down * moved
-    return View(u, v, across * bent, down * bent)
+    return View(u, v, floats(across * bent), floats(down * bent))
 
 
 def resolved(cycles: float, degrees: float = 0.0) -> float:
