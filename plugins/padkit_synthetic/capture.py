@@ -141,8 +141,8 @@ def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.G
     noisy *= 1 / full_well
     noisy += (read_noise / full_well) ** 2
     np.sqrt(noisy, out=noisy)
-    for frame in noisy:
-        frame *= fine_noise(rng, frame.shape)
+    for number in range(noisy.shape[0]):
+        noisy[number] *= fine_noise(rng, noisy.shape[1:])
     noisy += mosaic
     np.clip(noisy, 0, 1, out=noisy)
     noisy *= 1023
@@ -205,7 +205,7 @@ def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes
         picture = picture.resize((size, size), Image.Resampling.BICUBIC)
     if sharpening > 0.02:
         frame = np.asarray(picture)
-        soft = np.asarray(picture.reduce(2).resize((size, size)))
+        soft = np.asarray(picture.reduce(2).resize((size, size), Image.Resampling.BILINEAR))
         sharp = np.subtract(frame, soft, dtype=np.int16)
         sharp *= np.int16(round(64 * sharpening))
         sharp >>= 6
@@ -214,7 +214,7 @@ def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes
         picture = Image.fromarray(sharp.astype(np.uint8))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(buffer, formats=("JPEG",)))
 
 
 def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:

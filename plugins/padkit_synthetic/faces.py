@@ -72,7 +72,10 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     broad = np.zeros_like(y)
     for at_x, at_y, wide, tall, rise in spots:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
-        broad += rise * bump(across * across + down * down)
+        across *= across
+        down *= down
+        across += down
+        broad += rise * bump(across)
     return floats(height + doubled(broad))
 
 

@@ -163,7 +163,7 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     top = -0.35 * gap - face.lip_upper * (0.25 * root + 0.75 * arc) * cupid * (1 - 0.25 * smile)
     bottom = gap + face.lip_lower * root * (0.35 + 0.65 * root) * (1 - 0.2 * smile)
     lips = field.inside(np.minimum(middle - top, bottom - middle), 0.010) * (arc > 0)
-    tone = floats(np.where(middle < 0.5 * gap, 0.82, 1.0))
+    tone = 1 - 0.18 * floats(middle < 0.5 * gap)
     layers.paint(person.lips[None, :, None, None] * tone[:, None], 0.92 * lips)
     layers.gloss += 0.03 * lips
     upper_roll = bump(np.square((middle - 0.5 * top) * (1 / (0.4 * face.lip_upper + 0.01)))) * root

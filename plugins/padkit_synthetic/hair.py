@@ -56,7 +56,7 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
     fallen = np.clip(field.y + crown, 0, 3)
     across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
     if hair.parted:
-        across += (0.30 * np.sign(hair.part)) * field.y * smoothstep(field.y, 0.1, -0.3)
+        across += float(0.30 * np.sign(hair.part)) * field.y * smoothstep(field.y, 0.1, -0.3)
     across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
     straight = looked_up(tiles.strands, across * 0.62 + 0.5, field.y * 0.25 + 0.2 * field.side + 0.5)
     if hair.top < 0.05 and hair.end < 0.2:
@@ -73,7 +73,7 @@ def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> 
     face, hair = person.shape, person.hair
     radius = np.sqrt(field.skull)
     high = smoothstep(field.y, 0.0, -0.75 * face.head_height)
-    swept = 1 + (0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
+    swept = 1 + float(0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
     volume = hair.side + (hair.top * swept - hair.side) * high
     around = volume - (radius - 1) * (face.head_width + (face.head_height - face.head_width) * high)
     # Below the ears hair hangs straight, wherever the jaw goes.
