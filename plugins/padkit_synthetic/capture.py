@@ -205,7 +205,7 @@ def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes
         picture = picture.resize((size, size), Image.Resampling.BICUBIC)
     if sharpening > 0.02:
         frame = np.asarray(picture)
-        soft = np.asarray(picture.reduce(2).resize((size, size), Image.Resampling.BILINEAR))
+        soft = np.asarray(picture.reduce(2).resize((size, size)))
         sharp = np.subtract(frame, soft, dtype=np.int16)
         sharp *= np.int16(round(64 * sharpening))
         sharp >>= 6

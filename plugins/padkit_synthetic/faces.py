@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, doubled, halved, textures, traced
+from padkit_synthetic.canvas import Field, Layers, Window, doubled, halved, textures, traced
 from padkit_synthetic.eyes import paint_brows, paint_eyes, paint_glasses
 from padkit_synthetic.features import (
     paint_beard,
@@ -176,6 +176,16 @@ def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
     return Layers(albedo, *empty)
 
 
+def _even(window: Window) -> Window:
+    """Return a window of an even picture opened to even rows and columns, which can be halved."""
+    frames, rows, columns = window
+    return (
+        frames,
+        slice(rows.start // 2 * 2, (rows.stop + 1) // 2 * 2),
+        slice(columns.start // 2 * 2, (columns.stop + 1) // 2 * 2),
+    )
+
+
 def render(person: Identity, motion: Motion, light: Light, background: Floats, view: float = 1.0) -> Floats:
     """Return the radiance of a clip, linear RGB [T, 3, S, S] >= 0.
 
@@ -194,8 +204,11 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_body(layers, person, field)
     paint_ears(layers, person, field)
     paint_skin(layers, person, motion, field, tiles)
-    head = field.inside((1 - np.sqrt(field.skull)) * person.shape.head_width)
-    layers.raise_to(relief(person, motion, field), head)
+    bounds = person.shape.head_width + 0.05, person.shape.head_height + 0.05
+    window = _even(field.where(side=(0.0, bounds[0]), y=(-bounds[1], bounds[1])))
+    part = field.part(window)
+    head = part.inside((1 - np.sqrt(part.skull)) * person.shape.head_width)
+    layers.part(window).raise_to(relief(person, motion, part), head)
     paint_wrinkles(layers, person, motion, field)
     paint_nose(layers, person, field)
     if person.beard:
@@ -210,9 +223,9 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     result[:] = background
     # Above the person there is nothing to light; an even number of rows can be halved.
     rows = np.flatnonzero(layers.cover.any((0, 2)))
-    window = slice(max(0, (int(rows[0]) - 2) // 2 * 2) if rows.size else 0, None)
-    radiance = _shaded(layers.part((slice(None), window, slice(None))), light, field.pixel)
-    radiance -= background[:, window]
-    radiance *= layers.cover[:, None, window]
-    result[:, :, window] += radiance
+    lit = slice(max(0, (int(rows[0]) - 2) // 2 * 2) if rows.size else 0, None)
+    radiance = _shaded(layers.part((slice(None), lit, slice(None))), light, field.pixel)
+    radiance -= background[:, lit]
+    radiance *= layers.cover[:, None, lit]
+    result[:, :, lit] += radiance
     return result
