@@ -34,12 +34,17 @@ class Layers:
         """Lay a colour [3] or [T, 3, H, W] over the albedo where `mask` is 1."""
         if colour.ndim == 1:
             colour = floats(colour)[None, :, None, None]
-        self.albedo += (colour - self.albedo) * floats(mask)[:, None]
+        change = np.subtract(colour, self.albedo, dtype=np.float32)
+        change *= floats(mask)[:, None]
+        self.albedo += change
 
     def tint(self, factors: tuple[float, float, float], mask: NDArray[Any]) -> None:
         """Multiply the albedo's channels by `factors` where `mask` is 1."""
+        mask = floats(mask)
         for channel, factor in enumerate(factors):
-            self.albedo[:, channel] *= 1 - floats(mask) * (1 - factor)
+            kept = mask * (factor - 1)
+            kept += 1
+            self.albedo[:, channel] *= kept
 
     def raise_to(self, height: NDArray[Any], mask: NDArray[Any]) -> None:
         """Blend the height towards `height` where `mask` is 1."""
@@ -88,12 +93,15 @@ class Field:
         return floats(np.clip(distance * (0.5 / max(soft, 0.7 * self.pixel)) + 0.5, 0, 1))
 
     def where(self, *, side: tuple[float, float], y: tuple[float, float]) -> Window:
-        """Return the smallest window that holds every pixel within the bounds; at least one pixel."""
-        held = (self.side >= side[0]) & (self.side <= side[1]) & (self.y >= y[0]) & (self.y <= y[1])
+        """Return a close window around every pixel within the bounds; at least one pixel."""
+        # Every third pixel tells, if the window is opened by three on each side.
+        sides, downs = self.side[:, ::3, ::3], self.y[:, ::3, ::3]
+        held = (sides >= side[0]) & (sides <= side[1]) & (downs >= y[0]) & (downs <= y[1])
         rows, columns = np.flatnonzero(held.any((0, 2))), np.flatnonzero(held.any((0, 1)))
         if not rows.size:
             return slice(None), slice(0, 1), slice(0, 1)
-        return slice(None), slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+        top, left = max(0, 3 * int(rows[0]) - 2), max(0, 3 * int(columns[0]) - 2)
+        return slice(None), slice(top, 3 * int(rows[-1]) + 3), slice(left, 3 * int(columns[-1]) + 3)
 
     def part(self, window: Window) -> Field:
         """Return views of a window."""
@@ -149,14 +157,20 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     cosine, sine = np.cos(motion.roll) / motion.scale, np.sin(motion.roll) / motion.scale
     turned_x = cosine * (across - motion.shift_x) + sine * (down - motion.shift_y)
     turned_y = cosine * (down - motion.shift_y) - sine * (across - motion.shift_x)
-    x, y = turned_x, turned_y
+    # How far the depth moves a point is smooth: half the resolution does.
+    x, y = coarse_x, coarse_y = halved(turned_x), halved(turned_y)
+    side_cosine, side_sine, up_cosine, up_sine = (
+        turn(angle) for angle in (motion.yaw, motion.pitch) for turn in (np.cos, np.sin)
+    )
     for number in range(4):
         depth = _depth(face, x, y)
         if number:
             depth += _ridge(face, x, y)
-        x = (turned_x - depth * np.sin(motion.yaw)) / np.cos(motion.yaw)
-        y = (turned_y - depth * np.sin(motion.pitch)) / np.cos(motion.pitch)
-    x, y = floats(x), floats(y)
+        x = floats(coarse_x * (1 / side_cosine) - depth * (side_sine / side_cosine))
+        y = floats(coarse_y * (1 / up_cosine) - depth * (up_sine / up_cosine))
+    depth = doubled(depth)
+    x = floats(turned_x * (1 / side_cosine) - depth * (side_sine / side_cosine))
+    y = floats(turned_y * (1 / up_cosine) - depth * (up_sine / up_cosine))
     body_x = floats((across - motion.shift_x) / motion.scale) + np.zeros_like(y)
     body_y = floats((down - motion.shift_y) / motion.scale) + np.zeros_like(y)
     return Field(x, y, np.abs(x), skull(face, x, y), body_x, body_y, 2.0 * view / size)
@@ -170,7 +184,16 @@ def halved(plane: Floats) -> Floats:
 
 def doubled(plane: Floats) -> Floats:
     """Return [T, S, S] enlarged twofold, linearly."""
-    return np.swapaxes(_doubled_rows(np.swapaxes(_doubled_rows(plane), 1, 2)), 1, 2)
+    rows = _doubled_rows(plane)
+    result = np.empty((*rows.shape[:2], 2 * rows.shape[2]), np.float32)
+    quarter = 0.25 * rows
+    rows *= 0.75
+    left, right = result[..., 0::2], result[..., 1::2]
+    np.add(rows[..., 1:], quarter[..., :-1], out=left[..., 1:])
+    np.add(rows[..., :-1], quarter[..., 1:], out=right[..., :-1])
+    np.add(rows[..., 0], quarter[..., 0], out=left[..., 0])
+    np.add(rows[..., -1], quarter[..., -1], out=right[..., -1])
+    return result
 
 
 def _doubled_rows(plane: Floats) -> Floats:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import io
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from PIL import Image
 
-from padkit_synthetic.imaging import Bytes, Floats, between, blurred, floats, log_between, luminance, mixed, saturation_matrix
+from padkit_synthetic.imaging import (
+    Bytes,
+    Floats,
+    between,
+    blurred,
+    fine_noise,
+    floats,
+    log_between,
+    luminance,
+    mixed,
+    saturation_matrix,
+)
 
 Range = tuple[float, float]
 APERTURE = 12**-0.5
@@ -92,7 +104,7 @@ def vignetted(image: Floats, loss: float) -> Floats:
 
 def flared(image: Floats, share: float) -> Floats:
     """Return the irradiance with a veil of scattered light, `share` of each channel's mean, that lifts the darks."""
-    return floats(image + share * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True))
+    return floats(image + np.float32(share) * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True))
 
 
 def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
@@ -113,11 +125,31 @@ def mosaicked(image: Floats) -> Floats:
     return mosaic
 
 
+def leaked(image: Floats, leak: float) -> Floats:
+    """Return the mosaic of images whose colour channels leak: half of `leak` from each channel into each other."""
+    mosaic = mosaicked(image)
+    mosaic *= 1 - 1.5 * leak
+    total = image[:, 0] + image[:, 1]
+    total += image[:, 2]
+    total *= leak / 2
+    mosaic += total
+    return mosaic
+
+
 def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.Generator) -> Floats:
     """Return the mosaic with photon shot noise (Gaussian limit) and read noise, clipped and quantised to 10 bits."""
-    variance = np.maximum(mosaic, 0) * (1 / full_well) + ((read_noise / full_well) ** 2)
-    noisy = mosaic + np.sqrt(variance) * rng.standard_normal(mosaic.shape, np.float32)
-    return floats(np.round(np.clip(noisy, 0, 1) * 1023) * (1 / 1023))
+    noisy = np.maximum(mosaic, 0)
+    noisy *= 1 / full_well
+    noisy += (read_noise / full_well) ** 2
+    np.sqrt(noisy, out=noisy)
+    for number in range(noisy.shape[0]):
+        noisy[number] *= fine_noise(rng, noisy.shape[1:])
+    noisy += mosaic
+    np.clip(noisy, 0, 1, out=noisy)
+    noisy *= 1023
+    np.rint(noisy, out=noisy)
+    noisy *= 1 / 1023
+    return noisy
 
 
 def demosaicked(mosaic: Floats) -> Floats:
@@ -151,13 +183,20 @@ def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
     return image * floats(np.clip(gains, 0.4, 2.8))[None, :, None, None]
 
 
+@cache
+def _encoded_levels() -> Floats:
+    level = np.arange(4096, dtype=np.float32) / 4095
+    return np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
+
+
 def toned(image: Floats, contrast: float) -> Bytes:
     """Return gamma-encoded uint8 images of linear images: the sRGB curve blended with an S-curve."""
-    level = np.arange(4096, dtype=np.float32) / 4095
-    encoded = np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
+    encoded = _encoded_levels()
     curved = encoded + contrast * (encoded * encoded * (3 - 2 * encoded) - encoded)
     table: Bytes = np.round(255 * curved).astype(np.uint8)
-    return table.take(np.clip(image * 4095, 0, 4095).astype(np.uint16))
+    level = image * 4095
+    np.clip(level, 0, 4095, out=level)
+    return table.take(level.astype(np.int32))
 
 
 def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes:
@@ -167,13 +206,16 @@ def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes
         picture = picture.resize((size, size), Image.Resampling.BICUBIC)
     if sharpening > 0.02:
         frame = np.asarray(picture)
-        soft = np.asarray(picture.resize((size // 2, size // 2), Image.Resampling.BOX).resize((size, size)))
-        detail = frame.astype(np.int16) - soft
-        sharp = frame + (detail * np.int16(round(64 * sharpening)) >> 6)
-        picture = Image.fromarray(np.clip(sharp, 0, 255).astype(np.uint8))
+        soft = np.asarray(picture.reduce(2).resize((size, size)))
+        sharp = np.subtract(frame, soft, dtype=np.int16)
+        sharp *= np.int16(round(64 * sharpening))
+        sharp >>= 6
+        sharp += frame
+        np.clip(sharp, 0, 255, out=sharp)
+        picture = Image.fromarray(sharp.astype(np.uint8))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer))
+    return np.asarray(Image.open(buffer, formats=("JPEG",)))
 
 
 def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:
@@ -192,8 +234,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
     image = exposed(image, between(rng, camera.exposure), rng)
     leak = camera.crosstalk
-    image = mixed(image, np.full((3, 3), leak / 2, np.float32) + (1 - 1.5 * leak) * np.eye(3, dtype=np.float32))
-    mosaic = sensed(mosaicked(image), log_between(rng, camera.full_well), camera.read_noise, rng)
+    mosaic = sensed(leaked(image, leak), log_between(rng, camera.full_well), camera.read_noise, rng)
     image = balanced(demosaicked(mosaic), camera.balance_error, rng)
     image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * leak)))
     developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast))

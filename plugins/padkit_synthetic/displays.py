@@ -6,6 +6,7 @@ moire emerges, and fades where the raster is far finer than the sensor or the re
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from padkit_synthetic.imaging import (
     Floats,
     between,
     enlarged,
+    floats,
     log_between,
     mixed,
     resized,
@@ -73,7 +75,10 @@ def _pixel_grid(view: View, display: Display, columns: float, contrast: float) -
     depth = display.depth * contrast
     gap = 1 + (0.5 * depth) * np.cos(wave * down)
     if display.layout == "stripe":
-        return [gap * (1 + depth * np.cos(wave * (across - ((c + 0.5) / 3)))) for c in range(3)]
+        across *= wave
+        cosine, sine = depth * np.cos(across), depth * np.sin(across)
+        shifts = [wave * (channel + 0.5) / 3 for channel in range(3)]
+        return [floats(gap * (1 + math.cos(shift) * cosine + math.sin(shift) * sine)) for shift in shifts]
     sparse = np.cos(wave * 0.5 * (across + down)) * np.cos(wave * 0.5 * (across - down))
     return [1 + depth * sparse, gap * (1 + 0.6 * depth * np.cos(wave * across)), 1 - depth * sparse]
 
@@ -98,19 +103,33 @@ def replayed(
     index = view.cells(raster)
     grid = _pixel_grid(view, display, float(columns), resolved(pitch / FINER))
     table = srgb_table() ** (between(rng, display.gamma) / 2.2)
-    emission = np.empty((frames, 3, raster, raster), np.float32)
-    for frame in range(frames):
-        emission[frame] = table[resized(pictures[frame], raster).transpose(2, 0, 1)]
-    emission = np.clip(mixed(emission, saturation_matrix(between(rng, display.saturation))), 0, 1)
-    emission = display.black + (1 - display.black) * emission
-    result = np.empty((frames, 3, fine, fine), np.float32)
-    for channel in range(3):
-        for frame in range(frames):
-            result[frame, channel] = emission[frame, channel].ravel().take(index[frame])
-        result[:, channel] *= grid[channel] * (display.white[channel])
-    result *= _bands(frames, fine, between(rng, display.bands), rng)
+    gamut = saturation_matrix(between(rng, display.saturation))
+    bands = _bands(frames, fine, between(rng, display.bands), rng)
     brightness = float(light.key[1] + light.ambient[1]) * between(rng, display.brightness)
-    return result * brightness + _reflection(light, between(rng, display.reflectance), fine, rng)
+    reflection = _reflection(light, between(rng, display.reflectance), fine, rng)
+    result = np.empty((frames, 3, fine, fine), np.float32)
+    for frame in range(frames):
+        codes = np.ascontiguousarray(resized(pictures[frame], raster).transpose(2, 0, 1)).reshape(3, -1)
+        seen = index[frame].ravel()
+        # Pixel by pixel, so the order does not matter: on the raster or on the samples, whichever are fewer.
+        if codes.shape[1] > seen.size:
+            emission = _emitted(table, codes.take(seen, axis=1).reshape(3, fine, fine), gamut)
+        else:
+            emission = _emitted(table, codes.reshape(3, raster, raster), gamut).reshape(3, -1)
+            emission = emission.take(seen, axis=1).reshape(3, fine, fine)
+        for channel in range(3):
+            plane = emission[channel]
+            plane *= 1 - display.black
+            plane += display.black
+            plane *= grid[channel][frame]
+            plane *= bands[frame, 0] * (display.white[channel] * brightness)
+            np.add(plane, reflection[0, channel], out=result[frame, channel])
+    return result
+
+
+def _emitted(table: Floats, codes: Bytes, gamut: Floats) -> Floats:
+    """Return the light [3, H, W] in [0, 1] of pixels that show `codes` [3, H, W]."""
+    return np.clip(mixed(table.take(codes), gamut), 0, 1)
 
 
 def _bands(frames: int, size: int, strength: float, rng: np.random.Generator) -> Floats:

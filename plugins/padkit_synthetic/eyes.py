@@ -53,7 +53,7 @@ def paint_eyes(
     tone = floats((0.45 + 0.75 * bump(np.square((reach - 0.62) * 3.2))) * (0.55 + 0.45 * shaded))
     layers.paint(person.iris[None, :, None, None] * tone[:, None], iris)
     layers.paint(np.full(3, 0.006, np.float32), ball * field.inside((0.40 - reach) * radius))
-    glint_x, glint_y = centre_x - 0.35 * radius * np.sign(lamp[0] + 1e-3), centre_y + 0.35 * radius
+    glint_x, glint_y = centre_x - float(0.35 * radius * np.sign(lamp[0] + 1e-3)), centre_y + 0.35 * radius
     glint = bump((glint_x * glint_x + glint_y * glint_y) * (1 / (0.20 * radius) ** 2)) * ball
     layers.paint(np.full(3, 1.1, np.float32), 0.9 * glint)
     np.multiply(layers.gloss, 1 - 0.8 * ball, out=layers.gloss)
@@ -103,13 +103,13 @@ def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, 
     layers, field = layers.part(window), field.part(window)
     along = (field.side - face.eye_x - 0.01) * (1 / face.brow_length)
     # The arch rises gently from the nose and drops to the temple: a level look.
-    bend = np.square(along - 0.25) * np.where(along > 0.25, 1.0, 0.25)
+    bend = np.square(along - 0.25) * (0.25 + 0.75 * floats(along > 0.25))
     height = face.eye_y - face.brow_gap + face.brow_arch * (bend - 0.15) - face.brow_tilt * np.clip(-along, 0, 1)
     height = height - 0.012 * motion.smile
     thick = face.brow_weight * np.clip(1.15 - 0.42 * along, 0.45, 1.5)
     strands = looked_up(tiles.strands, field.side * 1.3 + 1.1 * field.y, field.side * 0.2)
     squared = np.square((field.y - height) / thick)
-    brow = np.exp(-squared * squared) * smoothstep(np.abs(along), 1.15, 0.75)
+    brow = bump(squared * squared) * smoothstep(np.abs(along), 1.15, 0.75)
     mask = np.clip(brow * (0.84 + 0.12 * strands), 0, 0.93)
     layers.paint(0.3 * (person.hair.colour + person.hair.temples), mask)
     layers.height += 0.008 * floats(mask)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, doubled, halved, textures, traced
+from padkit_synthetic.canvas import Field, Layers, Window, doubled, halved, textures, traced
 from padkit_synthetic.eyes import paint_brows, paint_eyes, paint_glasses
 from padkit_synthetic.features import (
     paint_beard,
@@ -48,10 +48,8 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     face, age = person.shape, person.age
     x, y, side = field.x, field.y, field.side
     height = face.depth * np.sqrt(np.clip(1 - field.skull, 0, 1))
-    ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
-    ramp = ramp * bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
-    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
-    height += face.nose_height * (0.25 * bump(np.square((y - face.eye_y) * 5)) + ramp) * bump(np.square(x / width))
+    window = field.where(side=(0.0, 1.9 * face.nose_width), y=(face.eye_y - 0.4, face.nose_y + 0.13))
+    height[window] += _nose(person, x[window], y[window])
     smile = motion.smile
     gap, apple = face.brow_gap, face.nose_y - 0.09
     # At (side, y), with half sizes, and how high: a negative rise is a hollow.
@@ -74,8 +72,21 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
     broad = np.zeros_like(y)
     for at_x, at_y, wide, tall, rise in spots:
         across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
-        broad += rise * bump(across * across + down * down)
+        across *= across
+        down *= down
+        across += down
+        broad += rise * bump(across)
     return floats(height + doubled(broad))
+
+
+def _nose(person: Identity, x: Floats, y: Floats) -> Floats:
+    """Return the height of the nose over the face."""
+    face = person.shape
+    ramp = smoothstep(y, face.eye_y - 0.08, face.nose_y)
+    ramp *= bump(np.square(np.clip(y - face.nose_y, 0, 1) * (1 / 0.055)))
+    width = face.nose_width * (face.nose_bridge + (0.72 - face.nose_bridge) * ramp)
+    root = 0.25 * bump(np.square((y - face.eye_y) * 5))
+    return floats(face.nose_height * (root + ramp) * bump(np.square(x / width)))
 
 
 def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
@@ -86,16 +97,23 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
         return np.ones_like(height)
     hidden = np.zeros_like(height)
     reach = 2 + int(0.42 / pixel)
-    padded = np.pad(height, ((0, 0), (reach, reach), (reach, reach)), constant_values=-1.0)
-    side = height.shape[-1]
+    frames, tall, wide = height.shape
+    padded = np.full((frames, tall + 2 * reach, wide + 2 * reach), -1.0, np.float32)
+    padded[:, reach : reach + tall, reach : reach + wide] = height
     edge = 1 / (0.30 + 1.2 * light.softness)
     for distance in (0.05, 0.10, 0.17, 0.27, 0.40):
         left = reach + round(distance * right / flat / pixel)
         top = reach + round(distance * down / flat / pixel)
-        ahead = padded[:, top : top + side, left : left + side]
-        steep = (ahead - height) * (1 / distance) - out / flat
-        np.maximum(hidden, steep * edge, out=hidden)
-    return 1 - 0.8 * blurred(np.clip(hidden, 0, 1), (0.012 + 0.16 * light.softness) / pixel)
+        steep = padded[:, top : top + tall, left : left + wide] - height
+        steep *= edge / distance
+        steep -= edge * out / flat
+        np.maximum(hidden, steep, out=hidden)
+    np.minimum(hidden, 1, out=hidden)
+    return 1 - 0.8 * blurred(hidden, (0.012 + 0.16 * light.softness) / pixel)
+
+
+def _slope(height: Floats, pixel: float, axis: int) -> Floats:
+    return floats(np.gradient(height, pixel, axis=axis))
 
 
 def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
@@ -104,27 +122,45 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
     height = layers.height
-    slope_y, slope_x = np.gradient(height, pixel, axis=(-2, -1))
-    slope_x, slope_y = np.clip(slope_x, -1.8, 1.8), np.clip(slope_y, -1.8, 1.8)
-    scale = 1 / np.sqrt(1 + slope_x * slope_x + slope_y * slope_y)
+    slope_x, slope_y = _slope(height, pixel, -1), _slope(height, pixel, -2)
+    for slope in (slope_x, slope_y):
+        np.clip(slope, -1.8, 1.8, out=slope)
+    scale = slope_x * slope_x
+    scale += slope_y * slope_y
+    scale += 1
+    np.sqrt(scale, out=scale)
+    np.reciprocal(scale, out=scale)
     right, down, out = light.direction
-    facing = (out - slope_x * right - slope_y * down) * scale
+    facing = slope_x * -right
+    facing -= slope_y * down
+    facing += out
+    facing *= scale
     small = halved(height)
     shadow = doubled(_shadow(small, light, 2 * pixel))
     hollow = doubled(np.clip(1 + 2.0 * (small - blurred(small, 0.045 / pixel)), 0.5, 1.1))
     ambient = (0.80 + 0.20 * slope_y * scale) * hollow
     half = np.array([right, down, out + 1], np.float32)
     half /= np.linalg.norm(half)
-    angle = np.clip((half[2] - slope_x * half[0] - slope_y * half[1]) * scale, 0, 1)
-    shine = np.exp(22 * (angle - 1)) * shadow
+    angle = slope_x * -half[0]
+    angle -= slope_y * half[1]
+    angle += half[2]
+    angle *= scale
+    np.clip(angle, 0, 1, out=angle)
+    angle -= 1
+    angle *= 22
+    shine = np.exp(angle, out=angle)
+    shine *= shadow
     shine *= layers.gloss
     result = np.empty_like(layers.albedo)
     for channel, wrap in enumerate((0.34, 0.20, 0.14)):
-        lamp = np.clip((facing + wrap) * (1 / (1 + wrap)), 0, 1) * shadow
-        result[:, channel] = layers.albedo[:, channel] * (
-            lamp * float(light.key[channel]) + ambient * float(light.ambient[channel])
-        )
-        result[:, channel] += shine * float(light.key[channel])
+        lamp = facing + wrap
+        lamp *= 1 / (1 + wrap)
+        np.clip(lamp, 0, 1, out=lamp)
+        lamp *= shadow
+        lamp *= float(light.key[channel])
+        lamp += ambient * float(light.ambient[channel])
+        lamp *= layers.albedo[:, channel]
+        np.add(lamp, shine * float(light.key[channel]), out=result[:, channel])
     return result
 
 
@@ -138,6 +174,16 @@ def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
     albedo[:] = outer[None, :, None, None]
     empty = np.zeros((3, *shape), np.float32)
     return Layers(albedo, *empty)
+
+
+def _even(window: Window) -> Window:
+    """Return a window of an even picture opened to even rows and columns, which can be halved."""
+    frames, rows, columns = window
+    return (
+        frames,
+        slice(rows.start // 2 * 2, (rows.stop + 1) // 2 * 2),
+        slice(columns.start // 2 * 2, (columns.stop + 1) // 2 * 2),
+    )
 
 
 def render(person: Identity, motion: Motion, light: Light, background: Floats, view: float = 1.0) -> Floats:
@@ -158,8 +204,11 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_body(layers, person, field)
     paint_ears(layers, person, field)
     paint_skin(layers, person, motion, field, tiles)
-    head = field.inside((1 - np.sqrt(field.skull)) * person.shape.head_width)
-    layers.raise_to(relief(person, motion, field), head)
+    bounds = person.shape.head_width + 0.05, person.shape.head_height + 0.05
+    window = _even(field.where(side=(0.0, bounds[0]), y=(-bounds[1], bounds[1])))
+    part = field.part(window)
+    head = part.inside((1 - np.sqrt(part.skull)) * person.shape.head_width)
+    layers.part(window).raise_to(relief(person, motion, part), head)
     paint_wrinkles(layers, person, motion, field)
     paint_nose(layers, person, field)
     if person.beard:
@@ -170,5 +219,13 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     if person.glasses:
         paint_glasses(layers, person, field)
     paint_hair(layers, person, field, fall)
-    radiance = _shaded(layers, light, field.pixel)
-    return floats(background[None] + (radiance - background[None]) * layers.cover[:, None])
+    result = np.empty_like(layers.albedo)
+    result[:] = background
+    # Above the person there is nothing to light; an even number of rows can be halved.
+    rows = np.flatnonzero(layers.cover.any((0, 2)))
+    lit = slice(max(0, (int(rows[0]) - 2) // 2 * 2) if rows.size else 0, None)
+    radiance = _shaded(layers.part((slice(None), lit, slice(None))), light, field.pixel)
+    radiance -= background[:, lit]
+    radiance *= layers.cover[:, None, lit]
+    result[:, :, lit] += radiance
+    return result

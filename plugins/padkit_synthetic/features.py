@@ -59,6 +59,8 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
 def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
     """Lay the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
     face, age = person.shape, person.age
+    window = field.where(side=(0.0, face.head_width + 0.05), y=(-face.head_height - 0.05, face.head_height + 0.05))
+    layers, field = layers.part(window), field.part(window)
     head = field.inside((1 - np.sqrt(field.skull)) * face.head_width)
     blotches = looked_up(tiles.blotches, field.x * 0.45, field.y * 0.45)
     tint = blotches * face.blotches * (1 + 0.5 * age)
@@ -87,7 +89,6 @@ def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, t
 def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:
     """Lay lines of the forehead, folds beside nose and mouth: by age, and by the smile."""
     face, age = person.shape, person.age
-    side, y = field.side, field.y
     if age > 0.3:
         window = field.where(side=(0.0, 0.5), y=(-0.62, face.eye_y - face.brow_gap))
         part, brow = field.part(window), layers.part(window)
@@ -102,6 +103,10 @@ def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Fiel
         glabella = bump(np.square((part.side - 0.045) * 90)) * bump(np.square((part.y - upper - 0.08) * 18))
         brow.tint(CREASE, 0.6 * age * glabella)
     start, end = face.nose_y - 0.03, face.mouth_y + 0.02 + 0.07 * age
+    widest = 1.57 * face.mouth_width + 0.3
+    window = field.where(side=(0.0, widest), y=(start - 0.07, max(end + 0.06, face.mouth_y + 0.21)))
+    layers, field = layers.part(window), field.part(window)
+    side, y = field.side, field.y
     corner = face.mouth_width * (1.12 + 0.25 * motion.smile) + 0.04
     down = np.clip((y - start) * (1 / (end - start)), 0, 1)
     path = face.nose_width * 1.02 + (corner - face.nose_width) * (down * (1.45 - 0.45 * down))
@@ -158,7 +163,7 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     top = -0.35 * gap - face.lip_upper * (0.25 * root + 0.75 * arc) * cupid * (1 - 0.25 * smile)
     bottom = gap + face.lip_lower * root * (0.35 + 0.65 * root) * (1 - 0.2 * smile)
     lips = field.inside(np.minimum(middle - top, bottom - middle), 0.010) * (arc > 0)
-    tone = floats(np.where(middle < 0.5 * gap, 0.82, 1.0))
+    tone = 1 - 0.18 * floats(middle < 0.5 * gap)
     layers.paint(person.lips[None, :, None, None] * tone[:, None], 0.92 * lips)
     layers.gloss += 0.03 * lips
     upper_roll = bump(np.square((middle - 0.5 * top) * (1 / (0.4 * face.lip_upper + 0.01)))) * root

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import Field, Layers, Textures, looked_up
+from padkit_synthetic.canvas import Field, Layers, Textures, Window, looked_up
 from padkit_synthetic.identity import Identity
 from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 
@@ -18,10 +18,11 @@ class Fall:
     Attributes:
         outline: Mask of everything within the silhouette.
         front: Mask of what lies before the head.
-    rise: The same with a wide edge, so that hair ends on the skin without a cliff.
+        rise: The same with a wide edge, so that hair ends on the skin without a cliff.
         strands: Texture along the strands, about zero mean and unit deviation.
         dome: Height of the hair.
         grey: How far the colour of the temples reaches.
+        window: The part of the picture that these are of; there is no hair elsewhere.
     """
 
     outline: Floats
@@ -30,6 +31,23 @@ class Fall:
     strands: Floats
     dome: Floats
     grey: Floats
+    window: Window
+
+    def within(self, mask: Floats) -> Fall:
+        """Return the rows in which `mask` is not empty."""
+        rows = np.flatnonzero(mask.any((0, 2)))
+        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 1)
+        frames, outer, columns = self.window
+        part = (slice(None), slice(top, bottom))
+        return Fall(
+            outline=self.outline[part],
+            front=self.front[part],
+            rise=self.rise[part],
+            strands=self.strands[part],
+            dome=self.dome[part],
+            grey=self.grey[part],
+            window=(frames, slice(outer.start + top, outer.start + bottom), columns),
+        )
 
 
 def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
@@ -38,7 +56,7 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
     fallen = np.clip(field.y + crown, 0, 3)
     across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
     if hair.parted:
-        across += (0.30 * np.sign(hair.part)) * field.y * smoothstep(field.y, 0.1, -0.3)
+        across += float(0.30 * np.sign(hair.part)) * field.y * smoothstep(field.y, 0.1, -0.3)
     across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
     straight = looked_up(tiles.strands, across * 0.62 + 0.5, field.y * 0.25 + 0.2 * field.side + 0.5)
     if hair.top < 0.05 and hair.end < 0.2:
@@ -55,7 +73,7 @@ def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> 
     face, hair = person.shape, person.hair
     radius = np.sqrt(field.skull)
     high = smoothstep(field.y, 0.0, -0.75 * face.head_height)
-    swept = 1 + (0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
+    swept = 1 + float(0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
     volume = hair.side + (hair.top * swept - hair.side) * high
     around = volume - (radius - 1) * (face.head_width + (face.head_height - face.head_width) * high)
     # Below the ears hair hangs straight, wherever the jaw goes.
@@ -97,6 +115,10 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     face, hair = person.shape, person.hair
     if hair.bald:
         return None
+    # Ends waver by their strands and lumps.
+    _, rows, _ = field.where(side=(0.0, 9.0), y=(-9.0, hair.end + 0.32))
+    window = (slice(None), rows, slice(None))
+    field = field.part(window)
     strands = _strands(person, field, tiles)
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
@@ -105,7 +127,7 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     swollen = np.clip(1.03 + 0.5 * hair.top - field.skull, 0, 1)
     dome = face.depth * np.sqrt(swollen) + 0.2 * hair.side + 0.02
     dome += (0.010 + 0.008 * hair.curl) * strands + 0.012 * lumps
-    return Fall(outline, outline * front, outline * rise, strands, floats(dome), grey)
+    return Fall(outline, outline * front, outline * rise, strands, floats(dome), grey, window)
 
 
 def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: float) -> None:
@@ -125,6 +147,7 @@ def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall
     """Lay the hair that the head and the neck hide, and a bun."""
     if fall is None:
         return
+    layers, field = layers.part(fall.window), field.part(fall.window)
     _lay(layers, person, fall, fall.outline, 0.42)
     layers.cover_with(fall.outline)
     layers.raise_to(floats(np.full_like(fall.dome, -0.25)), fall.outline)
@@ -142,6 +165,8 @@ def paint_hair(layers: Layers, person: Identity, field: Field, fall: Fall | None
     """Lay the hair before the head; it shades the skin next to it."""
     if fall is None:
         return
+    fall = fall.within(fall.rise)
+    layers, field = layers.part(fall.window), field.part(fall.window)
     _lay(layers, person, fall, fall.front, 1.0)
     # Locks beside the face lie in the shade of those above them.
     low = fall.front * smoothstep(field.y, 0.0, 0.9)

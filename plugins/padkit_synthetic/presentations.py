@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from padkit_synthetic.canvas import doubled
 from padkit_synthetic.capture import Camera, capture
 from padkit_synthetic.displays import Display, replayed
 from padkit_synthetic.faces import Light
@@ -85,7 +86,7 @@ def attack(
     else:
         wearer = None
         if instrument.needs_wearer:
-            wearer = _wearer(scene, attacker, light, FINER * side, frames, 1 / zoom)
+            wearer = _wearer(scene, attacker, light, side, frames, 1 / zoom)
         radiance = printed(first[0], instrument, light, side, zoom, frames, rng, wearer)
     return capture(radiance, side, camera, size, rng)
 
@@ -93,4 +94,6 @@ def attack(
 def _wearer(victim: Scene, attacker: Scene | None, light: Light, side: int, frames: int, wider: float) -> Wearer:
     if victim.eyes is None or attacker is None or attacker.eyes is None:
         raise ValueError("cut prints and masks need the places of the victim's and the attacker's eyes")
-    return Wearer(attacker.render(side, light, frames, 1.0), attacker.eyes(frames, 1.0), victim.eyes(1, wider)[0])
+    radiance = attacker.render(side, light, frames, 1.0)
+    fine = doubled(radiance.reshape(-1, side, side)).reshape(frames, 3, FINER * side, FINER * side)
+    return Wearer(fine, attacker.eyes(frames, 1.0), victim.eyes(1, wider)[0])

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
 
+from padkit_synthetic.canvas import doubled
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import (
     Bytes,
     Floats,
     between,
+    bump,
+    fine_noise,
     floats,
     linear_from_srgb,
     log_between,
@@ -135,21 +139,32 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
     strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
     cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)
-    pitch, index = log_between(rng, printer.pitch), view.cells(raster)
+    pitch = log_between(rng, printer.pitch)
     cells = pitch * view.u.shape[-1] / FINER / _width_seen(view)
     contrast = resolved(pitch / FINER, 30.0) if printer.screen == "am" else min(1.0, 0.6 * FINER / pitch)
-    table, dark = _spread_of_lattice(), between(rng, printer.ink)
+    dark = between(rng, printer.ink)
+    if printer.screen == "am":
+        needed = _spread_of_lattice()[(cover * 255).astype(np.uint8)]
+        sheets = [np.empty((0, 0), np.float32)] * 3
+    else:
+        needed, sheets = cover, [rng.random((NOISE_SIDE, NOISE_SIDE), np.float32) for _ in SCREEN_ANGLES]
     result = np.empty((view.u.shape[0], 3, *view.u.shape[1:]), np.float32)
-    for channel, angle in enumerate(SCREEN_ANGLES):
-        shown = cover[channel]
-        mean = shown.take(index)
-        if printer.screen == "am":
-            threshold = _lattice(view, cells, angle)
-            dots = (table[(shown * 255).astype(np.uint8)].take(index) - threshold) * 4 + 0.5
-        else:
-            dots = (mean - _tiled(rng.random((NOISE_SIDE, NOISE_SIDE), np.float32), view, cells)) * 4 + 0.5
-        mean += contrast * (np.clip(dots, 0, 1) - mean)
-        result[:, channel] = printer.paper[channel] - (printer.paper[channel] - dark) * mean
+    for frame in range(result.shape[0]):
+        seen = view.frame(frame)
+        index = seen.cells(raster)
+        for channel, angle in enumerate(SCREEN_ANGLES):
+            threshold = _lattice(seen, cells, angle) if printer.screen == "am" else _tiled(sheets[channel], seen, cells)
+            mean = cover[channel].take(index)
+            dots = needed[channel].take(index) if printer.screen == "am" else mean.copy()
+            dots -= threshold
+            dots *= 4
+            dots += 0.5
+            np.clip(dots, 0, 1, out=dots)
+            dots -= mean
+            dots *= contrast
+            mean += dots
+            mean *= dark - printer.paper[channel]
+            np.add(mean[0], printer.paper[channel], out=result[frame, channel])
     return result
 
 
@@ -163,10 +178,18 @@ def _lattice(view: View, cells: float, degrees: float) -> Floats:
     """Return a halftone threshold in [0, 1] per sample: the sum of two waves at right angles."""
     across = 2 * math.pi * cells * math.cos(math.radians(degrees))
     down = 2 * math.pi * cells * math.sin(math.radians(degrees))
-    waves = np.cos(across * view.u + down * view.v) + np.cos(across * view.v - down * view.u)
-    return floats(0.5 + 0.25 * waves)
+    phase = across * view.u
+    phase += down * view.v
+    waves = np.cos(phase, out=phase)
+    phase = across * view.v
+    phase -= down * view.u
+    waves += np.cos(phase, out=phase)
+    waves *= 0.25
+    waves += 0.5
+    return floats(waves)
 
 
+@cache
 def _spread_of_lattice() -> Floats:
     """Return, for coverage 0..1 in 256 steps, the threshold that leaves that share of a lattice cell covered."""
     axis = np.cos(np.linspace(0, np.pi, 64, dtype=np.float32))
@@ -181,24 +204,35 @@ def _tiled(tile: Floats, view: View, count: float) -> Floats:
 
 
 def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: np.random.Generator) -> Floats:
-    """Return the radiance of lit paper: its fibres, the lamp on its curve, its gloss."""
+    """Return the radiance of lit paper, in place of its reflectance: fibres, the lamp on its curve, gloss."""
     fine = reflectance.shape[-1]
-    fibre = _tiled(rng.standard_normal((NOISE_SIDE, NOISE_SIDE), np.float32), view, 0.45 * fine)
-    lamp = view.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine))
-    shade = lamp[:, None] * light.key[None, :, None, None] + light.ambient[None, :, None, None]
-    shade *= 1 + printer.fibre * fibre[:, None]
-    return reflectance * shade + _gloss(light, view, between(rng, printer.gloss), fine, rng)
+    fibre = _tiled(fine_noise(rng, (NOISE_SIDE, NOISE_SIDE)), view, 0.45 * fine)
+    fibre *= printer.fibre
+    fibre += 1
+    # Lamp and gloss vary slowly: half the resolution does.
+    coarse = view.coarser()
+    lamp = coarse.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine // 2))
+    gloss = _gloss(coarse, light, between(rng, printer.gloss), fine // 2, rng)
+    lamp, gloss = (np.broadcast_to(doubled(plane), fibre.shape) for plane in (lamp, gloss))
+    for frame in range(reflectance.shape[0]):
+        for channel in range(3):
+            shade = lamp[frame] * light.key[channel]
+            shade += light.ambient[channel]
+            shade *= fibre[frame]
+            plane = reflectance[frame, channel]
+            plane *= shade
+            plane += gloss[frame] * light.key[channel]
+    return reflectance
 
 
-def _gloss(light: Light, view: View, strength: float, size: int, rng: np.random.Generator) -> Floats:
-    """Return the broad highlight [T, 3, S, S] of slightly glossy paper."""
+def _gloss(view: View, light: Light, strength: float, size: int, rng: np.random.Generator) -> Floats:
+    """Return the broad highlight [T, S, S] of slightly glossy paper, for a lamp of strength 1."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)
     right, down, _ = light.direction
     place_x, place_y = 0.8 * right + between(rng, (-0.5, 0.5)), 0.8 * down + between(rng, (-0.5, 0.5))
     off_x = axis[None, None, :] + 3 * view.slope_x - place_x
     off_y = axis[None, :, None] + 3 * view.slope_y - place_y
-    spot = np.exp(-1.5 * (np.square(off_x) + np.square(off_y)))
-    return np.asarray(strength * spot[:, None] * light.key[None, :, None, None], np.float32)
+    return floats(strength * bump(1.5 * (np.square(off_x) + np.square(off_y))))
 
 
 def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float) -> Floats:
@@ -209,11 +243,20 @@ def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float
 
 def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
     """Return the paper with its eyes cut out and the attacker's eyes behind, shaded by the hole's rim."""
-    fine, result = paper.shape[-1], paper.copy()
+    fine, result = paper.shape[-1], paper
     apart = float(np.linalg.norm(wearer.printed_eyes[1] - wearer.printed_eyes[0]))
     for eye in range(2):
-        across = (view.u - wearer.printed_eyes[eye, 0]) / apart
-        down = (view.v - wearer.printed_eyes[eye, 1]) / apart
+        place_x, place_y = wearer.printed_eyes[eye]
+        # Every fourth sample tells where the hole is, if the window is opened by four on each side.
+        far = np.maximum(np.abs(view.u[:, ::4, ::4] - place_x), np.abs(view.v[:, ::4, ::4] - place_y))
+        near = far < 1.15 * HOLE[0] * apart
+        rows, columns = np.flatnonzero(near.any((0, 2))), np.flatnonzero(near.any((0, 1)))
+        if not rows.size:
+            continue
+        down_part = slice(max(0, 4 * int(rows[0]) - 4), 4 * int(rows[-1]) + 5)
+        across_part = slice(max(0, 4 * int(columns[0]) - 4), 4 * int(columns[-1]) + 5)
+        across = (view.u[:, down_part, across_part] - place_x) / apart
+        down = (view.v[:, down_part, across_part] - place_y) / apart
         hole = _ellipse(across, down, *HOLE, 0.12)
         rim = _ellipse(across, down - 0.05, HOLE[0] * 0.85, HOLE[1] * 0.8, 0.45)
         column = wearer.eyes[:, eye, 0, None, None] + across * (apart / zoom)
@@ -221,9 +264,10 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
         index = np.clip((row * fine).astype(np.int32), 0, fine - 1) * np.int32(fine)
         index += np.clip((column * fine).astype(np.int32), 0, fine - 1)
         for frame in range(paper.shape[0]):
-            behind = wearer.radiance[frame].reshape(3, -1)[:, index[frame].ravel()].reshape(paper.shape[1:])
-            behind = behind * (0.35 + 0.6 * rim[frame])
-            result[frame] += (behind - result[frame]) * hole[frame]
+            behind = wearer.radiance[frame].reshape(3, -1).take(index[frame].ravel(), axis=1)
+            behind = behind.reshape(3, *hole.shape[1:]) * (0.35 + 0.6 * rim[frame])
+            part = result[frame, :, down_part, across_part]
+            part += (behind - part) * hole[frame]
     return result
 
 

@@ -15,7 +15,7 @@ from padkit_synthetic.canvas import eye_places
 from padkit_synthetic.capture import capture
 from padkit_synthetic.faces import Light, render
 from padkit_synthetic.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
-from padkit_synthetic.imaging import Bytes, Floats, between, generator
+from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
 from padkit_synthetic.scenes import Place, draw_background, draw_light
 from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, WORLD_VERSION, Domain, Instrument
@@ -97,6 +97,7 @@ class SyntheticReader(DatasetReader):
         Raises:
             DataError: The presentation's id is not one of this world at this size.
         """
+        retain_memory()
         place, subject, kind, number = self._place_of(presentation.id)
         domain, instrument = DOMAINS[place], self._instrument(DOMAINS[place], kind)
         key = (WORLD_STREAM, self.seed, place, subject, CLIP, kind, number)

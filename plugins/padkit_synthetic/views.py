@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,13 +31,26 @@ class View:
         """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside is the nearest edge."""
         column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
         row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
-        return row * np.int32(count) + column
+        return (row * np.int32(count) + column).astype(np.intp)
 
     def facing(self, direction: tuple[float, float, float]) -> Floats:
         """Return the cosine [T, S, S] between the surface's normal and `direction`, at least 0.05."""
         right, down, out = direction
         length = np.sqrt(1 + self.slope_x * self.slope_x + self.slope_y * self.slope_y)
         return floats(np.clip((out - self.slope_x * right - self.slope_y * down) / length, 0.05, 1))
+
+    def frame(self, number: int) -> View:
+        """Return the view in one frame, T = 1."""
+        part = slice(number, number + 1)
+        bend_x, bend_y = (slope[part] if len(slope) > 1 else slope for slope in (self.slope_x, self.slope_y))
+        return View(self.u[part], self.v[part], bend_x, bend_y)
+
+    def coarser(self) -> View:
+        """Return every other sample of the view."""
+        bend_x, bend_y = (
+            slope[:, ::2, ::2] if slope.shape[-2] > 1 else slope[..., ::2] for slope in (self.slope_x, self.slope_y)
+        )
+        return View(self.u[:, ::2, ::2], self.v[:, ::2, ::2], bend_x, bend_y)
 
 
 def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: float = 0.0, along: float = 0.0) -> View:
@@ -61,24 +75,34 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
 
     turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
     shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
-    nearness = zoom * (1 + track(0.03, 0.004)) / (1 + tilt_x * x + tilt_y * y)
-    u = (x * np.cos(turn) + y * np.sin(turn)) * nearness + shift_x
-    v = (y * np.cos(turn) - x * np.sin(turn)) * nearness + shift_y
+    nearness = tilt_y * y + (1 + tilt_x * x)
+    np.divide(zoom * (1 + track(0.03, 0.004)), nearness, out=nearness)
+    cosine, sine = 0.5 * np.cos(turn), 0.5 * np.sin(turn)
+    u, v = floats(x * cosine + y * sine), floats(y * cosine - x * sine)
+    u *= nearness
+    u += 0.5 + 0.5 * shift_x
+    v *= nearness
+    v += 0.5 + 0.5 * shift_y
     flat = np.zeros((1, 1, 1), np.float32)
     if not bend:
-        return View(floats(0.5 + 0.5 * u), floats(0.5 + 0.5 * v), flat, flat)
+        return View(u, v, flat, flat)
     curve, middle = between(rng, (-bend, bend)), between(rng, (-0.6, 0.6))
-    across, down = float(np.cos(along)), float(np.sin(along))
-    place = across * u + down * v - middle
-    moved = curve * (np.square(place) - 0.3)
+    across, down = math.cos(along), math.sin(along)
+    bent = (2 * across) * u
+    if down:
+        bent += (2 * down) * v
+    bent -= across + down + middle
+    moved = np.square(bent, out=nearness)
+    moved -= 0.3
+    moved *= 0.5 * curve
     # A curve that moves the picture by c q^2 rises about 2 c q: the camera sees bending foreshortened.
-    slope = 2 * curve * place
-    return View(
-        floats(0.5 + 0.5 * (u + across * moved)),
-        floats(0.5 + 0.5 * (v + down * moved)),
-        floats(across * slope),
-        floats(down * slope),
-    )
+    bent *= 2 * curve
+    if not down:
+        u += moved
+        return View(u, v, bent, flat)
+    u += across * moved
+    v += down * moved
+    return View(u, v, floats(across * bent), floats(down * bent))
 
 
 def resolved(cycles: float, degrees: float = 0.0) -> float:
