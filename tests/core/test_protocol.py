@@ -204,7 +204,8 @@ def test_data_errors():
     live = [*world("ab"), *world("c", labels=(0,))]
     refused(DataError, lambda: leave_one_out(Rows(live), "a"), "no bona fide frames")
     short = [*world("ab"), *world("c", ("dev", "test"))]
-    refused(DataError, lambda: leave_one_out(Rows(short), "a"), "'c' has no train split", "dev (20 frames), test")
+    named = "'c' has no train split", "dev (20 frames), test"
+    refused(DataError, lambda: leave_one_out(Rows(short), "a", ["b", "c"]), *named)
     short = [*world("ab"), *world("c", ("train",))]
     refused(DataError, lambda: leave_one_out(Rows(short), "c"), "'c' has no test split")
     lonely = Rows(world(splits=("",), subjects=1))
