@@ -114,10 +114,12 @@ def peak(plane: NDArray[np.generic]) -> float:
 def grain(plane: NDArray[np.generic]) -> float:
     """Return the variance of [S, S] above a quarter of the sampling frequency, relative to the squared mean."""
     values = plane.astype(np.float64)
-    spectrum = np.fft.fft2(values - values.mean()) / values.size
+    window = np.hanning(values.shape[0])
+    window = window[:, None] * window / np.mean(window**2)
+    power = np.abs(np.fft.fft2((values - values.mean()) * window) / values.size) ** 2
     axis = np.fft.fftfreq(values.shape[0])
     high = np.hypot(axis[:, None], axis[None, :]) > 0.25
-    return float((np.abs(spectrum[high]) ** 2).sum() / values.mean() ** 2)
+    return float(power[high].sum() / values.mean() ** 2)
 
 
 def chroma(planes: Floats) -> float:
