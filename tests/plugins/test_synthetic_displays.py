@@ -58,12 +58,13 @@ def test_the_raster_or_its_moire_draws_lines_in_the_spectrum(layout, seed):
 def test_moire_is_coloured(layout):
     """The subpixels lie side by side, so the channels' moire differs in phase; a live grey face has no such colours."""
     picture, display = smooth_picture(), replace(RASTER, layout=layout)
-    with_raster, without = (shot(seen(picture, replace(display, depth=d))[None]) for d in (0.65, 0.0))
-    spread = [(f[..., 2].astype(float) - f[..., 0]).std() for f in (with_raster, without, shot(live(picture)))]
-    assert spread[0] > 2 * max(spread[1:])
+    radiances = [*(seen(picture, replace(display, depth=d))[None] for d in (0.65, 0.0)), live(picture)]
+    frames = [shot(radiance, IDEAL).astype(float) for radiance in radiances]
+    coloured = [peak(frame[..., 2] - frame[..., 0]) for frame in frames]
+    assert coloured[0] > max(coloured[1:]) + 2
 
 
-@pytest.mark.parametrize("pitch", [0.3, 0.45, 0.55, 0.7, 0.8, 0.93, 1.07, 1.2, 1.3, 1.45])
+@pytest.mark.parametrize("pitch", [0.4, 0.45, 0.55, 0.7, 0.8, 0.93, 1.07, 1.2, 1.3, 1.45])
 def test_moire_has_the_frequency_that_sampling_theory_predicts(square_view, pitch):
     """A raster of p columns per photosite appears at |p - round(p)| cycles per photosite."""
     zoom = 0.9
@@ -80,12 +81,13 @@ def test_moire_has_the_frequency_that_sampling_theory_predicts(square_view, pitc
 
 
 def test_moire_fades_where_the_raster_is_far_finer_than_the_sensor_or_the_recapture_is_blurred(square_view):
-    contrast = []
-    for pitch in (0.8, 1.2, 1.7, 3.3, 8.3):
+    contrast = {}
+    for pitch in (0.6, 0.7, 0.8, 0.9, 3.3, 8.3):
         plane = irradiance(seen(plain_picture(200), replace(RASTER, pitch=(pitch, pitch)))[None])[0, 1]
-        contrast.append(plane.std() / plane.mean())
-    assert contrast == sorted(contrast, reverse=True)
-    assert contrast[-1] < 0.02 * contrast[0]
+        contrast[pitch] = plane.std() / plane.mean()
+    assert contrast[0.6] > contrast[0.7] > contrast[0.8] > contrast[0.9]
+    assert contrast[3.3] < 0.25 * contrast[0.6]
+    assert contrast[8.3] < 0.1 * contrast[0.6]
     radiance = seen(plain_picture(200), RASTER)[None]
     sharp, blurry = (shot(radiance, replace(GOOD, defocus=(d, d))) for d in (0.3, 1.6))
     assert peak(sharp) > peak(blurry) + 1

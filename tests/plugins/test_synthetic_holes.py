@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from optics import EVEN, PLAIN, SIZE, head_on, plain_picture
 
+from padkit_synthetic.identity import draw_identity
 from padkit_synthetic.imaging import Bytes, Floats, generator
 from padkit_synthetic.presentations import attack
 from padkit_synthetic.prints import HOLE, Printer, Wearer, printed
 from padkit_synthetic.reader import person_scene
-from padkit_synthetic.identity import draw_identity
 from padkit_synthetic.views import FINER
 from padkit_synthetic.world import DOMAINS
 
@@ -54,7 +54,9 @@ def middle(mask: np.ndarray) -> tuple[float, float]:
 @pytest.fixture
 def square_view(monkeypatch):
     """Hold prints square before the camera, so that places are known."""
-    monkeypatch.setattr("padkit_synthetic.prints.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom))
+    monkeypatch.setattr(
+        "padkit_synthetic.prints.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom)
+    )
 
 
 def test_without_a_wearer_there_are_no_holes():
@@ -153,7 +155,7 @@ def test_a_mask_is_bent_around_the_head():
     row = round(0.6 * FINE)
     inside = np.flatnonzero(~differs(red, blue)[row])
     line = red[1, row, inside[0] : inside[-1] + 1]
-    crests = np.flatnonzero((np.diff(np.sign(line - line.mean())) > 0))
+    crests = np.flatnonzero(np.diff(np.sign(line - line.mean())) > 0)
     gaps = np.diff(crests)
     assert len(gaps) > 8
     centre = gaps[len(gaps) // 3 : -(len(gaps) // 3)].mean()
@@ -169,6 +171,10 @@ def test_presentations_need_known_eyes(form):
     )
     frames = attack(victim, domain, domain.cameras[0], instrument, 64, 2, generator(1), attacker)
     assert frames.shape == (2, 64, 64, 3)
-    for scene, behind in ((victim, None), (replace(victim, eyes=None), attacker), (victim, replace(attacker, eyes=None))):
+    for scene, behind in (
+        (victim, None),
+        (replace(victim, eyes=None), attacker),
+        (victim, replace(attacker, eyes=None)),
+    ):
         with pytest.raises(ValueError, match="places of the victim's and the attacker's eyes"):
             attack(scene, domain, domain.cameras[0], instrument, 64, 2, generator(1), behind)

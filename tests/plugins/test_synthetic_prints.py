@@ -194,5 +194,7 @@ def test_a_bent_print_is_shaded_by_its_curve():
     for bend in (0.0, 0.3):
         planes = [seen(plain_picture(255), replace(PLAIN, bend=bend), seed, light)[1] for seed in range(6)]
         columns = [plane.mean(axis=0) for plane in planes]
-        shades.append(np.mean([np.polyfit(np.linspace(-1, 1, len(c)), c / c.mean(), 1)[0] ** 2 for c in columns]) ** 0.5)
+        shades.append(
+            np.mean([np.polyfit(np.linspace(-1, 1, len(c)), c / c.mean(), 1)[0] ** 2 for c in columns]) ** 0.5
+        )
     assert shades[1] > 2 * shades[0]

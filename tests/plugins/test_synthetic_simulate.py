@@ -23,7 +23,6 @@ from padkit_synthetic.recordings import find_domains
 from padkit_synthetic.simulate import main
 from padkit_synthetic.world import DOMAINS
 
-
 KINDS = ("print", "replay")
 # The settings taken by default.
 SETTINGS = tuple(domain for domain in DOMAINS if domain.name != "unknown")
