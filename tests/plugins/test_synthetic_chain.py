@@ -1,4 +1,4 @@
-"""The camera chain's arithmetic, and light on faces. The cues of prints, displays and cameras have files of their own."""
+"""The camera chain's arithmetic, and light on faces; cues of prints, displays and cameras have their own files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views of instruments: a plane is seen by a homography, bending goes one way, fine samples resolve what they average."""
+"""Views of instruments: a plane is seen by a homography, bending goes one way, samples resolve what they average."""
 
 from __future__ import annotations
 
