@@ -165,6 +165,59 @@ def test_a_chosen_source_alone_is_an_intra_protocol():
     assert leave_one_out(Rows(world()), None, ["b"]).name == "intra:b"
 
 
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("splits", [("train", "dev", "test"), ("train", "test"), ("",)])
+def test_a_target_as_its_own_only_source_is_the_intra_protocol(splits, seed):
+    table = Rows(world(splits=splits, subjects=10))
+    named, alone = leave_one_out(table, "b", ["b"], seed=seed), leave_one_out(table, None, ["b"], seed=seed)
+    only = leave_one_out(Rows(world("b", splits, subjects=10)), seed=seed)
+    assert named.name == alone.name == only.name == "intra:b"
+    assert (named.target, named.sources, named.convention) == ("b", ("b",), only.convention)
+    assert named.summary(table) == alone.summary(table)
+    for part, rows in named.parts().items():
+        assert np.array_equal(rows, alone.parts()[part])
+        assert set(table.column("domain")[rows]) == {"b"}
+        # Rows of the table of one domain are those of the whole, counted from the domain's first.
+        assert np.array_equal(rows - np.flatnonzero(table.column("domain") == "b")[0], only.parts()[part])
+
+
+def with_a_domain_for_testing(*splits: str) -> Rows:
+    return Rows([*world("abc"), *world("t", splits)])
+
+
+@pytest.mark.parametrize("splits", [("test",), ("dev", "test")])
+def test_a_domain_without_a_train_split_is_a_target_only(splits):
+    table = with_a_domain_for_testing(*splits)
+    protocol = leave_one_out(table, "b")
+    assert protocol.sources == ("a", "c"), "no default source"
+    assert "t" not in set(table.column("domain")[np.concatenate(list(protocol.parts().values()))])
+    assert set(protocol.domain_index[table.column("domain") == "t"]) == {-1}
+    held_out = leave_one_out(table, "t")
+    assert held_out.name == "a&b&c->t"
+    assert set(table.column("domain")[held_out.test]) == {"t"}
+    assert set(table.column("split")[held_out.test]) == {"test"}
+    assert len(held_out.test) == 20
+    assert leave_one_out(table, "t", ["a"]).name == "a->t"
+
+
+def test_a_domain_without_a_train_split_named_as_a_source_is_one_clear_line():
+    table = with_a_domain_for_testing("test")
+    words = "Domain 't' has no train split", "test (20 frames)"
+    refused(DataError, lambda: leave_one_out(table, "b", ["a", "t"]), *words)
+    refused(DataError, lambda: leave_one_out(table, "t", ["t"]), *words)
+    refused(DataError, lambda: leave_one_out(table, None, ["t"]), *words)
+
+
+def test_without_any_other_source_the_missing_train_split_is_named():
+    table = Rows([*world("a"), *world("t", ("test",))])
+    refused(DataError, lambda: leave_one_out(table, "a"), "'t' has no train split")
+
+
+def test_domains_without_any_split_stay_default_sources():
+    table = Rows([*world("a", ("",), subjects=10), *world("b"), *world("t", ("test",))])
+    assert leave_one_out(table, "b").sources == ("a",)
+
+
 def test_frames_without_a_split_beside_splits_are_named():
     table = Rows([*world(), *world("a", ("",))])
     protocol = leave_one_out(table, "c")
@@ -204,7 +257,8 @@ def test_data_errors():
     live = [*world("ab"), *world("c", labels=(0,))]
     refused(DataError, lambda: leave_one_out(Rows(live), "a"), "no bona fide frames")
     short = [*world("ab"), *world("c", ("dev", "test"))]
-    refused(DataError, lambda: leave_one_out(Rows(short), "a"), "'c' has no train split", "dev (20 frames), test")
+    named = "'c' has no train split", "dev (20 frames), test"
+    refused(DataError, lambda: leave_one_out(Rows(short), "a", ["b", "c"]), *named)
     short = [*world("ab"), *world("c", ("train",))]
     refused(DataError, lambda: leave_one_out(Rows(short), "c"), "'c' has no test split")
     lonely = Rows(world(splits=("",), subjects=1))

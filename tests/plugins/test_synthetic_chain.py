@@ -1,100 +1,16 @@
-from __future__ import annotations
+"""The camera chain's arithmetic, and light on faces; cues of prints, displays and cameras have their own files."""
 
-from dataclasses import replace
+from __future__ import annotations
 
 import numpy as np
 import pytest
+from optics import EVEN, GOOD
 
 from padkit_synthetic import capture as chain
-from padkit_synthetic.attacks import FINER, Display, Printer, printed, replayed
-from padkit_synthetic.capture import Camera, capture
+from padkit_synthetic.capture import capture
 from padkit_synthetic.faces import Light, render
 from padkit_synthetic.identity import draw_identity, draw_motion
-from padkit_synthetic.imaging import blackbody, blurred, enlarged, generator, linear_from_srgb, luminance, srgb_table
-
-SIZE = 128
-EVEN = Light(
-    direction=(0.0, 0.0, 1.0),
-    key=np.full(3, 0.6, np.float32),
-    ambient=np.full(3, 0.4, np.float32),
-)
-CLEAN = Camera(
-    name="test",
-    defocus=(0.3, 0.3),
-    full_well=(50000, 50000),
-    read_noise=1.0,
-    sharpening=(0, 0),
-    quality=(95, 95),
-    balance_error=0.0,
-)
-
-
-def smooth_picture() -> np.ndarray:
-    """Return a picture [1, 96, 96, 3] without fine structure."""
-    coarse = generator(5).uniform(0.3, 0.7, (4, 4)).astype(np.float32)
-    plane = np.clip(enlarged(coarse, 96), 0, 1) * 255
-    return np.repeat(plane.astype(np.uint8)[None, :, :, None], 3, axis=3)
-
-
-def peak(frame: np.ndarray) -> float:
-    """Return the strongest line of the spectrum beyond low frequencies, over the median there (natural logarithm)."""
-    grey = frame.astype(np.float64).mean(axis=2)
-    window = np.hanning(grey.shape[0])
-    power = np.abs(np.fft.fftshift(np.fft.fft2((grey - grey.mean()) * window[:, None] * window))) ** 2
-    axis = np.fft.fftshift(np.fft.fftfreq(grey.shape[0]))
-    ring = np.hypot(axis[:, None], axis[None, :])
-    beyond = power[(ring > 0.15) & (ring < 0.5)]
-    return float(np.log(beyond.max() / np.median(beyond)))
-
-
-def shot(radiance: np.ndarray) -> np.ndarray:
-    return capture(radiance, CLEAN, SIZE, generator(1))[0]
-
-
-def live(picture: np.ndarray) -> np.ndarray:
-    planes = [enlarged(plane, SIZE) for plane in linear_from_srgb(picture[0])]
-    return np.stack(planes)[None]
-
-
-def test_a_print_shows_its_halftone_and_without_the_screen_it_does_not(monkeypatch):
-    printer = Printer(species="p", screen="am", pitch=(0.3, 0.3), fibre=0.0, bend=0.0)
-    picture = smooth_picture()
-    with_screen = shot(printed(picture, printer, EVEN, SIZE, 0.9, generator(2)))
-    monkeypatch.setattr("padkit_synthetic.attacks._lattice", lambda view, *_: np.full_like(view.u, 0.5))
-    without = shot(printed(picture, printer, EVEN, SIZE, 0.9, generator(2)))
-    assert peak(with_screen) > peak(shot(live(picture))) + 2
-    assert peak(with_screen) > peak(without) + 2
-
-
-def test_the_halftone_fades_in_a_blurred_recapture():
-    printer = Printer(species="p", screen="am", pitch=(0.3, 0.3), fibre=0.0, bend=0.0)
-    radiance = printed(smooth_picture(), printer, EVEN, SIZE, 0.9, generator(2))
-    blurry = capture(radiance, replace(CLEAN, defocus=(1.6, 1.6)), SIZE, generator(1))[0]
-    assert peak(shot(radiance)) > peak(blurry) + 1
-
-
-@pytest.mark.parametrize("layout", ["stripe", "diamond"])
-def test_a_screen_shows_a_grid_or_its_moire_and_without_pixel_gaps_it_does_not(layout):
-    display = Display(species="d", layout=layout, pitch=(0.8, 0.8), reflectance=(0, 0), bands=(0, 0))
-    picture = smooth_picture()
-    with_grid = shot(replayed(picture, display, EVEN, SIZE, 0.9, generator(3)))
-    without = shot(replayed(picture, replace(display, depth=0.0), EVEN, SIZE, 0.9, generator(3)))
-    assert peak(with_grid) > peak(without) + 1.5
-
-
-def test_a_print_has_less_contrast_than_what_it_shows():
-    ramp = np.tile(np.linspace(0, 255, 96).astype(np.uint8)[None, None, :, None], (1, 96, 1, 3))
-    radiance = printed(ramp, Printer(species="p", bend=0.0, gloss=(0, 0)), EVEN, SIZE, 0.95, generator(4))
-    low, high = np.quantile(luminance(blurred(radiance, 6.0)), [0.02, 0.98])
-    assert 5 < high / low < 80
-
-
-def test_a_replay_can_carry_several_frames_and_a_print_stands_still():
-    clip = np.concatenate([smooth_picture(), 255 - smooth_picture()])
-    shown = replayed(clip, Display(species="d"), EVEN, SIZE, 0.9, generator(6))
-    assert shown.shape == (2, 3, FINER * SIZE, FINER * SIZE)
-    assert shown.dtype == np.float32
-    assert np.abs(shown[0] - shown[1]).mean() > 0.05
+from padkit_synthetic.imaging import blackbody, blurred, generator, luminance, srgb_table
 
 
 @pytest.mark.parametrize("kelvin", [2700, 6500, 9000])
@@ -135,7 +51,7 @@ def test_vignetting_dims_the_corners_only():
 
 def test_exposure_is_automatic():
     scene = generator(8).uniform(0, 1, (2, 3, 64, 64)).astype(np.float32)
-    dim, bright = (capture(scene * gain, CLEAN, 64, generator(9)) for gain in (0.1, 10.0))
+    dim, bright = (capture(scene * gain, 64, GOOD, 64, generator(9)) for gain in (0.1, 10.0))
     assert dim.astype(float).mean() == pytest.approx(bright.mean(), rel=0.02)
 
 

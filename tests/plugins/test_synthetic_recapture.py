@@ -118,7 +118,7 @@ def test_what_lies_beyond_the_border_is_mirrored():
     light = Light(key=np.ones(3, np.float32), ambient=np.zeros(3, np.float32), direction=np.zeros(3), softness=0.1)
     left_white = np.zeros((64, 64, 3), np.uint8)
     left_white[:, :32] = 255
-    (wide,) = photograph_scene(left_white, framing=1.0)(64, light, 1, 1.25)
+    (wide,) = photograph_scene(left_white, framing=1.0).render(64, light, 1, 1.25)
     assert wide[:, :, 0].min() > 0.9
     assert wide[:, :, -1].max() < 0.1
 
