@@ -43,7 +43,7 @@ class Display:
         gamma: Range of the exponent of its electro-optical transfer.
         black: Black level as a share of peak.
         white: Linear RGB of its white relative to D65.
-        depth: Contrast of the subpixel grid in [0, 1]: how dark the gaps are.
+        depth: Range of the contrast of the subpixel grid, in [0, 1]: how dark the gaps are.
         reflectance: Range of the share of surrounding light that the glass reflects.
         bands: Range of the strength of brightness bands (refresh against the shutter).
         brightness: Range of its white relative to a white sheet in the light of the scene.
@@ -56,7 +56,7 @@ class Display:
     gamma: tuple[float, float] = (2.0, 2.4)
     black: float = 0.004
     white: tuple[float, float, float] = (0.96, 1.0, 1.08)
-    depth: float = 0.65
+    depth: tuple[float, float] = (0.65, 0.95)
     reflectance: tuple[float, float] = (0.005, 0.04)
     bands: tuple[float, float] = (0.0, 0.06)
     brightness: tuple[float, float] = (0.6, 2.0)
@@ -68,13 +68,12 @@ class Display:
         return "replay"
 
 
-def _pixel_grid(view: View, display: Display, columns: float, contrast: float) -> list[Floats]:
+def _pixel_grid(view: View, layout: str, columns: float, depth: float) -> list[Floats]:
     """Return each channel's emission within the pixel raster, three arrays [T, S, S] of mean 1."""
     wave = 2 * np.pi
     across, down = view.u * columns, view.v * columns
-    depth = display.depth * contrast
     gap = 1 + (0.5 * depth) * np.cos(wave * down)
-    if display.layout == "stripe":
+    if layout == "stripe":
         across *= wave
         cosine, sine = depth * np.cos(across), depth * np.sin(across)
         shifts = [wave * (channel + 0.5) / 3 for channel in range(3)]
@@ -98,10 +97,11 @@ def replayed(
     """
     frames, fine = pictures.shape[0], FINER * size
     view, pitch = aimed(rng, frames, fine, zoom), log_between(rng, display.pitch)
-    columns = max(48, round(pitch * size / zoom))
+    columns = round(pitch * size / zoom)
     raster = min(columns, FINEST_RASTER)
     index = view.cells(raster)
-    grid = _pixel_grid(view, display, float(columns), resolved(pitch / FINER))
+    depth = between(rng, display.depth) * resolved(pitch / FINER)
+    grid = _pixel_grid(view, display.layout, float(columns), depth)
     table = srgb_table() ** (between(rng, display.gamma) / 2.2)
     gamut = saturation_matrix(between(rng, display.saturation))
     bands = _bands(frames, fine, between(rng, display.bands), rng)

@@ -48,6 +48,8 @@ class Printer:
             `mask` (worn on the attacker's face).
         screen: `am` (clustered dots on a rotated lattice, as a laser printer) or `fm` (scattered dots, as an inkjet).
         pitch: Range of halftone cells (`am`) or dots (`fm`) per photosite of the recapture.
+        crispness: Range of the share of the dots' contrast that light spreading inside the paper leaves (optical dot
+            gain, Yule-Nielsen).
         paper: Linear reflectance of the bare paper, RGB.
         ink: Range of the linear reflectance of full ink cover with the surface's own reflection.
         cast: Deviation of each ink's strength (natural logarithm), the print's colour cast.
@@ -62,6 +64,7 @@ class Printer:
     form: Literal["flat", "warped", "cut", "mask"] = "flat"
     screen: Literal["am", "fm"] = "am"
     pitch: tuple[float, float] = (0.5, 1.6)
+    crispness: tuple[float, float] = (0.5, 0.85)
     paper: tuple[float, float, float] = (0.86, 0.86, 0.84)
     ink: tuple[float, float] = (0.006, 0.03)
     cast: float = 0.05
@@ -142,6 +145,7 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     pitch = log_between(rng, printer.pitch)
     cells = pitch * view.u.shape[-1] / FINER / _width_seen(view)
     contrast = resolved(pitch / FINER, 30.0) if printer.screen == "am" else min(1.0, 0.6 * FINER / pitch)
+    contrast *= between(rng, printer.crispness)
     dark = between(rng, printer.ink)
     if printer.screen == "am":
         needed = _spread_of_lattice()[(cover * 255).astype(np.uint8)]
