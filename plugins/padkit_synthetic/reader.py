@@ -18,7 +18,7 @@ from padkit_synthetic.identity import ATTRIBUTES, Identity, draw_identity, draw_
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
 from padkit_synthetic.scenes import Place, draw_background, draw_light
-from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, WORLD_VERSION, Domain, Instrument
+from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, SOURCES, WORLD_VERSION, Domain, Instrument
 
 # First words of every random key, so that the two datasets can never draw the same person.
 WORLD_STREAM, FACES_STREAM = 101, 202
@@ -240,7 +240,7 @@ class FacesReader(DatasetReader):
         subject, number = self._place_of(presentation.id)
         domain, _ = self._session(subject, number)
         rng = generator(FACES_STREAM, self.seed, subject, CLIP, number, 2)
-        place = (domain or DOMAINS[0]).place
+        place = (domain or SOURCES[0]).place
         camera = chosen_camera(domain.cameras if domain else SOURCE_CAMERAS, number)
         view, key = between(rng, (1.0, 1.16)), (FACES_STREAM, self.seed, subject, CLIP, number, 1)
         scene = person_scene(self._identity(subject), place, view, 1.2, self._smiles(subject, number), key)
@@ -260,8 +260,8 @@ class FacesReader(DatasetReader):
 
     def _session(self, subject: int, number: int) -> tuple[Domain | None, str]:
         """Return the place (None: a studio, seen by an attacker's kind of camera) and the camera's name."""
-        drawn = int(generator(FACES_STREAM, self.seed, subject, CLIP, number, 3).integers(len(DOMAINS) + 2))
-        domain = DOMAINS[drawn] if drawn < len(DOMAINS) else None
+        drawn = int(generator(FACES_STREAM, self.seed, subject, CLIP, number, 3).integers(len(SOURCES) + 2))
+        domain = SOURCES[drawn] if drawn < len(SOURCES) else None
         return domain, chosen_camera(domain.cameras if domain else SOURCE_CAMERAS, number).name
 
     def _place_of(self, name: str) -> tuple[int, int]:

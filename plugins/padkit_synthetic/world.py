@@ -294,6 +294,7 @@ UNKNOWN = Domain(
 )
 
 DOMAINS = (OFFICE, PHONE, WEBCAM, HALL, UNKNOWN)
+SOURCES = tuple(domain for domain in DOMAINS if "train" in domain.splits)
 
 
 @dataclass(frozen=True, slots=True)
