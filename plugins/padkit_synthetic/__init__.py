@@ -12,7 +12,7 @@ def padkit_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="synthetic",
-            summary="simulated capture world: four domains, print and replay attacks (no real data)",
+            summary="simulated capture world: print and replay attacks in four domains, masks in a fifth (no real data)",
             factory="padkit_synthetic.reader:SyntheticReader",
         ),
         DatasetSpec(
@@ -37,11 +37,16 @@ def padkit_augmentations() -> list[AugmentationSpec]:
 
 @hookimpl
 def padkit_commands() -> list[CommandSpec]:
-    """Return the simulation of attacks on one's own photographs."""
+    """Return the simulation of attacks on one's own photographs, and the pictures of the world."""
     return [
         CommandSpec(
             name="simulate",
             summary="make simulated print and replay attacks of face photographs, as a dataset to train on",
             factory="padkit_synthetic.simulate:main",
-        )
+        ),
+        CommandSpec(
+            name="world",
+            summary="draw the simulated world: portraits, every species in every domain, spectra",
+            factory="padkit_synthetic.pictures:main",
+        ),
     ]

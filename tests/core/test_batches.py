@@ -295,10 +295,10 @@ def test_augment_is_the_same_under_accumulation():
     assert not torch.allclose(augment(images), whole, atol=1e-2)
 
 
-def test_augment_leaves_the_texture_of_half_the_images():
+def test_augment_leaves_the_texture_of_three_quarters_of_the_images():
     """A checkerboard of single pixels keeps its contrast where nothing is resampled."""
     torch.manual_seed(0)
     board = (torch.arange(32).view(-1, 1) + torch.arange(32)) % 2
     varied = augment(board.float().expand(200, 3, 32, 32))
     contrast = (varied[..., 1:] - varied[..., :-1]).abs().mean((1, 2, 3))
-    assert 0.35 < (contrast > 0.7).float().mean() < 0.65
+    assert 0.65 < (contrast > 0.7).float().mean() < 0.85

@@ -201,9 +201,10 @@ class _Walk:
 def augment(images: Tensor) -> Tensor:
     """Vary a batch on its device: mirror, shift, zoom in a little, change brightness, contrast and saturation lightly.
 
-    Half of the images are only mirrored and shifted by whole pixels: resampling blurs the print and screen texture that
-    tells an attack, so the network must also see it untouched. Random numbers come from torch's global CPU generator,
-    one row per image, so that the same seed varies an image alike on every device and under gradient accumulation.
+    Three of four images are only mirrored and shifted by whole pixels: resampling blurs the print and screen texture
+    that tells an attack, so the network must mostly see it untouched. Random numbers come from torch's global CPU
+    generator, one row per image, so that the same seed varies an image alike on every device and under gradient
+    accumulation.
 
     Args:
         images: float [B, 3, H, W], RGB in [0, 1].
@@ -221,8 +222,8 @@ def _move(images: Tensor, noise: Tensor, *, reach: float = 0.06, zoom: float = 0
     """Mirror, shift by up to `reach` of the side and zoom in by up to `zoom`, with reflected borders."""
     size = images.new_tensor([images.shape[-1], images.shape[-2]])
     flip = 1 - 2 * (noise[:, 0] < 0.5).to(images.dtype)
-    zoomed = noise[:, 1] < 0.5
-    scale = torch.where(zoomed, 1 - zoom * 2 * noise[:, 1], torch.ones_like(flip))
+    zoomed = noise[:, 1] < 0.25
+    scale = torch.where(zoomed, 1 - zoom * 4 * noise[:, 1], torch.ones_like(flip))
     shift = (noise[:, 2:4] * 2 - 1) * reach * size  # pixels
     shift = torch.where(zoomed.unsqueeze(1), shift, shift.round()) * 2 / size
     theta = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
