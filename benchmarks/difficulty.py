@@ -29,9 +29,9 @@ GROUPS = {"colour": slice(0, 9), "sharpness": slice(9, 11), "JPEG grid": slice(1
 def statistics(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return 13 statistics of a frame uint8 [3, H, W].
 
-    Colour: mean and deviation of each channel, mean saturation, dark and bright percentile. Sharpness: logarithms of the
-    variance of the Laplacian and of the energy of the gradient (Tenengrad), the two usual measures of focus. JPEG grid:
-    steps across the borders of 8 x 8 blocks over all steps, sideways and down.
+    Colour: mean and deviation of each channel, mean saturation, dark and bright percentile. Sharpness: logarithms of
+    the variance of the Laplacian and of the energy of the gradient (Tenengrad), the two usual measures of focus. JPEG
+    grid: steps across the borders of 8 x 8 blocks over all steps, sideways and down.
     """
     planes = image.astype(np.float64) / 255
     grey = planes.mean(axis=0)

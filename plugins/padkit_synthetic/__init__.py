@@ -12,7 +12,7 @@ def padkit_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="synthetic",
-            summary="simulated capture world: print and replay attacks in four domains, masks in a fifth (no real data)",
+            summary="simulated capture world: prints and replays in four domains, masks in a fifth (no real data)",
             factory="padkit_synthetic.reader:SyntheticReader",
         ),
         DatasetSpec(

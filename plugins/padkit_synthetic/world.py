@@ -319,7 +319,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(train=2, dev=2, test=2, clips=2, frames=2),
-    "small": Size(train=9, dev=4, test=7, clips=4, frames=2),
+    "small": Size(train=12, dev=5, test=12, clips=4, frames=2),
     "default": Size(train=18, dev=6, test=14, clips=5, frames=3),
     "large": Size(train=100, dev=30, test=60, clips=8, frames=5),
 }
