@@ -196,7 +196,7 @@ def toned(image: Floats, contrast: float) -> Bytes:
     table: Bytes = np.round(255 * curved).astype(np.uint8)
     level = image * 4095
     np.clip(level, 0, 4095, out=level)
-    return table.take(level.astype(np.int32))
+    return table.take(level.astype(np.intp))
 
 
 def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes:

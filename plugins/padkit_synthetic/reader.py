@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -37,6 +38,12 @@ def check_seed(seed: int) -> None:
     """Raise SettingsError unless `seed` is 0 or positive."""
     if seed < 0:
         raise SettingsError(f"seed {seed} is negative: choose 0 or a positive whole number.")
+
+
+@lru_cache(maxsize=8)
+def person(*key: int) -> Identity:
+    """Return the person that `key` alone determines; presentations are read person by person, an attacker's beside."""
+    return draw_identity(generator(*key, IDENTITY))
 
 
 def person_scene(
@@ -124,7 +131,7 @@ class SyntheticReader(DatasetReader):
         return others[(others.index(subject) + 1) % len(others)]
 
     def _identity(self, place: int, subject: int) -> Identity:
-        return draw_identity(generator(WORLD_STREAM, self.seed, place, subject, IDENTITY))
+        return person(WORLD_STREAM, self.seed, place, subject)
 
     def _smiles(self, key: tuple[int, ...]) -> bool:
         return bool(generator(*key, 0).random() < 0.35)
@@ -134,7 +141,7 @@ class SyntheticReader(DatasetReader):
 
     def _of_subject(self, domain: Domain, subject: int, split: str) -> Iterator[Presentation]:
         size, place = SIZES[self.size], DOMAINS.index(domain)
-        person, name = self._identity(place, subject), f"{domain.name}-s{subject:03d}"
+        identity, name = self._identity(place, subject), f"{domain.name}-s{subject:03d}"
         for kind in range(len(domain.instruments) + 1):
             instrument = self._instrument(domain, kind)
             word = instrument.species if instrument else "live"
@@ -151,7 +158,7 @@ class SyntheticReader(DatasetReader):
                     species=instrument.species if instrument else "",
                     device=chosen_camera(domain.cameras, number).name,
                     session=str(number + 1),
-                    attributes=person.attributes(smile),
+                    attributes=identity.attributes(smile),
                 )
 
     def _place_of(self, name: str) -> tuple[int, int, int, int]:
@@ -216,7 +223,7 @@ class FacesReader(DatasetReader):
         """Yield every portrait, by person."""
         first_test = self.identities - round(self.identities * self.test_share)
         for subject in range(self.identities):
-            person = self._identity(subject)
+            identity = self._identity(subject)
             for number in range(self.images):
                 domain, camera = self._session(subject, number)
                 yield Presentation(
@@ -228,7 +235,7 @@ class FacesReader(DatasetReader):
                     subject=f"face-s{subject:05d}",
                     device=camera,
                     session=str(number + 1),
-                    attributes=person.attributes(self._smiles(subject, number)),
+                    attributes=identity.attributes(self._smiles(subject, number)),
                 )
 
     def frames(self, presentation: Presentation) -> Iterator[Bytes]:
@@ -253,7 +260,7 @@ class FacesReader(DatasetReader):
         return f"faces of world {WORLD_VERSION}, {self.image_size} px, seed {self.seed}"
 
     def _identity(self, subject: int) -> Identity:
-        return draw_identity(generator(FACES_STREAM, self.seed, subject, IDENTITY))
+        return person(FACES_STREAM, self.seed, subject)
 
     def _smiles(self, subject: int, number: int) -> bool:
         return bool(generator(FACES_STREAM, self.seed, subject, CLIP, number, 0).random() < 0.4)

@@ -277,7 +277,7 @@ def test_one_or_two_processes_make_the_same_table(tmp_path, monkeypatch):
     assert one.preparation == two.preparation
 
 
-@pytest.mark.parametrize(("worth", "pooled"), [(1e9, []), (0.0, [(2, 3)])])
+@pytest.mark.parametrize(("worth", "pooled"), [(1e9, []), (0.0, [(3, 3)])])
 def test_a_pool_starts_only_where_it_is_worth_it(tmp_path, monkeypatch, worth, pooled):
     started = []
 

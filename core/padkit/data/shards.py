@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import statistics
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +24,7 @@ from padkit.files import write_json
 from padkit.processes import cores, counting_bar, worker_pool
 
 ROWS_IN_MEMORY = 256
+TRIED = 3
 WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
 
 
@@ -70,8 +73,8 @@ def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None
     Args:
         reader: Gives the frames; pickled once per worker process.
         jobs: All pieces of the table.
-        workers: Processes; 1 works in this process; None takes one per available core if the first shard, written here,
-            shows that it is worth it.
+        workers: Processes; 1 works in this process; None takes one per available core if the first presentations, made
+            here on trial, show that it is worth it.
         progress: Show a bar with the time left on stderr.
 
     Returns:
@@ -91,14 +94,25 @@ def write_all(reader: DatasetReader, jobs: Sequence[Job], *, workers: int | None
 
 
 def _written(reader: DatasetReader, jobs: Sequence[Job], workers: int | None) -> Iterator[tuple[Job, Shard]]:
-    if workers is None and jobs:
-        started = time.monotonic()
-        first = write(reader, jobs[0])
-        ahead = (time.monotonic() - started) * (len(jobs) - 1)
-        yield jobs[0], first
-        jobs, workers = jobs[1:], cores() if ahead > WORTH_A_POOL else 1
+    if workers is None:
+        workers = cores() if len(jobs) > 1 and cores() > 1 and _seconds_ahead(reader, jobs) > WORTH_A_POOL else 1
     workers = min(workers or 1, len(jobs))
     yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
+
+
+def _seconds_ahead(reader: DatasetReader, jobs: Sequence[Job]) -> float:
+    """Return how long one process would work, by the first presentations; these are thrown away.
+
+    A whole shard on trial would leave the other cores idle for longer than that.
+    """
+    paces = []
+    for record in jobs[0].records[:TRIED]:
+        started = time.monotonic()
+        with contextlib.suppress(DataError):
+            _images(reader, record, jobs[0].image_size)
+        paces.append(time.monotonic() - started)
+    # The first one also pays for what is imported and computed once.
+    return statistics.median(paces) * sum(len(job.records) for job in jobs)
 
 
 def _finished(job: Job) -> Shard | None:
