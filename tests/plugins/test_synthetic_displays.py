@@ -28,7 +28,7 @@ from padkit_synthetic.displays import Display, replayed
 from padkit_synthetic.imaging import Bytes, Floats, generator
 from padkit_synthetic.views import FINER
 
-RASTER = replace(DARK, depth=0.65)
+RASTER = replace(DARK, depth=(0.65, 0.65))
 LIGHT = float(EVEN.key[1] + EVEN.ambient[1])
 
 
@@ -49,7 +49,7 @@ def square_view(monkeypatch):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_raster_or_its_moire_draws_lines_in_the_spectrum(layout, seed):
     picture, display = smooth_picture(), replace(RASTER, layout=layout)
-    with_raster, without = (shot(seen(picture, replace(display, depth=d), seed)[None]) for d in (0.65, 0.0))
+    with_raster, without = (shot(seen(picture, replace(display, depth=(d, d)), seed)[None]) for d in (0.65, 0.0))
     assert peak(with_raster) > peak(without) + 1.5
     assert peak(with_raster) > peak(shot(live(picture))) + 1.5
 
@@ -58,7 +58,7 @@ def test_the_raster_or_its_moire_draws_lines_in_the_spectrum(layout, seed):
 def test_moire_is_coloured(layout):
     """The subpixels lie side by side, so the channels' moire differs in phase; a live grey face has no such colours."""
     picture, display = smooth_picture(), replace(RASTER, layout=layout)
-    radiances = [*(seen(picture, replace(display, depth=d))[None] for d in (0.65, 0.0)), live(picture)]
+    radiances = [*(seen(picture, replace(display, depth=(d, d)))[None] for d in (0.65, 0.0)), live(picture)]
     frames = [shot(radiance, IDEAL).astype(float) for radiance in radiances]
     coloured = [peak(frame[..., 2] - frame[..., 0]) for frame in frames]
     assert coloured[0] > max(coloured[1:]) + 2
@@ -95,7 +95,9 @@ def test_moire_fades_where_the_raster_is_far_finer_than_the_sensor_or_the_recapt
 
 def test_a_raster_changes_no_mean_light(square_view):
     for layout in ("stripe", "diamond"):
-        with_raster, without = (seen(smooth_picture(), replace(RASTER, layout=layout, depth=d)) for d in (0.65, 0.0))
+        with_raster, without = (
+            seen(smooth_picture(), replace(RASTER, layout=layout, depth=(d, d))) for d in (0.65, 0.0)
+        )
         assert with_raster.mean(axis=(1, 2)) == pytest.approx(without.mean(axis=(1, 2)), rel=0.01)
 
 

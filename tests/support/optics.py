@@ -40,11 +40,12 @@ GOOD = replace(IDEAL, defocus=(0.3, 0.3), full_well=(50000, 50000), read_noise=1
 # So fine that neither camera nor eye sees dots or pixels: without the stage that makes them.
 SMOOTH = (400.0, 400.0)
 PLAIN = Printer(
+    crispness=(1.0, 1.0),
     species="plain", pitch=SMOOTH, paper=(1.0, 1.0, 1.0), ink=(0.0, 0.0), cast=0.0, gain=(1.0, 1.0),
     saturation=(1.0, 1.0), gloss=(0.0, 0.0), bend=0.0, fibre=0.0,
 )  # fmt: skip
 DARK = Display(
-    species="dark", pitch=(0.8, 0.8), gamma=(2.2, 2.2), black=0.0, white=(1.0, 1.0, 1.0), depth=0.0,
+    species="dark", pitch=(0.8, 0.8), gamma=(2.2, 2.2), black=0.0, white=(1.0, 1.0, 1.0), depth=(0.0, 0.0),
     reflectance=(0.0, 0.0), bands=(0.0, 0.0), brightness=(1.0, 1.0), saturation=(1.0, 1.0),
 )  # fmt: skip
 
