@@ -243,13 +243,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     written = load(read_weights(file), file)
     figures = verify(written, others, accelerator.device, options.seed)
     simulated = bool(table.preparation["simulated"])
+    source = f"simulated {table.preparation['fingerprint']}" if simulated else choice.name
     card = write_card(
         file,
         summary=f"{written.shape.name} of width {options.width}, {options.input_size} x {options.input_size} pixels",
         recipe=f"accelerate launch --mixed_precision {accelerator.mixed_precision} recipes/pretrain_arcface.py "
         + shlex.join(words),
         seed=options.seed,
-        data=f"trained on {'simulated faces' if simulated else choice.name}: {found}",
+        data=f"trained on {source}: {found}",
         licence="Apache-2.0" if simulated else "bound by the terms of its training data",
         figures=figures,
     )

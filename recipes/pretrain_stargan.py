@@ -252,6 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     figures = assess(generator, critic, judge, unseen, names)
     draw_edits(generator, unseen, options.image_size, Path(options.out) / f"editing{tag}.png")
     simulated = bool(table.preparation["simulated"])
+    source = f"simulated {table.preparation['fingerprint']}" if simulated else choice.name
     size = f"{options.image_size} x {options.image_size} pixels"
     for file, part in zip(files, ("generator", "discriminator"), strict=True):
         write_card(
@@ -260,7 +261,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             recipe=f"accelerate launch --mixed_precision {accelerator.mixed_precision} recipes/pretrain_stargan.py "
             + shlex.join(words),
             seed=options.seed,
-            data=f"trained on {'simulated faces' if simulated else choice.name}: {len(seen)} images",
+            data=f"trained on {source}: {len(seen)} images",
             licence="Apache-2.0" if simulated else "bound by the terms of its training data",
             figures=figures,
         )

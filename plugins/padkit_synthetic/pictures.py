@@ -21,6 +21,7 @@ from padkit_synthetic.spectra import excess, line_strength, spectrum
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION
 
 PEOPLE, PORTRAITS, COLUMNS = 10, 8, 8
+DRAWN = 14  # pictures of each kind that the spectra tell of
 LABEL = 150  # pixels beside a row of pictures
 SHOWN = (
     ("office", ""),
@@ -148,6 +149,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="which population")
     options = parser.parse_args(arguments)
     check_image_size(options.image_size)
-    draw_world(options.out, options.image_size, options.seed, people=14)
+    draw_world(options.out, options.image_size, options.seed, DRAWN)
     Console(stderr=True).print(f"{options.out / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
     return 0
