@@ -47,11 +47,11 @@ What is measured on these data says nothing about security against real attacks,
 figures in the literature.</p>
 <h2>Portraits</h2>
 <p>{people} people of dataset <code>faces</code>, a row each, before different cameras.</p>
-<img src="faces.png" alt="Rows of simulated faces">
+<img src="faces.jpg" alt="Rows of simulated faces">
 <h2>Every species in every domain</h2>
 <p>Dataset <code>synthetic</code>, test split, a column a person: bona fide above, below it the attacks with the same
 face. Seed {seed}.</p>
-<img src="species.png" alt="Simulated bona fide presentations and attacks by domain and species">
+<img src="species.jpg" alt="Simulated bona fide presentations and attacks by domain and species">
 <h2>Spectra</h2>
 <p>Above: a picture of each kind, and by how many dB (black 0, white 25) its spectrum exceeds what is usual at each
 spatial frequency. Clustered halftone dots and display pixels, or the moire that the sensor makes of them, are sharp
@@ -121,7 +121,7 @@ def draw_spectra(kinds: dict[Kind, list[Bytes]]) -> Figure:
 
 
 def draw_world(out: Path, image_size: int, seed: int, people: int) -> None:
-    """Write `faces.png`, `species.png`, `spectra.png` and `index.html` into the folder `out`.
+    """Write `faces.jpg`, `species.jpg`, `spectra.png` and `index.html` into the folder `out`.
 
     Raises:
         DataError: The folder cannot be written.
@@ -129,8 +129,8 @@ def draw_world(out: Path, image_size: int, seed: int, people: int) -> None:
     kinds = examples(SyntheticReader(size="default", image_size=image_size, seed=seed), people)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        draw_portraits(image_size, seed).save(out / "faces.png", optimize=True)
-        draw_species(kinds).save(out / "species.png", optimize=True)
+        draw_portraits(image_size, seed).save(out / "faces.jpg", quality=90)
+        draw_species(kinds).save(out / "species.jpg", quality=90, subsampling=0)
         with mpl.rc_context({"svg.hashsalt": "padkit"}):
             draw_spectra(kinds).savefig(out / "spectra.png", dpi=80, metadata={"Software": None})
     except OSError as error:

@@ -54,7 +54,7 @@ def test_the_page_names_the_data_simulated_and_shows_its_pictures(tmp_path, monk
     assert main(["--out", str(tmp_path / "w"), "--image-size", "64"]) == 0
     page = (tmp_path / "w" / "index.html").read_text()
     assert "Everything here is simulated" in page
-    for name in ("faces.png", "species.png", "spectra.png"):
+    for name in ("faces.jpg", "species.jpg", "spectra.png"):
         assert name in page
         with Image.open(tmp_path / "w" / name) as picture:
             assert picture.width > 100
