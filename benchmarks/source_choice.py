@@ -142,7 +142,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--steps", type=int, default=160)
     parser.add_argument("--seeds", default="0")
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", default="", help="candidates, separated by semicolons")
+    parser.add_argument(
+        "--pairs", default="", help="pairs to train on, such as office&phone;webcam&hall; all by default"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("runs/source_choice.csv"))
     options = parser.parse_args()
@@ -153,7 +156,8 @@ def main() -> None:
     done = {(row["candidate"], row["pair"], row["seed"]) for row in rows}
     names = [domain.name for domain in SOURCES]
     chosen = [name for name in CANDIDATES if not options.only or name in options.only.split(";")]
-    for name, pair, seed in itertools.product(chosen, itertools.combinations(names, 2), options.seeds.split(",")):
+    pairs = [tuple(pair.split("&")) for pair in options.pairs.split(";") if pair] or itertools.combinations(names, 2)
+    for name, pair, seed in itertools.product(chosen, list(pairs), options.seeds.split(",")):
         if (name, "&".join(pair), seed) in done:
             continue
         detector = train(CANDIDATES[name], table, pair, options.steps, int(seed))

@@ -93,7 +93,7 @@ class Options:
     out: str | None = None
     resume: bool = False
     seed: int = 0
-    epochs: int = 4
+    epochs: int = 3
     max_steps: int | None = None
     batch_size: int = 48
     accumulate: int = 1

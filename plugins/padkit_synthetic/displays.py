@@ -56,7 +56,7 @@ class Display:
     gamma: tuple[float, float] = (2.0, 2.4)
     black: float = 0.004
     white: tuple[float, float, float] = (0.96, 1.0, 1.08)
-    depth: tuple[float, float] = (0.65, 0.95)
+    depth: tuple[float, float] = (0.5, 0.8)
     reflectance: tuple[float, float] = (0.005, 0.04)
     bands: tuple[float, float] = (0.0, 0.06)
     brightness: tuple[float, float] = (0.6, 2.0)

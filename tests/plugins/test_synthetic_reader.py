@@ -75,7 +75,7 @@ def test_counts_follow_from_the_size(size):
     assert len(records) == sum(subjects[name] * clips[name] for name in subjects)
     assert len({record.id for record in records}) == len(records)
     frames = len(records) * counts.frames
-    bounds = {"tiny": (100, 400), "small": (2500, 4000), "default": (6000, 10000), "large": (100_000, 150_000)}[size]
+    bounds = {"tiny": (100, 400), "small": (2500, 4000), "default": (8000, 12_000), "large": (100_000, 150_000)}[size]
     assert bounds[0] <= frames <= bounds[1]
 
 
