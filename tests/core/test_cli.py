@@ -213,8 +213,8 @@ def test_a_broken_plugin_does_not_break_the_help(install):
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("plugin", "error: unknown command 'plugin'. Did you mean 'plugins'? Known: plugins, simulate."),
-        ("simulat", "error: unknown command 'simulat'. Did you mean 'simulate'? Known: plugins, simulate."),
+        ("plugin", "error: unknown command 'plugin'. Did you mean 'plugins'? Known: plugins, simulate, world."),
+        ("simulat", "error: unknown command 'simulat'. Did you mean 'simulate'? Known: plugins, simulate, world."),
         ("daa", "error: unknown command 'daa'. 'daa' is an aligner."),
     ],
 )
