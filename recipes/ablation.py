@@ -34,11 +34,11 @@ from padkit.ablation.runs import Run
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
 from padkit.data.protocol import leave_one_out
-from padkit.data.shards import cores
 from padkit.data.table import FrameTable, prepare
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
+from padkit.processes import cores
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
