@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from importlib.metadata import version
 
 from padkit.catalog import Catalog
 from padkit.errors import run_as_command
-from padkit.plugins import OWN_COMMANDS, ROLES, Component, Discovery, discover
+from padkit.plugins import OWN_COMMANDS, Discovery, discover
 
 HELP = "Plugin-based framework for face presentation attack detection."
 
@@ -32,42 +33,30 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         PluginError: No usable command has this name.
     """
-    found = discover()
-    if argv and not argv[0].startswith("-") and argv[0] not in OWN_COMMANDS:
-        status: int | None = Catalog(found).factory("command", argv[0])(argv[1:])
-        return status or 0
+    if not argv or argv[0].startswith("-"):
+        parser = _parser(discover())
+        parser.parse_args(argv)
+        parser.print_help()
+        return 0
+    status: int | None
+    if argv[0] in OWN_COMMANDS:
+        status = importlib.import_module(OWN_COMMANDS[argv[0]][1]).main(argv[1:])
+    else:
+        status = Catalog(discover()).factory("command", argv[0])(argv[1:])
+    return status or 0
+
+
+def _parser(found: Discovery) -> argparse.ArgumentParser:
+    """Return a parser for the help alone: commands read their own words."""
     parser = argparse.ArgumentParser(prog="padkit", description=HELP)
     parser.add_argument("--version", action="version", version=f"padkit {version('padkit')}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    listing = commands.add_parser("plugins", help="list every component with its distribution, version and status")
-    listing.add_argument("--role", choices=tuple(ROLES), help="only this role")
-    for command in found.components:
-        if command.role == "command" and not command.problem:  # here for the help alone: they read their own words
-            text = f"{_summary(command)} ({command.plugin.distribution})"
-            commands.add_parser(command.spec.name, help=text.replace("%", "%%"), add_help=False)
-    arguments = parser.parse_args(argv)
-    if arguments.command == "plugins":
-        return list_plugins(found, arguments.role)
-    parser.print_help()
-    return 0
-
-
-def list_plugins(found: Discovery, role: str | None = None) -> int:
-    """Print one row a component and one a plugin that offers nothing; problems are rows, not errors."""
-    rows = [_row(c) for c in found.components if role in (None, c.role)]
-    rows += [("plugin", p.name, p.distribution, p.version, p.problem) for p in found.plugins if p.problem]
-    heads = ("role", "name", "distribution", "version", "status")
-    widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(4)]
-    for row in [heads, *sorted(rows)]:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row[:4], widths, strict=True)), row[4]]))
-    return 0
-
-
-def _row(component: Component) -> tuple[str, str, str, str, str]:
-    owner = component.plugin
-    status = component.problem or f"ok: {_summary(component)}"
-    return component.role, component.spec.name, owner.distribution, owner.version, status
-
-
-def _summary(component: Component) -> str:
-    return " ".join(component.spec.summary.split())
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    rows = [(name, summary) for name, (summary, _) in OWN_COMMANDS.items()]
+    rows += [
+        (c.spec.name, f"{c.summary} ({c.plugin.distribution})")
+        for c in found.components
+        if c.role == "command" and not c.problem
+    ]
+    for name, text in rows:
+        commands.add_parser(name, help=text.replace("%", "%%"), add_help=False)
+    return parser

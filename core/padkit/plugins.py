@@ -36,8 +36,10 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
     "augmentation": ("padkit_augmentations", AugmentationSpec),
     "command": ("padkit_commands", CommandSpec),
 }
-# Subcommands of padkit itself, which no plugin may take.
-OWN_COMMANDS = ("plugins",)
+# Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
+OWN_COMMANDS: dict[str, tuple[str, str]] = {
+    "plugins": ("list every component with its distribution, version and status", "padkit.commands.listing"),
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -73,6 +75,11 @@ class Component:
     spec: ComponentSpec
     plugin: Plugin
     problem: str = ""
+
+    @property
+    def summary(self) -> str:
+        """What it is, on one line."""
+        return " ".join(self.spec.summary.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,3 +58,25 @@ class Presentation:
     box: tuple[float, float, float, float] | None = None
     rotation: int = 0
     attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaceHint:
+    """Where a dataset itself says the face is, in one frame.
+
+    Attributes:
+        box: Face box (x, y, width, height) in pixels of the upright frame, or None.
+        eyes: Centres (x, y of the eye further left in the image, x, y of the other) in pixels of that frame, or None.
+    """
+
+    box: tuple[float, float, float, float] | None = None
+    eyes: tuple[float, float, float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Division:
+    """An official protocol: which presentations (by id) are trained on, chosen on and tested on."""
+
+    train: tuple[str, ...]
+    dev: tuple[str, ...]
+    test: tuple[str, ...]

@@ -1,0 +1,74 @@
+"""Datasets as their owners unpack them: media files on disk, whose frames and faces preparation has yet to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padkit.data.presentation import Division, FaceHint, Presentation
+from padkit.data.reader import DatasetReader
+from padkit.errors import DataError
+
+
+class NativeReader(DatasetReader):
+    """Reads the native layout of one dataset: one record per presentation, with every field the layout reveals.
+
+    A record's `path` is a video, a still image, or a folder of stills that are one presentation's frames in natural
+    order. `padkit prepare` chooses the frames, finds the faces and crops them; `frames` does so by its defaults.
+
+    Attributes:
+        expected: Published number of presentations by (split, label), split "" where the dataset names none; compared
+            with what was found. Empty where none is published.
+        layout: What a correct root looks like, in one line, for the error about a wrong one.
+    """
+
+    expected: ClassVar[Mapping[tuple[str, int], int]] = {}
+    layout: ClassVar[str] = ""
+
+    def __init__(self, *, root: str, image_size: int = 256) -> None:
+        self.root = root
+        self.image_size = image_size
+
+    def folder(self) -> Path:
+        """Return the root.
+
+        Raises:
+            DataError: It is no folder.
+        """
+        root = Path(self.root).expanduser()
+        if not self.root or not root.is_dir():
+            raise DataError(f"Root {self.root!r} is not a folder; expected {self.layout}.")
+        return root
+
+    def hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:  # noqa: ARG002
+        """Return what the dataset says of the face, by frame number; frames without a hint are left out.
+
+        Args:
+            presentation: One of `records()`.
+            width: Width of its upright frames in pixels, for boxes that are relative to it.
+            height: Their height in pixels.
+
+        Raises:
+            DataError: The hint file is malformed.
+        """
+        return {}
+
+    def protocols(self) -> Mapping[str, Division]:
+        """Return the official protocols by name ("1", "3.2" for fold 2 of protocol 3); none by default.
+
+        Raises:
+            DataError: A list is missing or names unknown presentations.
+        """
+        return {}
+
+    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
+        """Yield the face crops of the frames that preparation's default rules choose.
+
+        Raises:
+            DataError: The media cannot be decoded, or no face is found.
+        """
+        raise NotImplementedError
