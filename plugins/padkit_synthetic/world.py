@@ -341,7 +341,7 @@ class Size:
 
 SIZES = {
     "tiny": Size(train=2, dev=2, test=2, clips=2, frames=2),
-    "small": Size(train=12, dev=5, test=12, clips=4, frames=2),
-    "default": Size(train=28, dev=8, test=16, clips=5, frames=3),
+    "small": Size(train=30, dev=8, test=24, clips=2, frames=2),
+    "default": Size(train=64, dev=12, test=24, clips=3, frames=2),
     "large": Size(train=100, dev=30, test=60, clips=8, frames=5),
 }
