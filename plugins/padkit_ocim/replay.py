@@ -73,7 +73,7 @@ class ReplayAttackReader(NativeReader):
         for base in (root, root.parent):
             faces = subfolder(base, FACES)
             # The folder of a split may be wrapped here as it may be among the videos.
-            outer = subfolder(faces, re.compile(rf"{split}|{WRAPPED.format(split)}", re.IGNORECASE))
+            outer = subfolder(faces, _folder_of(split))
             for folder in filter(None, (outer, subfolder(outer, split))):
                 file = folder / f"{rest}.face"
                 if file.is_file():
@@ -103,12 +103,12 @@ class ReplayAttackReader(NativeReader):
             )
 
 
+def _folder_of(split: str) -> re.Pattern[str]:
+    return re.compile(rf"{split}|{WRAPPED.format(split)}", re.IGNORECASE)
+
+
 def _missing(folder: Path) -> list[str]:
-    return [
-        split
-        for split in SPLITS
-        if not subfolder(folder, re.compile(rf"{split}|{WRAPPED.format(split)}", re.IGNORECASE))
-    ]
+    return [split for split in SPLITS if not subfolder(folder, _folder_of(split))]
 
 
 def _name(match: re.Match[str]) -> str:

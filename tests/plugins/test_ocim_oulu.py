@@ -136,10 +136,12 @@ def test_a_video_in_the_folder_of_another_split_is_refused(small):
 
 
 def test_two_videos_of_one_name_are_refused(small):
-    second = small / "backup" / "1_1_01_1.mp4"
-    second.parent.mkdir()
+    first, second = (folder / "Train_files" / "1_1_01_1.avi" for folder in (small, small / "backup"))
+    for part in ("Train", "Dev", "Test"):
+        (small / "backup" / f"{part}_files").mkdir(parents=True)
     second.touch()
-    refused(lambda: read(reader(small)), "1_1_01_1 is there twice", small / "Train_files" / "1_1_01_1.avi", second)
+    text = refused(lambda: read(reader(small)), f"1_1_01_1 is there twice: {first} and {second}; remove one of them.")
+    assert "It is found" not in text, "the root is right, though a copy lies below it"
 
 
 def test_a_wrong_root_is_told_where_the_layout_is(small, tmp_path):
