@@ -54,16 +54,16 @@ def both(weight: float, use: Any = "both") -> dict[str, TeacherOptions]:
 
 CANDIDATES = {
     "plain": Candidate(),
-    "DAA 2/255": Candidate("daa", {"epsilon": 2 / 255}),
-    "DAA 4/255": Candidate("daa", {"epsilon": 4 / 255}),
+    "DAA 2/255": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 1.0}),
+    "DAA 2/255, half": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 0.5}),
+    "DAA 4/255": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 1.0}),
     "DAA 4/255, half": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 0.5}),
     "DAA 8/255, half": Candidate("daa", {"epsilon": 8 / 255, "attacked_share": 0.5}),
     "teachers 1": Candidate(teachers=both(1.0)),
     "teachers 0.3": Candidate(teachers=both(0.3)),
     "teachers 0.1": Candidate(teachers=both(0.1)),
     "teachers 0.3, maps": Candidate(teachers=both(0.3, "maps")),
-    "DTDA 4/255, 0.3": Candidate("daa", {"epsilon": 4 / 255}, both(0.3)),
-    "DTDA 4/255 half, 0.3": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 0.5}, both(0.3)),
+    "DTDA 2/255 half, 0.3": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 0.5}, both(0.3)),
 }
 NETWORKS = {"fr": "arcface", "fe": "stargan"}
 

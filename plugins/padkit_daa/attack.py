@@ -59,11 +59,11 @@ class DomainAdversarialAttack(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        epsilon: float = 4 / 255,
+        epsilon: float = 2 / 255,
         steps: int = 4,
         loss: Literal["uniform", "maximize"] = "uniform",
         random_start: bool = True,
-        attacked_share: float = 1.0,
+        attacked_share: float = 0.5,
         width: int = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)

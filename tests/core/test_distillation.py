@@ -203,4 +203,4 @@ def test_frozen_teachers_are_frozen():
 
 
 def test_options_default_to_everything_at_weight_one():
-    assert (TeacherOptions().loss_weight, TeacherOptions().use) == (1.0, "both")
+    assert (TeacherOptions().loss_weight, TeacherOptions().use) == (0.3, "both")

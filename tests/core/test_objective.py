@@ -57,7 +57,7 @@ class Patches(Teacher):
 TEACHERS = {"none": (), "one": ("fr",), "two": ("fr", "fe")}
 ALIGNERS = {
     "none": lambda: None,
-    "daa": lambda: DomainAdversarialAttack(N_DOMAINS, DIM, epsilon=8 / 255, width=4),
+    "daa": lambda: DomainAdversarialAttack(N_DOMAINS, DIM, epsilon=8 / 255, attacked_share=1.0, width=4),
     "dat": lambda: DomainAdversarialTraining(N_DOMAINS, DIM, weight=0.3, hidden=8, dropout=0.0),
 }
 

@@ -33,7 +33,9 @@ def toy(per_domain: int, seed: int, size: int = 16) -> Batch:
 
 def untrained(**settings) -> DomainAdversarialAttack:
     torch.manual_seed(0)
-    return DomainAdversarialAttack(N_DOMAINS, 4, **({"epsilon": EPSILON, "steps": 10, "width": 4} | settings))
+    return DomainAdversarialAttack(
+        N_DOMAINS, 4, **({"epsilon": EPSILON, "steps": 10, "width": 4, "attacked_share": 1.0} | settings)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +208,7 @@ PIXELS = torch.tensor([[0.6, 0.2, 0.5], [0.2, 0.9, 0.9999]]).view(2, 3, 1, 1)
 
 
 def linear(**settings) -> DomainAdversarialAttack:
-    aligner = DomainAdversarialAttack(2, 4, random_start=False, **({"epsilon": 0.1} | settings))
+    aligner = DomainAdversarialAttack(2, 4, random_start=False, **({"epsilon": 0.1, "attacked_share": 1.0} | settings))
     aligner.classifier = Linear(WEIGHT.clone())
     return aligner
 

@@ -23,7 +23,7 @@ class TeacherOptions:
         use: Which of its features to imitate; `both` takes what the teacher has.
     """
 
-    loss_weight: float = 1.0
+    loss_weight: float = 0.3
     use: Literal["both", "maps", "embedding"] = "both"
 
 
