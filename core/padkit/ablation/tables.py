@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from padkit.ablation.records import Record, finished
-from padkit.ablation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS
+from padkit.evaluation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
 from padkit.evaluation.thresholds import TARGET_EER
+from padkit.report.sheets import MADE_BY, Sheet
 
 NOTHING = "-"
-MADE_BY = "Made by: "
 DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
     "data and are few: they are not independent, so intervals and p-values promise more than they can keep."
@@ -56,23 +56,6 @@ class Grid:
     targets: Sequence[str]
     seeds: Sequence[int]
     baseline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """A table ready to be laid out.
-
-    Attributes:
-        title: What it shows, one line.
-        head: Heads of the columns.
-        rows: Texts.
-        bold: (row, column) of what is set in bold.
-    """
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:

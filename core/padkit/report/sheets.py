@@ -1,19 +1,36 @@
-"""Sheets as Markdown, LaTeX and terminal tables."""
+"""Tables of text, ready to be laid out as Markdown, LaTeX or for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from padkit.ablation.tables import MADE_BY, Sheet
-
+MADE_BY = "Made by: "
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "|": "$|$",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A table ready to be laid out.
+
+    Attributes:
+        title: What it shows, one line.
+        head: Heads of the columns.
+        rows: Texts.
+        bold: (row, column) of what is set in bold.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 def markdown(sheets: Sequence[Sheet], caption: Sequence[str]) -> str:
