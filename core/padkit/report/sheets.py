@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 MADE_BY = "Made by: "
+NOTHING = "-"  # stands for a figure that is not there
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "|": "$|$",
@@ -31,6 +32,11 @@ class Sheet:
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     bold: frozenset[tuple[int, int]] = frozenset()
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value as text."""
+    return NOTHING if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def markdown(sheets: Sequence[Sheet], caption: Sequence[str]) -> str:
