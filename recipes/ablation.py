@@ -26,8 +26,8 @@ from typing import Any, NoReturn
 import torch
 from rich.console import Console
 
-from padkit.ablation import tables
 from padkit.ablation import plan as plans
+from padkit.ablation import tables
 from padkit.ablation.plan import Cell, Plan
 from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run

@@ -83,15 +83,15 @@ class _Told:
     selection: str
     protocol: ProtocolSummary | None
 
-    def read(self, text: str, number: int) -> Candidate:
-        """Read the candidate at position `number`, completed by what was told; a run says everything itself."""
+    def read(self, text: str, number: int | None) -> Candidate:
+        """Read the candidate at position `number`, if it has one, completed by what was told; a run says all itself."""
         candidate = read_candidate(text, self.columns)
         if candidate.protocol is not None:
             return candidate
         return replace(
             candidate,
-            seed=self.seeds[number] if self.seeds else None,
-            method="--seeds" if self.seeds else None,
+            seed=self.seeds[number] if self.seeds and number is not None else None,
+            method="--seeds" if self.seeds and number is not None else None,
             selection=self.selection,
             protocol=self.protocol,
         )
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str]) -> int:
     groups = group([judge_candidate(candidate, line.policy, **options) for candidate in candidates])
     comparison = None
     if line.against:
-        comparison = compare_candidates(candidates[0], told.read(line.against, 0), line.policy, **options)
+        comparison = compare_candidates(candidates[0], told.read(line.against, None), line.policy, **options)
     _write(line, groups, comparison, f"{MADE_BY}{shlex.join(['padkit', 'evaluate', *arguments])}")
     return 0
 
@@ -121,15 +121,15 @@ def _write(
     ]
     if comparison is not None:
         blocks.append((comparison_sheets(comparison), [*comparison_notes(comparison, **told), made_by]))
-    files = {
-        line.json: lambda: to_json(groups, comparison, **told),
-        line.csv: lambda: to_csv(groups, comparison),
-        line.markdown: lambda: "\n".join(markdown(*block) for block in blocks),
-        line.latex: lambda: "\n".join(latex(*block) for block in blocks),
-    }
-    for path, text in files.items():
+    texts = (
+        (line.json, to_json(groups, comparison, **told)),
+        (line.csv, to_csv(groups, comparison)),
+        (line.markdown, "\n".join(markdown(*block) for block in blocks)),
+        (line.latex, "\n".join(latex(*block) for block in blocks)),
+    )
+    for path, text in texts:
         if path is not None:
-            write_atomically(path.expanduser(), text().encode())
+            write_atomically(path.expanduser(), text.encode())
     console = Console()
     for sheets, notes in blocks:
         console.print(terminal(sheets, notes[:-1]))

@@ -3,8 +3,8 @@
 A subject's presentations resemble each other, so that whole subjects are drawn: presentations drawn one by one would
 promise more than the data hold. Draws are stratified by class: subjects with bona fide presentations only, with attacks
 only and with both are drawn among themselves, so that no resample lacks a class. The model is taken as it is: intervals
-tell how the figures vary with the people and attacks that happened to be tested, not with training. Figures of the worst
-species are maxima: resampling raises a maximum on average, so that their intervals lean upwards.
+tell how the figures vary with the people and attacks that happened to be tested, not with training. Figures of the
+worst species are maxima, which resampling raises on average: their intervals lean upwards.
 """
 
 from __future__ import annotations

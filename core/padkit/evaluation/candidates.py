@@ -1,4 +1,4 @@
-"""What is judged: a detector's scores from a run folder or from a file, with all that is known of how they came about."""
+"""What is judged: a detector's scores from a run folder or a file, and all that is known of their making."""
 
 from __future__ import annotations
 
@@ -102,8 +102,10 @@ def _method(settings: Path, protocol: ProtocolSummary) -> Any:
     try:
         content = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.exists() else {}
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{settings}: cannot be read ({' '.join(str(error).split())}); restore or remove it.") from error
-    shared = {key: value for key, value in content.items() if key not in BOOKKEEPING | {"seed"}} if isinstance(content, Mapping) else {}
+        cause = " ".join(str(error).split())
+        raise DataError(f"{settings}: cannot be read ({cause}); restore or remove it.") from error
+    known = content if isinstance(content, Mapping) else {}
+    shared = {key: value for key, value in known.items() if key not in BOOKKEEPING | {"seed"}}
     return protocol, yaml.safe_dump(shared)
 
 
@@ -136,7 +138,8 @@ def _divide(dev: Scores, target: Scores) -> tuple[Scores | None, Scores | None, 
     """Divide a dev part into the target's own and the sources'; also return what had to be assumed."""
     known = set(target.domain.tolist())
     if "" in known | set(dev.domain.tolist()):
-        return dev, dev, f"domains of its dev part are unknown; {SOURCE_DEV} takes it as source data, {DEV_EER} as target."
+        said = f"whose its dev part is, is unknown: {SOURCE_DEV} takes it as the sources', {DEV_EER} as the target's."
+        return dev, dev, said
     own = np.isin(dev.domain, list(known))
     return (dev.select(own) if np.any(own) else None), (dev.select(~own) if np.any(~own) else None), ""
 

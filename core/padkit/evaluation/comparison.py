@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from padkit.errors import DataError
 from padkit.evaluation.bootstrap import Interval, Units, bootstrap, interval, two_sided, units_of
@@ -16,7 +15,7 @@ from padkit.evaluation.delong import AucDifference, delong
 from padkit.evaluation.judgement import FREE, rates_at, thresholds_of
 from padkit.evaluation.metrics import Floats, error_rates
 from padkit.evaluation.resampling import SortedScores, WeightedScores
-from padkit.evaluation.scores import COLUMNS, Scores
+from padkit.evaluation.scores import Scores
 
 NAMED = 5  # presentations that an error names
 
@@ -156,7 +155,8 @@ def _matched(first: Candidate, second: Candidate) -> tuple[Candidate, Candidate]
         named = _named([keys[0][row] for row in wrong])
         raise DataError(f"{first.name} and {second.name}: disagree on the label of {named}; correct one of them.")
     subject = np.where(one.subject != "", one.subject, other.subject)
-    return replace(first, target=_with(one, subject)), replace(second, target=_with(other, subject))
+    one, other = (replace(scores, subject=subject) for scores in (one, other))
+    return replace(first, target=one), replace(second, target=other)
 
 
 def _keys(name: str, scores: Scores, datasets: bool) -> list[tuple[str, str]]:
@@ -175,7 +175,3 @@ def _named(keys: Sequence[tuple[str, str]]) -> str:
         return "none"
     shown = ", ".join("/".join(filter(None, key)) for key in keys[:NAMED])
     return f"{len(keys)} ({shown}{', ...' if len(keys) > NAMED else ''})"
-
-
-def _with(scores: Scores, subject: NDArray[np.str_]) -> Scores:
-    return Scores(**{name: subject if name == "subject" else getattr(scores, name) for name in COLUMNS})

@@ -1,8 +1,8 @@
 """DeLong's test: whether two detectors differ in AUC on the same presentations.
 
-E. DeLong, D. DeLong and D. Clarke-Pearson, Biometrics 44 (1988) 837-845; in O(N log N) by midranks after X. Sun and W. Xu,
-IEEE Signal Processing Letters 21 (2014) 1389-1393. Presentations are taken as independent: where subjects show themselves
-more than once its p-values are too small, and the bootstrap over subjects is the one to believe.
+E. DeLong, D. DeLong and D. Clarke-Pearson, Biometrics 44 (1988) 837-845; in O(N log N) by midranks after X. Sun and
+W. Xu, IEEE Signal Processing Letters 21 (2014) 1389-1393. Presentations are taken as independent: where subjects show
+themselves more than once its p-values are too small, and the bootstrap over subjects is the one to believe.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class Group:
     def name(self) -> str:
         """The name of the one, or what the names begin with."""
         names = [judgement.candidate.name for judgement in self.judgements]
-        return names[0] if len(names) == 1 else f"{os.path.commonprefix(names)}*"
+        beginning = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter: seed0 and seed1 become seed*
+        return names[0] if len(names) == 1 else f"{beginning}*"
 
     @property
     def seeds(self) -> tuple[int, ...]:

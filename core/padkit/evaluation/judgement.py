@@ -1,4 +1,4 @@
-"""A candidate judged: rates under each threshold policy, their intervals, and the same by species, device and domain."""
+"""A candidate judged: rates under each threshold policy, their intervals, and rates by species, device and domain."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def judge_candidate(
     if units is not None:
         ranked = SortedScores(target.label, target.score, target.pai_species, units.of_row)
         found = bootstrap(
-            [ranked], units, lambda systems: figures(systems[0], thresholds), resamples=resamples, seed=seed, shown=shown
+            [ranked], units, lambda one: figures(one[0], thresholds), resamples=resamples, seed=seed, shown=shown
         )
         intervals = {key: interval(sample) for key, sample in found.items() if not np.all(np.isnan(sample))}
     return Judgement(

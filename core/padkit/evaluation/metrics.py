@@ -216,7 +216,7 @@ def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
 def checked(
     labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.str_] | None]:
-    """Return labels, scores and species [N] as arrays that fit each other and can be judged; errors as in `error_rates`."""
+    """Return labels, scores and species [N] as arrays that can be judged; errors as in `error_rates`."""
     label = np.asarray(labels)
     score = np.asarray(scores, dtype=np.float64)
     kinds = None if species is None else np.asarray(species, dtype=np.str_)

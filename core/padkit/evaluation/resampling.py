@@ -101,7 +101,8 @@ class WeightedScores:
             if tied:
                 pairs += np.take(self._bona_fide, as_high, axis=1)
             twice += np.einsum("rn,rn->r", drawn, pairs) * (1 if tied else 2)
-        return twice / (2.0 * self._bona_fides * self._attacks_in_all)
+        area: Floats = twice / (2.0 * self._bona_fides * self._attacks_in_all)
+        return area
 
     def eer(self) -> Floats:
         """Return the equal error rate."""
@@ -109,14 +110,15 @@ class WeightedScores:
         gaps, errors = zip(*(self._gap_and_errors(vertex)[:2] for vertex in (before, after)), strict=True)
         share = gaps[0] / (gaps[0] - gaps[1])
         first, second = ((error - gap) / 2 for gap, error in zip(gaps, errors, strict=True))  # FPR, scaled
-        return (first + share * (second - first)) / (self._bona_fides * self._attacks_in_all.astype(np.float64))
+        rate: Floats = (first + share * (second - first)) / (self._bona_fides * self._attacks_in_all.astype(np.float64))
+        return rate
 
     def equal_vertices(self) -> Integers:
         """Return the vertices of the ROC that `padkit.evaluation.metrics.equal_error` takes its thresholds from."""
         before, after = self._around_equal()
         gap_before, errors_before, accepted = self._gap_and_errors(before)
         gap_after, errors_after, _ = self._gap_and_errors(after)
-        # On a draw, the lower mean error; both alike is impossible but for the vertex that accepts fewer attacks.
+        # On a draw, the lower mean error, then the one that accepts fewer attacks.
         nearer = (np.abs(gap_before) < np.abs(gap_after)) | (
             (np.abs(gap_before) == np.abs(gap_after)) & (errors_before <= errors_after)
         )
@@ -156,13 +158,15 @@ class WeightedScores:
             most = allowed(bound, counts)
             refused = [int(np.searchsorted(running[row], most[row], side="right")) - 1 for row in self._rows]
             kept = np.minimum(kept, np.append(higher, everyone)[refused])
-        return 1 - self._bona_fide[self._rows, kept] / self._bona_fides
+        share: Floats = 1 - self._bona_fide[self._rows, kept] / self._bona_fides
+        return share
 
     def tpr_at_fpr(self, bound: float) -> Floats:
         """Return the largest share of bona fide accepted with a pooled FPR of at most `bound`."""
         most = allowed(bound, self._attacks_in_all)
         beyond = self._first_vertex(lambda vertices: self._attacks_at(vertices) > most)
-        return self._bona_fide_at(beyond - 1) / self._bona_fides
+        share: Floats = self._bona_fide_at(beyond - 1) / self._bona_fides
+        return share
 
     def _around_equal(self) -> tuple[Integers, Integers]:
         """Return the last vertex with FNR > FPR and the first without."""
@@ -176,7 +180,8 @@ class WeightedScores:
         return fnr - fpr, fnr + fpr, attacks + bona_fides
 
     def _attacks_at(self, vertices: Integers) -> Integers:
-        return np.sum([self._at(k, vertices) for k in range(len(self._attacks))], axis=0)
+        accepted: Integers = np.sum([self._at(k, vertices) for k in range(len(self._attacks))], axis=0)
+        return accepted
 
     def _at(self, species: int, vertices: Integers) -> Integers:
         return self._attacks[species][self._rows, self._scores._attacks[species].accepted[vertices]]

@@ -134,8 +134,9 @@ def _scores(table: pa.Table, columns: Columns) -> ScoreFile:
     for name in dict.fromkeys(PARTS.values()):
         rows = part == name
         if np.any(rows):
-            split = {"split": np.full(int(np.sum(rows)), name.rpartition("-")[2])}
-            parts[name] = presentation_scores({key: column[rows] for key, column in values.items()} | split, score[rows])
+            own = {key: column[rows] for key, column in values.items()}
+            own["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
+            parts[name] = presentation_scores(own, score[rows])
     return ScoreFile(parts=parts, named=named, rows=table.num_rows, unassigned=int(np.sum(part == "")))
 
 
@@ -220,9 +221,10 @@ def _choose(path: Path, names: Sequence[str], columns: Columns) -> dict[str, str
     chosen: dict[str, str] = {}
     for column, synonyms in SYNONYMS.items():
         if column in columns.names:
-            if columns.names[column] not in names:
-                raise DataError(f"{path}: has no column {columns.names[column]!r}.{closest(columns.names[column], names)}")
-            chosen[column] = columns.names[column]
+            wanted = columns.names[column]
+            if wanted not in names:
+                raise DataError(f"{path}: has no column {wanted!r}.{closest(wanted, names)}")
+            chosen[column] = wanted
             continue
         found = next((word for word in (column, *synonyms) if word in folded), None)
         if found is not None and folded[found] not in columns.names.values():

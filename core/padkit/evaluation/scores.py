@@ -182,8 +182,10 @@ def texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
     if not coded.num_chunks:
         return np.empty(0, dtype=np.str_)
     words = ["" if word is None else _text(word) for word in coded.chunk(0).dictionary.to_pylist()]
-    codes = np.concatenate([chunk.indices.fill_null(len(words)).to_numpy(zero_copy_only=False) for chunk in coded.chunks])
-    return np.array([*words, ""], dtype=np.str_)[codes]
+    missing = len(words)
+    codes = np.concatenate([chunk.indices.fill_null(missing).to_numpy(zero_copy_only=False) for chunk in coded.chunks])
+    found: NDArray[np.str_] = np.array([*words, ""], dtype=np.str_)[codes]
+    return found
 
 
 def _text(value: object) -> str:

@@ -1,8 +1,12 @@
-"""Judgements as tables: the figures of a method, the same by species, device and domain, and what stands beside them."""
+"""Judgements as tables: a method's figures, also by species, device and domain, and what stands beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+
+from rich.console import Group as RenderGroup
+from rich.console import RenderableType
+from rich.text import Text
 
 from padkit.evaluation.bootstrap import FEW, Interval, Units
 from padkit.evaluation.candidates import Candidate
@@ -18,10 +22,11 @@ from padkit.evaluation.results import (
     SIMULATED,
     Results,
     headline,
+    results_table,
 )
 from padkit.evaluation.statistics import Spread
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.sheets import NOTHING, Sheet, p_value
+from padkit.report.sheets import NOTHING, Sheet, p_value, terminal
 
 FLATTERS = "test set"
 RUN_COLUMNS = ("hter", "acer", "apcer", "bpcer")
@@ -68,20 +73,26 @@ def literature_sheet(target: str, hter: Spread | None, auc: Spread) -> Sheet:
         empty = row.hter is None and row.auc is None
         rows.append([f"{row.method} {row.year}", row.backbone, row.source, *([NOT_MEASURED] * 2 if empty else figures)])
     return Sheet(
-        title=f"Beside it, published on {target} (%): {policy()}, so with {TARGET_EER}; frames, crops and splits differ",
+        title=f"Published on {target} (%): {policy()}; to compare with {TARGET_EER} alone; frames and crops differ",
         head=["method", "backbone", "source", "HTER", "AUC"],
         rows=rows,
     )
 
 
 def run_literature(results: Results) -> Sheet | None:
-    """Return what is published beside a run, or None where its protocol is none of the four or its data are simulated."""
+    """Return what is published beside a run; None where its protocol is none of the four, or data are simulated."""
     target = comparable_target(results.protocol)
     if not target:
         return None
     own = next((entry.values["hter"] for entry in results.results if entry.policy == TARGET_EER), None)
     hter = None if own is None else Spread(own, None, 1)
     return literature_sheet(target, hter, Spread(results.values["auc"], None, 1))
+
+
+def run_view(results: Results) -> RenderableType:
+    """Return what a run prints at its end: its table, and what is published beside it, if anything compares."""
+    beside = run_literature(results)
+    return RenderGroup(results_table(results), *([] if beside is None else [Text(), terminal([beside], [])]))
 
 
 def comparison_sheets(comparison: PairedComparison) -> list[Sheet]:
@@ -125,7 +136,10 @@ def _rates(group: Group) -> Sheet:
         return [label, *(_spread(found[key], intervals.get(key)) if key in found else NOTHING for key in keys)]
 
     threshold = [found[entry.policy, "threshold"] for entry in results]
-    rows = [["threshold", *(_number(value) for value in threshold)], *(row(LABELS[name], name) for name in AT_THRESHOLD)]
+    rows = [
+        ["threshold", *(_number(value) for value in threshold)],
+        *(row(LABELS[name], name) for name in AT_THRESHOLD),
+    ]
     species = dict.fromkeys(name for entry in results for name in entry.apcer_by_species)
     if len(species) > 1:
         rows += [row(f"APCER {name}", f"apcer:{name}") for name in species]

@@ -17,6 +17,7 @@ from padkit.evaluation.results import LABELS, Results, notes, table_columns, tab
 from padkit.evaluation.scores import Scores
 from padkit.files import write_atomically
 from padkit.report.figures import score_figure, training_figure
+from padkit.report.judgements import run_literature
 from padkit.report.roc import roc_figure
 from padkit.report.style import DARK, LIGHT, Palette, png
 
@@ -99,6 +100,7 @@ def _tables(results: Results, target: Scores) -> dict[str, Any]:
         "columns": table_columns(results),
         "rows": table_rows(results),
         "notes": notes(results),
+        "published": run_literature(results),
         "mistakes": _mistakes(target, results.results[0].threshold),
         "sets": [name for name, _ in sets],
         "counts": [
