@@ -19,7 +19,8 @@ from padkit.evaluation.scores import Scores, read_scores
 from padkit.evaluation.thresholds import DEV_EER, SOURCE_DEV, TARGET_EER
 from padkit.layers import BOOKKEEPING
 
-SCORES, DEV_SCORES, METRICS, SETTINGS = "scores.parquet", "scores_source_dev.parquet", "metrics.json", "settings.yaml"
+SCORES, DEV_SCORES, TARGET_DEV_SCORES = "scores.parquet", "scores_source_dev.parquet", "scores_target_dev.parquet"
+METRICS, SETTINGS = "metrics.json", "settings.yaml"
 WITHOUT_DEV = (
     f"no dev part, so {SOURCE_DEV} and {DEV_EER} cannot be told; {TARGET_EER}, chosen on the test set, flatters."
 )
@@ -77,23 +78,28 @@ def read_candidate(text: str, columns: Columns | None = None) -> Candidate:
 def _read_run(name: str, path: Path) -> Candidate:
     if not (path / SCORES).exists():
         raise DataError(f"{name}: no {SCORES} there; give the folder of a finished run.")
-    target = read_scores(path / SCORES)
-    dev = read_scores(path / DEV_SCORES) if (path / DEV_SCORES).exists() else None
-    own = dev is not None and set(dev.domain) == set(target.domain)
-    found = Candidate(name=name, target=target, source_dev=dev, target_dev=dev if own else None)
+    target, dev, target_dev = (
+        read_scores(path / file) if (path / file).exists() else None for file in (SCORES, DEV_SCORES, TARGET_DEV_SCORES)
+    )
+    assert target is not None
+    if dev is not None and set(dev.domain) == set(target.domain):
+        target_dev = target_dev or dev  # within one domain, both are the same
+    found = Candidate(name=name, target=target, source_dev=dev, target_dev=target_dev)
     if not (path / METRICS).exists():
         lacks = f"{name}: no {METRICS}, so protocol, seed and checkpoint selection are unknown."
         return replace(found, policies=_possible(found), notes=(lacks,))
     results = read_results(path / METRICS)
-    told = tuple(entry.policy for entry in results.results)
+    needed = {SOURCE_DEV: dev, DEV_EER: target_dev}
+    lost = [entry.policy for entry in results.results if needed.get(entry.policy, target) is None]
+    told = tuple(entry.policy for entry in results.results if entry.policy not in lost)
     return replace(
         found,
         protocol=results.protocol,
         seed=results.seed,
         selection=results.checkpoint_selection,
-        policies=told if dev is not None else tuple(policy for policy in told if policy != SOURCE_DEV) or (TARGET_EER,),
+        policies=told or (TARGET_EER,),
         method=_method(path / SETTINGS, results.protocol),
-        notes=() if dev is not None else (f"{name}: no {DEV_SCORES}; {WITHOUT_DEV}",),
+        notes=tuple(f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost),
     )
 
 
