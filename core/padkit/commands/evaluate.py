@@ -22,7 +22,7 @@ from padkit.evaluation.results import CHECKPOINT_SELECTIONS, ProtocolSummary
 from padkit.evaluation.score_files import SYNONYMS, Columns
 from padkit.evaluation.thresholds import POLICIES, check_policy
 from padkit.files import write_atomically
-from padkit.report.judgements import comparison_notes, comparison_sheets, method_notes, method_sheets
+from padkit.report.judgements import comparison_notes, comparison_sheets, method_notes, method_sheets, methods_sheet
 from padkit.report.sheets import MADE_BY, Sheet, latex, markdown, terminal
 
 EPILOG = f"""\
@@ -119,6 +119,8 @@ def _write(
     blocks: list[tuple[list[Sheet], list[str]]] = [
         (method_sheets(each), [*method_notes(each, **told), made_by]) for each in groups
     ]
+    if len(groups) > 1:
+        blocks.append(([methods_sheet(groups)], [made_by]))
     if comparison is not None:
         blocks.append((comparison_sheets(comparison), [*comparison_notes(comparison, **told), made_by]))
     texts = (

@@ -32,6 +32,12 @@ class Group:
         beginning = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter: seed0 and seed1 become seed*
         return names[0] if len(names) == 1 else f"{beginning}*"
 
+    def short_name(self, run: Judgement) -> str:
+        """Return the name of one of them without the folder that all share."""
+        names = [judgement.candidate.name for judgement in self.judgements]
+        beginning = os.path.commonprefix(names)  # noqa: RUF071
+        return run.candidate.name[beginning.rfind("/") + 1 :]
+
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the runs, as far as they are known."""

@@ -31,7 +31,7 @@ class Published:
     """One method's published figures on one target, in percent; None where there are none.
 
     Attributes:
-        method: Its name.
+        method: Its name, and further training data where there are.
         year: Of the paper.
         paper: Title and venue.
         source: `arXiv:` or `doi:`.
@@ -55,7 +55,8 @@ def published(target: str) -> tuple[Published, ...]:
     for entry in _content()["methods"]:
         hter, auc = entry.get(target) or (None, None)
         text = {name: str(entry[name]) for name in ("paper", "source", "backbone")}
-        rows.append(Published(method=str(entry["name"]), year=int(entry["year"]), hter=hter, auc=auc, **text))
+        more = f" (+{entry['also']})" if "also" in entry else ""
+        rows.append(Published(method=f"{entry['name']}{more}", year=int(entry["year"]), hter=hter, auc=auc, **text))
     return tuple(rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group as RenderGroup
 from rich.console import RenderableType
@@ -47,6 +47,20 @@ def method_sheets(group: Group) -> list[Sheet]:
     return found
 
 
+def methods_sheet(groups: Sequence[Group]) -> Sheet:
+    """Return several methods in one table, each under the policy that it quotes first."""
+    rows = []
+    for group in groups:
+        found = {(chosen, metric): value for chosen, metric, value in group.figures()}
+        entry = group.first.results[0]
+        rule = f"{entry.policy} ({FLATTERS})" if entry.test_set_choice else entry.policy
+        keys = [(entry.policy, "hter"), (entry.policy, "acer"), (FREE, "auc")]
+        rows.append(
+            [group.name, ", ".join(map(str, group.seeds)) or "unknown", rule, *(_spread(found[k]) for k in keys)]
+        )
+    return Sheet(title="All methods (%)", head=["method", "seeds", "policy", "HTER", "ACER", "AUC"], rows=rows)
+
+
 def method_notes(group: Group, *, resamples: int, seed: int) -> list[str]:
     """Return the lines without which a method's tables must not be read."""
     first, candidate, count = group.first, group.first.candidate, len(group.judgements)
@@ -61,22 +75,29 @@ def method_notes(group: Group, *, resamples: int, seed: int) -> list[str]:
     lines += _resampling(first.units, resamples, seed, plural=count > 1)
     if candidate.protocol and candidate.protocol.simulated:
         lines.append(SIMULATED)
+    if candidate.protocol and (target := comparable_target(candidate.protocol)):
+        lines.append(literature_sources(target))
     return [*lines, *dict.fromkeys(note for run in group.judgements for note in run.candidate.notes)]
 
 
 def literature_sheet(target: str, hter: Spread | None, auc: Spread) -> Sheet:
     """Return the published figures on a target, `O`, `C`, `I` or `M`, below one's own; shares in [0, 1]."""
-    own = [_spread(hter) if hter else NOTHING, _spread(auc)]
-    rows = [["this", NOTHING, NOTHING, *own]]
+    rows = [["this", _spread(hter) if hter else NOTHING, _spread(auc), NOTHING]]
     for row in published(target):
         figures = [NOTHING if value is None else f"{value:.2f}" for value in (row.hter, row.auc)]
-        empty = row.hter is None and row.auc is None
-        rows.append([f"{row.method} {row.year}", row.backbone, row.source, *([NOT_MEASURED] * 2 if empty else figures)])
+        if row.hter is None and row.auc is None:
+            figures[0] = NOT_MEASURED
+        rows.append([f"{row.method} {row.year}", *figures, row.backbone])
     return Sheet(
         title=f"Published on {target} (%): {policy()}; to compare with {TARGET_EER} alone; frames and crops differ",
-        head=["method", "backbone", "source", "HTER", "AUC"],
+        head=["method", "HTER", "AUC", "backbone"],
         rows=rows,
     )
+
+
+def literature_sources(target: str) -> str:
+    """Return where the published figures on a target stand, in one line."""
+    return f"Published by: {', '.join(f'{row.method} {row.source}' for row in published(target))}."
 
 
 def run_literature(results: Results) -> Sheet | None:
@@ -92,7 +113,10 @@ def run_literature(results: Results) -> Sheet | None:
 def run_view(results: Results) -> RenderableType:
     """Return what a run prints at its end: its table, and what is published beside it, if anything compares."""
     beside = run_literature(results)
-    return RenderGroup(results_table(results), *([] if beside is None else [Text(), terminal([beside], [])]))
+    if beside is None:
+        return results_table(results)
+    sources = literature_sources(comparable_target(results.protocol))
+    return RenderGroup(results_table(results), Text(), terminal([beside], [sources]))
 
 
 def comparison_sheets(comparison: PairedComparison) -> list[Sheet]:
@@ -160,7 +184,7 @@ def _runs(group: Group, number: int) -> Sheet:
         entry = run.results[number]
         values = [entry.values[name] for name in RUN_COLUMNS] + [run.values[name] for name in ("auc", "eer")]
         shown = [f"{100 * value:.2f}" for value in values]
-        rows.append([run.candidate.name, str(run.candidate.seed), *shown])
+        rows.append([group.short_name(run), str(run.candidate.seed), *shown])
     entry = group.first.results[number]
     flatters = f" ({FLATTERS})" if entry.test_set_choice else ""
     return Sheet(

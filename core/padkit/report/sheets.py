@@ -11,6 +11,7 @@ from rich.text import Text
 
 MADE_BY = "Made by: "
 NOTHING = "-"  # stands for a figure that is not there
+_WHOLE = 8  # letters of a number, which a narrow terminal must not break
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "|": "$|$",
@@ -76,7 +77,8 @@ def terminal(sheets: Sequence[Sheet], caption: Sequence[str]) -> RenderableType:
         table = Table()
         for position, name in enumerate(sheet.head):
             widest = max((len(row[position]) for row in sheet.rows), default=0)
-            table.add_column(Text(name), justify="right" if position else "left", min_width=widest)
+            whole = widest if position and widest <= _WHOLE else None
+            table.add_column(Text(name), justify="right" if position else "left", min_width=whole, overflow="fold")
         for number, row in enumerate(sheet.rows):
             table.add_row(*(Text(t, style="bold" if (number, c) in sheet.bold else "") for c, t in enumerate(row)))
         parts += [Text(sheet.title, style="bold"), table, Text()]
