@@ -64,6 +64,14 @@ def test_wilcoxon_by_hand() -> None:
     assert found.wilcoxon == pytest.approx(2 / 32)
 
 
+def test_ties_and_zeros_keep_the_signed_rank_test_exact() -> None:
+    """Equal differences share their ranks, pairs without any drop out: still 2 of 2^5 and 2 of 2^7 sign patterns."""
+    five = compare(dict(enumerate([-1.0, -1, -2, -3, -4])), dict.fromkeys(range(5), 0.0))
+    assert five.wilcoxon == pytest.approx(2 / 32)
+    seven = compare(dict(enumerate([2.0, 2, 2, 1, 1, 3, 4, 0, 0])), dict.fromkeys(range(9), 0.0))
+    assert seven.wilcoxon == pytest.approx(2 / 128)
+
+
 def test_what_cannot_be_tested_is_left_open() -> None:
     assert compare({}, {1: 2.0}).difference is None
     single = compare({1: 3.0}, {1: 2.0})
