@@ -241,6 +241,11 @@ def test_runs_of_one_method_are_told_together(tmp_path: Path, capsys: pytest.Cap
         "source-dev",
         "False",
     )
+    for folder in folders:
+        (folder / "settings.yaml").rename(folder / "lost.yaml")
+    assert len(judged(tmp_path, *folders)["methods"]) == 3  # nobody can tell that they are of one method
+    for folder in folders:
+        (folder / "lost.yaml").rename(folder / "settings.yaml")
     twin = run(tmp_path / "twin", 1)
     with pytest.raises(SettingsError, match="runs of one method with the same seed"):
         main([*map(str, folders), str(twin)])

@@ -104,14 +104,15 @@ def _read_run(name: str, path: Path) -> Candidate:
 
 
 def _method(settings: Path, protocol: ProtocolSummary) -> Any:
-    """Return what runs of one method share: the settings but for the seed; the protocol alone where there are none."""
+    """Return what runs of one method share: protocol and settings but for the seed; None where nobody can tell."""
     try:
-        content = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.exists() else {}
+        content = yaml.safe_load(settings.read_text(encoding="utf-8")) if settings.exists() else None
     except (OSError, ValueError, yaml.YAMLError) as error:
         cause = " ".join(str(error).split())
         raise DataError(f"{settings}: cannot be read ({cause}); restore or remove it.") from error
-    known = content if isinstance(content, Mapping) else {}
-    shared = {key: value for key, value in known.items() if key not in BOOKKEEPING | {"seed"}}
+    if not isinstance(content, Mapping):
+        return None
+    shared = {key: value for key, value in content.items() if key not in BOOKKEEPING | {"seed"}}
     return protocol, yaml.safe_dump(shared)
 
 

@@ -56,7 +56,7 @@ def methods_sheet(groups: Sequence[Group]) -> Sheet:
         rule = f"{entry.policy} ({FLATTERS})" if entry.test_set_choice else entry.policy
         keys = [(entry.policy, "hter"), (entry.policy, "acer"), (FREE, "auc")]
         rows.append(
-            [group.name, ", ".join(map(str, group.seeds)) or "unknown", rule, *(_spread(found[k]) for k in keys)]
+            [_title(group), ", ".join(map(str, group.seeds)) or "unknown", rule, *(_spread(found[k]) for k in keys)]
         )
     return Sheet(title="All methods (%)", head=["method", "seeds", "policy", "HTER", "ACER", "AUC"], rows=rows)
 
