@@ -3,7 +3,7 @@
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
-    python recipes/ablation.py --config evidence --out runs/evidence     # recipes/configs/evidence.yaml
+    python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
 
 The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
 `table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.
@@ -26,8 +26,8 @@ from typing import Any, NoReturn
 import torch
 from rich.console import Console
 
-from padkit.ablation import layout, tables
 from padkit.ablation import plan as plans
+from padkit.ablation import tables
 from padkit.ablation.plan import Cell, Plan
 from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run
@@ -39,6 +39,7 @@ from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
+from padkit.report.sheets import latex, markdown, terminal
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
@@ -241,9 +242,9 @@ def write_tables(job: Job, records: Sequence[Record]) -> None:
         command=shlex.join(["python", *sys.argv]),
     )  # fmt: skip
     sheets = tables.sheets(records, grid)
-    write_atomically(job.out / "table.md", layout.markdown(sheets, caption).encode())
-    write_atomically(job.out / "table.tex", layout.latex(sheets, caption).encode())
-    Console().print(layout.terminal(sheets, caption))
+    write_atomically(job.out / "table.md", markdown(sheets, caption).encode())
+    write_atomically(job.out / "table.tex", latex(sheets, caption).encode())
+    Console().print(terminal(sheets, caption))
 
 
 if __name__ == "__main__":

@@ -33,9 +33,9 @@ from padkit.data.reader import DatasetReader
 from padkit.data.table import prepare
 from padkit.detector import Detector
 from padkit.errors import SettingsError, run_as_command
-from padkit.evaluation.results import results_table
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
+from padkit.report.judgements import run_view
 from padkit.settings import Settings, Slot, read_settings
 from padkit.training import checkpoints
 from padkit.training.average import averaged
@@ -255,7 +255,7 @@ def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
         detector=detector, student=settings.one("student"), policy=options.policy, selection=options.selection,
         seed=options.seed, settings=settings.tree,
     )  # fmt: skip
-    Console().print(results_table(results))
+    Console().print(run_view(results))
     print(f"report: {job.run.report / 'index.html'}")
 
 

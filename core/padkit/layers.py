@@ -20,6 +20,8 @@ from padkit.errors import SettingsError, closest
 Tree = dict[str, Any]
 Entry = tuple[str, Any]
 NONE = "none"
+# What does not change a run's figures.
+BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every"})
 
 
 @dataclass(frozen=True, slots=True)

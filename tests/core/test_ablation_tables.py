@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 from scipy import stats
 
-from padkit.ablation import layout
 from padkit.ablation.records import Record, write_records
-from padkit.ablation.statistics import compare, holm, spread
 from padkit.ablation.tables import Grid, caption, sheets
+from padkit.evaluation.statistics import compare, holm, spread
+from padkit.report.sheets import latex, markdown, terminal
 
 TARGETS, SEEDS = ["office", "hall"], [0, 1, 2, 3]
 GRID = Grid(cells=["plain", "A_1", "B"], targets=TARGETS, seeds=SEEDS, baseline="plain")
@@ -62,6 +62,14 @@ def test_wilcoxon_by_hand() -> None:
     """Five pairs, all better: two of 2^5 sign patterns are as extreme."""
     found = compare({number: -float(number) for number in range(1, 6)}, dict.fromkeys(range(1, 6), 0.0))
     assert found.wilcoxon == pytest.approx(2 / 32)
+
+
+def test_ties_and_zeros_keep_the_signed_rank_test_exact() -> None:
+    """Equal differences share their ranks, pairs without any drop out: still 2 of 2^5 and 2 of 2^7 sign patterns."""
+    five = compare(dict(enumerate([-1.0, -1, -2, -3, -4])), dict.fromkeys(range(5), 0.0))
+    assert five.wilcoxon == pytest.approx(2 / 32)
+    seven = compare(dict(enumerate([2.0, 2, 2, 1, 1, 3, 4, 0, 0])), dict.fromkeys(range(9), 0.0))
+    assert seven.wilcoxon == pytest.approx(2 / 128)
 
 
 def test_what_cannot_be_tested_is_left_open() -> None:
@@ -122,20 +130,20 @@ def test_texts_of_the_tables(tmp_path: Path) -> None:
         entries, GRID, dataset="synthetic", fingerprint="synthetic world 9", simulated=True, command="a --b_c 1"
     )
     made = sheets(entries, GRID)
-    text = layout.markdown(made, lines)
+    text = markdown(made, lines)
     assert re.search(r"\| A\\_1 \| .* \| \*\*18\.15 ± 1\.16\*\* \| 8/8 \|", text)
     for wanted in ("(synthetic world 9)", "checkpoint selection source-dev", "seeds 0, 1, 2, 3", "convention official"):
         assert wanted in text
     assert "Simulated data" in text
     assert "share targets" in text
     assert "`a --b_c 1`" in text
-    tex = layout.latex(made, lines)
+    tex = latex(made, lines)
     assert r"\textbf{18.15 $\pm$ 1.16}" in tex
     assert r"A\_1 &" in tex
     assert r"HTER (\%)" in tex
     assert tex.count(r"\begin{table}") == len(made) == 6
     console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
-    console.print(layout.terminal(made, lines))
+    console.print(terminal(made, lines))
     console.file.close()
     assert "A_1" in console.export_text()
     write_records(entries, tmp_path / "results.csv")

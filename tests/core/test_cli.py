@@ -12,7 +12,9 @@ from importlib.metadata import version
 import pytest
 
 from padkit.catalog import Catalog
+from padkit.plugins import OWN_COMMANDS
 
+COMMANDS = ", ".join(sorted([*OWN_COMMANDS, "simulate", "world"]))
 HEAVY = ["torch", "numpy", "jsonargparse", "rich", "yaml", "accelerate", "timm"]
 WATCHED = """
 import json, sys
@@ -213,8 +215,8 @@ def test_a_broken_plugin_does_not_break_the_help(install):
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("plugin", "error: unknown command 'plugin'. Did you mean 'plugins'? Known: plugins, simulate, world."),
-        ("simulat", "error: unknown command 'simulat'. Did you mean 'simulate'? Known: plugins, simulate, world."),
+        ("plugin", f"error: unknown command 'plugin'. Did you mean 'plugins'? Known: {COMMANDS}."),
+        ("simulat", f"error: unknown command 'simulat'. Did you mean 'simulate'? Known: {COMMANDS}."),
         ("daa", "error: unknown command 'daa'. 'daa' is an aligner."),
     ],
 )

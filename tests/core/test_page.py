@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from padkit.errors import DataError
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate
 from padkit.evaluation.scores import Scores, presentation_scores
+from padkit.report.judgements import run_view
 from padkit.report.page import flatten, write_page
 
 EVIL = "<script>alert(1)</script>"
@@ -178,3 +180,26 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path) -> None:
     with pytest.raises(DataError, match="cannot be written") as caught:
         write_page(tmp_path, results=results(scores(1), None), target=scores(1), settings={}, environment={})
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_published_figures_stand_beside_a_real_run_of_the_four_protocols(tmp_path: Path, simulated: bool) -> None:
+    names = {"name": "O&C&I->M", "sources": ("O", "C", "I"), "target": "M", "simulated": simulated}
+    found = results(scores(1), scores(0), **names)
+    path = write_page(tmp_path, results=found, target=scores(1), settings={}, environment={})
+    text = " ".join(Page(path.read_text()).text.split())
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(run_view(found))
+    for shown in (text, " ".join(capture.get().split())):
+        for part in (
+            "MADDG 2019",
+            "17.69",
+            "DTDA 2024",
+            "not measured",
+            "arXiv:2401.01102",
+            "chosen on the target test",
+        ):
+            assert (part in shown) == (not simulated)
+    own = f"{100 * found.results[1].values['hter']:.2f}"
+    assert (f"this{own}" in text) == (not simulated)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from toy_run import FAST, ROOT
 
+from padkit.ablation.runs import Run
 from padkit.errors import SettingsError
 
 CELLS = ["--cell", "plain: aligner=none", "--cell", "DAT: aligner=dat"]
@@ -114,21 +115,69 @@ def test_options_that_the_ablation_owns(ablate: Ablate, options: list[str], tmp_
         ablate([*CELLS, "--out", str(tmp_path / "out"), *options, "--seed", "3"])
 
 
-def test_ctrl_c_in_the_shipped_evidence(
-    ablate: Ablate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Every cell of the shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
+class Interrupted:
+    """Stops at the first run and remembers what was to be run."""
 
-    class Interrupted:
-        def __init__(self, *_: object) -> None: ...
+    runs: Sequence[Run] = ()
 
-        def outcomes(self, runs: Sequence[object]) -> Iterator[object]:
-            assert len(runs) == 60
-            raise KeyboardInterrupt
-            yield
+    def __init__(self, *_: object) -> None: ...
 
+    def outcomes(self, runs: Sequence[Run]) -> Iterator[object]:
+        Interrupted.runs = runs
+        raise KeyboardInterrupt
+        yield
+
+
+@pytest.fixture
+def interrupted(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> type[Interrupted]:
     monkeypatch.setattr(sys.modules["recipe_ablation"], "Workers", Interrupted)
+    return Interrupted
+
+
+SHIPPED = {
+    "evidence": "5 cells x 4 targets x 3 seeds = 60 runs",
+    "paper": "10 cells x 5 targets x 5 seeds = 250 runs",
+    "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
+    "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
+}
+
+
+def test_every_shipped_plan_is_expected_below() -> None:
+    assert {path.stem for path in (ROOT / "recipes" / "configs").glob("*.yaml")} == SHIPPED.keys()
+
+
+@pytest.mark.parametrize(("name", "told"), SHIPPED.items())
+def test_ctrl_c_in_a_shipped_plan(
+    ablate: Ablate,
+    interrupted: type[Interrupted],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    told: str,
+) -> None:
+    """Every cell of a shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
     out = tmp_path / "out"
-    assert ablate(["--config", "evidence", "--out", str(out), "--", "--data.size", "tiny"]) == 130
-    assert "5 cells x 4 targets x 3 seeds = 60 runs" in " ".join(capsys.readouterr().err.split())
+    assert ablate(["--config", name, "--out", str(out), "--", "--data.size", "tiny", "--data.image_size", "64"]) == 130
+    assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+    if name == "limited":
+        assert {tuple(run.settings["sources"]) for run in interrupted.runs} == {("office", "phone")}
+
+
+def test_the_grid_of_all_aligners_and_teachers(
+    ablate: Ablate, interrupted: type[Interrupted], options: list[str], tmp_path: Path
+) -> None:
+    grid = ["--grid", "aligner=none,dat,daa", "--grid", "teachers=none,fr,fe,fr+fe", "--targets", "all", "--seeds", "5"]
+    assert ablate([*grid, "--out", str(tmp_path / "out"), *options]) == 130
+    runs = interrupted.runs
+    assert {run.target for run in runs} == {"a", "b", "c"}
+    assert [run.seed for run in runs] == [seed for seed in range(5) for _ in range(36)]
+    chosen = {run.cell.name: (run.settings["aligner"], run.settings["teachers"]) for run in runs}
+    assert len(chosen) == 12
+    for name, (aligner, teachers) in chosen.items():
+        used = "+".join(key for key, teacher in teachers.items() if component(teacher) != "none") or "none"
+        assert name == f"aligner={component(aligner)} teachers={used}"
+
+
+def component(settings: dict[str, str] | str) -> str:
+    return settings if isinstance(settings, str) else settings["name"]

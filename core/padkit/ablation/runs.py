@@ -14,10 +14,8 @@ import yaml
 from padkit.ablation.plan import Cell
 from padkit.errors import SettingsError
 from padkit.files import write_json
-from padkit.layers import flatten
+from padkit.layers import BOOKKEEPING, flatten
 
-# What does not change a run's figures may differ when it is gone on with.
-BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every"})
 SETTINGS, METRICS, NOTE = "settings.yaml", "metrics.json", "ablation.json"
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from padkit.ablation.records import Record, finished
-from padkit.ablation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS
+from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
+from padkit.evaluation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
 from padkit.evaluation.thresholds import TARGET_EER
+from padkit.report.sheets import MADE_BY, NOTHING, Sheet, p_value
 
-NOTHING = "-"
-MADE_BY = "Made by: "
 DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
     "data and are few: they are not independent, so intervals and p-values promise more than they can keep."
@@ -56,23 +55,6 @@ class Grid:
     targets: Sequence[str]
     seeds: Sequence[int]
     baseline: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sheet:
-    """A table ready to be laid out.
-
-    Attributes:
-        title: What it shows, one line.
-        head: Heads of the columns.
-        rows: Texts.
-        bold: (row, column) of what is set in bold.
-    """
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    bold: frozenset[tuple[int, int]] = frozenset()
 
 
 def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
@@ -186,7 +168,7 @@ def _comparisons(
     for cell, found in compared.items():
         interval = NOTHING if found.low is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
         difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
-        tests = [_p(found.wilcoxon), _p(adjusted[cell]), _p(found.t_test)]
+        tests = [p_value(found.wilcoxon), p_value(adjusted[cell]), p_value(found.t_test)]
         rows.append([cell, str(found.pairs), difference, interval, *tests])
     policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
     return Sheet(
@@ -216,7 +198,7 @@ def caption(
         where = f"{first.cell}, {first.target}, seed {first.seed}"
         lines[-1] += f" {_count(len(failed), 'run')} failed; the first, {where}: {first.error}"
     if simulated:
-        lines.append("Simulated data: these figures say nothing about real faces and attacks.")
+        lines.append(SIMULATED)
     return [*_reading(grid), *lines, f"{MADE_BY}{command}"]
 
 
@@ -238,10 +220,6 @@ def _selection(records: Sequence[Record]) -> str:
 def _spread(found: Spread, wanted: int) -> str:
     text = f"{found.mean:.2f}" if found.deviation is None else f"{found.mean:.2f} ± {found.deviation:.2f}"
     return text if found.count == wanted else f"{text} (n={found.count})"
-
-
-def _p(value: float | None) -> str:
-    return NOTHING if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -112,13 +112,13 @@ def error_rates(labels: ArrayLike, scores: ArrayLike, threshold: float, species:
     Raises:
         DataError: One class is missing, a score is not in [0, 1], a label not 0 or 1, or the threshold is NaN.
     """
-    label, score, kinds = _checked(labels, scores, species)
+    label, score, kinds = checked(labels, scores, species)
     if math.isnan(threshold):
         raise DataError("threshold: is NaN; give a number in [0, 1].")
     accepted = score >= threshold
     bpcer = float(np.mean(~accepted[label == BONA_FIDE]))
     pooled = float(np.mean(accepted[label == ATTACK]))
-    by_species = {name: float(np.mean(accepted[rows])) for name, rows in _attacks(label, kinds).items()}
+    by_species = {name: float(np.mean(accepted[rows])) for name, rows in attacks_by_species(label, kinds).items()}
     apcer = max(by_species.values())
     return ErrorRates(
         apcer=apcer,
@@ -147,13 +147,13 @@ def separation(labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None =
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the ROC: P(a bona fide scores above an attack) + half of P(they score alike)."""
-    label, score, _ = _checked(labels, scores, None)
+    label, score, _ = checked(labels, scores, None)
     return float(roc_auc_score(label, score))
 
 
 def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:
     """Return every vertex of the ROC; errors as in `error_rates`."""
-    label, score, _ = _checked(labels, scores, None)
+    label, score, _ = checked(labels, scores, None)
     fpr, tpr, threshold = roc_curve(label, score, pos_label=BONA_FIDE, drop_intermediate=False)
     return Roc(fpr=fpr, tpr=tpr, threshold=threshold)
 
@@ -177,24 +177,24 @@ def bpcer_at_apcer(labels: ArrayLike, scores: ArrayLike, bound: float, species: 
 
     Rejecting everything always keeps the bound, so that a value of 1 means that no useful threshold does.
     """
-    label, score, kinds = _checked(labels, scores, species)
+    label, score, kinds = checked(labels, scores, species)
     return float(np.mean(score[label == BONA_FIDE] <= _highest_rejected(label, score, bound, kinds)))
 
 
 def tpr_at_fpr(labels: ArrayLike, scores: ArrayLike, bound: float) -> float:
     """Return the largest share of bona fide accepted at a threshold with FPR <= `bound`; errors as in `error_rates`."""
-    label, score, _ = _checked(labels, scores, None)
+    label, score, _ = checked(labels, scores, None)
     return float(np.mean(score[label == BONA_FIDE] > _highest_rejected(label, score, bound, None)))
 
 
 def _highest_rejected(label: NDArray[np.int64], score: Floats, bound: float, kinds: NDArray[np.str_] | None) -> float:
     """Return the score that a threshold must lie above, so that no species has an APCER above `bound`; -inf if none."""
     highest = -math.inf
-    for rows in _attacks(label, kinds).values():
+    for rows in attacks_by_species(label, kinds).values():
         falling = np.sort(score[rows])[::-1]
-        allowed = math.floor(bound * len(falling) + 1e-9)  # 0.29 * 100 is 28.999999999999996
-        if allowed < len(falling):
-            highest = max(highest, float(falling[allowed]))
+        most = int(allowed(bound, len(falling)))
+        if most < len(falling):
+            highest = max(highest, float(falling[most]))
     return highest
 
 
@@ -207,9 +207,16 @@ def _between(thresholds: Floats, vertex: int) -> float:
     return middle if middle > thresholds[vertex + 1] else own  # neighbouring floats have no middle
 
 
-def _checked(
+def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
+    """Return how many of so many attacks may pass at an APCER of at most `bound`, a share in [0, 1]."""
+    # 0.29 * 100 is 28.999999999999996
+    return np.floor(bound * np.asarray(attacks) + 1e-9).astype(np.int64)
+
+
+def checked(
     labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.str_] | None]:
+    """Return labels, scores and species [N] as arrays that can be judged; errors as in `error_rates`."""
     label = np.asarray(labels)
     score = np.asarray(scores, dtype=np.float64)
     kinds = None if species is None else np.asarray(species, dtype=np.str_)
@@ -226,7 +233,7 @@ def _checked(
     return label.astype(np.int64), score, kinds
 
 
-def _attacks(label: NDArray[np.int64], kinds: NDArray[np.str_] | None) -> dict[str, NDArray[np.bool_]]:
+def attacks_by_species(label: NDArray[np.int64], kinds: NDArray[np.str_] | None) -> dict[str, NDArray[np.bool_]]:
     """Return the rows of each species' attacks, by name; a blank name becomes "attack"."""
     attack = label == ATTACK
     if kinds is None:

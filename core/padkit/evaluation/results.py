@@ -41,6 +41,7 @@ from padkit.evaluation.thresholds import Threshold, choose
 from padkit.files import write_atomically
 
 SCHEMA = "padkit-metrics/1"
+SIMULATED = "Simulated data: these figures say nothing about real faces and attacks."
 CHECKPOINT_SELECTIONS: Mapping[str, str] = {
     "source-dev": "the best checkpoint on held-out source presentations",
     "last": "the last checkpoint",
@@ -154,15 +155,15 @@ def evaluate(
         protocol=protocol,
         seed=seed,
         checkpoint_selection=checkpoint_selection,
-        counts=_counts(target),
-        values=_separation(target),
-        results=tuple(_judge(target, threshold) for threshold in thresholds),
+        counts=count(target),
+        values=free_values(target),
+        results=tuple(judge(target, threshold) for threshold in thresholds),
         source_dev=None
         if source_dev is None
         else SourceDevResult(
-            counts=_counts(source_dev),
-            values=_separation(source_dev),
-            result=_judge(source_dev, thresholds[0], own=thresholds[0].policy == "source-dev"),
+            counts=count(source_dev),
+            values=free_values(source_dev),
+            result=judge(source_dev, thresholds[0], own=thresholds[0].policy == "source-dev"),
         ),
     )
 
@@ -206,7 +207,7 @@ def results_table(results: Results) -> Table:
     """Return the table for a terminal: percentages with two decimals, one column per policy."""
     # Text, because a name with square brackets would be read as markup
     caption = Text("\n".join(notes(results)))
-    table = Table(title=Text(headline(results)), caption=caption, caption_justify="left")
+    table = Table(title=Text(headline(results.protocol)), caption=caption, caption_justify="left")
     table.add_column("% (but threshold)")
     for column in table_columns(results):
         table.add_column(Text(column), justify="right")
@@ -236,10 +237,10 @@ def table_rows(results: Results) -> list[tuple[str, list[str], bool]]:
     return rows + [(LABELS[name], [_percent(values[name]) for values in free], False) for name in NO_THRESHOLD]
 
 
-def headline(results: Results) -> str:
+def headline(protocol: ProtocolSummary) -> str:
     """Return one line that names the protocol and, where so, that the data are simulated."""
-    notice = " (simulated data)" if results.protocol.simulated else ""
-    return f"{results.protocol.name}, convention {results.protocol.convention}{notice}"
+    notice = " (simulated data)" if protocol.simulated else ""
+    return f"{protocol.name}, convention {protocol.convention}{notice}"
 
 
 def notes(results: Results) -> list[str]:
@@ -254,7 +255,7 @@ def notes(results: Results) -> list[str]:
     ]
     lines += [f"Threshold {entry.policy}: chosen on {entry.chosen_on}." for entry in results.results]
     if results.protocol.simulated:
-        lines.append("Simulated data: these figures say nothing about real faces and attacks.")
+        lines.append(SIMULATED)
     return lines
 
 
@@ -262,7 +263,8 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def _counts(scores: Scores) -> Counts:
+def count(scores: Scores) -> Counts:
+    """Return what a set of scores holds."""
     names, numbers = np.unique(scores.pai_species[scores.label == ATTACK], return_counts=True)
     return Counts(
         bona_fide=int(np.sum(scores.label == BONA_FIDE)),
@@ -272,11 +274,12 @@ def _counts(scores: Scores) -> Counts:
     )
 
 
-def _separation(scores: Scores) -> dict[str, float]:
+def free_values(scores: Scores) -> dict[str, float]:
+    """Return what `scores` give without a threshold; errors as in `padkit.evaluation.metrics.error_rates`."""
     return asdict(separation(scores.label, scores.score, scores.pai_species))
 
 
-def _judge(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
+def judge(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
     """Return the rates of `scores`; `own` tells whether they chose the threshold where they are not the target's."""
     values = asdict(error_rates(scores.label, scores.score, threshold.value, scores.pai_species))
     return PolicyResult(

@@ -171,9 +171,31 @@ def read_scores(path: Path | str) -> Scores:
     if missing:
         raise DataError(f"{path}: column {missing[0]!r} is missing; a score table has {', '.join(COLUMNS)}.")
     try:
-        return Scores(**{name: table.column(name).to_pylist() for name in COLUMNS})
+        return Scores(**{name: _values(name, table.column(name)) for name in COLUMNS})
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """Return an Arrow column as text, "" for what is missing; each of its values is decoded once."""
+    coded = column.dictionary_encode().unify_dictionaries()
+    if not coded.num_chunks:
+        return np.empty(0, dtype=np.str_)
+    words = ["" if word is None else _text(word) for word in coded.chunk(0).dictionary.to_pylist()]
+    missing = len(words)
+    codes = np.concatenate([chunk.indices.fill_null(missing).to_numpy(zero_copy_only=False) for chunk in coded.chunks])
+    found: NDArray[np.str_] = np.array([*words, ""], dtype=np.str_)[codes]
+    return found
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "" if np.isnan(value) else str(int(value)) if value.is_integer() else str(value)
+    return str(value)
+
+
+def _values(name: str, column: pa.ChunkedArray) -> Any:
+    return column.to_numpy() if name in _NUMBERS else texts(column)
 
 
 def _arrow_type(name: str) -> Any:

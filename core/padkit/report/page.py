@@ -13,10 +13,12 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.evaluation.literature import comparable_target
 from padkit.evaluation.results import LABELS, Results, notes, table_columns, table_rows
 from padkit.evaluation.scores import Scores
 from padkit.files import write_atomically
 from padkit.report.figures import score_figure, training_figure
+from padkit.report.judgements import literature_sources, run_literature
 from padkit.report.roc import roc_figure
 from padkit.report.style import DARK, LIGHT, Palette, png
 
@@ -99,6 +101,8 @@ def _tables(results: Results, target: Scores) -> dict[str, Any]:
         "columns": table_columns(results),
         "rows": table_rows(results),
         "notes": notes(results),
+        "published": run_literature(results),
+        "sources": literature_sources(comparable_target(results.protocol)),
         "mistakes": _mistakes(target, results.results[0].threshold),
         "sets": [name for name, _ in sets],
         "counts": [

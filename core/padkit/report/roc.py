@@ -37,7 +37,7 @@ def roc_figure(
         _draw(axes, results, curve, known, palette)
         axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
         axes.set(xlabel="attacks accepted, species pooled: FPR (%)", ylabel="bona fide accepted: TPR (%)")
-        dress(axes, palette, headline(results), centred=True)
+        dress(axes, palette, headline(results.protocol), centred=True)
         legend_below(figure, axes, palette)
         if results.values["eer"] < _ZOOM / 100:
             inset = axes.inset_axes((0.42, 0.13, 0.52, 0.52))

@@ -1,4 +1,4 @@
-"""The statistics of an ablation: spread over seeds, paired differences to a baseline, Holm's correction."""
+"""Statistics over whole runs: spread over seeds, paired differences between two methods, Holm's correction."""
 
 from __future__ import annotations
 

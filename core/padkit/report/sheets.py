@@ -1,19 +1,43 @@
-"""Sheets as Markdown, LaTeX and terminal tables."""
+"""Tables of text, ready to be laid out as Markdown, LaTeX or for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from padkit.ablation.tables import MADE_BY, Sheet
-
+MADE_BY = "Made by: "
+NOTHING = "-"  # stands for a figure that is not there
+_WHOLE = 8  # letters of a number, which a narrow terminal must not break
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "|": "$|$",
 }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A table ready to be laid out.
+
+    Attributes:
+        title: What it shows, one line.
+        head: Heads of the columns.
+        rows: Texts.
+        bold: (row, column) of what is set in bold.
+    """
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value as text."""
+    return NOTHING if value is None else "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def markdown(sheets: Sequence[Sheet], caption: Sequence[str]) -> str:
@@ -53,7 +77,8 @@ def terminal(sheets: Sequence[Sheet], caption: Sequence[str]) -> RenderableType:
         table = Table()
         for position, name in enumerate(sheet.head):
             widest = max((len(row[position]) for row in sheet.rows), default=0)
-            table.add_column(Text(name), justify="right" if position else "left", min_width=widest)
+            whole = widest if position and widest <= _WHOLE else None
+            table.add_column(Text(name), justify="right" if position else "left", min_width=whole, overflow="fold")
         for number, row in enumerate(sheet.rows):
             table.add_row(*(Text(t, style="bold" if (number, c) in sheet.bold else "") for c, t in enumerate(row)))
         parts += [Text(sheet.title, style="bold"), table, Text()]

@@ -1,0 +1,168 @@
+"""`padkit evaluate`: judge runs and score files, anybody's, under named threshold policies."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+
+from padkit.errors import SettingsError, closest
+from padkit.evaluation.bootstrap import FEWEST
+from padkit.evaluation.candidates import Candidate, read_candidate
+from padkit.evaluation.comparison import PairedComparison, compare_candidates
+from padkit.evaluation.export import to_csv, to_json
+from padkit.evaluation.groups import Group, group
+from padkit.evaluation.judgement import judge_candidate
+from padkit.evaluation.results import CHECKPOINT_SELECTIONS, ProtocolSummary
+from padkit.evaluation.score_files import SYNONYMS, Columns
+from padkit.evaluation.thresholds import POLICIES, check_policy
+from padkit.files import write_atomically
+from padkit.report.judgements import comparison_notes, comparison_sheets, method_notes, method_sheets, methods_sheet
+from padkit.report.sheets import MADE_BY, Sheet, latex, markdown, terminal
+
+EPILOG = f"""\
+A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns
+label (1, live, real, bona_fide, ... or 0, spoof, attack, ...) and score, P(bona fide) in [0, 1]; where known also
+{", ".join(name for name in SYNONYMS if name not in {"label", "score"})}.
+Common synonyms are understood (padkit.evaluation.score_files lists them). A part `dev` chooses the threshold of
+source-dev, or of dev-eer where its domain is the test part's; `source-dev` and `target-dev` say which it is.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see {self.prog} --help.")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the command line, checked.
+
+    Raises:
+        SettingsError: An option is unknown, or a value is none.
+    """
+    parser = _Parser(
+        prog="padkit evaluate", description="Judge runs and score files under named threshold policies.", epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("scores", nargs="+", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
+    add("--policy", action="append", default=[], help=f"{', '.join(POLICIES)}; repeat for several, the first is quoted")
+    add("--bootstrap", type=int, default=0, metavar="N", help="95 %% intervals of N resamples; 1000 is usual")
+    add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
+    add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
+    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="what a score file calls a column; repeat")
+    add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
+    add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
+    add("--selection", choices=tuple(CHECKPOINT_SELECTIONS), help="how the checkpoints behind the files were selected")
+    add("--protocol", metavar="'A&B->C'", help="what trained and what tested the models behind the files")
+    for name in ("json", "markdown", "latex", "csv"):
+        add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")
+    line = parser.parse_args(arguments)
+    for policy in line.policy:
+        check_policy(policy)
+    if line.bootstrap and line.bootstrap < FEWEST:
+        raise SettingsError(f"--bootstrap {line.bootstrap}: takes {FEWEST} resamples or more, 1000 say.")
+    if line.bootstrap_seed < 0:
+        raise SettingsError(f"--bootstrap-seed {line.bootstrap_seed}: is below 0.")
+    if line.against and len(line.scores) > 1:
+        raise SettingsError(f"--against compares two; {len(line.scores)} were given before it.")
+    return line
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the user says of files that do not say it themselves."""
+
+    columns: Columns
+    seeds: tuple[int, ...]
+    selection: str
+    protocol: ProtocolSummary | None
+
+    def read(self, text: str, number: int | None) -> Candidate:
+        """Read the candidate at position `number`, if it has one, completed by what was told; a run says all itself."""
+        candidate = read_candidate(text, self.columns)
+        if candidate.protocol is not None:
+            return candidate
+        return replace(
+            candidate,
+            seed=self.seeds[number] if self.seeds and number is not None else None,
+            method="--seeds" if self.seeds and number is not None else None,
+            selection=self.selection,
+            protocol=self.protocol,
+        )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command on the words after its name; return the exit status."""
+    line = parse(arguments)
+    told = _told(line)
+    candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
+    options = {"resamples": line.bootstrap, "seed": line.bootstrap_seed, "shown": True}
+    groups = group([judge_candidate(candidate, line.policy, **options) for candidate in candidates])
+    comparison = None
+    if line.against:
+        comparison = compare_candidates(candidates[0], told.read(line.against, None), line.policy, **options)
+    _write(line, groups, comparison, f"{MADE_BY}{shlex.join(['padkit', 'evaluate', *arguments])}")
+    return 0
+
+
+def _write(
+    line: argparse.Namespace, groups: Sequence[Group], comparison: PairedComparison | None, made_by: str
+) -> None:
+    """Print the tables and write the files that were asked for."""
+    told = {"resamples": line.bootstrap, "seed": line.bootstrap_seed}
+    blocks: list[tuple[list[Sheet], list[str]]] = [
+        (method_sheets(each), [*method_notes(each, **told), made_by]) for each in groups
+    ]
+    if len(groups) > 1:
+        blocks.append(([methods_sheet(groups)], [made_by]))
+    if comparison is not None:
+        blocks.append((comparison_sheets(comparison), [*comparison_notes(comparison, **told), made_by]))
+    texts = (
+        (line.json, to_json(groups, comparison, **told)),
+        (line.csv, to_csv(groups, comparison)),
+        (line.markdown, "\n".join(markdown(*block) for block in blocks)),
+        (line.latex, "\n".join(latex(*block) for block in blocks)),
+    )
+    for path, text in texts:
+        if path is not None:
+            write_atomically(path.expanduser(), text.encode())
+    console = Console()
+    for sheets, notes in blocks:
+        console.print(terminal(sheets, notes[:-1]))
+        console.print()
+
+
+def _told(line: argparse.Namespace) -> _Told:
+    names = {}
+    for text in line.column:
+        column, equals, name = text.partition("=")
+        if not (column and equals and name):
+            raise SettingsError(f"--column {text!r}: write --column score=NAME.{closest(column, SYNONYMS)}")
+        names[column.strip()] = name
+    seeds = tuple(_seed(word) for word in line.seeds.split(",")) if line.seeds else ()
+    if seeds and len(seeds) != len(line.scores):
+        raise SettingsError(f"--seeds names {len(seeds)} for {len(line.scores)} files; name one each.")
+    return _Told(Columns(names, line.attack_scores), seeds, line.selection or "", _protocol(line.protocol))
+
+
+def _seed(word: str) -> int:
+    if not word.strip().isdecimal():
+        raise SettingsError(f"--seeds {word!r}: is no whole number; write --seeds 0,1,2.")
+    return int(word)
+
+
+def _protocol(text: str | None) -> ProtocolSummary | None:
+    if text is None:
+        return None
+    sources, arrow, target = (part.strip() for part in text.replace("→", "->").partition("->"))
+    names = tuple(name.strip() for name in sources.split("&"))
+    if not (arrow and target and all(names)):
+        raise SettingsError(f"--protocol {text!r}: write the training domains and the test domain, 'O&C&I->M'.")
+    name = f"{'&'.join(names)}->{target}"
+    return ProtocolSummary(name=name, convention="as told", sources=names, target=target, simulated=False)
