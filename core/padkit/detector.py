@@ -9,12 +9,12 @@ from padkit.roles import Features, Student
 
 
 class Detector(nn.Module):
-    """A student with a linear head of two classes: 0 = attack, 1 = bona fide."""
+    """A student with its head of two classes: 0 = attack, 1 = bona fide."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
-        self.head = nn.Linear(student.embedding_dim, 2)
+        self.head = student.make_head()
 
     def classify(self, features: Features) -> Tensor:
         """Return the logits [B, 2] of the student's `features`."""

@@ -47,10 +47,18 @@ class Batch:
     domains: Tensor
 
 
-def normalise(images: Tensor, size: int | None, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Resize images [B, 3, H, W] in [0, 1] to `size` x `size` pixels (None: keep) and standardise each channel."""
+def resize(images: Tensor, size: int | None) -> Tensor:
+    """Resize images [B, 3, H, W] to `size` x `size` pixels; None keeps them."""
     if size is not None and images.shape[-2:] != (size, size):
         images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return images
+
+
+def normalise(images: Tensor, size: int | None, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Resize images [B, 3, H, W] in [0, 1] to `size` x `size` pixels (None: keep) and standardise each channel."""
+    images = resize(images, size)
+    if len(set(mean)) == len(set(std)) == 1:  # plain numbers: a tensor of them would be copied to the device each time
+        return (images - mean[0]) / std[0]
     return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
 
 
@@ -98,6 +106,13 @@ class Student(nn.Module):
     @abstractmethod
     def forward(self, images: Tensor) -> Features:
         """Return maps and embedding [B, embedding_dim] of `images` [B, 3, H, W], RGB in [0, 1]."""
+
+    def make_head(self) -> nn.Module:
+        """Return a new classification head: embeddings [B, embedding_dim] to logits [B, 2], 0 = attack, 1 = bona fide.
+
+        Linear unless the student knows better; the detector calls this once, trains what it returns and saves it.
+        """
+        return nn.Linear(self.embedding_dim, 2)
 
 
 class Aligner(nn.Module):

@@ -1,4 +1,4 @@
-"""ArcFace face recognition as a teacher: iResNets of arcface_torch, or a small one that ships with padkit."""
+"""Face recognition as a teacher: iResNets of arcface_torch, insightface's zoo, or a small one that ships with padkit."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from padkit.specs import TeacherSpec
 
 @hookimpl
 def padkit_teachers() -> list[TeacherSpec]:
-    """Return the ArcFace teacher."""
+    """Return the ArcFace teachers."""
     return [
         TeacherSpec(
             name="arcface",
             summary="face recognition network (iResNet, ArcFace); default weights: trained on simulated faces",
             factory="padkit_arcface.teacher:ArcFaceTeacher",
             licence="embedded weights: Apache-2.0; arcface_torch weights: non-commercial research, see insightface",
-        )
+        ),
+        TeacherSpec(
+            name="insightface",
+            summary="face recognition network of insightface's zoo (buffalo_l, antelopev2, ...) or any ArcFace ONNX file",
+            factory="padkit_arcface.zoo_teacher:InsightFaceTeacher",
+            licence="insightface's models: non-commercial research only, see https://github.com/deepinsight/insightface",
+        ),
     ]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from padkit.errors import WeightsError
 from padkit.weights import load_matched, strip_prefix
 
-DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}
+DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 STAGES = 4
 REDUCTION = 16  # four stages of stride 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from padkit.errors import WeightsError
 from padkit.roles import Features, Teacher
 from padkit.weights import read_embedded, read_weights
 from padkit_arcface.network import load
@@ -14,7 +15,7 @@ EMBEDDED = "arcface_simulated.safetensors"
 class ArcFaceTeacher(Teacher):
     """Face recognition teacher: the maps after the four stages (strides 2, 4, 8, 16) and the embedding.
 
-    Depth (18, 34, 50, 100), width, embedding length and input size are recognised from the weights; the genuine
+    Depth (18, 34, 50, 100, 200), width, embedding length and input size are recognised from the weights; the genuine
     ones of arcface_torch take 112 x 112 pixels and give 64x56x56, 128x28x28, 256x14x14, 512x7x7 and 512 numbers.
 
     Args:
@@ -27,6 +28,8 @@ class ArcFaceTeacher(Teacher):
 
     def __init__(self, *, weights: str | None = None) -> None:
         super().__init__()
+        if weights is not None and weights.endswith(".onnx"):
+            raise WeightsError(f"arcface: {weights} is an ONNX file; the teacher `insightface` takes it as its model")
         state = read_embedded("padkit_arcface", EMBEDDED) if weights is None else read_weights(weights)
         self.network = load(state, weights or EMBEDDED)
         self.input_size = self.network.shape.input_size
