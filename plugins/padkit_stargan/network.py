@@ -116,6 +116,11 @@ class Generator(nn.Module):
         planes = attributes.to(images.dtype)[:, :, None, None].expand(-1, -1, *images.shape[-2:])
         return torch.cat([images, planes], dim=1)
 
+    @property
+    def n_maps(self) -> int:
+        """How many maps `encode` gives."""
+        return 2 + DOWN
+
     def encode(self, images: Tensor, attributes: Tensor) -> tuple[Tensor, ...]:
         """Return the maps after the first convolution, the two downsamplings and the bottleneck (strides 1, 2, 4, 4).
 
@@ -159,10 +164,20 @@ class Discriminator(nn.Module):
         self.conv1 = nn.Conv2d(width, 1, 3, padding=1, bias=False)
         self.conv2 = nn.Conv2d(width, shape.attributes, shape.image_size // 2**shape.layers, bias=False)
 
-    def maps(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return the trunk's maps (strides 2, 4, 8, ...) of `images` [B, 3, image_size, image_size], RGB in [-1, 1]."""
+    @property
+    def n_maps(self) -> int:
+        """How many maps `maps` gives."""
+        return self.shape.layers
+
+    def maps(self, images: Tensor, count: int | None = None) -> tuple[Tensor, ...]:
+        """Return the trunk's maps (strides 2, 4, 8, ...), the first `count` or all.
+
+        Args:
+            images: [B, 3, image_size, image_size], RGB in [-1, 1].
+            count: How many layers to run.
+        """
         x, maps = images, []
-        for layer in range(self.shape.layers):
+        for layer in range(self.shape.layers if count is None else count):
             x = self.main[2 * layer : 2 * layer + 2](x)
             maps.append(x)
         return tuple(maps)

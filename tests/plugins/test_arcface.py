@@ -41,7 +41,7 @@ def meta_state(blocks: tuple[int, ...]) -> dict[str, Tensor]:
     return {key: torch.empty(shape, device="meta") for key, shape in genuine(blocks).items()}
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 100])
+@pytest.mark.parametrize("depth", [18, 34, 50, 100, 200])
 def test_keys_and_shapes_are_the_genuine_ones_and_the_depth_is_recognised(depth):
     state = meta_state(DEPTHS[depth])
     shape = recognise(state, "backbone.pth")
@@ -50,6 +50,28 @@ def test_keys_and_shapes_are_the_genuine_ones_and_the_depth_is_recognised(depth)
     with torch.device("meta"):
         own = IResNet(shape).state_dict()
     assert {key: tuple(value.shape) for key, value in own.items()} == genuine(DEPTHS[depth])
+
+
+def test_a_genuine_iresnet_50_file_loads_whole(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+
+    def numbers(shape: tuple[int, ...]) -> Tensor:
+        kernel = (1, *shape[1:]) if len(shape) > 1 else shape  # repeated in large layers, which keeps the file small
+        return (torch.rand(kernel, generator=generator) * 0.01 + 0.01).expand(shape)
+
+    state = {k: numbers(shape) for k, shape in genuine(DEPTHS[50]).items()}
+    state |= {key: torch.tensor(9) for key in state if key.endswith("num_batches_tracked")}
+    file = tmp_path / "backbone.pth"
+    torch.save(state, file)
+    teacher = ArcFaceTeacher(weights=str(file))
+    assert (teacher.network.shape.name, teacher.input_size) == ("iResNet-50", 112)
+    own = teacher.network.state_dict()
+    assert own.keys() == state.keys()
+    assert all(torch.equal(own[key], value.to(own[key].dtype)) for key, value in state.items())
+    with torch.no_grad():
+        features = teacher(torch.rand(1, 3, 112, 112))
+    assert [tuple(m.shape[1:]) for m in features.maps] == [(64, 56, 56), (128, 28, 28), (256, 14, 14), (512, 7, 7)]
+    assert features.embedding.shape == (1, 512)
 
 
 def test_a_few_genuine_keys_by_hand():

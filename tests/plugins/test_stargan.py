@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from padkit import weights
+from padkit.catalog import Catalog
 from padkit.errors import SettingsError, WeightsError
+from padkit.settings import Slot, read_settings
 from padkit_stargan.network import (
     Discriminator,
     DiscriminatorShape,
@@ -24,6 +29,11 @@ from padkit_stargan.teacher import EMBEDDED, StarGANTeacher
 SMALL_G = GeneratorShape(attributes=3, width=4, blocks=2)
 SMALL_D = DiscriminatorShape(attributes=3, width=4, layers=5, image_size=64)
 LIMIT = 6 * 10**6
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """A recipe without options."""
 
 
 def norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
@@ -44,14 +54,14 @@ def genuine_generator() -> dict[str, tuple[int, ...]]:
     return shapes | {"main.21.weight": (3, 64, 7, 7)}
 
 
-def genuine_discriminator() -> dict[str, tuple[int, ...]]:
-    """Keys and shapes of `200000-D.ckpt` (128 pixels, five attributes)."""
+def genuine_discriminator(size: int = 128) -> dict[str, tuple[int, ...]]:
+    """Keys and shapes of `200000-D.ckpt` (five attributes); six layers at every size in the published code."""
     widths = (3, 64, 128, 256, 512, 1024, 2048)
     shapes: dict[str, tuple[int, ...]] = {}
     for layer in range(6):
         shapes[f"main.{2 * layer}.weight"] = (widths[layer + 1], widths[layer], 4, 4)
         shapes[f"main.{2 * layer}.bias"] = (widths[layer + 1],)
-    return shapes | {"conv1.weight": (1, 2048, 3, 3), "conv2.weight": (5, 2048, 2, 2)}
+    return shapes | {"conv1.weight": (1, 2048, 3, 3), "conv2.weight": (5, 2048, size // 64, size // 64)}
 
 
 def shapes_of(state: dict[str, Tensor]) -> dict[str, tuple[int, ...]]:
@@ -67,13 +77,58 @@ def test_generator_keys_shapes_and_parameters_are_the_published_ones():
     assert sum(p.numel() for p in network.parameters()) == 8_430_528
 
 
-def test_discriminator_keys_shapes_and_parameters_are_the_published_ones():
-    state = {key: torch.empty(shape, device="meta") for key, shape in genuine_discriminator().items()}
-    assert recognise_discriminator(state, "200000-D.ckpt") == DiscriminatorShape()
+@pytest.mark.parametrize(("size", "millions"), [(128, 44.8), (256, 44.9)])
+def test_discriminator_keys_shapes_and_parameters_are_the_published_ones(size, millions):
+    state = {key: torch.empty(shape, device="meta") for key, shape in genuine_discriminator(size).items()}
+    assert recognise_discriminator(state, "200000-D.ckpt") == DiscriminatorShape(image_size=size)
     with torch.device("meta"):
-        network = Discriminator(DiscriminatorShape())
-    assert shapes_of(network.state_dict()) == genuine_discriminator()
-    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 1) == 44.8
+        network = Discriminator(DiscriminatorShape(image_size=size))
+    assert shapes_of(network.state_dict()) == genuine_discriminator(size)
+    assert round(sum(p.numel() for p in network.parameters()) / 1e6, 1) == millions
+
+
+def published(shapes: dict[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    """Random numbers of the published keys and shapes; one kernel repeated in large layers, which keeps files small."""
+    generator = torch.Generator().manual_seed(0)
+
+    def numbers(shape: tuple[int, ...]) -> Tensor:
+        kernel = (1, *shape[1:]) if len(shape) > 1 else shape
+        return (torch.rand(kernel, generator=generator) * 0.01 + 0.01).expand(shape)
+
+    counter = torch.tensor(200_000)
+    return {k: counter if k.endswith("num_batches_tracked") else numbers(shape) for k, shape in shapes.items()}
+
+
+def check_genuine(state: dict[str, Tensor], file: Path, source: str) -> StarGANTeacher:
+    torch.save(state, file, _use_new_zipfile_serialization=False)  # as torch wrote files in StarGAN's days
+    teacher = StarGANTeacher(weights=str(file), source=source)
+    own = teacher.network.state_dict()
+    assert own.keys() == state.keys()
+    assert all(torch.equal(own[key], value.to(own[key].dtype)) for key, value in state.items())
+    return teacher
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_a_genuine_discriminator_file_loads_whole(tmp_path, size):
+    teacher = check_genuine(published(genuine_discriminator(size)), tmp_path / "200000-D.ckpt", "discriminator")
+    assert teacher.input_size == size
+    with torch.no_grad():
+        maps = teacher(torch.rand(1, 3, 100, 100)).maps
+    cells = [size // 2 ** (layer + 1) for layer in range(4)]
+    assert [tuple(m.shape[1:]) for m in maps] == [(64 * 2**i, n, n) for i, n in enumerate(cells)]
+
+
+@pytest.mark.parametrize("size", [128, 256])
+def test_a_genuine_generator_file_loads_whole_and_takes_both_sizes(tmp_path, size):
+    teacher = check_genuine(published(genuine_generator()), tmp_path / "200000-G.ckpt", "generator")
+    teacher.input_size = size
+    assert teacher.network.shape == GeneratorShape()
+    with torch.no_grad():
+        for block in range(9, 15):
+            teacher.network.main[block] = torch.nn.Identity()  # the slow part
+        maps = teacher(torch.rand(1, 3, 100, 100)).maps
+    expected = [(64, size, size), (128, size // 2, size // 2), (256, size // 4, size // 4)]
+    assert [tuple(m.shape[1:]) for m in maps] == [*expected, expected[-1]]
 
 
 def test_discriminator_maps_at_128():
@@ -202,6 +257,38 @@ def test_teacher_maps_and_embedding(files):
     torch.testing.assert_close(pooled.embedding, features.maps[-1].mean(dim=(2, 3)))
     encoded = StarGANTeacher(weights=str(files["generator"]), source="generator", input_size=32)(image)
     assert [tuple(m.shape) for m in encoded.maps] == [(2, 4, 32, 32), (2, 8, 16, 16), (2, 16, 8, 8), (2, 16, 8, 8)]
+
+
+@pytest.mark.parametrize(("maps", "layers"), [([1], [0]), ([3, 1], [0, 2]), ([2, 5], [1, 4]), ([1, 2, 3, 4], range(4))])
+def test_chosen_maps_of_the_discriminator(files, maps, layers):
+    image = torch.rand(2, 3, 64, 64)
+    teacher = StarGANTeacher(weights=str(files["discriminator"]), maps=maps)
+    expected = teacher.network.maps(image * 2 - 1)
+    assert len(expected) == SMALL_D.layers
+    found = teacher(image).maps
+    assert len(found) == len(maps)
+    for one, layer in zip(found, layers, strict=True):
+        torch.testing.assert_close(one, expected[layer])
+
+
+def test_chosen_maps_of_the_generator(files):
+    teacher = StarGANTeacher(weights=str(files["generator"]), source="generator", input_size=32, maps=[2, 3], pooled=True)
+    features = teacher(torch.rand(2, 3, 32, 32))
+    assert [tuple(m.shape) for m in features.maps] == [(2, 8, 16, 16), (2, 16, 8, 8)]
+    assert features.embedding.shape == (2, 16)
+
+
+@pytest.mark.parametrize("maps", [[], [0], [6], [2, 2], [-1, 1]])
+def test_impossible_maps_name_the_possible(files, maps):
+    with pytest.raises(SettingsError, match="stargan: maps .* are impossible; name some of its maps 1 to 5") as error:
+        StarGANTeacher(weights=str(files["discriminator"]), maps=maps)
+    assert "\n" not in str(error.value)
+
+
+def test_maps_are_an_option_of_the_command_line():
+    slots = {"teachers": Slot("teacher", {"fe": "stargan"})}
+    settings = read_settings(NoOptions, slots, ["--teachers.fe.maps", "1,2,5"], Catalog())
+    assert settings.many("teachers")["fe"].settings["maps"] == [1, 2, 5]
 
 
 def test_impossible_settings_are_one_line(files):
