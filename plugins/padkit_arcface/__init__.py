@@ -1,4 +1,4 @@
-"""Face recognition as a teacher: iResNets of arcface_torch, insightface's zoo, or a small one that ships with padkit."""
+"""Face recognition as a teacher: arcface_torch's iResNets, insightface's zoo, or a small one that ships here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def padkit_teachers() -> list[TeacherSpec]:
         ),
         TeacherSpec(
             name="insightface",
-            summary="face recognition network of insightface's zoo (buffalo_l, antelopev2, ...) or any ArcFace ONNX file",
+            summary="face recognition network of insightface's zoo (buffalo_l, ...) or of any ArcFace ONNX file",
             factory="padkit_arcface.zoo_teacher:InsightFaceTeacher",
             licence="insightface's models: non-commercial research only, see https://github.com/deepinsight/insightface",
         ),

@@ -64,8 +64,8 @@ class OnnxNetwork(nn.Module):
             self._keep(tensor.name, tensor)
         steps = []
         for node in model.graph.node:
-            if node.op_type == "Constant":
-                self._keep(node.output[0], onnx.helper.get_node_attr_value(node, "value"))
+            if node.op_type == "Constant" and node.attribute[0].name == "value":
+                self._keep(node.output[0], node.attribute[0].t)
             else:
                 steps.append(self._step(node))
         self._input, self._output = self._ends(model.graph)
@@ -103,12 +103,15 @@ class OnnxNetwork(nn.Module):
 
     def _check_order(self, steps: Iterable[Step]) -> None:
         known = self._buffer_of.keys() | self._numbers.keys() | {self._input}
+        made: set[str] = set()
         for step in steps:
-            absent = [name for name in step.inputs if name not in known]
+            absent = [name for name in step.inputs if name not in known | made]
             if absent:
-                raise WeightsError(f"{self._source}: {step.title} reads {absent[0]}, which nothing makes; fetch it again")
-            known = known | {step.output}
-        if self._output not in known:
+                raise WeightsError(
+                    f"{self._source}: {step.title} reads {absent[0]}, which nothing makes; fetch it again"
+                )
+            made.add(step.output)
+        if self._output not in made:
             raise WeightsError(f"{self._source}: nothing makes its output {self._output}; fetch it again")
 
     def _trial(self, input_size: int) -> dict[str, torch.Size]:

@@ -65,9 +65,9 @@ def find(model: str, root: str | Path, *, download: bool) -> Recogniser:
 
 
 def _fetch(name: str, folder: Path, *, download: bool) -> None:
+    guess = "" if name in PACKS else closest(name, PACKS)
     place = f"unpack {name}.zip from {RELEASES} into {folder}"
     if not download:
-        guess = "" if name in PACKS else closest(name, PACKS)
         raise WeightsError(
             f"insightface: pack {name!r} is not in {folder.parent}; set download to true, or {place} "
             f"({LICENCE}).{guess}"
@@ -79,9 +79,9 @@ def _fetch(name: str, folder: Path, *, download: bool) -> None:
         with FileLock(folder.parent / f".{name}.lock"), contextlib.redirect_stdout(sys.stderr):
             ensure_available("models", name, root=str(folder.parents[1]))
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-        guess = "" if name in PACKS else closest(name, PACKS)
+        cause = one_line(error)[:160]
         raise WeightsError(
-            f"insightface: pack {name!r} could not be downloaded ({one_line(error)[:160]}); go online, or {place}.{guess}"
+            f"insightface: pack {name!r} could not be downloaded ({cause}); go online, or {place}.{guess}"
         ) from error
 
 

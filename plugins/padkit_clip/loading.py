@@ -16,6 +16,7 @@ from torch import Tensor
 from padkit.errors import SettingsError, WeightsError, closest
 from padkit.weights import load_matched, read_weights, strip_prefix
 
+
 @dataclass(frozen=True, slots=True)
 class Clip:
     """An open_clip model.

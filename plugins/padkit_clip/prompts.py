@@ -80,7 +80,9 @@ def text_head(clip: Clip, dim: int, live: Sequence[str] | None, attack: Sequence
         tokenizer = open_clip.get_tokenizer(clip.name)
     except (OSError, RuntimeError, ImportError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"clip: the tokenizer of {clip.name} could not be had ({reason}); go online once.") from error
+        raise WeightsError(
+            f"clip: the tokenizer of {clip.name} could not be had ({reason}); go online once."
+        ) from error
     model = clip.model.eval()
     with torch.no_grad():
         classes = [model.encode_text(tokenizer(some), normalize=True).mean(dim=0) for some in texts]

@@ -15,7 +15,7 @@ from padkit.catalog import Catalog
 from padkit.plugins import OWN_COMMANDS
 
 COMMANDS = ", ".join(sorted([*OWN_COMMANDS, "simulate", "world"]))
-HEAVY = ["torch", "numpy", "jsonargparse", "rich", "yaml", "accelerate", "timm"]
+HEAVY = ["torch", "numpy", "jsonargparse", "rich", "yaml", "accelerate", "timm", "open_clip", "insightface", "onnx"]
 WATCHED = """
 import json, sys
 from padkit.cli import main

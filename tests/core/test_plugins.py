@@ -19,7 +19,7 @@ GOOD = """
     def padkit_aligners():
         return [AlignerSpec(name="{name}", summary="nothing", factory="{factory}")]
 """
-BUILT_IN = {"arcface", "daa", "dat", "folder", "ocim", "stargan", "synthetic", "timm"}
+BUILT_IN = {"arcface", "clip", "daa", "dat", "folder", "ocim", "stargan", "synthetic", "timm"}
 
 
 def good(name: str = "mine", factory: str = "builtins:dict") -> str:

@@ -1,4 +1,4 @@
-"""insightface's recognition networks, rebuilt in torch, are what onnxruntime runs; packs are found, faults are named."""
+"""insightface's networks, rebuilt in torch, are what onnxruntime runs; packs are found, faults are named."""
 
 from __future__ import annotations
 
@@ -101,9 +101,7 @@ def test_maps_and_embedding_are_those_of_the_same_network_as_a_checkpoint(zoo, n
     with torch.no_grad():
         expected = ArcFaceTeacher(weights=str(state))(images)
         found = InsightFaceTeacher(root=str(zoo))(images)
-    assert [tuple(m.shape) for m in found.maps] == [
-        (2, c, n, n) for c, n in zip((8, 16, 32, 64), SIZES, strict=True)
-    ]
+    assert [tuple(m.shape) for m in found.maps] == [(2, c, n, n) for c, n in zip((8, 16, 32, 64), SIZES, strict=True)]
     for one, other in zip([*found.maps, found.embedding], [*expected.maps, expected.embedding], strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
@@ -163,7 +161,7 @@ def test_a_pack_that_is_not_there_names_its_place_and_licence(tmp_path):
     with pytest.raises(WeightsError, match="set download to true") as error:
         InsightFaceTeacher(root=str(tmp_path))
     text = one_line(error)
-    assert f"unpack buffalo_l.zip from https://github.com/deepinsight/insightface" in text
+    assert "unpack buffalo_l.zip from https://github.com/deepinsight/insightface" in text
     assert str(tmp_path / "models" / "buffalo_l") in text
     assert "non-commercial" in text
     assert not list(tmp_path.iterdir()), "asking is not fetching"
@@ -282,7 +280,10 @@ def mix(graph):
 
 
 FAULTS = {
-    "unknown operator": (insert("Softplus"), r"node middle \(Softplus\): operator Softplus is not supported; known are"),
+    "unknown operator": (
+        insert("Softplus"),
+        r"node middle \(Softplus\): operator Softplus is not supported; known are",
+    ),
     "scaled product": (scale, r"node Gemm_2 \(Gemm\): alpha=0.5 is not supported"),
     "mixed batch": (mix, r"small.onnx makes \(8,\) of 2 images, not one embedding each"),
 }

@@ -272,7 +272,9 @@ def test_chosen_maps_of_the_discriminator(files, maps, layers):
 
 
 def test_chosen_maps_of_the_generator(files):
-    teacher = StarGANTeacher(weights=str(files["generator"]), source="generator", input_size=32, maps=[2, 3], pooled=True)
+    teacher = StarGANTeacher(
+        weights=str(files["generator"]), source="generator", input_size=32, maps=[2, 3], pooled=True
+    )
     features = teacher(torch.rand(2, 3, 32, 32))
     assert [tuple(m.shape) for m in features.maps] == [(2, 8, 16, 16), (2, 16, 8, 8)]
     assert features.embedding.shape == (2, 16)
@@ -280,7 +282,7 @@ def test_chosen_maps_of_the_generator(files):
 
 @pytest.mark.parametrize("maps", [[], [0], [6], [2, 2], [-1, 1]])
 def test_impossible_maps_name_the_possible(files, maps):
-    with pytest.raises(SettingsError, match="stargan: maps .* are impossible; name some of its maps 1 to 5") as error:
+    with pytest.raises(SettingsError, match=r"stargan: maps .* are impossible; name some of its maps 1 to 5") as error:
         StarGANTeacher(weights=str(files["discriminator"]), maps=maps)
     assert "\n" not in str(error.value)
 

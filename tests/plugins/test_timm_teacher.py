@@ -146,7 +146,7 @@ def test_a_folder_whose_weights_do_not_fit_names_the_keys(tmp_path):
     state = genuine("test_resnet").state_dict()
     state["layer9.weight"] = state.pop("layer1.0.conv1.weight")
     save_file(state, folder / "model.safetensors")
-    with pytest.raises(WeightsError, match="layer1.0.conv1.weight.*layer9.weight") as error:
+    with pytest.raises(WeightsError, match=r"layer1.0.conv1.weight.*layer9.weight") as error:
         TimmTeacher(model=f"local-dir:{folder}", pretrained=True)
     assert "\n" not in str(error.value)
 
@@ -167,7 +167,7 @@ def test_a_malicious_pickle_in_such_a_folder_is_not_run(tmp_path):
 
 @pytest.mark.parametrize("model", ["resnet18", "hf-hub:timm/resnet18.a1_in1k", "local-dir:/nowhere"])
 def test_weights_that_cannot_be_had_are_one_line(model):
-    with pytest.raises(WeightsError, match="could not be had.*--teachers.NAME.weights FILE") as error:
+    with pytest.raises(WeightsError, match=r"could not be had.*--teachers.NAME.weights FILE") as error:
         TimmTeacher(model=model, pretrained=True)
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 500

@@ -148,7 +148,7 @@ def write_mobilefacenet(path: Path, *, baked: bool = False, dim: int = 32) -> Pa
     pool = randomise(torch.nn.Sequential(torch.nn.Conv2d(16, 16, 7, groups=16), norm(16)))
     x = graph.conv(x, pool[0], pool[1])
     if baked:
-        x = graph.add("Reshape", x, graph.constant(np.array([1, -1])))
+        x = graph.add("Reshape", x, graph.add("Constant", value=numpy_helper.from_array(np.array([1, -1]))))
     else:
         shape = graph.add("Shape", x)
         size = graph.add("Gather", shape, graph.constant(np.array(0)), axis=0)
