@@ -13,7 +13,8 @@ from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features, Student
 from padkit.training.distillation import FrozenTeachers
 from padkit.training.objective import Objective
-from padkit_dat.reversal import DomainAdversarialTraining, reverse_gradient, schedule
+from padkit.alignment.adversary import reversal_schedule as schedule, reverse_gradient
+from padkit_dat.reversal import DomainAdversarialTraining
 
 torch.set_num_threads(1)
 
