@@ -1,6 +1,6 @@
 """Cost of a training step of each aligner and each teacher, relative to the plain student.
 
-    python benchmarks/cost.py [--sizes 64,128] [--batch-size 24] [--threads 1] [--rounds 7] [--aligners daa,daa+mixstyle]
+    python benchmarks/cost.py [--sizes 64,128] [--batch-size 24] [--threads 1] [--rounds 7] [--aligners daa,daa+ssdg]
 
 A step is forward, backward and optimiser. Variants take turns, so that a busy machine slows all alike, and processor
 time is counted, not time on the wall; the figure is the median over rounds of a variant's time over the plain student's
@@ -63,8 +63,8 @@ def measure(catalog: Catalog, variants: dict[str, tuple[str, list[str]]], size: 
     print(f"{size} px, batch {batch}, {torch.get_num_threads()} thread(s), {rounds} rounds")
     for name, found in times.items():
         ratios = [seconds / plain for seconds, plain in zip(found, times[PLAIN], strict=True)]
-        spread = f"({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"{name:20}{1000 * statistics.median(found):8.0f} ms  x {statistics.median(ratios):.2f} {spread}", flush=True)
+        ratio = f"x {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"{name:20}{1000 * statistics.median(found):8.0f} ms  {ratio}", flush=True)
 
 
 def main() -> None:

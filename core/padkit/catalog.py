@@ -76,8 +76,8 @@ class Catalog:
         """
         parts = members(role, name)
         if len(parts) > 1:
-            join = _attribute(JOINED[role])
-            return typing.cast("Callable[..., Any]", join({key: self.factory(role, part) for key, part in parts.items()}))
+            factories = {key: self.factory(role, part) for key, part in parts.items()}
+            return typing.cast("Callable[..., Any]", _attribute(JOINED[role])(factories))
         return _import(self.component(role, name))
 
     def build(self, role: str, name: str, settings: Mapping[str, Any], *handed: Any) -> Any:

@@ -2,7 +2,7 @@
 
 `--aligner dat` chooses a component, `--aligner.epsilon 4/255` sets one of its options, `--config FILE` reads YAML
 of the same shape, which is what a run saves in `settings.yaml`. Later wins: defaults, files in order, command line.
-Where a role allows it, `--aligner daa+mixstyle` joins several, and `--aligner.daa.epsilon 4/255` sets a member's option.
+Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 4/255` then sets a member's option.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def _alternatives(slot: Slot, catalog: Catalog) -> str:
 
 
 def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, catalog: Catalog) -> dict[str, Any]:
-    """Add the options of one chosen component, or of those it joins; return their keys and types (None where unknown)."""
+    """Add the options of one chosen component or of those it joins; return their keys and types (None: unknown)."""
     try:
         factories = {key: (part, catalog.factory(slot.role, part)) for key, part in members(slot.role, name).items()}
     except PadkitError as error:

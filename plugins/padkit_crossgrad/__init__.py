@@ -9,5 +9,5 @@ from padkit.specs import AlignerSpec
 @hookimpl
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `crossgrad`."""
-    summary = "CrossGrad: moves images along the gradient of the domain loss, the domain classifier's along the label's."
+    summary = "CrossGrad: label and domain classifier learn from images moved along the gradient of each other's loss."
     return [AlignerSpec(name="crossgrad", summary=summary, factory="padkit_crossgrad.training:CrossGradientTraining")]

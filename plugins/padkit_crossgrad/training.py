@@ -1,4 +1,4 @@
-"""CrossGrad: S. Shankar et al., Generalizing Across Domains via Cross-Gradient Training, ICLR 2018, arXiv 1804.10745."""
+"""CrossGrad: Shankar et al., Generalizing Across Domains via Cross-Gradient Training, ICLR 2018, arXiv 1804.10745."""
 
 from __future__ import annotations
 

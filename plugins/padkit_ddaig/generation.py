@@ -1,4 +1,7 @@
-"""DDAIG: K. Zhou et al., Deep Domain-Adversarial Image Generation for Domain Generalisation, AAAI 2020, arXiv 2003.06054."""
+"""DDAIG: Zhou et al., Deep Domain-Adversarial Image Generation for Domain Generalisation, AAAI 2020.
+
+arXiv 2003.06054.
+"""
 
 from __future__ import annotations
 
@@ -110,7 +113,8 @@ class ImageGeneration(Aligner):
 
     def transform(self, images: Tensor) -> Tensor:
         """Return x~: `images` within `strength` of where they were and within [0, 1], with gradient into T."""
-        return (images + self.strength * self.transformation(images).float()).clamp(0, 1)
+        perturbations: Tensor = self.transformation(images)
+        return (images + self.strength * perturbations.float()).clamp(0, 1)
 
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images with the batch's share of them transformed, [B, 3, H, W] in [0, 1]; T gets no gradient."""

@@ -1,4 +1,4 @@
-"""MixStyle: K. Zhou et al., Domain Generalization with MixStyle, ICLR 2021, arXiv 2104.02008."""
+"""MixStyle: Zhou et al., Domain Generalization with MixStyle, ICLR 2021, arXiv 2104.02008."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SSDG: Y. Jia et al., Single-Side Domain Generalization for Face Anti-Spoofing, CVPR 2020, arXiv 2004.14043."""
+"""SSDG: Jia et al., Single-Side Domain Generalization for Face Anti-Spoofing, CVPR 2020, arXiv 2004.14043."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class SingleSideGeneralisation(Aligner):
     - `triplet`, asymmetric: live faces of all domains are one class, the attacks of each domain a class of their own.
       The mean of max(0, |a - p| - |a - n| + margin) over the triplets (anchor, positive, negative) above zero.
 
-    Margin, plain (not squared) distances, this mean, the discriminator, the schedule of the reversal and the weights are
-    those of the authors' code, github.com/taylover-pei/SSDG-CVPR2020; the weights in three of its four protocols (0.1
-    and 2 in the fourth, I&C&M to O). Ours is:
+    Margin, plain (not squared) distances, this mean, the discriminator, the schedule of the reversal and the weights
+    are those of the authors' code, github.com/taylover-pei/SSDG-CVPR2020; the weights in three of its four protocols
+    (0.1 and 2 in the fourth, I&C&M to O). Ours is:
 
     - with `normalise` both losses see features of length 1; the authors' code divides a feature f by sqrt(2 |f|);
     - the head that classifies, a part of the shipped detector, gets the student's features as they are; in the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ torch.set_num_threads(1)
 class Scale(Aligner):
     """Perturbs by a x + b and keeps what it was given."""
 
-    events: list[str] = []
+    events: ClassVar[list[str]] = []
 
     def __init__(self, n_domains: int, embedding_dim: int, *, a: float = 1.0, b: float = 0.0) -> None:
         super().__init__(n_domains, embedding_dim)
@@ -143,12 +144,12 @@ class TestThree(AlignerChecks):
 
     losses = ("daa.domain", "dat.domain")
     reaches_student = True
-    pinned = [
-        [0.710154, 1.113656, 1.112194],
-        [0.654736, 0.917626, 1.033204],
-        [0.705243, 0.766005, 1.063527],
-        [0.723329, 0.682981, 1.108919],
-    ]
+    pinned = (
+        (0.710154, 1.113656, 1.112194),
+        (0.654736, 0.917626, 1.033204),
+        (0.705243, 0.766005, 1.063527),
+        (0.723329, 0.682981, 1.108919),
+    )
 
     def make(self, **settings):
         torch.manual_seed(1)

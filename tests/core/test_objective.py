@@ -187,7 +187,8 @@ def test_the_aligner_may_ask_for_the_label_loss_of_any_images():
     images, labels, _ = data(8, seed=2)
     images.requires_grad_(True)
     found = objective.aligner.batch.label_loss(images, labels)
-    expected = F.cross_entropy(objective.detector.classify(objective.detector.student(images)), labels, reduction="none")
+    logits = objective.detector.classify(objective.detector.student(images))
+    expected = F.cross_entropy(logits, labels, reduction="none")
     torch.testing.assert_close(found, expected)
     found.sum().backward()
     assert images.grad.abs().sum() > 0

@@ -25,12 +25,12 @@ def make(**settings) -> SingleSideGeneralisation:
 class TestAsAligner(AlignerChecks):
     losses = ("domain", "triplet")
     reaches_student = True
-    pinned = [
-        [0.668431, 1.031828, 0.245210],
-        [0.643259, 1.188332, 0.230335],
-        [0.574782, 1.080656, 0.142769],
-        [0.471097, 1.099457, 0.184414],
-    ]
+    pinned = (
+        (0.668431, 1.031828, 0.245210),
+        (0.643259, 1.188332, 0.230335),
+        (0.574782, 1.080656, 0.142769),
+        (0.471097, 1.099457, 0.184414),
+    )
 
     def make(self, **settings):
         return make(dropout=0.5)

@@ -1,4 +1,4 @@
-"""Adversaries that judge the domain: of images, and of features behind a gradient reversal (Ganin et al., JMLR 2016)."""
+"""Adversaries that judge the domain: of images, and of features behind a gradient reversal layer."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class DomainClassifier(nn.Module):
 
 def domain_discriminator(embedding_dim: int, hidden: int, dropout: float, n_domains: int) -> nn.Sequential:
     """Return SSDG's discriminator (Jia et al., CVPR 2020): linear -> ReLU -> dropout -> linear, features to logits."""
-    return nn.Sequential(
-        nn.Linear(embedding_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_domains)
-    )
+    return nn.Sequential(nn.Linear(embedding_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_domains))
 
 
 class _Reversal(torch.autograd.Function):

@@ -29,8 +29,8 @@ def frozen_call(module: nn.Module, *inputs: Tensor) -> Any:
     """Return what `module`, as it is now and in evaluation mode, makes of `inputs`.
 
     Gradients reach the inputs and never a parameter; no buffer is touched. Parameters are detached rather than told to
-    need no gradient, because autocast may hold a cast of them that still leads back to them; buffers are copied, so that
-    a later pass in training mode may change them before the backward pass.
+    need no gradient, because autocast may hold a cast of them that still leads back to them; buffers are copied, so
+    that a later pass in training mode may change them before the backward pass.
     """
     state = {name: parameter.detach() for name, parameter in module.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in module.named_buffers()}

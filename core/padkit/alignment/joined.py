@@ -17,8 +17,8 @@ class JoinedAligner(Aligner):
     """Several aligners, by name.
 
     Perturbations are applied in the order of the names, each to what the one before returned. Losses, weights and
-    evidence carry the member's name in front: `daa.domain`. Each member computes its losses from the clean batch and the
-    features all of them share.
+    evidence carry the member's name in front: `daa.domain`. Each member computes its losses from the clean batch and
+    the features that all of them share.
 
     Args:
         members: The aligners by name.
