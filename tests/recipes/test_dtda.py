@@ -131,7 +131,7 @@ PINNED = [[0.593600, 0.730101], [0.610420, 0.565428], [0.595953, 0.370887], [0.6
 
 def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """A process killed in mid-epoch, as by `kill -9`, goes on from its last checkpoint as if nothing had happened."""
-    options = [*arguments, *AUGMENTED, "--epochs", "6", "--checkpoint-every", "3"]
+    options = [*arguments, *AUGMENTED, "--aligner", "daa+mixstyle", "--epochs", "6", "--checkpoint-every", "3"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with subprocess.Popen(command([*options, "--out", str(killed)]), **quiet()) as process:
         log = killed / "log.jsonl"
