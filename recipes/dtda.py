@@ -3,6 +3,7 @@
     accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
     accelerate launch recipes/dtda.py --augmentation recapture # some live training images become simulated attacks
     accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
+    accelerate launch recipes/dtda.py --aligner daa+mixstyle   # both
     accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
     accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
     accelerate launch recipes/dtda.py --help                   # every option of every chosen component
@@ -146,7 +147,7 @@ def main() -> int:
 def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
     """Leave out an aligner that was not asked for where there are too few source domains; asked for, it is an error."""
     choice, sources = settings.one("aligner"), protocol.sources
-    if choice is None or len(sources) >= catalog.factory("aligner", choice.name).min_domains:
+    if choice is None or len(sources) >= getattr(catalog.factory("aligner", choice.name), "min_domains", 2):
         return settings
     if "aligner.name" in settings.given:
         cause = f"--aligner {choice.name} needs two source domains or more, there is only {sources[0]!r}"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from padkit.errors import PluginError, closest, one_line
+from padkit.errors import PluginError, SettingsError, closest, one_line
 from padkit.plugins import OWN_COMMANDS, Component, Discovery, discover
 
 # Addresses, since the roles import torch and listing must not. A command is a function and has no base.
@@ -21,6 +21,8 @@ BASES = {
     "dataset": "padkit.data.reader:DatasetReader",
     "augmentation": "padkit.data.augmentation:Augmentation",
 }
+# Roles of which several components may be joined by `+`, with the class that makes one factory of several.
+JOINED = {"aligner": "padkit.alignment.joined:Joined"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,17 @@ class Catalog:
         raise PluginError(f"unknown {role} {name!r}.{kind}{more}")
 
     def factory(self, role: str, name: str) -> Callable[..., Any]:
-        """Import and return the class (or function) behind `name`.
+        """Import and return the class (or function) behind `name`; for joined names, what builds them as one.
 
         Raises:
             PluginError: Unknown component, or its import fails (the remedy names the extra to install).
+            SettingsError: As `members`.
         """
-        component = self.component(role, name)
-        return _import(component)
+        parts = members(role, name)
+        if len(parts) > 1:
+            factories = {key: self.factory(role, part) for key, part in parts.items()}
+            return typing.cast("Callable[..., Any]", _attribute(JOINED[role])(factories))
+        return _import(self.component(role, name))
 
     def build(self, role: str, name: str, settings: Mapping[str, Any], *handed: Any) -> Any:
         """Build the component from its settings; `handed` are the positional arguments its role defines.
@@ -81,15 +87,41 @@ class Catalog:
             PluginError: As `factory`, or the component is not of the class its role asks for.
         """
         built = self.factory(role, name)(*handed, **settings)
-        module, _, base = BASES[role].partition(":")
-        if not isinstance(built, getattr(importlib.import_module(module), base)):
-            owner = self.component(role, name).plugin.distribution
-            raise PluginError(f"{role} {name!r} of {owner} is a {type(built).__name__}, which is no {module}.{base}.")
+        if not isinstance(built, _attribute(BASES[role])):
+            owner, base = self.component(role, name).plugin.distribution, BASES[role].replace(":", ".")
+            raise PluginError(f"{role} {name!r} of {owner} is a {type(built).__name__}, which is no {base}.")
         return built
 
     def build_choice(self, choice: Choice | None, *handed: Any) -> Any:
         """Build a chosen component; None, an empty slot, stays None."""
         return None if choice is None else self.build(choice.role, choice.name, choice.settings, *handed)
+
+
+def members(role: str, name: str) -> dict[str, str]:
+    """Return the components that a name joins, by the key of their settings: {"": name} where it is one.
+
+    `daa+mixstyle` is {"daa": "daa", "mixstyle": "mixstyle"}; in keys, dashes are underscores.
+
+    Raises:
+        SettingsError: A member has no name, is `none`, or is named twice.
+    """
+    if role not in JOINED or "+" not in name:
+        return {"": name}
+    found: dict[str, str] = {}
+    for part in name.split("+"):
+        key = part.replace("-", "_")
+        if part in ("", "none"):
+            raise SettingsError(f"{role} {name!r} joins {repr(part) if part else 'nothing'}; write names only.")
+        if key in found:
+            raise SettingsError(f"{role} {name!r} names {part!r} twice; name each once.")
+        found[key] = part
+    return found
+
+
+def _attribute(address: str) -> Any:
+    """Import what `module:attribute` names."""
+    module, _, attribute = address.partition(":")
+    return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
 
 
 def _article(noun: str) -> str:
@@ -100,11 +132,9 @@ def _import(component: Component) -> Callable[..., Any]:
     spec, plugin = component.spec, component.plugin
     if not isinstance(spec.factory, str):
         return spec.factory
-    module, _, attribute = spec.factory.partition(":")
     who = f"{component.role} {spec.name!r} of {plugin.distribution}"
     try:
-        loaded = importlib.import_module(module)
-        target: Any = functools.reduce(getattr, attribute.split("."), loaded)
+        target = _attribute(spec.factory)
     except (Exception, SystemExit) as error:  # a plugin's module may raise anything while it is imported
         installable = spec.extra and isinstance(error, ImportError)
         remedy = f"pip install {spec.extra}" if installable else f"report it to the authors of {plugin.distribution}"

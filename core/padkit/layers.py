@@ -205,12 +205,22 @@ def _named(place: str, value: Any) -> Tree:
         return settings
     if name is not None and not isinstance(name, str):
         raise SettingsError(f"{place} must be a component's name or its settings, not {name!r}.")
-    return {"name": NONE if name is None else name, **settings}
+    # `daa + mixstyle` is `daa+mixstyle`
+    return {"name": NONE if name is None else "+".join(part.strip() for part in name.split("+")), **settings}
 
 
 def _overlay(old: Tree, new: Tree, default: str | None) -> Tree:
     current = old.get("name", default)
-    return new if new.get("name", current) != current else old | new
+    return new if new.get("name", current) != current else _merge(old, new)
+
+
+def _merge(old: Tree, new: Tree) -> Tree:
+    """Lay `new` over `old`, within the members of a joined component as well."""
+    merged = old | new
+    for key in old.keys() & new.keys():
+        if isinstance(old[key], dict) and isinstance(new[key], dict):
+            merged[key] = _merge(old[key], new[key])
+    return merged
 
 
 def _lay_members(place: str, old: Tree, value: Any, default: Mapping[str, str]) -> Tree:

@@ -8,7 +8,8 @@ are handed over by padkit.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
@@ -17,7 +18,9 @@ from torch.nn import functional as F
 
 from padkit.data.reader import DatasetReader
 
-__all__ = ["Aligner", "Batch", "DatasetReader", "Features", "Student", "Teacher"]
+__all__ = ["Aligner", "Batch", "DatasetReader", "Features", "LabelLoss", "Student", "Teacher"]
+
+LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Features(NamedTuple):
@@ -40,11 +43,15 @@ class Batch:
         images: [B, 3, H, W], RGB in [0, 1].
         labels: [B] int64, 1 = bona fide, 0 = attack.
         domains: [B] int64, index of the source domain.
+        label_loss: (images [n, 3, H, W], labels [n]) -> [n] float32, the cross-entropy of any images for the detector
+            as it is now, in evaluation mode. Its gradient reaches the images alone: this is all that an aligner learns
+            of the detector. padkit always gives it.
     """
 
     images: Tensor
     labels: Tensor
     domains: Tensor
+    label_loss: LabelLoss | None = None
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:
@@ -137,6 +144,18 @@ class Aligner(nn.Module):
         Must leave no gradient in any parameter and no trace in any buffer.
         """
         return batch.images
+
+    def inside(self, student: Student, batch: Batch) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Return a context that is open while the student sees the perturbed training images, and only then.
+
+        In it an aligner may change what happens inside the student, by forward hooks on its modules; on leaving it
+        everything must be as before. Evaluation, the averaged and the shipped detector never are in it.
+
+        Args:
+            student: The student, in training mode.
+            batch: The clean batch.
+        """
+        return nullcontext()
 
     def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return named scalar losses of its own, given the student's features of the perturbed images.

@@ -2,6 +2,7 @@
 
 `--aligner dat` chooses a component, `--aligner.epsilon 4/255` sets one of its options, `--config FILE` reads YAML
 of the same shape, which is what a run saves in `settings.yaml`. Later wins: defaults, files in order, command line.
+Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 4/255` then sets a member's option.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Any, Generic, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
-from padkit.catalog import Catalog, Choice, handed_parameters
-from padkit.errors import PluginError, SettingsError, closest
+from padkit.catalog import JOINED, Catalog, Choice, handed_parameters, members
+from padkit.errors import PadkitError, PluginError, SettingsError, closest
 from padkit.layers import NONE, Slot, Tree, flatten, lay_over, nest, read_file, read_line
 from padkit.values import final, prepare, wrong
 
@@ -83,10 +84,11 @@ def read_settings(
         # jsonargparse offers `--name+` to append to a list; here a list is given whole.
         print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
         raise SystemExit(0)
-    given = flatten(_drop_none(tree, slots))
+    groups = _groups(names)
+    given = {key: value for key, value in flatten(_drop_none(tree, slots)).items() if value != {} or key not in groups}
     for key in given:
         if key not in types:
-            raise _unknown(key, types, slots, names)
+            raise _unknown(key, types, slots, groups)
     parsed = _parse(parser, {key: prepare(key, value, types[key]) for key, value in given.items()}, types)
     for key, value in given.items():
         parsed[key] = final(key, value, parsed[key], types[key])
@@ -133,14 +135,24 @@ def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
     return {key: value for key, value in kept.items() if key not in slots or value}
 
 
-def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], names: Names) -> SettingsError:
+def _groups(names: Names) -> dict[str, tuple[str, str]]:
+    """Return `names` and, below joined ones, the places of their members."""
+    return {
+        f"{place}.{member}".rstrip("."): (role, component)
+        for place, (role, name) in names.items()
+        for member, component in {"": name, **members(role, name)}.items()
+    }
+
+
+def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], groups: Names) -> SettingsError:
     """Return the error of an unknown key, with the keys of the nearest group above it."""
-    group = max((place for place in names if key.startswith(f"{place}.")), key=len, default="")
-    wanted = key.removeprefix(f"{group}.").partition(".")[0]
+    group = max((place for place in groups if key.startswith(f"{place}.")), key=len, default="")
+    rest = key.removeprefix(f"{group}.")
     if not group:
         near = [known for known in types if "." not in known]
-        return SettingsError(f"unknown setting {key!r}.{closest(wanted, [*near, *slots])}")
-    role, name = names[group]
+        return SettingsError(f"unknown setting {key!r}.{closest(rest.partition('.')[0], [*near, *slots])}")
+    role, name = groups[group]
+    wanted = rest if "" not in members(role, name) else rest.partition(".")[0]
     near = [known.removeprefix(f"{group}.") for known in types if known.startswith(f"{group}.")]
     return SettingsError(f"unknown setting {key!r} of {role} {name!r}.{closest(wanted, near, f'{group}.')}")
 
@@ -171,30 +183,42 @@ def _parser(
 
 
 def _alternatives(slot: Slot, catalog: Catalog) -> str:
-    return f"{slot.role}: one of {', '.join([*catalog.names(slot.role), *([] if slot.required else [NONE])])}"
+    several = ", or several joined by +" if slot.role in JOINED else ""
+    return f"{slot.role}: one of {', '.join([*catalog.names(slot.role), *([] if slot.required else [NONE])])}{several}"
 
 
 def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, catalog: Catalog) -> dict[str, Any]:
-    """Add the options of one chosen component; return their keys and types (None where unknown)."""
+    """Add the options of one chosen component or of those it joins; return their keys and types (None: unknown)."""
     try:
-        factory = catalog.factory(slot.role, name)
-    except PluginError as error:
-        raise PluginError(f"--{place}: {error}") from error
+        factories = {key: (part, catalog.factory(slot.role, part)) for key, part in members(slot.role, name).items()}
+    except PadkitError as error:
+        raise type(error)(f"--{place}: {error}") from error
     group = parser.add_argument_group(f"--{place} {name}", _alternatives(slot, catalog))
     group.add_argument(f"--{place}.name", type=str, default=name, help=f"the same as --{place}")
     types: dict[str, Any] = {f"{place}.name": str}
     if slot.options is not None:
         group.add_class_arguments(slot.options, place, as_group=False)
         types |= {f"{place}.{key}": hint for key, hint in _hints(slot.options).items()}
+    for key, (part, factory) in factories.items():
+        where = f"{place}.{key}".rstrip(".")
+        if key:
+            summary = catalog.component(slot.role, part).summary
+            group = parser.add_argument_group(f"--{where}, of --{place} {name}", summary)
+        try:
+            types |= _add_settings(group, where, factory)
+        except Exception as error:  # a plugin's signature may be anything
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise PluginError(f"--{place}: the settings of {slot.role} {part!r} cannot be read: {reason}.") from error
+    return types
+
+
+def _add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
+    """Add a factory's keyword-only parameters as options; return their keys and types."""
     skip: set[str | int] = {*handed_parameters(factory)}
-    try:
-        hints = _hints(factory)
-        add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
-        keys = add(typing.cast("Any", factory), place, as_group=False, skip=skip)
-    except Exception as error:  # a plugin's signature may be anything
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise PluginError(f"--{place}: the settings of {slot.role} {name!r} cannot be read: {reason}.") from error
-    return types | {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
+    hints = _hints(factory)
+    add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
+    keys: list[str] = add(factory, place, as_group=False, skip=skip)
+    return {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
 
 
 def _hints(factory: Callable[..., Any]) -> dict[str, Any]:

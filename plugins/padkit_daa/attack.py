@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from padkit.alignment.adversary import DomainClassifier
+from padkit.alignment.frozen import evaluation_mode
+from padkit.alignment.share import perturb_share
 from padkit.errors import SettingsError
-from padkit.roles import Aligner, Batch, Features, normalise
-
-
-class DomainClassifier(nn.Module):
-    """A small convolutional network from images [B, 3, H, W] in [0, 1] to domain logits [B, n_domains]."""
-
-    def __init__(self, n_domains: int, width: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels = 3
-        for stage in range(4):
-            out = min(width * 2**stage, 4 * width)
-            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
-            channels = out
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_domains)]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the domain logits of `images`."""
-        logits: Tensor = self.layers(normalise(images, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
-        return logits
+from padkit.roles import Aligner, Batch, Features
 
 
 class DomainAdversarialAttack(Aligner):
@@ -84,13 +65,7 @@ class DomainAdversarialAttack(Aligner):
 
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images with the batch's share of them attacked, [B, 3, H, W] in [0, 1]."""
-        if self.attacked_share == 1:
-            return self.attack(batch.images, batch.domains)
-        chosen = torch.rand(len(batch.images), device=batch.images.device) < self.attacked_share
-        images = batch.images.clone()
-        if chosen.any():
-            images[chosen] = self.attack(batch.images[chosen], batch.domains[chosen])
-        return images
+        return perturb_share(batch, self.attacked_share, lambda part: self.attack(part.images, part.domains))
 
     def attack(self, images: Tensor, domains: Tensor) -> Tensor:
         """Return attacked copies of `images`: within epsilon of them and within [0, 1], detached.
@@ -105,7 +80,7 @@ class DomainAdversarialAttack(Aligner):
             attacked = attacked + torch.empty_like(images).uniform_(-self.epsilon, self.epsilon)
             attacked = attacked.clamp(low, high)
         best, lowest = attacked, images.new_full((len(images),), torch.inf)
-        with _evaluation_mode(self.classifier), torch.enable_grad():
+        with evaluation_mode(self.classifier), torch.enable_grad():
             for step in range(self.steps):
                 attacked.requires_grad_(True)
                 loss = self._attack_loss(attacked, domains)
@@ -114,7 +89,7 @@ class DomainAdversarialAttack(Aligner):
                 attacked = attacked.detach()
                 best, lowest = _keep_lower(best, lowest, attacked, loss.detach())
                 attacked = (attacked - self.epsilon / 2**step * gradient.sign()).clamp(low, high)
-        with _evaluation_mode(self.classifier), torch.no_grad():
+        with evaluation_mode(self.classifier), torch.no_grad():
             best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
         return best
 
@@ -133,7 +108,7 @@ class DomainAdversarialAttack(Aligner):
     def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
         """Return whether the classifier names the domain of clean and of attacked images, and the largest change."""
         attacked = self.attack(batch.images, batch.domains)
-        with _evaluation_mode(self.classifier):
+        with evaluation_mode(self.classifier):
             clean_guess = self.classifier(batch.images).argmax(dim=1)
             attacked_guess = self.classifier(attacked).argmax(dim=1)
         return {
@@ -147,13 +122,3 @@ def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> t
     """Return image by image whichever has the lower loss, and that loss."""
     better = loss < lowest
     return torch.where(better[:, None, None, None], images, best.detach()), torch.where(better, loss, lowest)
-
-
-@contextmanager
-def _evaluation_mode(module: nn.Module) -> Iterator[None]:
-    was_training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(was_training)

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from padkit.errors import PluginError, SettingsError
+from padkit.alignment.adversary import (
+    domain_discriminator,
+    domain_loss,
+    embedding_of,
+    reversal_schedule,
+    reverse_gradient,
+)
+from padkit.alignment.frozen import evaluation_mode
+from padkit.errors import SettingsError
 from padkit.roles import Aligner, Batch, Features
-
-
-class _Reversal(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, features: Tensor, coefficient: float) -> Tensor:
-        ctx.coefficient = coefficient
-        return features.view_as(features)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return -ctx.coefficient * gradients[0], None
-
-
-def reverse_gradient(features: Tensor, coefficient: float) -> Tensor:
-    """Return `features` unchanged; their gradient comes back multiplied by `-coefficient` (Ganin et al. 2016)."""
-    reversed_: Tensor = _Reversal.apply(features, coefficient)
-    return reversed_
-
-
-def schedule(progress: float) -> float:
-    """Return the reversal coefficient 2 / (1 + exp(-10 p)) - 1, in [0, 1), for progress p in [0, 1]."""
-    return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
 class DomainAdversarialTraining(Aligner):
@@ -42,7 +27,8 @@ class DomainAdversarialTraining(Aligner):
     Args:
         weight: Weight of the loss `domain` in the sum.
         variant: `plain` judges all features; `class-conditional` keeps one discriminator a class, so that only
-            features of the same class are made alike; `live-only` judges bona fide features alone (SSDG).
+            features of the same class are made alike; `live-only` judges bona fide features alone: the adversary of
+            SSDG on its own, whose triplet loss and normalisation `--aligner ssdg` adds.
         hidden: Width of the hidden layer.
         dropout: Dropout probability before the last layer.
     """
@@ -68,10 +54,7 @@ class DomainAdversarialTraining(Aligner):
         self.variant = variant
         n_classes = 2 if variant == "class-conditional" else 1
         self.discriminators = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(embedding_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_domains)
-            )
-            for _ in range(n_classes)
+            domain_discriminator(embedding_dim, hidden, dropout, n_domains) for _ in range(n_classes)
         )
 
     def weights(self) -> Mapping[str, float]:
@@ -86,23 +69,14 @@ class DomainAdversarialTraining(Aligner):
 
     def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
         """Return `domain`: the discriminator's cross-entropy on the reversed features."""
-        embedding = _embedding(features)
-        logits = self.judge(reverse_gradient(embedding, schedule(progress)), batch.labels).float()
-        each = F.cross_entropy(logits, batch.domains, reduction="none")
-        counted = batch.labels.float() if self.variant == "live-only" else torch.ones_like(each)
-        return {"domain": (each * counted).sum() / counted.sum().clamp(min=1)}
+        embedding = embedding_of(features, "dat")
+        logits = self.judge(reverse_gradient(embedding, reversal_schedule(progress)), batch.labels)
+        counted = batch.labels if self.variant == "live-only" else torch.ones_like(batch.labels)
+        return {"domain": domain_loss(logits, batch.domains, counted)}
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:
         """Return whether the discriminator names the domain of each image's features."""
-        was_training = self.training
-        self.eval()
-        guess = self.judge(_embedding(features), batch.labels).argmax(dim=1)
-        self.train(was_training)
+        with evaluation_mode(self):
+            guess = self.judge(embedding_of(features, "dat"), batch.labels).argmax(dim=1)
         return {"domain_accuracy": (guess == batch.domains).float()}
-
-
-def _embedding(features: Features) -> Tensor:
-    if features.embedding is None:
-        raise PluginError("aligner 'dat' needs a student with an embedding; choose another student.")
-    return features.embedding

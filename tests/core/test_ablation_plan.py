@@ -46,6 +46,8 @@ def test_a_grid_is_the_product_of_its_settings() -> None:
 
 
 def test_cells_are_named_and_their_folders_are_tame() -> None:
+    joined = parse_cells(["both: aligner=daa+mixstyle aligner.daa.epsilon=4/255"])["both"]
+    assert joined.arguments() == ["--aligner=daa+mixstyle", "--aligner.daa.epsilon=4/255"]
     cells = parse_cells(["FR+FE 1: aligner=none teachers=fr+fe", "../x: aligner.epsilon=4/255"])
     assert cells["FR+FE 1"].settings == {"aligner": "none", "teachers": "fr+fe"}
     assert [cell.folder for cell in cells.values()] == ["FR+FE_1", "_x"]

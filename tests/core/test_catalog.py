@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from padkit import roles
-from padkit.catalog import BASES, Catalog, Choice, handed_parameters
-from padkit.errors import PluginError
+from padkit.alignment.joined import JoinedAligner
+from padkit.catalog import BASES, Catalog, Choice, handed_parameters, members
+from padkit.errors import PluginError, SettingsError
 from padkit.plugins import ROLES, Component, Discovery, Plugin
 from padkit.specs import (
     AlignerSpec,
@@ -127,7 +128,43 @@ def test_an_import_that_fails_when_asked(install, source, attribute, extra, text
 def test_an_unknown_name_shows_the_closest():
     with pytest.raises(PluginError) as caught:
         Catalog().factory("aligner", "dta")
-    assert str(caught.value) == "unknown aligner 'dta'. Did you mean 'dat'? Known: daa, dat."
+    assert str(caught.value) == (
+        "unknown aligner 'dta'. Did you mean 'dat'? Known: crossgrad, daa, dat, ddaig, mixstyle, ssdg."
+    )
+
+
+@pytest.mark.parametrize(
+    ("role", "name", "found"),
+    [
+        ("aligner", "daa", {"": "daa"}),
+        ("aligner", "daa+mixstyle", {"daa": "daa", "mixstyle": "mixstyle"}),
+        ("aligner", "my-own+b+a", {"my_own": "my-own", "b": "b", "a": "a"}),
+        ("teacher", "a+b", {"": "a+b"}),
+    ],
+)
+def test_members_of_a_name(role, name, found):
+    assert members(role, name) == found
+    assert list(members(role, name)) == list(found)
+
+
+@pytest.mark.parametrize("name", ["a+a", "a+b+a", "a-b+a_b", "a+", "+a", "a++b", "a+none", "+"])
+def test_names_that_cannot_be_joined(name):
+    with pytest.raises(SettingsError, match=r"aligner '.+' (names|joins) .*; (name each once|write names only)\."):
+        members("aligner", name)
+
+
+def test_joined_names_are_built_as_one():
+    built = Catalog().build("aligner", "dat+ssdg", {"ssdg": {"margin": 0.3}}, 2, 64)
+    assert isinstance(built, JoinedAligner)
+    assert [type(member).__name__ for member in built.members] == [
+        "DomainAdversarialTraining",
+        "SingleSideGeneralisation",
+    ]
+    assert built.members[1].margin == 0.3
+    assert Catalog().factory("aligner", "dat+mixstyle").min_domains == 2
+    assert Catalog().factory("aligner", "mixstyle").min_domains == 1
+    with pytest.raises(PluginError, match=r"unknown aligner 'mixstile'. Did you mean 'mixstyle'"):
+        Catalog().build("aligner", "dat+mixstile", {}, 2, 64)
 
 
 def test_a_component_of_another_role():

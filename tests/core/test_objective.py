@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from padkit.data.batches import BalancedBatches
 from padkit.detector import Detector
@@ -138,6 +141,59 @@ def test_student_and_teachers_see_the_same_perturbed_images_and_the_aligner_the_
     torch.testing.assert_close(features.embedding, student(objective.aligner.perturbed).embedding)
     expected = losses["live"] + 0.5 * losses["fr"] + 2.0 * losses["fe"] + 0.5 * 3.0
     torch.testing.assert_close(objective.total(losses), expected)
+
+
+class Nosy(Aligner):
+    """Keeps what it is handed and when its context is open."""
+
+    def __init__(self) -> None:
+        super().__init__(N_DOMAINS, DIM)
+        self.events: list[str] = []
+
+    def perturb(self, batch):
+        self.batch = batch
+        self.events.append("perturb")
+        return batch.images
+
+    @contextmanager
+    def inside(self, student, batch):
+        assert batch is self.batch
+        self.student = student
+        self.events.append("in")
+        yield
+        self.events.append("out")
+
+    def losses(self, batch, features, progress):
+        assert batch is self.batch
+        self.events.append("losses")
+        return {}
+
+
+def test_the_aligner_is_inside_around_the_student_alone():
+    aligner = Nosy()
+    objective = build(aligner)
+    objective.detector.student.register_forward_pre_hook(lambda *_: aligner.events.append("student"))
+    for name, teacher in frozen(objective).items():
+        teacher.register_forward_pre_hook(lambda *_, name=name: aligner.events.append(name))
+    aligner.events.clear()
+    objective(*data(), 0.5)
+    assert aligner.events == ["perturb", "in", "student", "out", "fr", "fe", "losses"]
+    assert aligner.student is objective.detector.student
+
+
+def test_the_aligner_may_ask_for_the_label_loss_of_any_images():
+    objective = build(Nosy()).train()
+    losses = objective(*data(), 0.0)
+    images, labels, _ = data(8, seed=2)
+    images.requires_grad_(True)
+    found = objective.aligner.batch.label_loss(images, labels)
+    logits = objective.detector.classify(objective.detector.student(images))
+    expected = F.cross_entropy(logits, labels, reduction="none")
+    torch.testing.assert_close(found, expected)
+    found.sum().backward()
+    assert images.grad.abs().sum() > 0
+    assert all(p.grad is None for p in objective.parameters())
+    assert list(losses) == ["live", "fr", "fe"]
 
 
 def test_the_live_loss_is_the_cross_entropy_of_the_head():

@@ -74,6 +74,11 @@ def test_an_aligner_aligns_nothing_by_default():
     aligner, features = Aligner(3, 8), Features((), torch.rand(2, 8))
     batch = Batch(torch.rand(2, 3, 4, 4), torch.tensor([0, 1]), torch.tensor([0, 2]))
     assert aligner.perturb(batch) is batch.images
+    assert batch.label_loss is None, "a batch made by hand needs none"
+    student = Flat()
+    with aligner.inside(student, batch) as entered:
+        assert torch.equal(student(batch.images).embedding, batch.images.mean((2, 3)))
+    assert entered is None
     assert aligner.losses(batch, features, 0.5) == {}
     assert dict(aligner.weights()) == {}
     assert aligner.evidence(batch, features) == {}

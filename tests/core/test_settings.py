@@ -180,7 +180,7 @@ CATALOG = Catalog(
     Discovery(
         (OWNER,),
         tuple(
-            Component(role, record(name=name, summary="", factory=factory), OWNER)
+            Component(role, record(name=name, summary="A summary.", factory=factory), OWNER)
             for role, (record, components) in RECORDS.items()
             for name, factory in components.items()
         ),
@@ -249,6 +249,14 @@ def test_defaults():
         ("--aligner extending --aligner.epsilon 1/4", "aligner.epsilon", 0.25),
         ("--aligner extending --aligner.momentum 1/4", "aligner.momentum", 0.25),
         ("--aligner made --aligner.ratio 1/4", "aligner", {"name": "made", "ratio": 0.25}),
+        ("--aligner daa+dat", "aligner.name", "daa+dat"),
+        ("--aligner daa+dat", "aligner.daa", {"epsilon": 0.1, "steps": 3, "attacked_share": 1.0}),
+        ("--aligner daa+dat", "aligner.dat", {"weight": 0.1, "epsilon": "none"}),
+        ("--aligner daa+dat --aligner.daa.epsilon 8/255", "aligner.daa.epsilon", 8 / 255),
+        ("--aligner daa+dat --aligner.dat.epsilon 8/255", "aligner.dat.epsilon", "8/255"),
+        ("--aligner.daa.attacked-share=1/2 --aligner daa+dat", "aligner.daa.attacked_share", 0.5),
+        ("--aligner dat+daa", "aligner.name", "dat+daa"),
+        ("--aligner.name made+extending+daa --aligner.made.ratio 2", "aligner.made", {"ratio": 2.0}),
         ("--teachers.fr arcface", "teachers.fr.name", "arcface"),
         ("--teachers.fr clip", "teachers.fr.name", "clip"),
         ("--teachers.fr plain", "teachers.fr", {"name": "plain", "loss_weight": 1.0}),
@@ -337,6 +345,9 @@ def test_given_tells_what_was_asked_for(config):
         ("aligner: {attacked-share: 0.5}", "aligner.attacked_share", 0.5),
         ("aligner.attacked-share: 0.5", "aligner.attacked_share", 0.5),
         ("aligner: dat\naligner.weight: 3", "aligner.weight", 3.0),
+        ("aligner: daa + dat", "aligner.name", "daa+dat"),
+        ("aligner: {name: daa+dat, daa: {epsilon: 4/255}, dat: {}}", "aligner.daa.epsilon", 4 / 255),
+        ("aligner: daa+dat\naligner.daa: {attacked-share: 0.5}", "aligner.daa.attacked_share", 0.5),
         ("teachers: none", "teachers", {"fr": "none", "fe": "none"}),
         ("teachers: [fr]", "teachers.fe", "none"),
         ("teachers: fr", "teachers.fe", "none"),
@@ -375,6 +386,23 @@ def test_another_components_name_discards_the_settings_of_the_first(config):
     assert same.tree["teachers"]["fr"]["model"] == "x"
 
 
+def test_joined_components_are_one_choice_with_the_settings_of_each(config):
+    first = config({"aligner": {"name": "daa+dat", "daa": {"epsilon": 0.5, "steps": 7}}})
+    settings = read(*first, "--aligner.daa.steps", "9", "--aligner", "daa+dat")
+    choice = settings.one("aligner")
+    assert (choice.role, choice.name) == ("aligner", "daa+dat")
+    assert choice.settings == {
+        "daa": {"epsilon": 0.5, "steps": 9, "attacked_share": 1.0},
+        "dat": {"weight": 0.1, "epsilon": "none"},
+    }
+    assert settings.given == {"aligner.name", "aligner.daa.epsilon", "aligner.daa.steps"}
+    assert settings.tree["aligner"] == {"name": "daa+dat", **choice.settings}
+    other = read(*first, "--aligner", "dat+daa").one("aligner")
+    assert (list(other.settings), other.settings["daa"]["epsilon"]) == (["dat", "daa"], 0.1)
+    alone = read(*first, "--aligner", "daa").one("aligner")
+    assert (alone.name, alone.settings["epsilon"]) == ("daa", 0.1)
+
+
 def test_the_default_components_name_discards_nothing(config):
     assert read(*config({"aligner": {"steps": 7}}), "--aligner", "daa").tree["aligner"]["steps"] == 7
 
@@ -409,6 +437,28 @@ LINE_ERRORS = [
         "--teachers.fr.weight x",
         "unknown setting 'teachers.fr.weight' of teacher 'arcface'. Did you mean 'teachers.fr.weights'? Known: ",
     ),
+    ("--aligner daa+daa", "--aligner: aligner 'daa+daa' names 'daa' twice; name each once."),
+    ("--aligner daa+none", "--aligner: aligner 'daa+none' joins 'none'; write names only."),
+    ("--aligner daa+", "--aligner: aligner 'daa+' joins nothing; write names only."),
+    ("--aligner +", "--aligner: aligner '+' joins nothing; write names only."),
+    (
+        "--aligner daa+dat --aligner.daa.epsilom 1",
+        (
+            "unknown setting 'aligner.daa.epsilom' of aligner 'daa'. Did you mean 'aligner.daa.epsilon'? "
+            "Known: attacked_share, epsilon, steps."
+        ),
+    ),
+    (
+        "--aligner daa+dat --aligner.steps 1",
+        "unknown setting 'aligner.steps' of aligner 'daa+dat'. Did you mean 'aligner.daa.steps'? Known: daa.attac",
+    ),
+    (
+        "--aligner daa+dat --aligner.dda.steps 1",
+        "unknown setting 'aligner.dda.steps' of aligner 'daa+dat'. Did you mean 'aligner.daa.steps'? Known: daa.attac",
+    ),
+    ("--aligner daa --aligner.dat.weight 1", "unknown setting 'aligner.dat.weight' of aligner 'daa'. Known: attacked_"),
+    ("--aligner daa+dat --aligner.daa 1", "unknown setting 'aligner.daa' of aligner 'daa+dat'. "),
+    ("--aligner daa+dat --aligner.daa.steps x", "setting 'aligner.daa.steps': expected int, got 'x'."),
     ("--aligner.epsilon.x 1", "unknown setting 'aligner.epsilon.x' of aligner 'daa'. Did you mean 'aligner.epsilon'? "),
     ("--lr.x 1", "unknown setting 'lr.x'. Did you mean 'lr'? Known: "),
     ("--lr 1 --lr.x 1", "unknown setting 'lr.x'. Did you mean 'lr'? Known: "),
@@ -474,6 +524,13 @@ def test_a_mistake_on_the_command_line(line, text):
     [
         ("--aligner da", "--aligner: unknown aligner 'da'. Did you mean 'dat'? Known: daa, dat, "),
         ("--aligner DAT", "--aligner: unknown aligner 'DAT'. Did you mean 'dat'? Known: "),
+        ("--aligner daa+da", "--aligner: unknown aligner 'da'. Did you mean 'dat'? Known: daa, dat, "),
+        ("--aligner daa+arcface", "--aligner: unknown aligner 'arcface'. 'arcface' is a teacher."),
+        (
+            "--aligner daa+unreadable",
+            "--aligner: the settings of aligner 'unreadable' cannot be read: name 'Nowhere' is not defined.",
+        ),
+        ("--student timm+timm", "--student: unknown student 'timm+timm'. Did you mean 'timm'? Known: timm."),
         ("--aligner arcface", "--aligner: unknown aligner 'arcface'. 'arcface' is a teacher."),
         ("--teachers.fr arcfac", "--teachers.fr: unknown teacher 'arcfac'. Did you mean 'arcface'? Known: arcface, "),
         (
@@ -572,6 +629,18 @@ def test_help_prints_every_option_with_type_default_and_text(capsys):
     assert "--teachers.fe" not in text, "an empty slot has no options"
 
 
+def test_help_shows_the_options_of_every_member(capsys):
+    with pytest.raises(SystemExit):
+        read("--aligner", "daa+made", "--help")
+    text = " ".join(capsys.readouterr().out.split())
+    assert "--aligner daa+made: aligner: one of daa, dat, " in text
+    assert ", none, or several joined by + --aligner.name NAME the same as --aligner" in text
+    assert "--aligner.daa, of --aligner daa+made: A summary. --aligner.daa.epsilon EPSILON Largest change." in text
+    assert "--aligner.made.ratio RATIO A ratio. (type: float, default: 0.5)" in text
+    assert "--aligner.epsilon" not in text
+    assert "student: one of timm --student.name" in text, "only aligners can be joined"
+
+
 def test_help_names_the_components_of_an_empty_slot(capsys):
     with pytest.raises(SystemExit):
         read("--aligner", "none", "-h")
@@ -615,6 +684,11 @@ aligners = st.one_of(
     st.builds(lambda e, s: {"name": "daa", "epsilon": e, "steps": s}, numbers, st.integers(-9, 9)),
     st.builds(lambda w, e: {"name": "dat", "weight": w, "epsilon": e}, st.none() | numbers, texts | words),
     st.builds(lambda m, s: {"name": "extending", "momentum": m, "steps": s}, numbers, st.integers(-9, 9)),
+    st.builds(
+        lambda s, e: {"name": "dat+made+daa", "daa": {"steps": s}, "dat": {"epsilon": e}},
+        st.integers(-9, 9),
+        texts | words,
+    ),
 )
 trees = st.fixed_dictionaries(
     {},

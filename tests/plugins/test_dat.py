@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from torch.nn import functional as F
 
+from padkit.alignment.adversary import reversal_schedule
 from padkit.detector import Detector
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features, Student
 from padkit.training.distillation import FrozenTeachers
 from padkit.training.objective import Objective
-from padkit_dat.reversal import DomainAdversarialTraining, reverse_gradient, schedule
+from padkit_dat.reversal import DomainAdversarialTraining
 
 torch.set_num_threads(1)
 
@@ -46,23 +45,6 @@ def plain_gradient(method: DomainAdversarialTraining, labels: torch.Tensor = LAB
     return gradient
 
 
-@pytest.mark.parametrize("coefficient", [0.0, 0.3, 1.0, 2.5])
-def test_reversal_is_the_identity_forwards_and_minus_the_coefficient_backwards(coefficient):
-    features, gradient = torch.randn(4, 5, requires_grad=True), torch.randn(4, 5)
-    seen = reverse_gradient(features, coefficient)
-    assert torch.equal(seen, features)
-    seen.backward(gradient)
-    torch.testing.assert_close(features.grad, -coefficient * gradient)
-
-
-def test_schedule():
-    assert schedule(0.0) == 0.0
-    assert schedule(0.5) == pytest.approx(2 / (1 + math.exp(-5)) - 1)
-    assert schedule(0.5) == pytest.approx(0.9866143, abs=1e-7)
-    assert schedule(1.0) == pytest.approx(0.9999092, abs=1e-7)
-    assert schedule(0.1) == pytest.approx(math.tanh(0.5))  # the same function, written otherwise
-
-
 @pytest.mark.parametrize("progress", [0.0, 0.2, 1.0])
 def test_features_get_the_reversed_gradient_and_the_discriminator_the_plain_one(progress):
     method, features = aligner(), embedding()
@@ -73,7 +55,7 @@ def test_features_get_the_reversed_gradient_and_the_discriminator_the_plain_one(
     losses = method.losses(batch(), Features((), features), progress)
     assert list(losses) == ["domain"]
     losses["domain"].backward()
-    torch.testing.assert_close(features.grad, -schedule(progress) * expected)
+    torch.testing.assert_close(features.grad, -reversal_schedule(progress) * expected)
     assert len(own) == 4
     for parameter, gradient in zip(method.parameters(), own, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)

@@ -90,6 +90,7 @@ def test_a_grid_runs_resumes_and_records_failures(
     ("line", "message"),
     [
         ([*CELLS, "--cell", "typo: aligner.epsilom=1"], "cell 'typo': unknown setting.*'aligner.epsilon'"),
+        ([*CELLS, "--grid", "aligner=daa+mixstyle,daa+mixstile"], "daa[+]mixstile': --aligner: unknown .*'mixstyle'"),
         ([*CELLS, "--grid", "aligner=dax"], "cell 'aligner=dax': --aligner: unknown aligner 'dax'"),
         ([*CELLS, "--targets", "d"], "'d' is not a domain.*a, b, c"),
         ([*CELLS, "--targets", "c", "--cell", "self: sources=[b,c]"], "cell 'self', target 'c': Target 'c' is also"),

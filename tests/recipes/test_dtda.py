@@ -61,6 +61,9 @@ def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_
         ([], {"live", "domain"}),
         (["--aligner", "dat"], {"live", "domain"}),
         (["--aligner", "none"], {"live"}),
+        (["--aligner", "crossgrad"], {"live", "domain"}),
+        (["--aligner", "mixstyle"], {"live"}),
+        (["--aligner", "ddaig+ssdg"], {"live", "ddaig.domain", "ddaig.transformation", "ssdg.domain", "ssdg.triplet"}),
         (["--teachers.fr", "arcface"], {"live", "domain", "fr"}),
         (["--aligner", "none", "--teachers.fe", "stargan"], {"live", "fe"}),
         (["--aligner", "dat", "--teachers", "fr+fe"], {"live", "domain", "fr", "fe"}),
@@ -76,13 +79,24 @@ def test_the_logged_losses_are_those_of_the_chosen_parts(
     assert all(record.keys() == losses | BOOKKEEPING for record in records)
 
 
-def test_saved_settings_repeat_the_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "keys"),
+    [
+        (["--aligner.epsilon", "2/255"], ["epsilon"]),
+        (["--aligner", "daa+mixstyle", "--aligner.daa.epsilon", "2/255"], ["daa", "epsilon"]),
+    ],
+)
+def test_saved_settings_repeat_the_run(
+    dtda: Run, arguments: list[str], tmp_path: Path, options: list[str], keys: list[str]
+) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    dtda([*arguments, "--max-steps", "3", "--aligner.epsilon", "2/255", "--seed", "3", "--out", str(first)])
+    dtda([*arguments, "--max-steps", "3", *options, "--seed", "3", "--out", str(first)])
     dtda(["--config", str(first / "settings.yaml"), "--out", str(second)])
     assert steps(first) == steps(second)
-    settings = yaml.safe_load((second / "settings.yaml").read_text())
-    assert settings["aligner"]["epsilon"] == pytest.approx(2 / 255)
+    found = yaml.safe_load((second / "settings.yaml").read_text())["aligner"]
+    for key in keys:
+        found = found[key]
+    assert found == pytest.approx(2 / 255)
     assert (first / "metrics.json").read_text() == (second / "metrics.json").read_text()
 
 
@@ -117,7 +131,7 @@ PINNED = [[0.593600, 0.730101], [0.610420, 0.565428], [0.595953, 0.370887], [0.6
 
 def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """A process killed in mid-epoch, as by `kill -9`, goes on from its last checkpoint as if nothing had happened."""
-    options = [*arguments, *AUGMENTED, "--epochs", "6", "--checkpoint-every", "3"]
+    options = [*arguments, *AUGMENTED, "--aligner", "daa+mixstyle", "--epochs", "6", "--checkpoint-every", "3"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with subprocess.Popen(command([*options, "--out", str(killed)]), **quiet()) as process:
         log = killed / "log.jsonl"
@@ -190,6 +204,10 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--sources", "[a, c]"], "[Tt]arget 'c'"),
         (["--data.root", "/nowhere"], "/nowhere"),
         (["--aligner", "dax"], "unknown aligner 'dax'. Did you mean 'da"),
+        (["--aligner", "daa+mixstile"], "unknown aligner 'mixstile'. Did you mean 'mixstyle'"),
+        (["--aligner", "daa+dat+daa"], "'daa[+]dat[+]daa' names 'daa' twice"),
+        (["--aligner", "daa+mixstyle", "--aligner.daa.epsilon", "4"], "aligner.daa.epsilon 4.0 must lie in"),
+        (["--aligner", "mixstyle", "--aligner.stages", "1,9"], "aligner.stages: the student has 4 stages"),
         (["--augmentation", "recaptur"], "unknown augmentation 'recaptur'. Did you mean 'recapture'"),
         (["--augmentation", "recapture", "--augmentation.share", "2"], "share 2.* must not be negative"),
         (["--augmentation.share", "0.2"], "unknown setting 'augmentation.share'"),

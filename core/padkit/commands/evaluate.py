@@ -52,7 +52,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("scores", nargs="+", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
     add("--policy", action="append", default=[], help=f"{', '.join(POLICIES)}; repeat for several, the first is quoted")
-    add("--bootstrap", type=int, default=1000, metavar="N", help="95 %% intervals of N resamples (%(default)s); 0 for none")
+    add(
+        "--bootstrap",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="95 %% intervals of N resamples (%(default)s); 0 for none",
+    )
     add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
     add("--column", action="append", default=[], metavar="COLUMN=NAME", help="what a score file calls a column; repeat")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from padkit.alignment.frozen import label_loss
 from padkit.detector import Detector
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Aligner, Batch, Features
@@ -20,7 +23,8 @@ RESERVED = frozenset({LIVE, "total", "step", "epoch", "lr"})  # columns of a run
 class Objective(nn.Module):
     """L = CE(student(x_adv), y) + sum_t lambda_t d(F_s(x_adv), F_t(x_adv)) + the aligner's own losses (DTDA).
 
-    x_adv = aligner.perturb(x) feeds the student and the teachers alike. Teachers are kept out of this module's
+    x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open around the student
+    alone. Teachers are kept out of this module's
     parameters, state and mode. Losses are returned unweighted, under their own names: `live`, one per teacher and the
     aligner's.
 
@@ -69,9 +73,10 @@ class Objective(nn.Module):
         Raises:
             PluginError: The aligner gives a loss a name that is taken.
         """
-        batch = Batch(images, labels, domains)
+        batch = Batch(images, labels, domains, partial(label_loss, self.detector))
         inputs = images if self.aligner is None else self.aligner.perturb(batch)
-        features = self.detector.student(inputs)
+        with nullcontext() if self.aligner is None else self.aligner.inside(self.detector.student, batch):
+            features = self.detector.student(inputs)
         losses = {LIVE: F.cross_entropy(self.detector.classify(features).float(), labels)}
         for name, given in self._teachers(inputs).items():
             losses[name] = self.distillers[name](features, given)

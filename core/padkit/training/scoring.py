@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
+from padkit.alignment.frozen import label_loss
 from padkit.data.batches import Frames
 from padkit.data.table import FrameTable
 from padkit.detector import Detector
@@ -74,7 +76,7 @@ def judge(
         with accelerator.autocast():
             features = detector.student(images)
             scores = detector.classify(features).float().softmax(dim=1)[:, 1]
-            batch = Batch(images, sample["label"], sample["domain"])
+            batch = Batch(images, sample["label"], sample["domain"], partial(label_loss, detector))
             found = aligner.evidence(batch, features) if aligner else {}
         assert features.embedding is not None  # classify refuses students without one
         row = {"row": sample["index"], "domain": sample["domain"], "score": scores}

@@ -1,0 +1,83 @@
+"""Adversaries that judge the domain: of images, and of features behind a gradient reversal layer."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from padkit.errors import PluginError
+from padkit.roles import Features, normalise
+
+
+class DomainClassifier(nn.Module):
+    """A small convolutional network from images [B, 3, H, W] in [0, 1] to domain logits [B, n_domains]."""
+
+    def __init__(self, n_domains: int, width: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 3
+        for stage in range(4):
+            out = min(width * 2**stage, 4 * width)
+            layers += [nn.Conv2d(channels, out, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+            channels = out
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, n_domains)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the domain logits of `images`."""
+        logits: Tensor = self.layers(normalise(images, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+        return logits
+
+
+def domain_discriminator(embedding_dim: int, hidden: int, dropout: float, n_domains: int) -> nn.Sequential:
+    """Return SSDG's discriminator (Jia et al., CVPR 2020): linear -> ReLU -> dropout -> linear, features to logits."""
+    return nn.Sequential(nn.Linear(embedding_dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, n_domains))
+
+
+class _Reversal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, coefficient: float) -> Tensor:
+        ctx.coefficient = coefficient
+        return features.view_as(features)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return -ctx.coefficient * gradients[0], None
+
+
+def reverse_gradient(features: Tensor, coefficient: float) -> Tensor:
+    """Return `features` unchanged; their gradient comes back multiplied by `-coefficient` (Ganin et al., JMLR 2016)."""
+    reversed_: Tensor = _Reversal.apply(features, coefficient)
+    return reversed_
+
+
+def reversal_schedule(progress: float) -> float:
+    """Return the reversal coefficient 2 / (1 + exp(-10 p)) - 1, in [0, 1), for progress p in [0, 1]."""
+    return 2 / (1 + math.exp(-10 * progress)) - 1
+
+
+def domain_loss(logits: Tensor, domains: Tensor, counted: Tensor) -> Tensor:
+    """Return the mean cross-entropy, float32, over the rows that count; 0 with zero gradients where none does.
+
+    Args:
+        logits: [B, n_domains].
+        domains: [B] int64.
+        counted: [B], 1 for the rows that count and 0 for the others.
+    """
+    each = F.cross_entropy(logits.float(), domains, reduction="none")
+    return (each * counted).sum() / counted.sum().clamp(min=1)
+
+
+def embedding_of(features: Features, aligner: str) -> Tensor:
+    """Return the embedding [B, D].
+
+    Raises:
+        PluginError: The student gives none; names the `aligner` that needs it.
+    """
+    if features.embedding is None:
+        raise PluginError(f"aligner {aligner!r} needs a student with an embedding; choose another student.")
+    return features.embedding
