@@ -19,7 +19,9 @@ GOOD = """
     def padkit_aligners():
         return [AlignerSpec(name="{name}", summary="nothing", factory="{factory}")]
 """
-BUILT_IN = {"arcface", "clip", "daa", "dat", "folder", "ocim", "stargan", "synthetic", "timm"}
+BUILT_IN = {
+    "arcface", "clip", "crossgrad", "daa", "dat", "ddaig", "folder", "mixstyle", "ocim", "ssdg", "stargan", "synthetic", "timm",
+}  # fmt: skip
 
 
 def good(name: str = "mine", factory: str = "builtins:dict") -> str:
