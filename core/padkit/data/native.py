@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from padkit.data.presentation import Division, FaceHint, Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.sources import FrameSource
 from padkit.errors import DataError
 
 
@@ -56,6 +57,20 @@ class NativeReader(DatasetReader):
             DataError: The hint file is malformed.
         """
         return {}
+
+    def open_media(self, presentation: Presentation) -> FrameSource:
+        """Open the presentation's medium; override it where that is no video, still or folder of stills.
+
+        Args:
+            presentation: One of `records()`.
+
+        Returns:
+            Its frames, upright: `rotation` is applied.
+
+        Raises:
+            DataError: The medium is missing, empty or damaged.
+        """
+        raise NotImplementedError
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the official protocols by name ("1", "3.2" for fold 2 of protocol 3); none by default.
