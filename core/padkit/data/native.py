@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from padkit.data.presentation import Division, FaceHint, Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.sources import FrameSource
+from padkit.data.sources import FrameSource, open_media
 from padkit.errors import DataError
 
 
@@ -70,7 +70,7 @@ class NativeReader(DatasetReader):
         Raises:
             DataError: The medium is missing, empty or damaged.
         """
-        raise NotImplementedError
+        return open_media(presentation)
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the official protocols by name ("1", "3.2" for fold 2 of protocol 3); none by default.

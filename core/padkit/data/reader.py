@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.presentation import Presentation
+from padkit.data.sources import FrameSource, HeldFrames
 
 # A file of this name in the root of a folder tree says that its captures are simulated.
 SIMULATED_NOTE = "SIMULATED.txt"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What befell the frames of a presentation while they were read; preparation adds the tallies up.
+
+    Attributes:
+        counts: How often something happened, by its name, for example `several_faces`.
+        dropped: Number and reason of each frame left out.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: list[tuple[int, str]] = field(default_factory=list)
+
+    def drop(self, number: int, event: str, reason: str) -> None:
+        """Count the event, and note that this frame is left out."""
+        self.counts[event] += 1
+        self.dropped.append((number, reason))
 
 
 class DatasetReader(ABC):
@@ -44,6 +65,27 @@ class DatasetReader(ABC):
         Raises:
             DataError: The media cannot be decoded; preparation skips and counts it unless it is strict.
         """
+
+    def numbered_frames(self, presentation: Presentation, tally: Tally) -> Iterator[tuple[int, NDArray[np.uint8]]]:  # noqa: ARG002
+        """Yield what `frames` does, each with its number; what befalls other frames goes into `tally`.
+
+        Raises:
+            DataError: See `frames`.
+        """
+        frames = list(self.frames(presentation))
+        fits = len(presentation.frames) == len(frames)
+        yield from zip(presentation.frames if fits else range(len(frames)), frames, strict=True)
+
+    def open_media(self, presentation: Presentation) -> FrameSource:
+        """Open what the presentation's frames are read from, so that preparation may choose frames and crop them anew.
+
+        By default these are `frames`, decoded by the reader; a reader whose records have a `box` or a `rotation` that
+        `frames` applies must override this. `padkit.data.sources.open_media` opens videos, stills and folders of stills.
+
+        Raises:
+            DataError: The medium is missing, empty or damaged.
+        """
+        return HeldFrames(self.frames(presentation))
 
     def fingerprint(self) -> str:
         """Return a text that changes when the frames would; with the records it keys the prepared table's cache.

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from padkit.data.presentation import Presentation
+from padkit.errors import DataError
 
 Frame = NDArray[np.uint8]
 
@@ -68,3 +72,27 @@ class HeldFrames(FrameSource):
         """Yield the frames asked for."""
         for number in numbers:
             yield number, self._frames[number]
+
+
+class ShorterError(DataError):
+    """The medium ended before a frame that its count promised; the count is right from now on."""
+
+
+def open_media(presentation: Presentation) -> FrameSource:
+    """Open a video, a still, or a folder of stills (its frames in natural order).
+
+    Args:
+        presentation: Its `path` and `rotation` count; every video suffix that is known is decoded as video, other files
+            are taken for stills.
+
+    Raises:
+        DataError: The medium is missing, empty or damaged.
+    """
+    from padkit.data.media import VIDEO_SUFFIXES
+    from padkit.data.stills import StillFolder, Stills
+    from padkit.data.video import Video
+
+    path = Path(presentation.path)
+    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        return Video(path, presentation.rotation)
+    return StillFolder(path, presentation.rotation) if path.is_dir() else Stills([path], presentation.rotation)

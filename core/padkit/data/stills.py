@@ -1,0 +1,58 @@
+"""Still images as the frames of a presentation: one file, or a folder of them in natural order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from padkit.data.media import IMAGE_SUFFIXES, read_image, rotate
+from padkit.data.sources import Frame, FrameSource
+from padkit.errors import DataError
+
+
+class Stills(FrameSource):
+    """Still images, each one frame.
+
+    Args:
+        paths: The files, in order.
+        rotation: Degrees (0, 90, 180, 270) to turn them clockwise, after their own EXIF orientation.
+    """
+
+    def __init__(self, paths: Sequence[Path], rotation: int = 0) -> None:
+        self._paths = tuple(paths)
+        self._rotation = rotation
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
+        """Decode the frames asked for."""
+        for number in numbers:
+            yield number, rotate(read_image(self._paths[number]), self._rotation)
+
+
+class StillFolder(Stills):
+    """The image files directly in a folder, hidden ones left out, `frame_2` before `frame_10`.
+
+    Raises:
+        DataError: The folder cannot be read, or holds no image.
+    """
+
+    def __init__(self, folder: Path, rotation: int = 0) -> None:
+        try:
+            found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror or error}).") from error
+        paths = sorted((path for path in found if not path.name.startswith(".")), key=lambda path: natural(path.name))
+        if not paths:
+            raise DataError(f"{folder}: the folder holds no images.")
+        super().__init__(paths, rotation)
+
+
+def natural(name: str) -> tuple[tuple[str, int, str], ...]:
+    """Return a key that sorts the numbers within names by their value."""
+    return tuple(
+        ("", int(digits), digits) if digits else (text.lower(), -1, text)
+        for digits, text in re.findall(r"([0-9]+)|([^0-9]+)", name)
+    )
