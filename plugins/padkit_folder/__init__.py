@@ -12,12 +12,12 @@ def padkit_datasets() -> list[DatasetSpec]:
     return [
         DatasetSpec(
             name="folder",
-            summary="Image folder <root>/<domain>/<split>/{live,spoof}[/<attack type>]/...",
+            summary="Folder of images or videos <root>/<domain>/<split>/{live,spoof}[/<attack type>]/...",
             factory="padkit_folder.tree:FolderReader",
         ),
         DatasetSpec(
             name="manifest",
-            summary="CSV, TSV or Parquet list of images with a path and a label column",
+            summary="CSV, TSV or Parquet list of images or videos with a path and a label column",
             factory="padkit_folder.manifest:ManifestReader",
         ),
         DatasetSpec(

@@ -6,17 +6,13 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from padkit.data.media import read_still
 from padkit.data.presentation import BONA_FIDE, Presentation
-from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError
+from padkit_folder.files import FilesReader
 from padkit_folder.names import existing_folder, media_below
 
 
-class IdentitiesReader(DatasetReader):
+class IdentitiesReader(FilesReader):
     """Reads `<root>/<identity>/*.jpg`, or a flat folder with an identity table in CelebA's format. All are bona fide.
 
     Identities are divided into train and test; no identity is in both.
@@ -80,10 +76,6 @@ class IdentitiesReader(DatasetReader):
                 path=str(path),
                 attributes=held or (),
             )
-
-    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
-        """Yield the one image."""
-        yield read_still(presentation)
 
     def fingerprint(self) -> str:
         """Return the attribute names; the records hold the rest."""

@@ -1,4 +1,4 @@
-"""A CSV, TSV or Parquet file that lists images and what is known of them."""
+"""A CSV, TSV or Parquet file that lists images or videos and what is known of them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from padkit.data.media import Box, read_still
+from padkit.data.media import VIDEO_SUFFIXES, Box
 from padkit.data.presentation import Presentation
-from padkit.data.reader import SIMULATED_NOTE, DatasetReader
+from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, closest
+from padkit_folder.files import FilesReader
 from padkit_folder.names import attack_names, label_of, split_of
 
 REQUIRED = ("path", "label")
@@ -31,15 +29,16 @@ OPTIONAL = (
 )
 
 
-class ManifestReader(DatasetReader):
+class ManifestReader(FilesReader):
     """Reads a list with columns path and label, and optionally domain, split, subject, presentation, attack_type,
     species, device, session, frame and box (`x y width height` in pixels). Other columns are ignored.
 
-    Rows that share a presentation are its frames; without that column every row is one. A file `SIMULATED.txt` beside
-    the list marks the data, and every report on them, as simulated.
+    Rows that share a presentation are its frames; without that column every row is one. Of a video, `frame` names the
+    one to take; without it two are taken. Where the media are no face crops, `padkit prepare manifest` makes some. A
+    file `SIMULATED.txt` beside the list marks the data, and every report on them, as simulated.
 
     Args:
-        file: `.csv`, `.tsv` or `.parquet`; relative image paths start at its folder.
+        file: `.csv`, `.tsv` or `.parquet`; relative paths in it start at its folder.
         image_size: Side in pixels of the prepared square crops.
     """  # noqa: D205 -- the list of columns is the summary
 
@@ -61,11 +60,7 @@ class ManifestReader(DatasetReader):
         for line, row in _rows(path):
             yield _record(path, line, row, counts)
         if not counts:
-            raise DataError(f"Manifest {self.file!r} lists no images.")
-
-    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
-        """Yield the row's image, cut to its box."""
-        yield read_still(presentation)
+            raise DataError(f"Manifest {self.file!r} lists no files.")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
@@ -155,6 +150,8 @@ def _record(manifest: Path, line: int, row: Mapping[str, str], counts: dict[str,
     name = row.get("presentation") or (row["path"] if box is None else f"{row['path']} {row['box']}")
     number = counts.get(name, 0)
     counts[name] = number + 1
+    path = manifest.parent / Path(row["path"]).expanduser()
+    whole = path.suffix.lower() in VIDEO_SUFFIXES and not row.get("frame")
     return Presentation(
         dataset=manifest.stem,
         domain=row.get("domain") or manifest.stem,
@@ -166,8 +163,8 @@ def _record(manifest: Path, line: int, row: Mapping[str, str], counts: dict[str,
         species=species,
         device=row.get("device", ""),
         session=row.get("session", ""),
-        path=str(manifest.parent / Path(row["path"]).expanduser()),
-        frames=(_number(row.get("frame", ""), number, where),),
+        path=str(path),
+        frames=() if whole else (_number(row.get("frame", ""), number, where),),
         box=box,
     )
 

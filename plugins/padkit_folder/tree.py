@@ -1,4 +1,4 @@
-"""An image folder whose folder names say domain, split, label and attack type."""
+"""A folder of images or videos whose folder names say domain, split, label and attack type."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from padkit.data.media import read_still
+from padkit.data.media import VIDEO_SUFFIXES
 from padkit.data.presentation import LABEL_NAMES, Presentation
-from padkit.data.reader import SIMULATED_NOTE, DatasetReader
+from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest
+from padkit_folder.files import FilesReader
 from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder, media_below
 
 
-class FolderReader(DatasetReader):
+class FolderReader(FilesReader):
     """Reads `<root>/<domain>/<split>/<live or spoof>[/<attack type>]/...`; domain and split may be missing.
 
     Without a domain level the whole folder is one domain, named after it. Labels are live, bonafide, real, ... and
-    spoof, attack, fake, ... in any case. Every image is a presentation of its own unless `presentation_pattern` groups
-    the frames of a clip. A file `SIMULATED.txt` in the root marks the data, and every report on them, as simulated.
+    spoof, attack, fake, ... in any case. Every image or video is a presentation of its own unless
+    `presentation_pattern` groups the stills of a clip. Whole images are taken, two frames of every video; where they
+    are no face crops, `padkit prepare folder` makes some. A file `SIMULATED.txt` in the root marks the data, and every
+    report on them, as simulated.
 
     Args:
         root: The folder.
@@ -51,7 +51,7 @@ class FolderReader(DatasetReader):
         self._presentation = _compiled(presentation_pattern, "presentation_pattern")
 
     def records(self) -> Iterable[Presentation]:
-        """Yield one record per image file.
+        """Yield one record per file.
 
         Raises:
             DataError: The root is missing or empty, a folder name is no label or split, or a pattern does not match.
@@ -63,13 +63,9 @@ class FolderReader(DatasetReader):
             yield record
         if not counts:
             raise DataError(
-                f"Folder {self.root!r} holds no images; expected <domain>/<split>/live/... and "
+                f"Folder {self.root!r} holds no images or videos; expected <domain>/<split>/live/... and "
                 "<domain>/<split>/spoof/... below it."
             )
-
-    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
-        """Yield the one image."""
-        yield read_still(presentation)
 
     def _record(self, root: Path, path: Path, counts: dict[str, int]) -> Presentation:
         folders = path.relative_to(root).parts[:-1]
@@ -93,7 +89,7 @@ class FolderReader(DatasetReader):
             attack_type=attack_type,
             species=species,
             path=str(path),
-            frames=(number,),
+            frames=() if path.suffix.lower() in VIDEO_SUFFIXES else (number,),
         )
 
 
@@ -110,7 +106,7 @@ def _label_level(root: Path, folders: tuple[str, ...], path: Path) -> tuple[int,
                     )
             return place, below
     if not folders:
-        raise DataError(f"{path} lies directly in {root}, in no live or spoof folder; sort the images into those two.")
+        raise DataError(f"{path} lies directly in {root}, in no live or spoof folder; sort the files into those two.")
     # The label was due below the domain and the split, where these are given.
     due = next((place + 1 for place, folder in enumerate(folders) if folder.lower() in SPLIT_NAMES), len(folders) - 1)
     name = folders[min(due, len(folders) - 1)]

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from padkit.data import media
-from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
 GRADIENT = np.arange(48 * 32 * 3, dtype=np.uint32).reshape(48, 32, 3).astype(np.uint8)
@@ -81,7 +80,7 @@ def test_damage_is_one_line_that_names_the_file(tmp_path):
     refused(lambda: media.read_image(tmp_path / "cut.jpg"), "cut.jpg", "truncated")
     refused(lambda: media.read_image(tmp_path / "none.png"), "none.png", "No such file")
     (tmp_path / "clip.mp4").write_bytes(b"x")
-    refused(lambda: media.read_image(tmp_path / "clip.mp4"), "video is not supported yet; extract frames first")
+    refused(lambda: media.read_image(tmp_path / "clip.mp4"), "a video, where a still image is due")
 
 
 def test_huge_images_are_refused(tmp_path, monkeypatch):
@@ -123,12 +122,3 @@ def test_square_is_antialiased():
 def test_square_refuses_what_is_no_frame():
     refused(lambda: media.to_square(np.zeros((4, 4), np.uint8), 8, name="a"), "a", "[H, W, 3]")
     refused(lambda: media.to_square(np.zeros((4, 4, 3), np.float32), 8), "float32")  # type: ignore[arg-type]
-
-
-def test_read_still_turns_before_it_cuts(tmp_path):
-    path = tmp_path / "a.png"
-    Image.fromarray(GRADIENT).save(path)
-    record = Presentation(
-        dataset="d", domain="d", id="a", label=1, path=str(path), rotation=90, box=(40.0, 0.0, 8.0, 32.0)
-    )
-    assert np.array_equal(media.read_still(record), np.rot90(GRADIENT, -1)[:, 40:48])

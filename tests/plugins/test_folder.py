@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from clips import moving_frames, write_clip
 from PIL import Image
 
 from padkit.data.presentation import Presentation
 from padkit.data.protocol import leave_one_out
+from padkit.data.reader import Tally
 from padkit.data.table import prepare
 from padkit.errors import PadkitError
 from padkit_folder import padkit_datasets
@@ -170,11 +173,23 @@ def test_folder_to_protocol(tmp_path):
     table = prepare(reader, dataset_name="own", cache_dir=tmp_path, workers=1, progress=False)
     assert len(table) == 60
     assert [Path(entry["source"]).name for entry in table.skipped] == ["x_1.png", "y_1.mp4"]
-    assert "video is not supported yet" in table.skipped[1]["reason"]
+    assert "not a video" in table.skipped[1]["reason"]
     protocol = leave_one_out(table, "hall")
     assert protocol.name == "office&phone->hall"
     assert (len(protocol.train), len(protocol.dev), len(protocol.test)) == (16, 4, 10)
     assert {table.image(int(row))[0, 0, 0] for row in protocol.test} == {200, 90}
+
+
+def test_folder_of_videos(tmp_path):
+    for number in range(4):
+        name = "live" if number % 2 else "spoof/print"
+        write_clip(tmp_path / "own" / name / f"clip {number}.mp4", moving_frames(20, 32, 32))
+    photo(tmp_path / "own" / "live" / "still.png", 200)
+    reader = FolderReader(root=str(tmp_path / "own"), image_size=16)
+    table = prepare(reader, dataset_name="own", cache_dir=tmp_path, workers=1, progress=False)
+    assert table.column("frame").tolist() == [6, 16, 6, 16, 0, 6, 16, 6, 16]
+    written = [moving_frames(20, 32, 32)[number].mean() for number in (6, 16)]
+    assert all(abs(table.image(row).mean() - written[row]) < 2 for row in (0, 1))
 
 
 # ---- manifest
@@ -288,7 +303,7 @@ def test_manifest_quotes_and_extra_columns(tmp_path):
     [
         ("path,lable\na.png,live\n", ("no column 'label'", "path, lable")),
         ("", ("no column 'path'", "none")),
-        ("path,label\n", ("lists no images",)),
+        ("path,label\n", ("lists no files",)),
         ("path,label\na.png,live\nb.png,lve\n", ("line 3", "'lve'", "Did you mean 'live'?")),
         ("path,label\n,live\n", ("line 2", "path is empty")),
         ("path,label,split\na.png,live,trainn\n", ("line 2", "'trainn'", "Did you mean 'train'?")),
@@ -315,6 +330,28 @@ def test_manifest_file_errors(tmp_path):
     refused(records("m.parquet"), "Parquet")
     (tmp_path / "m.csv").write_bytes(b"path,label\n\xff\xfe,live\n")
     refused(records("m.csv"), "UTF-8")
+
+
+def test_manifest_of_videos(tmp_path):
+    write_clip(tmp_path / "a.avi", moving_frames(12, 32, 48))
+    rows = [{"path": "a.avi", "label": "live"}, {"path": "a.avi", "label": "live", "frame": "3", "box": "0 0 16 8"}]
+    reader = ManifestReader(file=str(written(tmp_path, "csv", rows)))
+    whole, one = read(reader)
+    assert (whole.frames, one.frames) == ((), (3,))
+    assert [number for number, _ in reader.numbered_frames(whole, Tally())] == [6, 11]
+    (number, frame), *others = reader.numbered_frames(one, Tally())
+    assert (number, frame.shape, round(float(frame.mean()) / 8), others) == (3, (8, 16, 3), 8, [])
+    beyond = dataclasses.replace(one, frames=(12,))
+    refused(lambda: list(reader.frames(beyond)), "a.avi", "frame 12 does not exist", "12 frames")
+
+
+def test_a_still_is_turned_before_it_is_cut(tmp_path):
+    pixels = np.arange(48 * 32 * 3, dtype=np.uint32).reshape(48, 32, 3).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    rows = [{"path": "a.png", "label": "live", "box": "40 0 8 32"}]
+    reader = ManifestReader(file=str(written(tmp_path, "csv", rows)))
+    record = dataclasses.replace(only(read(reader)), rotation=90)
+    assert np.array_equal(*reader.frames(record), np.rot90(pixels, -1)[:, 40:48])
 
 
 def test_missing_images_of_a_manifest_are_skipped_and_counted(tmp_path):

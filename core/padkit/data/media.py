@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
@@ -42,7 +41,7 @@ def read_image(path: str | Path) -> Frame:
     """
     path = Path(path)
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        raise DataError(f"{path}: video is not supported yet; extract frames first.")
+        raise DataError(f"{path}: a video, where a still image is due.")
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -147,19 +146,6 @@ def to_square(frame: Frame, size: int, box: Box | None = None, name: str = "fram
         return np.ascontiguousarray(square)
     resized = Image.fromarray(np.ascontiguousarray(square)).resize((size, size), Image.Resampling.BICUBIC)
     return np.array(resized, dtype=np.uint8)
-
-
-def read_still(presentation: Presentation) -> Frame:
-    """Decode a presentation's still file: upright, turned by its rotation, cut to its box.
-
-    Returns:
-        uint8 RGB [H, W, 3].
-
-    Raises:
-        DataError: See `read_image` and `crop`.
-    """
-    frame = rotate(read_image(presentation.path), presentation.rotation)
-    return frame if presentation.box is None else crop(frame, presentation.box, presentation.path)
 
 
 def encode_png(frame: Frame) -> bytes:

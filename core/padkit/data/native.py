@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.presentation import Division, FaceHint, Presentation
-from padkit.data.reader import DatasetReader
+from padkit.data.reader import DatasetReader, Tally
 from padkit.data.sources import FrameSource, open_media
 from padkit.errors import DataError
 
@@ -86,4 +86,14 @@ class NativeReader(DatasetReader):
         Raises:
             DataError: The media cannot be decoded, or no face is found.
         """
-        raise NotImplementedError
+        return (crop for _, crop in self.numbered_frames(presentation, Tally()))
+
+    def numbered_frames(self, presentation: Presentation, tally: Tally) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Yield these crops with their frames' numbers.
+
+        Raises:
+            DataError: See `frames`.
+        """
+        from padkit.data.prepared import Choices, PreparedReader
+
+        return PreparedReader(self, Choices(size=self.image_size)).numbered_frames(presentation, tally)

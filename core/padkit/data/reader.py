@@ -80,7 +80,7 @@ class DatasetReader(ABC):
         """Open what the presentation's frames are read from, so that preparation may choose frames and crop them anew.
 
         By default these are `frames`, decoded by the reader; a reader whose records have a `box` or a `rotation` that
-        `frames` applies must override this. `padkit.data.sources.open_media` opens videos, stills and folders of stills.
+        `frames` applies must override this; `padkit.data.sources.open_media` opens videos, stills and their folders.
 
         Raises:
             DataError: The medium is missing, empty or damaged.

@@ -7,10 +7,11 @@ import json
 import statistics
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import pyarrow as pa
 
 from padkit.data.media import encode_png, to_square
 from padkit.data.presentation import Presentation
-from padkit.data.reader import DatasetReader
+from padkit.data.reader import DatasetReader, Tally
 from padkit.errors import DataError
 from padkit.files import write_json
 from padkit.processes import cores, counting_bar, worker_pool
@@ -37,12 +38,16 @@ class Shard:
         bytes: Its size.
         frames: Rows in it.
         skipped: `presentation`, `source` and `reason` of what could not be read.
+        dropped: `presentation`, `source`, `frame` and `reason` of single frames that were left out.
+        counts: What else befell frames, how often.
     """
 
     file: str
     bytes: int
     frames: int
     skipped: list[dict[str, str]]
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +114,7 @@ def _seconds_ahead(reader: DatasetReader, jobs: Sequence[Job]) -> float:
     for record in jobs[0].records[:TRIED]:
         started = time.monotonic()
         with contextlib.suppress(DataError):
-            _images(reader, record, jobs[0].image_size)
+            _images(reader, record, jobs[0].image_size, Tally())
         paces.append(time.monotonic() - started)
     # The first one also pays for what is imported and computed once.
     return statistics.median(paces) * sum(len(job.records) for job in jobs)
@@ -122,7 +127,7 @@ def _finished(job: Job) -> Shard | None:
     except (OSError, ValueError, TypeError):
         return None
     # A strict run must meet the unreadable file again to name it.
-    return shard if intact and not (job.strict and shard.skipped) else None
+    return shard if intact and not (job.strict and (shard.skipped or shard.dropped)) else None
 
 
 def _serial(reader: DatasetReader, jobs: Iterable[Job]) -> Iterator[tuple[Job, Shard]]:
@@ -165,16 +170,17 @@ def write(reader: DatasetReader, job: Job) -> Shard:
     Raises:
         DataError: A file cannot be read under `strict`, or the disk cannot be written.
     """
-    skipped: list[dict[str, str]] = []
+    shard = Shard(job.file, 0, 0, [])
+    counts: Counter[str] = Counter()
     temporary = job.folder / f".{job.file}.{uuid.uuid4().hex}"
     frames = 0
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as stream:
-            for rows in _chunks(_rows(reader, job, skipped), ROWS_IN_MEMORY):
+            for rows in _chunks(_rows(reader, job, shard, counts), ROWS_IN_MEMORY):
                 columns = {name: [row[name] for row in rows] for name in job.schema.names}
                 stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=job.schema))
                 frames += len(rows)
-        shard = Shard(job.file, temporary.stat().st_size, frames, skipped)
+        shard = replace(shard, bytes=temporary.stat().st_size, frames=frames, counts=dict(+counts))
         temporary.replace(job.folder / job.file)
         write_json(job.receipt, asdict(shard))
     except OSError as error:
@@ -197,25 +203,37 @@ def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str
         yield chunk
 
 
-def _rows(reader: DatasetReader, job: Job, skipped: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
+def _rows(reader: DatasetReader, job: Job, shard: Shard, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows; note in `shard` and `counts` what could not be read and what befell frames."""
     for record in job.records:
+        tally = Tally()
+        about = {"presentation": record.id, "source": record.path}
         try:
             # All frames or none: half a presentation would be scored as if it were whole.
-            images = _images(reader, record, job.image_size)
+            images = _images(reader, record, job.image_size, tally)
+            if job.strict:
+                _refuse_drops(record, tally)
         except DataError as error:
             if job.strict:
                 raise
-            skipped.append({"presentation": record.id, "source": record.path, "reason": str(error)})
-            continue
-        numbers = record.frames if len(record.frames) == len(images) else range(len(images))
-        for number, image in zip(numbers, images, strict=True):
+            shard.skipped.append({**about, "reason": str(error)})
+            images = []
+        shard.dropped.extend({**about, "frame": number, "reason": reason} for number, reason in tally.dropped)
+        counts.update(tally.counts)
+        for number, image in images:
             yield _row(record, number, image)
 
 
-def _images(reader: DatasetReader, record: Presentation, size: int) -> list[bytes]:
+def _refuse_drops(record: Presentation, tally: Tally) -> None:
+    for number, reason in tally.dropped:
+        raise DataError(f"{record.path or record.id}: frame {number}: {reason}.")
+
+
+def _images(reader: DatasetReader, record: Presentation, size: int, tally: Tally) -> list[tuple[int, bytes]]:
     name = record.path or record.id
     try:
-        images = [encode_png(to_square(frame, size, name=name)) for frame in reader.frames(record)]
+        frames = reader.numbered_frames(record, tally)
+        images = [(number, encode_png(to_square(frame, size, name=name))) for number, frame in frames]
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
     if not images:

@@ -1,4 +1,4 @@
-"""What a presentation's frames are read from: the one interface of videos, stills, folders of stills and other media."""
+"""What a presentation's frames are read from: one interface for videos, stills, folders of stills and other media."""
 
 from __future__ import annotations
 

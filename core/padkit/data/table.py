@@ -8,8 +8,10 @@ import io
 import json
 import os
 import platform
+import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -122,6 +124,8 @@ def prepare(
     *,
     dataset_name: str,
     cache_dir: str | Path | None = None,
+    folder: str | Path | None = None,
+    facts: Mapping[str, Any] | None = None,
     strict: bool = False,
     workers: int | None = None,
     progress: bool = True,
@@ -136,6 +140,8 @@ def prepare(
         reader: The dataset.
         dataset_name: Names the folder in the cache.
         cache_dir: None takes `cache_folder()`.
+        folder: Where the table goes itself, in place of a folder of the cache that its key names.
+        facts: What else `preparation.json` shall tell; one that is there already is replaced.
         strict: An unreadable file is an error instead of being skipped and counted.
         workers: Processes; 1 works in this process, None takes one per available core where that is worth it.
         progress: Show a progress bar and the count of skipped files on stderr.
@@ -152,12 +158,13 @@ def prepare(
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
     _check(records)
     key = _key(reader, records)
-    folder = Path(cache_dir or cache_folder()).expanduser() / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
-    table = _reopen(folder)
+    cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
+    place = Path(folder or cached).expanduser()
+    table = _reopen(place, key)
     if table is None:
-        shards = _write(reader, records, folder, strict=strict, workers=workers, progress=progress)
-        _finish(reader, dataset_name, key, records, folder, shards)
-        table = open_table(folder)
+        shards = _write(reader, records, place, strict=strict, workers=workers, progress=progress)
+        _finish(reader, dataset_name, key, records, place, shards, facts or {})
+        table = open_table(place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
 
@@ -246,6 +253,10 @@ def _key(reader: DatasetReader, records: Sequence[Presentation]) -> str:
         try:
             status = Path(path).stat()
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+            if stat.S_ISDIR(status.st_mode):
+                # A file that is written anew leaves its folder's time as it was.
+                for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+                    digest.update(f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}\n".encode())
         except OSError:
             digest.update(b"missing\n")
     return digest.hexdigest()
@@ -255,12 +266,12 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) or "dataset"
 
 
-def _reopen(folder: Path) -> FrameTable | None:
-    """Return the finished table, or None if it is absent or a shard was lost or cut short."""
+def _reopen(folder: Path, key: str) -> FrameTable | None:
+    """Return the finished table, or None if it is absent, another's, or a shard was lost or cut short."""
     try:
         preparation = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
         whole = all((folder / shard["file"]).stat().st_size == shard["bytes"] for shard in preparation["shards"])
-        return open_table(folder) if whole else None
+        return open_table(folder) if whole and preparation["key"] == key else None
     except (OSError, ValueError, KeyError, DataError):
         return None
 
@@ -272,6 +283,7 @@ def _finish(
     records: Sequence[Presentation],
     folder: Path,
     shards: Sequence[Shard],
+    facts: Mapping[str, Any],
 ) -> None:
     """Describe the shards to `datasets`, and last of all write the finish marker."""
     frames = sum(shard.frames for shard in shards)
@@ -303,22 +315,25 @@ def _finish(
         "records": len(records),
         "frames": frames,
         "skipped": skipped,
+        "dropped": [entry for shard in shards for entry in shard.dropped],
+        "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": {
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("padkit", "datasets", "pyarrow", "pillow", "numpy")},
+            **{name: metadata.version(name) for name in ("padkit", "datasets", "pyarrow", "pillow", "av", "numpy")},
         },
+        **facts,
     }
     write_json(folder / STATE, state)
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
 
 
-def _reason(skipped: Sequence[dict[str, str]]) -> str:
+def _reason(skipped: Sequence[Mapping[str, Any]]) -> str:
     if not skipped:
         return "the reader gave no frames."
     first = skipped[0]
-    return (
+    return str(
         first["reason"]
         if first["source"] and first["source"] in first["reason"]
         else (f"{first['source'] or first['presentation']}: {first['reason']}")
@@ -326,17 +341,19 @@ def _reason(skipped: Sequence[dict[str, str]]) -> str:
 
 
 def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: bool) -> None:
-    skipped = table.skipped
-    if not skipped:
-        return
-    line = (
-        f"{dataset_name}: {len(skipped)} of {table.preparation['records']} files or presentations could not be read; "
-        f"the first: {_reason(skipped)}"
-    )
-    if strict:
-        raise DataError(f"{line} Mend or remove them, or drop `strict`.")
-    if progress:
-        print(f"skipped: {line} All are listed in {table.folder / FINISHED}.", file=sys.stderr)
+    skipped, dropped = table.skipped, table.preparation.get("dropped", [])
+    lines = []
+    if skipped:
+        lines.append(
+            f"skipped: {dataset_name}: {len(skipped)} of {table.preparation['records']} files or presentations could "
+            f"not be read; the first: {_reason(skipped)}"
+        )
+    if dropped:
+        lines.append(f"left out: {dataset_name}: {len(dropped)} frames; the first: {_reason(dropped)}.")
+    if lines and strict:
+        raise DataError(f"{lines[0].partition(': ')[2]} Mend or remove them, or drop `strict`.")
+    for line in lines if progress else ():
+        print(f"{line} All are listed in {table.folder / FINISHED}.", file=sys.stderr)
 
 
 @contextlib.contextmanager

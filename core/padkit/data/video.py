@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.stream import VideoStream
 
 from padkit.data.media import rotate
 from padkit.data.sources import Frame, FrameSource, ShorterError
@@ -34,7 +36,7 @@ class Video(FrameSource):
     def __init__(self, path: Path, rotation: int = 0) -> None:
         self._path = path
         self._rotation = rotation
-        self._packets: list[Packet] = []
+        self._packets: list[Packet[VideoStream]] = []
         self._count = -1
         size, self._missing = _sizes(path)
         if not size:
@@ -108,14 +110,12 @@ class Video(FrameSource):
                     done += 1
                     yield frame
         except av.FFmpegError as error:
-            raise DataError(
-                f"{self._path}: frame {done} of {count} cannot be decoded ({_reason(error)})."
-            ) from error
+            raise DataError(f"{self._path}: frame {done} of {count} cannot be decoded ({_reason(error)}).") from error
 
     def _upright(self, frame: av.VideoFrame) -> Frame:
         # The display matrix counts counter-clockwise.
         turn = (self._rotation - round(frame.rotation / 90) * 90) % 360
-        return rotate(frame.to_ndarray(format="rgb24"), turn)
+        return rotate(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False), turn)
 
 
 def _reason(error: Exception) -> str:

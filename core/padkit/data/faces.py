@@ -1,0 +1,123 @@
+"""Where the face is in a frame: finders by name, none of which imports torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from padkit.data.crops import face_box
+from padkit.data.presentation import FaceHint
+from padkit.data.sources import Frame
+from padkit.errors import SettingsError, closest
+
+# All faces found in a frame, uint8 RGB [H, W, 3], given the dataset's own hint for it or None. A face that has neither
+# box nor eyes is the whole frame.
+Finder = Callable[[Frame, FaceHint | None], Sequence[FaceHint]]
+
+LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade, and the smallest face in them
+LBP_SMALLEST = 32
+
+
+def nearest_hint(hints: Mapping[int, FaceHint], number: int) -> FaceHint | None:
+    """Return the hint of this frame or else of the nearest frame that has one; of two equally near the earlier."""
+    if number in hints or not hints:
+        return hints.get(number)
+    return hints[min(hints, key=lambda other: (abs(other - number), other))]
+
+
+def largest(faces: Sequence[FaceHint]) -> FaceHint:
+    """Return the face with the largest box; of equals the first."""
+    return max(faces, key=lambda face: (box := face_box(face) or (0, 0, 0, 0))[2] * box[3])
+
+
+def whole_frame(_frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+    """Take the whole frame for the face: for media that are crops already."""
+    return [FaceHint()]
+
+
+def hinted(_frame: Frame, hint: FaceHint | None) -> list[FaceHint]:
+    """Take the face where the dataset says it is."""
+    return [hint] if hint is not None and (hint.box is not None or hint.eyes is not None) else []
+
+
+@functools.cache
+def _cascade() -> Any:
+    from skimage import data, feature
+
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())
+
+
+def lbp(frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+    """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
+
+    It knows upright frontal faces from about a seventh of the frame's shorter side up, and no eyes.
+    """
+    height, width = frame.shape[:2]
+    scale = min(LBP_SHORT_SIDE / min(height, width), 1.0)
+    small = frame
+    if scale < 1:
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        small = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
+    longest = min(small.shape[:2])
+    if longest < LBP_SMALLEST:
+        return []
+    found = _cascade().detect_multi_scale(
+        img=small,
+        scale_factor=1.2,
+        step_ratio=1,
+        min_size=(LBP_SMALLEST, LBP_SMALLEST),
+        max_size=(longest, longest),
+    )
+    boxes = [tuple(float(face[name]) / scale for name in ("c", "r", "width", "height")) for face in found]
+    return [FaceHint(box=(x, y, across, down)) for x, y, across, down in boxes]
+
+
+def hinted_or_lbp(frame: Frame, hint: FaceHint | None) -> list[FaceHint]:
+    """Take the dataset's word where it has one, else look with `lbp`."""
+    return hinted(frame, hint) or lbp(frame, hint)
+
+
+def _scrfd(model: str) -> Finder:
+    from padkit.data.scrfd import Scrfd
+
+    return Scrfd(Path(model))
+
+
+FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
+    "auto": ("the dataset's own boxes or eyes, where it has none `lbp`", lambda _model: hinted_or_lbp),
+    "hints": ("the dataset's own boxes or eyes only", lambda _model: hinted),
+    "lbp": ("scikit-image's cascade: quick, offline, upright frontal faces only", lambda _model: lbp),
+    "scrfd": ("insightface's SCRFD; weights for non-commercial research only", _scrfd),
+    "none": ("the whole frame, for media that are face crops already", lambda _model: whole_frame),
+}
+
+
+def check_finder(name: str) -> None:
+    """Refuse a name that no finder has.
+
+    Raises:
+        SettingsError: There is no finder of that name; the others are listed.
+    """
+    if name not in FINDERS:
+        raise SettingsError(f"face finder {name!r} is unknown.{closest(name, FINDERS)}")
+
+
+@functools.cache
+def finder(name: str, model: str = "") -> Finder:
+    """Return a finder, built once a process.
+
+    Args:
+        name: One of `FINDERS`.
+        model: Weights file, for those that need one.
+
+    Raises:
+        SettingsError: There is no such finder.
+        WeightsError: Its weights cannot be read.
+    """
+    check_finder(name)
+    return FINDERS[name][1](model)

@@ -1,0 +1,103 @@
+"""The SCRFD face detector of insightface (Guo et al., 2021): finding its weights, and faces with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from padkit.data.presentation import FaceHint
+from padkit.data.sources import Frame
+from padkit.errors import WeightsError, one_line
+
+LICENCE = "insightface's model zoo is for non-commercial research only (insightface.ai); its code is MIT."
+ZOO = Path("~/.insightface/models")
+SIDE = 640  # of the square the frame is fitted into
+# Outputs of SCRFD with and without landmarks, at three and at five strides.
+OUTPUTS = (6, 9, 10, 15)
+
+
+def scrfd_weights(model: str, *, download: bool) -> Path:
+    """Return the detector's file.
+
+    Args:
+        model: An .onnx file, or the name of a pack of the model zoo, such as `buffalo_l`.
+        download: Let insightface fetch a pack that is not there yet.
+
+    Raises:
+        WeightsError: The file is not there, or the pack cannot be fetched; the remedy is named.
+    """
+    if model.endswith(".onnx") or "/" in model:
+        file = Path(model).expanduser()
+        if not file.is_file():
+            raise WeightsError(f"Face detector {file} does not exist; check --face-model.")
+        return file
+    pack = ZOO.expanduser() / model
+    if not _detectors(pack) and download:
+        _fetch(model)
+    if found := _detectors(pack):
+        return found[0]
+    raise WeightsError(
+        f"Face detector pack {model!r} is not in {pack}; write --download to let insightface fetch it (about 300 MB, "
+        "for non-commercial research only), --face-model FILE.onnx for one you have, or --face lbp."
+    )
+
+
+def _detectors(pack: Path) -> list[Path]:
+    return sorted(path for path in pack.glob("*.onnx") if path.name.startswith(("det_", "scrfd")))
+
+
+def _fetch(pack: str) -> None:
+    from insightface.utils.storage import ensure_available
+
+    try:
+        ensure_available("models", pack)
+    # Whatever the network, the archive or the client raises.
+    except Exception as error:
+        raise WeightsError(
+            f"Face detector pack {pack!r} could not be fetched ({one_line(error)}); check the name and the network, or "
+            "give a local file by --face-model."
+        ) from error
+
+
+class Scrfd:
+    """Finds faces with their eyes; a `Finder`.
+
+    Args:
+        file: The weights, ONNX.
+
+    Raises:
+        WeightsError: The file is no SCRFD.
+    """
+
+    def __init__(self, file: Path) -> None:
+        import onnxruntime
+        from insightface.model_zoo.scrfd import SCRFD
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # one process a core works at once
+        options.log_severity_level = 3
+        try:
+            session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            raise WeightsError(f"Face detector {file} cannot be read ({one_line(error)}); fetch it again.") from error
+        if len(session.get_outputs()) not in OUTPUTS:
+            raise WeightsError(f"Face detector {file} is no SCRFD; take det_10g.onnx of insightface's buffalo_l.")
+        self._network: Any = SCRFD(str(file), session)
+
+    def __call__(self, frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+        """Return all faces of the frame."""
+        boxes, points = self._network.detect(np.ascontiguousarray(frame[:, :, ::-1]), input_size=(SIDE, SIDE))
+        return [
+            FaceHint(
+                box=(float(left), float(top), float(right - left), float(bottom - top)),
+                eyes=None if points is None else _eyes(points[number]),
+            )
+            for number, (left, top, right, bottom, _) in enumerate(boxes)
+        ]
+
+
+def _eyes(points: Any) -> tuple[float, float, float, float]:
+    (one, other) = sorted((float(x), float(y)) for x, y in points[:2])
+    return (*one, *other)
