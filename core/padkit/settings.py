@@ -89,7 +89,7 @@ def read_settings(
     for key in given:
         if key not in types:
             raise _unknown(key, types, slots, groups)
-    parsed = _parse(parser, {key: prepare(key, value, types[key]) for key, value in given.items()}, types)
+    parsed = parse_values(parser, {key: prepare(key, value, types[key]) for key, value in given.items()}, types)
     for key, value in given.items():
         parsed[key] = final(key, value, parsed[key], types[key])
     return _resolve(recipe, slots, names, parsed, frozenset(given))
@@ -172,7 +172,7 @@ def _parser(
     )
     own = parser.add_argument_group("settings of the recipe")
     own.add_class_arguments(recipe, None, as_group=False)
-    types: dict[str, Any] = dict(_hints(recipe))
+    types: dict[str, Any] = dict(parameter_types(recipe))
     for slot_name, slot in slots.items():
         places = {place: name for place, (_, name) in names.items() if place.partition(".")[0] == slot_name}
         for place, name in places.items():
@@ -198,7 +198,7 @@ def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, ca
     types: dict[str, Any] = {f"{place}.name": str}
     if slot.options is not None:
         group.add_class_arguments(slot.options, place, as_group=False)
-        types |= {f"{place}.{key}": hint for key, hint in _hints(slot.options).items()}
+        types |= {f"{place}.{key}": hint for key, hint in parameter_types(slot.options).items()}
     for key, (part, factory) in factories.items():
         where = f"{place}.{key}".rstrip(".")
         if key:
@@ -215,13 +215,13 @@ def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, ca
 def _add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
     """Add a factory's keyword-only parameters as options; return their keys and types."""
     skip: set[str | int] = {*handed_parameters(factory)}
-    hints = _hints(factory)
+    hints = parameter_types(factory)
     add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
     keys: list[str] = add(factory, place, as_group=False, skip=skip)
     return {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
 
 
-def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
+def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
     """Return the types of a function's or a class's parameters, those of base classes included."""
     bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
     hints: dict[str, Any] = {}
@@ -233,7 +233,12 @@ def _hints(factory: Callable[..., Any]) -> dict[str, Any]:
     return hints
 
 
-def _parse(parser: ArgumentParser, values: Tree, types: Mapping[str, Any]) -> Namespace:
+def parse_values(parser: ArgumentParser, values: Tree, types: Mapping[str, Any]) -> Namespace:
+    """Return what the parser makes of dotted keys and values.
+
+    Raises:
+        SettingsError: A value is missing or of the wrong type.
+    """
     try:
         parsed: Namespace = parser.parse_object(nest(values))
     except ArgumentError as error:

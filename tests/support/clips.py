@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,3 +36,17 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], rate: int = 25) 
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
+
+
+def mark_turn(path: Path, degrees: int) -> None:
+    """Write into an MP4 or MOV that it is to be shown turned clockwise by 0, 90, 180 or 270 degrees.
+
+    The display matrix stands in the track header (ISO/IEC 14496-12, 8.3.2), 16.16 fixed point, the last column 2.30.
+    """
+    content = bytearray(path.read_bytes())
+    start = content.index(b"tkhd") + 4
+    assert content[start] == 0, "version 1 has longer times"
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    matrix = struct.pack(">9i", cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30)
+    content[start + 40 : start + 40 + len(matrix)] = matrix
+    path.write_bytes(content)

@@ -50,9 +50,7 @@ class StillFolder(Stills):
         super().__init__(paths, rotation)
 
 
-def natural(name: str) -> tuple[tuple[str, int, str], ...]:
-    """Return a key that sorts the numbers within names by their value."""
-    return tuple(
-        ("", int(digits), digits) if digits else (text.lower(), -1, text)
-        for digits, text in re.findall(r"([0-9]+)|([^0-9]+)", name)
-    )
+def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
+    """Return a key that sorts the numbers within names by their value, and letters whatever their case."""
+    parts = re.findall(r"([0-9]+)|([^0-9]+)", name.lower())
+    return tuple(("", int(digits)) if digits else (text, -1) for digits, text in parts), name

@@ -22,6 +22,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from padkit.data.output import claim
 from padkit.data.presentation import SPLITS, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.shards import Job, Shard, write_all
@@ -29,6 +30,7 @@ from padkit.errors import DataError
 from padkit.files import write_json
 
 PREPARATION_VERSION = 1
+VERSIONED = ("padkit", "datasets", "pyarrow", "pillow", "av", "scikit-image", "insightface", "onnxruntime", "numpy")
 STATE, INFO, FINISHED = "state.json", "dataset_info.json", "preparation.json"
 
 
@@ -125,6 +127,7 @@ def prepare(
     dataset_name: str,
     cache_dir: str | Path | None = None,
     folder: str | Path | None = None,
+    request: Mapping[str, Any] | None = None,
     facts: Mapping[str, Any] | None = None,
     strict: bool = False,
     workers: int | None = None,
@@ -141,7 +144,8 @@ def prepare(
         dataset_name: Names the folder in the cache.
         cache_dir: None takes `cache_folder()`.
         folder: Where the table goes itself, in place of a folder of the cache that its key names.
-        facts: What else `preparation.json` shall tell; one that is there already is replaced.
+        request: With `folder`: the choices that its `request.json` shall tell.
+        facts: What else `preparation.json` shall tell; what has the same name there is replaced.
         strict: An unreadable file is an error instead of being skipped and counted.
         workers: Processes; 1 works in this process, None takes one per available core where that is worth it.
         progress: Show a progress bar and the count of skipped files on stderr.
@@ -151,7 +155,7 @@ def prepare(
 
     Raises:
         DataError: No records, no readable frame, contradictory records, an unreadable file under `strict`, or a cache
-            folder that cannot be written.
+            folder that cannot be written, or a `folder` that holds something else.
     """
     records = list(reader.records())
     if not records:
@@ -160,6 +164,8 @@ def prepare(
     key = _key(reader, records)
     cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
     place = Path(folder or cached).expanduser()
+    if folder:
+        claim(place, key, request or {})
     table = _reopen(place, key)
     if table is None:
         shards = _write(reader, records, place, strict=strict, workers=workers, progress=progress)
@@ -320,7 +326,7 @@ def _finish(
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": {
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("padkit", "datasets", "pyarrow", "pillow", "av", "numpy")},
+            **{name: metadata.version(name) for name in VERSIONED},
         },
         **facts,
     }

@@ -16,14 +16,17 @@ from padkit.data.media import rotate
 from padkit.data.sources import Frame, FrameSource, ShorterError
 from padkit.errors import DataError
 
+# What recorders write for a frame they dropped is shorter than this; such a packet may hold a frame or none.
+LEAST_PACKET = 16  # bytes
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"mfra", b"sidx", b"styp"}
 
 
 class Video(FrameSource):
     """The frames of a file's first video stream, upright by the file's display matrix and then by `rotation`.
 
-    Frames are counted by the compressed packets, which stay in memory (a few megabytes), not by what the header states;
-    decoding starts at the beginning and stops at the last frame asked for, because frame numbers are exact only so.
+    Frames are counted by the compressed packets, which stay in memory (a few megabytes), not by what the header states,
+    and by decoding all where packets look like dropped frames. Decoding starts at the beginning, because frame numbers
+    are exact only so, and stops at the last frame asked for.
 
     Args:
         path: The file.
@@ -42,8 +45,8 @@ class Video(FrameSource):
         if not size:
             raise DataError(f"{path}: the file is empty.")
         try:
-            self._container: InputContainer = av.open(str(path))
-        except (av.FFmpegError, UnicodeError) as error:
+            self._container = _open(path)
+        except av.FFmpegError as error:
             cut = f"cut short by {self._missing} bytes, or " if self._missing else ""
             raise DataError(f"{path}: {cut}not a video that FFmpeg can read ({_reason(error)}).") from error
         if not self._container.streams.video:
@@ -61,6 +64,8 @@ class Video(FrameSource):
                 raise DataError(f"{self._path}: damaged video ({_reason(error)}).") from error
             self._refuse_cut(len(self._packets), self._stream.frames)
             self._count = sum(not packet.is_discard for packet in self._packets)
+            if any(packet.size < LEAST_PACKET for packet in self._packets):
+                self._count = sum(1 for _ in self._decoded())
             if not self._count:
                 raise DataError(f"{self._path}: the video holds no frames.")
         return self._count
@@ -73,7 +78,7 @@ class Video(FrameSource):
             raise DataError(f"{self._path}: the video is cut short; {there} are there.")
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Decode up to the last frame asked for; others are not converted. The packets serve once.
+        """Decode up to the last frame asked for; others are not converted.
 
         Raises:
             DataError: A frame before it is damaged.
@@ -116,6 +121,14 @@ class Video(FrameSource):
         # The display matrix counts counter-clockwise.
         turn = (self._rotation - round(frame.rotation / 90) * 90) % 360
         return rotate(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False), turn)
+
+
+def _open(path: Path) -> InputContainer:
+    try:
+        return av.open(str(path))
+    except UnicodeDecodeError:
+        # Names of songs and cameras in whatever encoding are none of our business.
+        return av.open(str(path), metadata_errors="ignore")
 
 
 def _reason(error: Exception) -> str:

@@ -1,0 +1,152 @@
+"""`padkit prepare`: a dataset's media become a table of face crops in a folder of their own. Imports no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from padkit.catalog import Catalog
+from padkit.data.census import census_lines, take_census
+from padkit.data.native import NativeReader
+from padkit.data.output import exclusive, sweep
+from padkit.data.prepared import EVENTS, Choices, PreparedReader, model_checksum
+from padkit.data.reader import DatasetReader
+from padkit.data.scrfd import LICENCE, scrfd_weights
+from padkit.data.table import FINISHED, FrameTable, prepare
+from padkit.errors import DataError, SettingsError, closest
+from padkit.files import write_json
+from padkit.options import read_options
+
+PROG = "padkit prepare"
+PROTOCOLS = "protocols.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """Choose frames of a dataset's media, find the face in each, crop it, and store the crops as a table.
+
+    Args:
+        out: Folder for the table, new or begun by the same command: an interrupted preparation goes on.
+        workers: Processes; null takes one for each core where that is worth it.
+        strict: Stop at the first file that cannot be read and the first frame without a face.
+        download: Let insightface fetch the detector of `--face scrfd` if it is not there.
+    """
+
+    out: str
+    workers: int | None = None
+    strict: bool = False
+    download: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.out:
+            raise SettingsError("--out is empty; give a folder.")
+        if self.workers is not None and self.workers < 1:
+            raise SettingsError(f"workers {self.workers} must be 1 or more.")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command on the words after its name; return the exit status.
+
+    Raises:
+        PadkitError: An option, the dataset or the output folder is wrong; or a file is, under `--strict`.
+    """
+    catalog = Catalog()
+    if not arguments or arguments[0].startswith("-"):
+        return _usage(catalog, arguments)
+    name, *words = arguments
+    factory = catalog.factory("dataset", name)
+    sized = "image_size" in _parameters(factory)
+    sections = {"output": Output, "choices": Choices, name: factory}
+    values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
+    output, choices = Output(**values["output"]), Choices(**values["choices"])
+    if choices.face == "scrfd":
+        print(f"note: {LICENCE}")
+        model = scrfd_weights(choices.face_model, download=output.download)
+        choices = dataclasses.replace(choices, face_model=str(model))
+    reader = catalog.build("dataset", name, {**values[name], **({"image_size": choices.size} if sized else {})})
+    with exclusive(Path(output.out).expanduser()):
+        _prepare(name, values[name], reader, choices, output)
+    return 0
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(factory).parameters
+
+
+def _usage(catalog: Catalog, arguments: Sequence[str]) -> int:
+    known = catalog.names("dataset")
+    if not {"-h", "--help"} & {*arguments}:
+        raise SettingsError(f"{PROG} needs a dataset first: {PROG} DATASET --out DIR ...{closest('', known)}")
+    print(f"usage: {PROG} DATASET --out DIR [--NAME VALUE ...]\n\n{(Output.__doc__ or '').splitlines()[0]}\n\ndatasets:")
+    for dataset in known:
+        print(f"  {dataset:<14} {catalog.component('dataset', dataset).summary}")
+    print(f"\n{PROG} DATASET --help shows every option.")
+    return 0
+
+
+def _prepare(name: str, settings: Mapping[str, Any], reader: DatasetReader, choices: Choices, output: Output) -> None:
+    out = Path(output.out).expanduser()
+    prepared = PreparedReader(reader, choices)
+    expected = reader.expected if isinstance(reader, NativeReader) else {}
+    census = take_census(prepared.records(), expected)
+    print(*census_lines(census), sep="\n", flush=True)
+    made = {**dataclasses.asdict(choices), "face_model": model_checksum(choices)}
+    finished = (out / FINISHED).exists()
+    table = prepare(
+        prepared,
+        dataset_name=name,
+        folder=out,
+        request={"dataset": name, "settings": dict(settings), "choices": made},
+        facts={
+            "reader": f"{type(reader).__module__}:{type(reader).__qualname__}",
+            "settings": dict(settings),
+            "choices": made,
+            "census": [{**dataclasses.asdict(row), "remark": row.remark} for row in census],
+        },
+        strict=output.strict,
+        workers=output.workers,
+    )
+    if isinstance(reader, NativeReader):
+        _write_protocols(reader, out, strict=output.strict)
+    sweep(out)
+    _tell(table, choices, finished=finished)
+
+
+def _write_protocols(reader: NativeReader, out: Path, *, strict: bool) -> None:
+    """Write the official protocols by name; one whose list is missing is told and left out.
+
+    Raises:
+        DataError: A list is missing or wrong, under `strict`.
+    """
+    protocols = reader.protocols()
+    written: dict[str, Any] = {}
+    for name in protocols:
+        try:
+            written[name] = dataclasses.asdict(protocols[name])
+        except DataError as error:
+            if strict:
+                raise
+            print(f"left out: protocol {name}: {error}", file=sys.stderr)
+    if written:
+        write_json(out / PROTOCOLS, written)
+
+
+def _tell(table: FrameTable, choices: Choices, *, finished: bool) -> None:
+    preparation = table.preparation
+    kept = preparation["presentations"] - len({entry["presentation"] for entry in table.skipped})
+    print(f"{'finished before' if finished else 'finished'}: {table.folder}")
+    rows = [
+        (len(table), "frames"),
+        (kept, f"of {preparation['presentations']} presentations"),
+        (len(table.skipped), "files or presentations skipped"),
+    ]
+    untold = {event for event, told in (("not_aligned", choices.align), ("hint_of_another_frame", False)) if not told}
+    counts = preparation["counts"]
+    rows += [(counts.get(event, 0), text) for event, text in EVENTS.items() if counts.get(event) or event not in untold]
+    width = max(len(str(count)) for count, _ in rows)
+    print(*(f"{count:>{width}}  {text}" for count, text in rows), sep="\n")

@@ -1,0 +1,85 @@
+"""The folder a preparation writes into: one process at a time, one set of choices, nothing of anybody else's."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from padkit.errors import DataError
+from padkit.files import write_json
+
+REQUEST, LOCK = "request.json", ".lock"
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder, made if need be, against other processes; a killed process holds nothing.
+
+    Raises:
+        DataError: Another process holds it, or it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written ({error.strerror or error}); choose another --out.") from error
+    with lock:
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+        else:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise DataError(f"{folder} is being prepared by another process; wait for it.") from error
+            yield
+
+
+def claim(folder: Path, key: str, request: Mapping[str, Any]) -> None:
+    """Write down what is prepared into the folder, or make sure that it is what was begun there.
+
+    Args:
+        folder: The folder.
+        key: What the table is a function of.
+        request: The choices behind the key, for the line that says what differs.
+
+    Raises:
+        DataError: The folder was begun with other choices or other data, or holds something else.
+    """
+    try:
+        before = json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+        strange = []
+    except FileNotFoundError:
+        before = None
+        strange = [path.name for path in folder.glob("*") if not path.name.startswith(".")]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder / REQUEST} is damaged; delete {folder} or choose another --out.") from error
+    if strange:
+        raise DataError(f"{folder} is not empty ({min(strange)}); choose a new folder for --out.")
+    if before is None:
+        write_json(folder / REQUEST, {"key": key, **request})
+    elif before.get("key") != key:
+        was, now = _flat(before), _flat(json.loads(json.dumps({**request})))
+        changed = [
+            f"{name} {was.get(name)!r}, not {value!r}" for name, value in now.items() if was.get(name, value) != value
+        ]
+        what = ", ".join(changed) or "other files, or by another version of padkit"
+        raise DataError(f"{folder} was begun with {what}; choose another --out, or delete it.")
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        flat |= _flat(value) if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed runs left half-written; only while no other process works in the folder."""
+    for leftover in (*folder.glob(".*"), *folder.glob("*/.*")):
+        if leftover.is_file() and leftover.name != LOCK:
+            leftover.unlink(missing_ok=True)
