@@ -102,7 +102,7 @@ def test_edges_go_on_beyond_the_frame():
     size=st.integers(10, 90),
 )
 def test_what_lies_in_the_crop_lies_there_in_the_frame(x, y, side, slope, size):
-    """Every pixel of the crop tells its place in the frame, four levels a pixel; compare with a square turned by hand."""
+    """Every pixel of the crop tells its place in the frame, four levels a pixel; compare with one turned by hand."""
     crop = cut(4 * ramp(64, 64), Square(x, y, side, slope), size) / 4
     rows, columns = np.mgrid[:size, :size].astype(float)
     right, down = (columns + 0.5 - size / 2) * side / size, (rows + 0.5 - size / 2) * side / size

@@ -1,4 +1,4 @@
-"""Face finders: what the dataset says, what the cascade sees, and SCRFD through insightface with a network of our own."""
+"""Face finders: what the dataset says, what the cascade sees, and insightface's SCRFD with a network of our own."""
 
 from __future__ import annotations
 

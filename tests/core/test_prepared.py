@@ -194,9 +194,7 @@ def test_dropped_frames_are_listed_and_fatal_only_if_strict(tmp_path, capsys):
     assert table.column("frame").tolist() == [16]
     assert table.preparation["counts"] == {"box_refused": 1}
     reason = "face box '96 0 20 20' lies outside the 96x128 frame"
-    assert table.preparation["dropped"] == [
-        {"presentation": "p", "source": record.path, "frame": 6, "reason": reason}
-    ]
+    assert table.preparation["dropped"] == [{"presentation": "p", "source": record.path, "frame": 6, "reason": reason}]
     assert "left out: toy: 1 frames; the first: " in capsys.readouterr().err
     for cache in ("c", "d"):  # one that is finished, and a new one
         with pytest.raises(DataError, match="lies outside the 96x128 frame"):

@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     name, *words = arguments
     factory = catalog.factory("dataset", name)
     sized = "image_size" in _parameters(factory)
-    sections = {"output": Output, "choices": Choices, name: factory}
+    sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": Choices, name: factory}
     values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
     output, choices = Output(**values["output"]), Choices(**values["choices"])
     if choices.face == "scrfd":
@@ -82,7 +82,8 @@ def _usage(catalog: Catalog, arguments: Sequence[str]) -> int:
     known = catalog.names("dataset")
     if not {"-h", "--help"} & {*arguments}:
         raise SettingsError(f"{PROG} needs a dataset first: {PROG} DATASET --out DIR ...{closest('', known)}")
-    print(f"usage: {PROG} DATASET --out DIR [--NAME VALUE ...]\n\n{(Output.__doc__ or '').splitlines()[0]}\n\ndatasets:")
+    purpose = (Output.__doc__ or "").partition("\n")[0]
+    print(f"usage: {PROG} DATASET --out DIR [--NAME VALUE ...]\n\n{purpose}\n\ndatasets:")
     for dataset in known:
         print(f"  {dataset:<14} {catalog.component('dataset', dataset).summary}")
     print(f"\n{PROG} DATASET --help shows every option.")

@@ -77,7 +77,18 @@ def lbp(frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
         min_size=(LBP_SMALLEST, LBP_SMALLEST),
         max_size=(longest, longest),
     )
-    return [FaceHint(box=_grown(face["c"], face["r"], face["width"], scale)) for face in found]
+    boxes = [_grown(face["c"], face["r"], face["width"], scale) for face in found]
+    return [FaceHint(box=box) for box in _apart(boxes)]
+
+
+def _apart(boxes: Sequence[Box]) -> list[Box]:
+    """Leave out boxes whose centre lies in a larger one: the cascade draws some faces twice."""
+    kept: list[Box] = []
+    for x, y, width, height in sorted(boxes, key=lambda box: -box[2]):
+        middle, level = x + width / 2, y + height / 2
+        if not any(left < middle < left + side and top < level < top + side for left, top, side, _ in kept):
+            kept.append((x, y, width, height))
+    return kept
 
 
 def _grown(left: float, top: float, side: float, scale: float) -> Box:

@@ -58,7 +58,8 @@ def decode_image(content: bytes, name: str) -> Frame:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
                 image.load()
-                return np.array(_to_rgb(ImageOps.exif_transpose(image)), dtype=np.uint8)
+                ImageOps.exif_transpose(image, in_place=True)
+                return np.array(_to_rgb(image), dtype=np.uint8)
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image that Pillow can read.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -69,6 +70,8 @@ def decode_image(content: bytes, name: str) -> Frame:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
     if image.mode in {"RGB", "CMYK", "YCbCr", "LAB", "HSV", "L", "1"} and "transparency" not in image.info:
         return image.convert("RGB")
     if image.mode.startswith(("I", "F")):
