@@ -2,8 +2,8 @@
 
 Bare is what no preparation can leave out: PyAV or Pillow decode up to the last frame wanted, wanted frames become RGB
 and are resized; a JPEG never leaves Pillow. `padkit` does the same by way of arrays that finders can look at, counts
-and checks, encodes each crop as PNG (shown apart) and writes the table. The two take turns in one process; ratios are of
-processor time, which other work on the machine disturbs less than the clock. The aim is 0.80.
+and checks, encodes each crop as PNG (shown apart) and writes the table. The two take turns in one process; ratios are
+of processor time, which other work on the machine disturbs less than the clock. The aim is 0.80.
 """
 
 from __future__ import annotations
