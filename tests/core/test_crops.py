@@ -112,8 +112,8 @@ def test_what_lies_in_the_crop_lies_there_in_the_frame(x, y, side, slope, size):
     inner = slice(size // 4, -(-3 * size // 4))
     for channel, place in ((0, place_x), (1, place_y)):
         error = (crop[..., channel] - place)[inner, inner]
-        assert abs(error.mean()) < 0.25  # Pillow's turning rounds down
-        assert np.abs(error).max() < 0.5
+        assert abs(error.mean()) < 0.35  # Pillow turns rounding down, by up to a quarter pixel here
+        assert np.abs(error).max() < 0.65
 
 
 @pytest.mark.parametrize("slope", [0.0, 20.0])
