@@ -1,0 +1,145 @@
+"""What the readers share: listings without a stat per file, text lists, and the errors about both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from padkit.data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from padkit.data.presentation import SPLITS, Division, Presentation
+from padkit.errors import DataError
+
+T = TypeVar("T")
+SPLIT_FOLDERS = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "val": "dev",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            kept = [entry for entry in found if not entry.name.startswith((".", "__MACOSX"))]
+    except OSError as error:
+        raise DataError(f"Folder {folder} cannot be read ({error.strerror or error}).") from error
+    return sorted(kept, key=lambda entry: entry.name)
+
+
+def subfolders(folder: Path) -> dict[str, Path]:
+    """Return the folders in `folder` by lower-case name, in the order of their names; hidden ones are left out.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    return {entry.name.lower(): Path(entry.path) for entry in _entries(folder) if entry.is_dir()}
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the sorted names of the files in `folder`; hidden ones are left out.
+
+    Raises:
+        DataError: The folder cannot be read.
+    """
+    return [entry.name for entry in _entries(folder) if entry.is_file()]
+
+
+def stem_and_suffix(name: str) -> tuple[str, str]:
+    """Return ("0001", ".jpg") of "0001.jpg", at a fifth of what a `Path` costs: lists name half a million files."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if stem else (name, "")
+
+
+def media_below(folder: Path, suffixes: frozenset[str] = VIDEO_SUFFIXES) -> Iterator[Path]:
+    """Yield the files below `folder` with one of the lower-case `suffixes`, folder by folder.
+
+    Raises:
+        DataError: A folder cannot be read.
+    """
+    for name in file_names(folder):
+        if stem_and_suffix(name)[1].lower() in suffixes:
+            yield folder / name
+    for child in subfolders(folder).values():
+        yield from media_below(child, suffixes)
+
+
+def some(found: Iterable[T], where: Path, layout: str) -> Iterator[T]:
+    """Yield what was found.
+
+    Raises:
+        DataError: It is nothing.
+    """
+    rest = iter(found)
+    first = next(rest, None)
+    if first is None:
+        raise DataError(f"{where} holds none of the dataset's files; expected {layout}.")
+    yield first
+    yield from rest
+
+
+def first_image(folder: Path) -> str:
+    """Return the name of the first image in `folder`, or "" if it holds none."""
+    return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in IMAGE_SUFFIXES), "")
+
+
+def fitting_root(root: Path, fits: Callable[[Path], bool], layout: str) -> Path:
+    """Return `root` if it fits.
+
+    Raises:
+        DataError: It does not; the line says whether the folder above or one below would.
+    """
+    if fits(root):
+        return root
+    above = root.resolve().parent
+    if fits(above):
+        guess = f" Root lies one level too low: give {above}."
+    elif below := [str(child) for child in subfolders(root).values() if fits(child)]:
+        guess = f" Root lies one level too high: give {' or '.join(below)}."
+    else:
+        guess = ""
+    raise DataError(f"Root {root} holds something else; expected {layout}.{guess}")
+
+
+def unknown_name(path: Path | str, pattern: str) -> DataError:
+    """Return the error for a media file or folder whose name says nothing."""
+    return DataError(f"{path}: unknown name; expected {pattern}. Rename it, or move it out of the dataset.")
+
+
+def division(records: Iterable[Presentation]) -> Division:
+    """Return the owners' division: the ids by split, those without a split left out."""
+    ids: dict[str, list[str]] = {split: [] for split in ("", *SPLITS)}
+    for record in records:
+        ids[record.split].append(record.id)
+    return Division(train=tuple(ids["train"]), dev=tuple(ids["dev"]), test=tuple(ids["test"]))
+
+
+def list_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    r"""Yield (line number, words) of the lines of a text list that are not empty; `\` in them has become `/`.
+
+    Raises:
+        DataError: The list is missing or no text.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, start=1):
+                if words := line.replace("\\", "/").split():
+                    yield number, words
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"List {path} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+
+
+def numbers(text: str, where: str) -> list[float]:
+    """Return the numbers of a line that spaces or commas separate; `where` opens the error's line.
+
+    Raises:
+        DataError: A word is no number.
+    """
+    try:
+        return [float(word) for word in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise DataError(f"{where}: {text.strip()!r} is not a row of numbers.") from error
