@@ -10,7 +10,17 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.errors import DataError
-from padkit_public.files import SPLIT_FOLDERS, division, fitting_root, list_rows, some, subfolders, unknown_name
+from padkit_public.files import (
+    SPLIT_FOLDERS,
+    division,
+    fitting_root,
+    list_rows,
+    some,
+    stem_and_suffix,
+    subfolders,
+    unique,
+    unknown_name,
+)
 
 PHASES = ("", "phase1", "phase2", "phase2/test")
 PARTS = {"real_part": BONA_FIDE, "fake_part": ATTACK}
@@ -30,7 +40,8 @@ class CasiaSurfReader(NativeReader):
     Where a folder is divided into `real_part` and `fake_part`, a recording's `color` folder is a presentation, and
     its subject is known. The challenge stripped `Val` and `Testing` of both: there every image that the labelled list
     (`color ir depth label` on a line, in any order of the three; 1 is bona fide) names is a presentation of an unknown
-    subject, and so frames of one recording are scored one by one.
+    subject, and so frames of one recording are scored one by one. Images are faces cut out on black: prepare them with
+    `--face none`.
 
     Args:
         root: The folder that holds `Training`, or `phase1`.
@@ -57,16 +68,18 @@ class CasiaSurfReader(NativeReader):
         Raises:
             DataError: The root is laid out otherwise, a name is unknown, or images have no labelled list.
         """
-        root = fitting_root(self.folder(), _fits, self.layout)
+        return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
+
+    def _found(self, root: Path) -> Iterator[Presentation]:
         for base, split, folder in _parts(root):
             parts = subfolders(folder)
             if parts.keys() & PARTS.keys():
                 for part, label in PARTS.items():
                     if part not in parts:
                         raise DataError(f"{folder} holds no {part}; expected {self.layout}.")
-                    yield from some(_recordings(root, split, label, parts[part]), parts[part], self.layout)
+                    yield from some(_recordings(base, split, label, parts[part]), parts[part], self.layout)
             else:
-                yield from _images(root, base, split, folder)
+                yield from _images(base, split, folder)
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the challenge's division."""
@@ -87,7 +100,7 @@ def _fits(root: Path) -> bool:
     return root.is_dir() and any(split == "train" for _, split, _ in _parts(root))
 
 
-def _recordings(root: Path, split: str, label: int, part: Path) -> Iterator[Presentation]:
+def _recordings(base: Path, split: str, label: int, part: Path) -> Iterator[Presentation]:
     for subject, place in subfolders(part).items():
         for recording in subfolders(place).values():
             match = RECORDING.fullmatch(recording.name)
@@ -99,7 +112,7 @@ def _recordings(root: Path, split: str, label: int, part: Path) -> Iterator[Pres
             yield Presentation(
                 dataset="casia-surf",
                 domain="casia-surf",
-                id=recording.relative_to(root).as_posix(),
+                id=recording.relative_to(base).as_posix(),
                 label=label,
                 split=split,
                 subject=f"casia-surf/{subject.upper()}",
@@ -109,7 +122,7 @@ def _recordings(root: Path, split: str, label: int, part: Path) -> Iterator[Pres
             )
 
 
-def _images(root: Path, base: Path, split: str, folder: Path) -> Iterator[Presentation]:
+def _images(base: Path, split: str, folder: Path) -> Iterator[Presentation]:
     labelled = next((base / name for name in LISTS[split] if (base / name).is_file()), None)
     if labelled is None:
         raise DataError(
@@ -119,15 +132,14 @@ def _images(root: Path, base: Path, split: str, folder: Path) -> Iterator[Presen
         colour = [word for word in words[:-1] if COLOUR.fullmatch(word)]
         if words[-1] not in {"0", "1"} or len(colour) != 1:
             raise DataError(f"{labelled}, line {line}: expected a colour, an infrared and a depth image and 0 or 1.")
-        path = base / colour[0]
         label = BONA_FIDE if words[-1] == "1" else ATTACK
         yield Presentation(
             dataset="casia-surf",
             domain="casia-surf",
-            id=path.relative_to(root).with_suffix("").as_posix(),
+            id=stem_and_suffix(colour[0])[0],
             label=label,
             split=split,
             attack_type="" if label == BONA_FIDE else "print",
             species="" if label == BONA_FIDE else "print",
-            path=str(path),
+            path=str(base / colour[0]),
         )

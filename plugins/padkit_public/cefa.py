@@ -10,7 +10,7 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Division, Presentation
 from padkit.errors import DataError
-from padkit_public.files import SPLIT_FOLDERS, fitting_root, list_rows, some, subfolders, unknown_name
+from padkit_public.files import SPLIT_FOLDERS, fitting_root, list_rows, some, subfolders, unique, unknown_name
 
 COLOUR_FOLDERS = frozenset({"profile", "color"})
 DEPTH_OF_TREE = 5
@@ -60,13 +60,8 @@ class CefaReader(NativeReader):
         """
         root = fitting_root(self.folder(), _fits, self.layout)
         labels = {name: label for _, _, rows in _lists(root) for name, label in rows if label}
-        seen: set[str] = set()
-        for place, colour in some(_videos(root, DEPTH_OF_TREE), root, self.layout):
-            record = _record(place, colour, labels)
-            if record.id in seen:
-                raise DataError(f"{place}: {record.id} was found before in another folder; give one release as root.")
-            seen.add(record.id)
-            yield record
+        videos = some(_videos(root, DEPTH_OF_TREE), root, self.layout)
+        return unique(_record(place, colour, labels) for place, colour in videos)
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the folds of protocol 4 whose lists `4@<fold>_{train,dev,test}*.txt` are there.
@@ -103,6 +98,8 @@ def _videos(folder: Path, depth: int) -> Iterator[tuple[Path, Path]]:
     colour = next((place for name, place in folders.items() if name in COLOUR_FOLDERS), None)
     if colour is not None:
         yield folder, colour
+    elif VIDEO.fullmatch(folder.name) or MASK.fullmatch(folder.name):
+        raise DataError(f"{folder} holds no folder 'profile' of colour images; the copy is incomplete.")
     elif depth:
         for child in folders.values():
             yield from _videos(child, depth - 1)
@@ -123,12 +120,15 @@ def _record(place: Path, colour: Path, labels: Mapping[str, str]) -> Presentatio
         return _anonymous(place, colour, split, labels)
     else:
         raise unknown_name(place, PATTERN)
+    label = ATTACK if attack_type else BONA_FIDE
+    if labels.get(name, str(label)) != str(label):
+        raise DataError(f"A list 4@*.txt labels {name} {labels[name]}; expected 1 for bona fide and 0 for attacks.")
     device = DEVICES[match["device"]] if match.re is VIDEO else f"device{match['device']}"
     return Presentation(
         dataset="cefa",
         domain="cefa",
         id=name,
-        label=ATTACK if attack_type else BONA_FIDE,
+        label=label,
         split=split,
         subject=subject,
         attack_type=attack_type,
@@ -141,7 +141,7 @@ def _record(place: Path, colour: Path, labels: Mapping[str, str]) -> Presentatio
 
 def _anonymous(place: Path, colour: Path, split: str, labels: Mapping[str, str]) -> Presentation:
     name = f"{place.parent.name}/{place.name}"
-    if name not in labels:
+    if labels.get(name) not in {"0", "1"}:
         raise DataError(f"{place} has no label; put the list 4@<fold>_{split}_ref.txt beside {place.parent}.")
     label = BONA_FIDE if labels[name] == "1" else ATTACK
     unnamed = "" if label == BONA_FIDE else "unspecified"

@@ -82,6 +82,20 @@ def some(found: Iterable[T], where: Path, layout: str) -> Iterator[T]:
     yield from rest
 
 
+def unique(records: Iterable[Presentation]) -> Iterator[Presentation]:
+    """Yield the records.
+
+    Raises:
+        DataError: Two have one id.
+    """
+    paths: dict[str, str] = {}
+    for record in records:
+        if record.id in paths:
+            raise DataError(f"{record.id} is there twice: {paths[record.id]} and {record.path}; remove one of them.")
+        paths[record.id] = record.path
+        yield record
+
+
 def first_image(folder: Path) -> str:
     """Return the name of the first image in `folder`, or "" if it holds none."""
     return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in IMAGE_SUFFIXES), "")

@@ -10,7 +10,16 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Division, Presentation
 from padkit.errors import DataError
-from padkit_public.files import SPLIT_FOLDERS, first_image, fitting_root, list_rows, some, subfolders, unknown_name
+from padkit_public.files import (
+    SPLIT_FOLDERS,
+    first_image,
+    fitting_root,
+    list_rows,
+    some,
+    subfolders,
+    unique,
+    unknown_name,
+)
 
 DEPTH_OF_TREE = 3
 VIDEO = re.compile(
@@ -29,7 +38,8 @@ class HifimaskReader(NativeReader):
 
     A split comes from a folder train, val, dev or test above, else from the owner's lists of protocol 1
     (`CASIA_HiFiMask@p1_video_train.txt` ..., in the root or its folder `protocol`), else it is unknown. The protocols
-    1, 2.1, 2.2, 2.3 and 3 are those lists. A mask's subject is the person that it shows.
+    1, 2.1, 2.2, 2.3 and 3 are those lists. A mask's subject is the person that it shows. Images are face crops: prepare
+    with `--face none`.
 
     Args:
         root: The folder that holds the videos' folders, or `Data` and `protocol`.
@@ -48,12 +58,8 @@ class HifimaskReader(NativeReader):
         """
         root = fitting_root(self.folder(), _fits, self.layout)
         listed = {name: split for split, names in _lists(root).get("1", {}).items() for name in names}
-        seen: set[str] = set()
-        for place, split in some(_videos(root, "", DEPTH_OF_TREE), root, self.layout):
-            if place.name in seen:
-                raise DataError(f"{place}: {place.name} was found before in another folder; give one copy as root.")
-            seen.add(place.name)
-            yield _record(place, split or listed.get(place.name, ""))
+        videos = some(_videos(root, "", DEPTH_OF_TREE), root, self.layout)
+        return unique(_record(place, split or listed.get(place.name, "")) for place, split in videos)
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the protocols whose lists are there.
@@ -114,9 +120,7 @@ def _record(place: Path, split: str) -> Presentation:
 def _lists(root: Path) -> dict[str, dict[str, dict[str, None]]]:
     """Return the videos that the lists name, in order, by protocol and split; lists of videos come before images'."""
     found: dict[str, dict[str, dict[str, None]]] = {}
-    paths = [
-        path for place in (root, root / "protocol") if place.is_dir() for path in sorted(place.glob("CASIA_*.txt"))
-    ]
+    paths = [path for place in ("", "protocol/") for path in sorted(root.glob(f"{place}CASIA_HiFiMask@*.txt"))]
     for unit in ("video", "image"):
         for path in paths:
             match = LIST.fullmatch(path.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +11,16 @@ from padkit.data.media import IMAGE_SUFFIXES
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.errors import DataError
-from padkit_public.files import division, file_names, fitting_root, list_rows, stem_and_suffix, subfolders, unknown_name
+from padkit_public.files import (
+    division,
+    file_names,
+    fitting_root,
+    list_rows,
+    stem_and_suffix,
+    subfolders,
+    unique,
+    unknown_name,
+)
 
 NAME = re.compile(r"(?P<subject>\d{4})_(?P<glasses>\d\d)_(?P<light>\d\d)_(?P<session>\d\d)_(?P<number>\d+)")
 PATTERN = "<subject>_<glasses>_<light>_<session>_<n>"
@@ -24,7 +33,8 @@ class NuaaReader(NativeReader):
 
     The form is a folder of the lists `client_train*.txt`, `client_test*.txt`, `imposter_train*.txt` and
     `imposter_test*.txt` (lines such as `0001\0001_00_00_01_0.jpg`), and the folders `Client*` and `Imposter*`, such as
-    `raw` or `NormalizedFace`. Stills are presentations of their own.
+    `raw` or `NormalizedFace`. Stills are presentations of their own. All forms but the raw one are face crops: prepare
+    them with `--face none`.
 
     The official splits are disjoint by session (1 and 2 train, 3 tests), not by subject: every training subject is
     tested too. Subjects are told as they are, so padkit refuses to train on NUAA's train split and test on its test
@@ -56,7 +66,9 @@ class NuaaReader(NativeReader):
         Raises:
             DataError: The root is laid out otherwise, an image is missing, or a name in a list or on disk is unknown.
         """
-        root = fitting_root(self.folder(), _fits, self.layout)
+        return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
+
+    def _found(self, root: Path) -> Iterator[Presentation]:
         folders = subfolders(root)
         for kind, label in KINDS.items():
             place = next((path for name, path in folders.items() if name.startswith(kind)), None)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation
 from padkit.errors import DataError
-from padkit_public.files import fitting_root, list_rows, media_below, numbers, some, subfolders, unknown_name
+from padkit_public.files import fitting_root, list_rows, media_below, numbers, some, subfolders, unique, unknown_name
 
 NAME = re.compile(r"(?P<subject>\d+)-(?P<sensor>\d)-(?P<type>[123])-(?P<medium>\d)-(?P<session>\d)")
 PATTERN = "<subject>-<sensor>-<type 1, 2 or 3>-<medium>-<session>.mov"
@@ -44,7 +44,9 @@ class SiwReader(NativeReader):
         Raises:
             DataError: The root is laid out otherwise, or a video's name is unknown or contradicts its folder.
         """
-        root = fitting_root(self.folder(), _fits, self.layout)
+        return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
+
+    def _found(self, root: Path) -> Iterator[Presentation]:
         for split in ("train", "test"):
             kinds = subfolders(subfolders(root)[split])
             for kind, label in (("live", BONA_FIDE), ("spoof", ATTACK)):

@@ -11,7 +11,7 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.errors import DataError, closest
-from padkit_public.files import fitting_root, list_rows, media_below, some, subfolders, unknown_name
+from padkit_public.files import fitting_root, list_rows, media_below, some, subfolders, unique, unknown_name
 
 # Where copies keep the owner's lists.
 LIST_FOLDERS = ("", "PROTOCOL", "pro_3_text", "protocol_files")
@@ -71,7 +71,9 @@ class SiwMv2Reader(NativeReader):
             DataError: The root is laid out otherwise, some lists are missing, or a folder or video is unknown.
         """
         root = fitting_root(self.folder(), _fits, self.layout)
-        splits = _splits(root)
+        return unique(self._found(root, _splits(root)))
+
+    def _found(self, root: Path, splits: Mapping[str, str]) -> Iterator[Presentation]:
         folders = subfolders(root)
         for path in some(media_below(folders["live"]), folders["live"], self.layout):
             yield _record(root, path, None, splits)

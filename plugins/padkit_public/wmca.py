@@ -14,7 +14,7 @@ from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.data.sources import Frame, FrameSource
 from padkit.errors import DataError, PluginError
-from padkit_public.files import fitting_root, media_below, some, subfolders, unknown_name
+from padkit_public.files import fitting_root, media_below, some, subfolders, unique, unknown_name
 
 SUFFIXES = frozenset({".hdf5", ".h5"})
 NAME = re.compile(r"(?P<client>\d{3})_(?P<session>\d\d)_(?P<presenter>\d{3})_(?P<type>\d)_(?P<pai>\d{2,3})")
@@ -53,7 +53,8 @@ SPECIES = (
 class WmcaReader(NativeReader):
     """Reads `<root>/preprocessed-face-station_RGB/<date>/*.hdf5`, or a root that holds the dates themselves.
 
-    A file is a presentation: groups `Frame_<n>` with an array uint8 [3, 128, 128], RGB, cropped to the face already.
+    A file is a presentation: groups `Frame_<n>` with an array uint8 [3, 128, 128], RGB, cropped to the face already:
+    prepare it with `--face none`.
     The subject is the client, the identity that is shown to the camera, as Idiap counts it; who wears a mask or
     glasses is not kept. Splits come from `PROTOCOL-grandtest.csv` in the root or its folder wmca-protocols-csv,
     protocols or documentation, else they are unknown; every `PROTOCOL-<name>.csv` there is a protocol.
@@ -76,8 +77,8 @@ class WmcaReader(NativeReader):
         grandtest = _lists(root).get(GRANDTEST)
         splits = dict(_rows(grandtest)) if grandtest else {}
         colour = _colour_folder(root)
-        for path in some(media_below(colour, SUFFIXES), colour, self.layout):
-            yield _record(path, splits)
+        paths = some(media_below(colour, SUFFIXES), colour, self.layout)
+        return unique(_record(path, splits) for path in paths)
 
     def open_media(self, presentation: Presentation) -> FrameSource:
         """Open the HDF5 file.

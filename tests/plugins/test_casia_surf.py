@@ -17,27 +17,27 @@ def reader(tmp_path):
 
 def test_records(tmp_path, reader):
     records = {record.id: record for record in read(reader)}
-    assert records["phase1/Training/real_part/CLKJ_AS0005/real.rssdk"] == Presentation(
+    assert records["Training/real_part/CLKJ_AS0005/real.rssdk"] == Presentation(
         dataset="casia-surf",
         domain="casia-surf",
-        id="phase1/Training/real_part/CLKJ_AS0005/real.rssdk",
+        id="Training/real_part/CLKJ_AS0005/real.rssdk",
         label=1,
         split="train",
         subject="casia-surf/CLKJ_AS0005",
         path=str(tmp_path / "phase1/Training/real_part/CLKJ_AS0005/real.rssdk/color"),
     )
-    cut = records["phase1/Training/fake_part/CLKJ_AS0005/04_en_b.rssdk"]
+    cut = records["Training/fake_part/CLKJ_AS0005/04_en_b.rssdk"]
     assert (cut.label, cut.split, cut.subject) == (0, "train", "casia-surf/CLKJ_AS0005")
     assert (cut.attack_type, cut.species) == ("print", "04_en_b")
-    assert records["phase1/Val/0000/000001-color"] == Presentation(
+    assert records["Val/0000/000001-color"] == Presentation(
         dataset="casia-surf",
         domain="casia-surf",
-        id="phase1/Val/0000/000001-color",
+        id="Val/0000/000001-color",
         label=1,
         split="dev",
         path=str(tmp_path / "phase1/Val/0000/000001-color.jpg"),
     ), "colour is found whatever the order of the columns"
-    tested = records["phase2/test/Testing/0000/000001-color"]
+    tested = records["Testing/0000/000001-color"]
     assert (tested.label, tested.split, tested.attack_type, tested.species) == (0, "test", "print", "print")
     assert counts(list(records.values())) == {
         ("train", 1): 2,
@@ -48,7 +48,7 @@ def test_records(tmp_path, reader):
         ("test", 0): 1,
     }
     assert not any("depth" in record.path or "ir" in record.path.split("/")[-1] for record in records.values())
-    assert reader.protocols()["official"].dev == tuple(f"phase1/Val/0000/00000{n}-color" for n in range(3))
+    assert reader.protocols()["official"].dev == tuple(f"Val/0000/00000{n}-color" for n in range(3))
 
 
 def test_published_counts():

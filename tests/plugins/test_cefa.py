@@ -113,6 +113,21 @@ def test_lists_that_are_missing_or_wrong(tmp_path):
     refused(lambda: list(reader.records()), tmp_path / "phase2/test/000001", "no label", "4@<fold>_test_ref.txt")
 
 
+def test_a_video_without_colour_images(tmp_path):
+    place = write_cefa_release(tmp_path) / "AF/AF-000-198006250024/1_000_1_1_1"
+    (place / "profile").rename(tmp_path / "elsewhere")
+    refused(lambda: list(CefaReader(root=str(tmp_path)).records()), place, "no folder 'profile'")
+
+
+def test_lists_that_call_bona_fide_0(tmp_path):
+    reader = CefaReader(root=str(write_cefa_challenge(tmp_path)))
+    text(tmp_path / "phase1/4@1_train.txt", "train/1_000_1_1_1/profile/0001.jpg 0")
+    refused(lambda: list(reader.records()), "labels 1_000_1_1_1 0", "expected 1 for bona fide")
+    text(tmp_path / "phase1/4@1_train.txt", "train/1_000_1_1_1/profile/0001.jpg 1")
+    text(tmp_path / "phase1/4@1_dev_ref.txt", "dev/003000 0.93")
+    refused(lambda: list(reader.records()), "phase1/dev/003000 has no label")
+
+
 @pytest.mark.parametrize("name", ["1_000_1_1", "1_000_1_1_5", "4_000_1_1_1", "1_00_1_1_1", "3_073_1_0_2_1_1", "003000"])
 def test_unknown_folders(tmp_path, name):
     write_cefa_release(tmp_path)
@@ -124,4 +139,4 @@ def test_unknown_folders(tmp_path, name):
 def test_two_releases_in_one_root(tmp_path):
     write_cefa_release(tmp_path)
     write_cefa_challenge(tmp_path)
-    refused(lambda: list(CefaReader(root=str(tmp_path)).records()), "1_000_1_1_1", "found before")
+    refused(lambda: list(CefaReader(root=str(tmp_path)).records()), "1_000_1_1_1 is there twice")

@@ -79,4 +79,6 @@ def test_images_in_unknown_folders(tmp_path, name):
 def test_two_copies_in_one_root(tmp_path):
     write_hifimask(tmp_path)
     still(tmp_path / "copy" / HIFIMASK[0] / "0001.png")
-    refused(lambda: list(HifimaskReader(root=str(tmp_path)).records()), HIFIMASK[0], "found before")
+    refused(
+        lambda: list(HifimaskReader(root=str(tmp_path)).records()), f"{HIFIMASK[0]} is there twice", tmp_path / "copy"
+    )

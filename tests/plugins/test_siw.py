@@ -105,6 +105,11 @@ def test_siw_unknown_videos(tmp_path, siw, name, parts):
     refused(lambda: list(siw.records()), video(tmp_path / name), *parts)
 
 
+def test_siw_twice(tmp_path, siw):
+    copy = video(tmp_path / "Train/live/003/003-1-1-1-1.mp4")
+    refused(lambda: list(siw.records()), "003-1-1-1-1 is there twice", copy, copy.with_suffix(".mov"))
+
+
 def test_siw_without_a_kind_or_its_videos(tmp_path, siw):
     (tmp_path / "Test/live").rename(tmp_path / "real")
     refused(lambda: list(siw.records()), tmp_path / "Test", "no folder 'live'")
