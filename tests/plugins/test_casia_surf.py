@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from reader_checks import counts, read, refused
+from native_checks import counts, refused
+from public_checks import read
 from trees_public import still, text, write_casia_surf
 
 from padkit.data.presentation import Presentation

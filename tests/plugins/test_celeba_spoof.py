@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from native_checks import counts, refused
 from PIL import Image
-from reader_checks import counts, read, refused
+from public_checks import read
 from trees_public import CELEBA, celeba_row, text, write_celeba_spoof
 
 from padkit.data.presentation import FaceHint, Presentation

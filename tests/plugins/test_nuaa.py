@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from native_checks import counts, refused
 from PIL import Image
-from reader_checks import counts, read, refused
+from public_checks import read
 from trees_public import NUAA, still, text, write_nuaa
 
 from padkit.data.presentation import Presentation

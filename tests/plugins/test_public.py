@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from native_checks import refused
 from PIL import Image
-from reader_checks import refused
 from trees_public import (
     FRAMES,
     write_casia_surf,

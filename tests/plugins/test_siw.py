@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import av
 import pytest
-from reader_checks import counts, read, refused
+from native_checks import counts, refused
+from public_checks import read
 from trees_public import FRAMES, SIW_MV2, text, video, write_siw, write_siw_mv2
 
 from padkit.data.presentation import FaceHint, Presentation

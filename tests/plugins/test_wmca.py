@@ -7,7 +7,8 @@ import sys
 import h5py
 import numpy as np
 import pytest
-from reader_checks import counts, read, refused
+from native_checks import counts, refused
+from public_checks import read
 from trees_public import WMCA, text, wmca_file, write_wmca
 
 from padkit.data.presentation import Presentation

@@ -1,17 +1,12 @@
-"""What the tests of dataset readers share."""
+"""What holds for every reader of padkit_public; datasets that name no splits or subjects are among them."""
 
 from __future__ import annotations
 
 import pickle
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, Presentation
-from padkit.errors import PadkitError
 
 
 def read(reader: NativeReader) -> list[Presentation]:
@@ -27,18 +22,3 @@ def read(reader: NativeReader) -> list[Presentation]:
         assert not record.subject or record.subject.startswith(f"{record.dataset}/")
         assert Path(record.path).exists()
     return records
-
-
-def counts(records: list[Presentation]) -> Counter[tuple[str, int]]:
-    """Return the number of presentations by (split, label), as `NativeReader.expected` has it."""
-    return Counter((record.split, record.label) for record in records)
-
-
-def refused(call: Callable[[], object], *parts: object) -> None:
-    """Check that `call` raises one line that holds all `parts`."""
-    with pytest.raises(PadkitError) as error:
-        call()
-    text = str(error.value)
-    assert "\n" not in text
-    for part in parts:
-        assert str(part) in text, text
