@@ -20,7 +20,7 @@ GOOD = """
         return [AlignerSpec(name="{name}", summary="nothing", factory="{factory}")]
 """
 BUILT_IN = {
-    "arcface", "clip", "crossgrad", "daa", "dat", "ddaig", "folder", "mixstyle", "ocim", "ssdg", "stargan", "synthetic", "timm",
+    "arcface", "clip", "crossgrad", "daa", "dat", "ddaig", "folder", "mixstyle", "ocim", "public", "ssdg", "stargan", "synthetic", "timm",
 }  # fmt: skip
 
 
