@@ -1,6 +1,7 @@
 """Cost of a training step of each aligner and each teacher, relative to the plain student.
 
-    python benchmarks/cost.py [--sizes 64,128] [--batch-size 24] [--threads 1] [--rounds 7] [--aligners daa,daa+ssdg]
+    python benchmarks/cost.py [--sizes 64,128] [--batch-size 24] [--threads 1] [--rounds 7]
+                              [--aligners daa,daa+mixstyle] [--teachers arcface,arcface+stargan]
 
 A step is forward, backward and optimiser. Variants take turns, so that a busy machine slows all alike, and processor
 time is counted, not time on the wall; the figure is the median over rounds of a variant's time over the plain student's
@@ -68,22 +69,21 @@ def measure(catalog: Catalog, variants: dict[str, tuple[str, list[str]]], size: 
 
 
 def main() -> None:
-    """Measure every aligner and teacher that is installed, and those joined that were asked for."""
+    """Measure every aligner that is installed and the recipe's teachers, or those that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--sizes", default="64,128", help="sides of the images in pixels")
     parser.add_argument("--batch-size", type=int, default=24)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--aligners", default="", help="aligners, joined ones too; all by default")
+    parser.add_argument("--teachers", default="arcface,stargan,arcface+stargan", help="teachers, several by +")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     catalog = Catalog()
     aligners = options.aligners.split(",") if options.aligners else catalog.names("aligner")
-    teachers = catalog.names("teacher")
     variants: dict[str, tuple[str, list[str]]] = {PLAIN: ("", [])}
     variants |= {name: (name, []) for name in aligners}
-    variants |= {f"teacher {name}": ("", [name]) for name in teachers}
-    variants |= {"all teachers": ("", teachers)}
+    variants |= {names: ("", names.split("+")) for names in options.teachers.split(",") if names}
     for size in options.sizes.split(","):
         measure(catalog, variants, int(size), options.batch_size, options.rounds)
 

@@ -3,7 +3,7 @@
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
-    python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
+    python recipes/ablation.py --config evidence --out runs/evidence    # or another of recipes/configs/
 
 The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
 `table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.

@@ -3,7 +3,7 @@
     accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
     accelerate launch recipes/dtda.py --augmentation recapture # some live training images become simulated attacks
     accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
-    accelerate launch recipes/dtda.py --aligner daa+mixstyle   # both
+    accelerate launch recipes/dtda.py --aligner daa+mixstyle   # the attack, and MixStyle within the student
     accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
     accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
     accelerate launch recipes/dtda.py --help                   # every option of every chosen component

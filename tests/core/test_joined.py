@@ -154,7 +154,8 @@ class TestThree(AlignerChecks):
     def make(self, **settings):
         torch.manual_seed(1)
         members = {"daa": DomainAdversarialAttack, "mixstyle": MixStyle, "dat": DomainAdversarialTraining}
-        return Joined(members)(N_DOMAINS, DIM, daa={"width": 4}, mixstyle={"probability": 1.0}, dat={"hidden": 8})
+        daa = {"width": 4, "epsilon": 4 / 255, "attacked_share": 1.0}
+        return Joined(members)(N_DOMAINS, DIM, daa=daa, mixstyle={"probability": 1.0}, dat={"hidden": 8})
 
     def test_each_does_what_it_does_alone(self):
         aligner = self.make()
