@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from padkit.data.columns import Columns
 from padkit.data.presentation import ATTACK, BONA_FIDE
-from padkit.data.protocol import Columns
 from padkit.errors import DataError, SettingsError, closest
 from padkit.layers import flatten
 
