@@ -31,9 +31,9 @@ from rich.console import Console
 from padkit.ablation import plan as plans
 from padkit.ablation import tables
 from padkit.ablation.plan import Cell, Plan
-from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run
+from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
 from padkit.data.official import official_protocols
