@@ -112,7 +112,7 @@ def split(text: str) -> list[str]:
 def file_name(name: str) -> str:
     """Return a protocol's name without what file systems and shells stumble over: `O+C+I-to-M`."""
     plain = name.replace("->", "-to-").replace("&", "+")
-    return re.sub(r"[^\w.+=-]+", "-", plain).lstrip(".") or "_"
+    return re.sub(r"[^\w.+=-]+", "-", plain).lstrip(".-") or "_"
 
 
 def _domains(text: str, tokens: list[str]) -> tuple[str, ...]:
