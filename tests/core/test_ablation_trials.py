@@ -16,7 +16,7 @@ from padkit.data.presentation import Division
 from padkit.errors import SettingsError
 
 NOTHING = Division(train=(), dev=(), test=())
-KNOWN = {name: NOTHING for name in ("oulu-npu:1", "oulu-npu:3.1", "oulu-npu:3.2", "oulu-npu:3.3", "siw:1")}
+KNOWN = dict.fromkeys(("oulu-npu:1", "oulu-npu:3.1", "oulu-npu:3.2", "oulu-npu:3.3", "siw:1"), NOTHING)
 
 
 def test_folds_are_spelled_out() -> None:

@@ -211,6 +211,8 @@ def read_plan(path: Path) -> Plan:
     keys = ("grid", "cells", "targets", "protocols", "seeds", "baseline", "options")
     if not isinstance(content, dict):
         raise SettingsError(f"--config {path} must hold the keys {', '.join(keys)}.")
+    if {"data", "student", "aligner"} & content.keys():
+        raise SettingsError(f"--config {path} holds settings of dtda.py, no plan; write it after --.")
     for key in content:
         if key not in keys:
             raise SettingsError(f"--config {path}: unknown key {key!r}.{closest(str(key), keys)}")
