@@ -38,9 +38,9 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
+    "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("judge runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.listing"),
-    "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,11 +124,19 @@ def test_one_of_several_targets_lacks_a_class() -> None:
 def test_a_leak_names_the_subjects() -> None:
     records = [*presentations("a", {"train": 9, "dev": 2}), *presentations("b", {"train": 3, "test": 5})]
     wanderer = next(presentations("a", {"train": 1}))
-    moved = [*records, *(type(wanderer)(dataset="x", domain="b", split="test", id=f"w{label}", label=label,
-             subject=wanderer.subject) for label in (0, 1))]  # fmt: skip
+    moved = [*records, *(replace(wanderer, domain="b", split="test", id=f"w{n}", label=n) for n in (0, 1))]
     for convention in ("official", "ssdg", "all"):
         with pytest.raises(DataError, match=r"Subjects appear in more than one part: a/train/0 \(train and test\)"):
             drawn(Listed(moved), "a->b", convention=convention, seed=4)
+
+
+def test_a_dev_split_that_knows_the_tested_people_is_warned_of() -> None:
+    records = [*presentations("a", {"": 9}), *presentations("b", {"dev": 3, "test": 5})]
+    assert not drawn(Listed(records), "a->b").warnings
+    moved = [replace(r, subject=r.subject.replace("dev/2", "test/1")) for r in records]
+    warned = drawn(Listed(moved), "a->b")
+    assert "dev split shares 1 subjects with its test part" in warned.warnings[0]
+    assert len(warned.target_dev) == 6
 
 
 def test_unknown_domains_show_the_closest(four: Listed) -> None:

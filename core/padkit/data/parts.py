@@ -220,6 +220,12 @@ class Parts:
         subjects = self.table.coded("subject")
         nobody = subjects.code("")
         people = {part: np.setdiff1d(subjects.codes[rows], [nobody]) for part, rows in parts.items()}
+        own = np.unique(subjects.codes[np.concatenate([NONE, *self.target_dev])])
+        shared = np.intersect1d(own, people["test"])
+        if len(shared):
+            self.warnings.append(
+                f"The target's dev split shares {len(shared)} subjects with its test part: policy dev-eer flatters."
+            )
         codes, places = np.unique(np.concatenate(list(people.values())), return_counts=True)
         leaking = codes[places > 1]
         leaks = dict(zip(subjects.dictionary.take(leaking).to_pylist(), leaking, strict=True))
