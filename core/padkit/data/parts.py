@@ -57,14 +57,7 @@ class Parts:
 
     def add_source(self, domain: str) -> None:
         """Give `domain` to training and, of its dev split or held-out subjects, to dev."""
-        parts = self._by_split(domain)
-        if self.asked == ALL or "" in parts:
-            train, dev = self._whole(domain, parts), None
-        elif self.asked == SSDG:
-            train, dev = self._trained_and_tested(domain, parts), parts.get("dev")
-        else:
-            self._followed.add(OFFICIAL)
-            train, dev = self._required(parts, domain, "train"), parts.get("dev")
+        train, dev = self._by_convention(domain, "train")
         self.require(train, f"Source domain {domain!r}")
         self.add_training(domain, train, dev)
 
@@ -78,14 +71,7 @@ class Parts:
 
     def add_target(self, domain: str) -> None:
         """Give `domain` to the test."""
-        parts = self._by_split(domain)
-        if self.asked == ALL or "" in parts:
-            test, dev = self._whole(domain, parts), None
-        elif self.asked == SSDG:
-            test, dev = self._trained_and_tested(domain, parts), parts.get("dev")
-        else:
-            self._followed.add(OFFICIAL)
-            test, dev = self._required(parts, domain, "test"), parts.get("dev")
+        test, dev = self._by_convention(domain, "test")
         self.require(test, f"The test part of target domain {domain!r}")
         self.rows["test"].append(test)
         self.target_dev.append(NONE if dev is None else dev)
@@ -172,6 +158,16 @@ class Parts:
         if "" in parts and len(parts) > 1 and self.asked != ALL:
             self.warnings.append(f"Domain {domain!r}: {len(parts.pop(''))} frames without a split are left out.")
         return dict(sorted(parts.items()))
+
+    def _by_convention(self, domain: str, split: str) -> tuple[Indices, Indices | None]:
+        """Return what the convention gives of `domain` for `split`, and the dev split where it leaves that aside."""
+        parts = self._by_split(domain)
+        if self.asked == ALL or "" in parts:
+            return self._whole(domain, parts), None
+        if self.asked == SSDG:
+            return self._trained_and_tested(domain, parts), parts.get("dev")
+        self._followed.add(OFFICIAL)
+        return self._required(parts, domain, split), parts.get("dev")
 
     def _whole(self, domain: str, parts: Mapping[str, Indices]) -> Indices:
         if self.asked == OFFICIAL:
