@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from padkit.ablation import layout
 from padkit.ablation.plan import Plan, parse_cells, parse_protocols, read_plan
 from padkit.ablation.records import Record
 from padkit.ablation.runs import Run
@@ -14,6 +13,7 @@ from padkit.ablation.tables import Grid, caption, sheets
 from padkit.ablation.trials import resolve_protocols
 from padkit.data.presentation import Division
 from padkit.errors import SettingsError
+from padkit.report.sheets import markdown
 
 NOTHING = Division(train=(), dev=(), test=())
 KNOWN = dict.fromkeys(("oulu-npu:1", "oulu-npu:3.1", "oulu-npu:3.2", "oulu-npu:3.3", "siw:1"), NOTHING)
@@ -92,4 +92,4 @@ def test_mean_and_deviation_over_folds_by_hand() -> None:
     lines = caption(records, grid, dataset="prepared", fingerprint="", simulated=False, command="x")
     assert any(line.startswith("Folds: mean ± sample standard deviation") for line in lines)
     assert any("protocols by name" in line for line in lines)
-    assert "oulu-npu:3, 3 folds" in layout.markdown(found, lines)
+    assert "oulu-npu:3, 3 folds" in markdown(found, lines)

@@ -101,3 +101,26 @@ def test_what_was_skipped_is_told_again_and_refused_under_strict(
     assert "1 of 24 files" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"p\.avi: no face"):
         prepare(reader, dataset_name="prepared", strict=True)
+
+
+def test_lists_are_read_only_when_their_protocol_is_asked_for(folders: list[str]) -> None:
+    class Lists(dict):
+        def __getitem__(self, name):
+            if name == "2":
+                raise DataError("Protocol 2 lacks Test.txt.")
+            return super().__getitem__(name)
+
+    class Own(PreparedReader):
+        def protocols(self):
+            return Lists({"2": None, "9": known["set-a:1"]})
+
+    reader = Own(folders=folders[:1])
+    table = prepare(reader, dataset_name="prepared")
+    known = table.divisions()
+    assert sorted(official_protocols(table, reader)) == ["set-a:1", "set-a:2", "set-a:9"]
+    assert protocol_for(table, reader, protocol="set-a:9").name == "set-a:9"
+    assert protocol_for(table, reader, protocol="set-a:1").name == "set-a:1"
+    with pytest.raises(DataError, match=r"Protocol 2 lacks Test\.txt"):
+        protocol_for(table, reader, protocol="set-a:2")
+    with pytest.raises(SettingsError, match=r"'set-a:8'|set-a:8 is unknown"):
+        protocol_for(table, reader, protocol="set-a:8")

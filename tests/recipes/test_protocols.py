@@ -16,6 +16,8 @@ from padkit.ablation.plan import read_plan
 from padkit.catalog import Catalog
 from padkit.deploy.bundle import load_bundle
 from padkit.errors import PadkitError, SettingsError
+from padkit.evaluation.candidates import read_candidate
+from padkit.evaluation.judgement import judge_candidate
 from padkit.evaluation.results import read_results
 from padkit.evaluation.scores import read_scores
 from padkit.settings import read_settings
@@ -61,6 +63,8 @@ def test_one_to_many_at_the_targets_dev_split(
     scores = read_scores(tmp_path / "run" / "scores.parquet")
     assert len(scores) == 72, "presentations of one id in two datasets were taken for one"
     assert set(scores.dataset) == {"oulu-npu", "replay-attack"}
+    again = judge_candidate(read_candidate(str(tmp_path / "run")))
+    assert [entry.threshold for entry in again.results] == [entry.threshold for entry in results.results]
     _, bundle = load_bundle(tmp_path / "run" / "model", Catalog())
     assert bundle.threshold_policy == "dev-eer"
     assert bundle.provenance["protocol"]["domains"]["C"]["gives"] == {"bona_fide": 18, "attack": 18}
@@ -169,5 +173,9 @@ def test_the_shipped_settings_of_the_four(plan_runs: Callable[[list[str]], Any],
     assert found.many("teachers")["fr"].settings["weights"].endswith("backbone.pth")
     assert found.many("teachers")["fe"].settings["weights"].endswith("200000-D.ckpt")
     assert found.one("aligner").name == "daa"
+    line = ["--config", "paper", "--protocols", "C&I->O", "--", "--config", config, "--data.folders", tables]
+    runs = plan_runs(line).runs
+    assert len(runs) == 10 * 5, "the settings lie below every cell of a plan"
+    assert {run.settings["student"]["pretrained"] for run in runs} == {True}
     with pytest.raises(SettingsError, match=r"holds settings of dtda.py, no plan; write it after --"):
         read_plan(Path(config))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from padkit.data.frame_table import FrameTable
 from padkit.data.presentation import Division
@@ -11,16 +11,35 @@ from padkit.data.reader import DatasetReader
 from padkit.errors import SettingsError, closest
 
 
-def official_protocols(table: FrameTable, reader: DatasetReader) -> dict[str, Division]:
+class OfficialProtocols(Mapping[str, Division]):
+    """The official protocols of a table's datasets by full name; a reader's lists are read when one is asked for."""
+
+    def __init__(self, prepared: Mapping[str, Division], dataset: str, read: Mapping[str, Division]) -> None:
+        """Join those beside prepared frames with those that the reader of `dataset` has."""
+        self._prepared = prepared
+        self._read = read
+        self._names = {str(Official(dataset, name)): name for name in read}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self._prepared), **self._names})
+
+    def __len__(self) -> int:
+        return len(self._prepared.keys() | self._names.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names or name in self._prepared
+
+    def __getitem__(self, name: str) -> Division:
+        return self._read[self._names[name]] if name in self._names else self._prepared[name]
+
+
+def official_protocols(table: FrameTable, reader: DatasetReader) -> OfficialProtocols:
     """Return the official protocols of a table's datasets: those beside the prepared frames and the reader's.
 
     Raises:
-        DataError: Their lists are missing or damaged.
+        DataError: Their lists are missing or damaged; a reader may tell so only when a protocol is asked for.
     """
-    found = table.divisions()
-    for name, division in reader.protocols().items():
-        found[str(Official(str(table.coded("dataset").names[0]), name))] = division
-    return found
+    return OfficialProtocols(table.divisions(), str(table.coded("dataset").names[0]), reader.protocols())
 
 
 def folds(name: str, known: Mapping[str, Division]) -> list[str]:

@@ -70,6 +70,8 @@ def conclude(
     )
     write_scores(target, run.scores)
     write_scores(source_dev, run.source_dev_scores)
+    if target_dev is not None:
+        write_scores(target_dev, run.target_dev_scores)
     write_results(results, run.metrics)
     first = results.results[0]
     bundle = Bundle(
