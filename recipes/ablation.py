@@ -3,10 +3,12 @@
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
-    python recipes/ablation.py --config evidence --out runs/evidence    # or another of recipes/configs/
+    python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
+    python recipes/ablation.py --cell DTDA: --protocols 'O&C&I->M,oulu-npu:3' -- --data prepared --data.folders A,B
 
 The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
-`table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it.
+`table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it. A protocol
+with folds stands for all of them; the table adds their mean and standard deviation.
 """
 
 from __future__ import annotations
@@ -31,9 +33,12 @@ from padkit.ablation import tables
 from padkit.ablation.plan import Cell, Plan
 from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run
+from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
-from padkit.data.protocol import leave_one_out
+from padkit.data.official import official_protocols
+from padkit.data.protocol import protocol_for
+from padkit.data.protocol_names import file_name
 from padkit.data.table import FrameTable, prepare
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
@@ -44,7 +49,7 @@ from padkit.report.sheets import latex, markdown, terminal
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
-OWNED = ("target", "seed", "out", "resume")  # options of dtda.py that the ablation sets itself
+OWNED = ("target", "protocol", "seed", "out", "resume")  # options of dtda.py that the ablation sets itself
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,8 +69,13 @@ def parser() -> Parser:
     add = own.add_argument
     add("--grid", action="append", default=[], metavar="KEY=A,B", help="a setting and its values; repeat for a product")
     add("--cell", action="append", default=[], metavar="'NAME: KEY=VALUE ...'", help="one cell by name; repeat")
-    add("--config", metavar="FILE", help="YAML with grid, cells, targets, seeds, baseline, options; the line wins")
+    add("--config", metavar="FILE", help="YAML with grid, cells, targets or protocols, seeds, baseline, options")
     add("--targets", metavar="all|A,B", help="domains to test on; all that can be, by default")
+    add(
+        "--protocols",
+        metavar="P,Q",
+        help="protocols in place of targets: 'O&C&I->M', oulu-npu:1, oulu-npu:3 (its folds)",
+    )
     add("--seeds", metavar="N|A,B", help="how many (3: seeds 0, 1, 2) or which (0,5,7); one by default")
     add("--baseline", metavar="NAME", default="", help="cell that the others are compared with; the first by default")
     add("--out", metavar="DIR", default="runs/ablation", help="folder of the ablation (%(default)s)")
@@ -95,6 +105,7 @@ def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         cells=plans.parse_cells(line.cell),
         grid=plans.parse_grid(line.grid),
         targets=plans.parse_targets(line.targets) if line.targets is not None else (),
+        protocols=plans.parse_protocols(line.protocols) if line.protocols is not None else (),
         seeds=plans.parse_seeds(line.seeds) if line.seeds is not None else (),
         baseline=line.baseline,
         options=words[at + 1 :],
@@ -108,7 +119,7 @@ class Job:
     """The ablation, checked: its data and all its runs."""
 
     plan: Plan
-    targets: list[str]
+    trials: Trials
     table: FrameTable
     dataset: str
     runs: list[Run]
@@ -124,22 +135,30 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
     data = first.one("data")
     reader = catalog.build_choice(data)
     table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
-    targets = plans.resolve_targets(plan.targets, table)
+    if plan.protocols:
+        option = "protocol"
+        trials = resolve_protocols(plan.protocols, lambda: official_protocols(table, reader))
+    else:
+        option, trials = "target", Trials(plans.resolve_targets(plan.targets, table))
     shared = share(line, first.given)
     precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
     facts = {"data": table.preparation["key"], "precision": precision, "launch": line.launch or ""}
     runs = []
-    for target in targets:
+    for target in trials.names:
+        folder = file_name(target) if plan.protocols else target
         for name, cell in plan.cells.items():
+            recipe = settings[name].recipe
+            asked = {option: target, "sources": recipe.sources, "convention": recipe.convention}
             try:
-                protocol = leave_one_out(table, target, settings[name].recipe.sources)
+                protocol = protocol_for(table, reader, **asked)
+                dtda.quoted_policies(recipe, protocol)
                 tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
             except PadkitError as error:
-                raise SettingsError(f"cell {name!r}, target {target!r}: {one_line(error)}") from error
+                raise SettingsError(f"cell {name!r}, {option} {target!r}: {one_line(error)}") from error
             runs += [
                 Run(
-                    cell=cell, target=target, seed=seed, folder=out / cell.folder / target / f"seed{seed}",
-                    settings={**tree, "target": target, "seed": seed}, facts=facts, options=[*shared, *plan.options],
+                    cell=cell, target=target, option=option, seed=seed, facts=facts, options=[*shared, *plan.options],
+                    folder=out / cell.folder / folder / f"seed{seed}", settings={**tree, option: target, "seed": seed},
                 )
                 for seed in plan.seeds
             ]  # fmt: skip
@@ -147,7 +166,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
         run.check()
     # Seed by seed, so that an ablation cut short has matched pairs.
     runs.sort(key=lambda run: plan.seeds.index(run.seed))
-    return Job(plan, targets, table, data.name, runs, out, shared)
+    return Job(plan, trials, table, data.name, runs, out, shared)
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
@@ -172,7 +191,8 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
     """Return a cell's settings as dtda.py reads them."""
     try:
         settings = dtda.read_settings(dtda.Options, dtda.SLOTS, [*plan.options, *cell.arguments()], catalog, "dtda.py")
-        check_policy(settings.recipe.policy)
+        if settings.recipe.policy is not None:
+            check_policy(settings.recipe.policy)
     except PadkitError as error:
         raise SettingsError(f"cell {cell.name!r}: {one_line(error)}") from error
     for name in OWNED:
@@ -222,7 +242,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends the runs as Ctrl-C does
     job = plan_runs(line, plan)
     console = Console(stderr=True)
-    count = f"{len(plan.cells)} cells x {len(job.targets)} targets x {len(plan.seeds)} seeds = {len(job.runs)} runs"
+    tests = f"{len(job.trials.names)} {'protocols' if plan.protocols else 'targets'}"
+    count = f"{len(plan.cells)} cells x {tests} x {len(plan.seeds)} seeds = {len(job.runs)} runs"
     console.print(f"{count}, {line.jobs} at a time, in {job.out}", markup=False, highlight=False)
     try:
         records = follow(line, job, console)
@@ -236,7 +257,10 @@ def main() -> int:
 def write_tables(job: Job, records: Sequence[Record]) -> None:
     """Write the tables and print them."""
     plan, about = job.plan, job.table.preparation
-    grid = tables.Grid(cells=list(plan.cells), targets=job.targets, seeds=plan.seeds, baseline=plan.baseline)
+    grid = tables.Grid(
+        cells=list(plan.cells), targets=job.trials.names, seeds=plan.seeds, baseline=plan.baseline,
+        folds=job.trials.folds, protocols=bool(plan.protocols), official=job.trials.official,
+    )  # fmt: skip
     caption = tables.caption(
         records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
         command=shlex.join(["python", *sys.argv]),

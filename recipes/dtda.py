@@ -5,6 +5,7 @@
     accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
     accelerate launch recipes/dtda.py --aligner daa+mixstyle   # the attack, and MixStyle within the student
     accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
+    accelerate launch recipes/dtda.py --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
     accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
     accelerate launch recipes/dtda.py --help                   # every option of every chosen component
 
@@ -29,12 +30,13 @@ from torch.utils.data import DataLoader
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
 from padkit.data.batches import Augmented, BalancedBatches, augment
-from padkit.data.protocol import Protocol, leave_one_out
+from padkit.data.protocol import Protocol, protocol_for
+from padkit.data.protocol_names import file_name
 from padkit.data.reader import DatasetReader
 from padkit.data.table import prepare
 from padkit.detector import Detector
 from padkit.errors import SettingsError, run_as_command
-from padkit.evaluation.thresholds import check_policy
+from padkit.evaluation.thresholds import check_policy, policies
 from padkit.files import write_atomically
 from padkit.report.judgements import run_view
 from padkit.settings import Settings, Slot, read_settings
@@ -65,8 +67,11 @@ class Options:
     """DTDA: train a face presentation attack detector on source domains, test it on one it never saw.
 
     Args:
+        protocol: Protocol by name, in place of target and sources: 'O&C&I->M', 'O->C&I&M', intra:O, oulu-npu:3.2.
         target: Domain to test on; left out where the data have one domain, which is then divided itself.
         sources: Domains to train on; all others by default.
+        convention: Splits that count: official (sources' train, target's test), ssdg (train and test of all, no dev) or
+            all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
         resume: Continue the run (write --resume DIR).
         seed: Seed of weights, batches, augmentation and attack.
@@ -81,7 +86,8 @@ class Options:
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
         augment: Vary the training images lightly (mirror, shift, zoom, light), after any --augmentation of a plugin.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last.
-        policy: Threshold policy to quote first and to ship: source-dev, target-eer or fixed:VALUE.
+        policy: Threshold policy to quote first and to ship: source-dev (the default), dev-eer (the target's dev split;
+            the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
         workers: Processes that load images; by default none on a CPU, eight at most beside a GPU.
@@ -89,8 +95,10 @@ class Options:
         strict: An unreadable image is an error; otherwise it is skipped and counted.
     """
 
+    protocol: str | None = None
     target: str | None = None
     sources: list[str] | None = None
+    convention: Literal["official", "ssdg", "all"] | None = None
     out: str | None = None
     resume: bool = False
     seed: int = 0
@@ -105,7 +113,7 @@ class Options:
     ema: float = 0.98
     augment: bool = True
     selection: Literal["source-dev", "last"] = "source-dev"
-    policy: str = "source-dev"
+    policy: str | None = None
     tracker: str = "tensorboard"
     checkpoint_every: int = 100
     workers: int | None = None
@@ -118,7 +126,8 @@ def main() -> int:
     catalog = Catalog()
     settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
     options = settings.recipe
-    check_policy(options.policy)
+    if options.policy is not None:
+        check_policy(options.policy)
     accelerator = start(
         batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads
     )
@@ -128,13 +137,17 @@ def main() -> int:
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process
         table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
-    protocol = leave_one_out(table, options.target or reader.default_target, options.sources, seed=options.seed)
+    protocol = protocol_for(
+        table, reader, protocol=options.protocol, target=options.target, sources=options.sources,
+        convention=options.convention, seed=options.seed,
+    )  # fmt: skip
+    quoted_policies(options, protocol)
     asked, settings = settings.one("aligner"), drop_lone_aligner(settings, catalog, protocol)
     if asked and not settings.one("aligner"):
         accelerator.print(f"One source domain ({protocol.sources[0]}): training without the aligner {asked.name}.")
     set_seed(options.seed)
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
-    name = f"dtda-{protocol.target}-seed{options.seed}"
+    name = f"dtda-{file_name(options.protocol or protocol.target)}-seed{options.seed}"
     run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
     job = Job(accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed)
     job.tell()
@@ -142,6 +155,11 @@ def main() -> int:
     finish(job, settings, objective.detector)
     accelerator.end_training()
     return 0
+
+
+def quoted_policies(options: Options, protocol: Protocol) -> list[str]:
+    """Return the threshold policies of the results, the one to quote first; a wrong one is an error before training."""
+    return policies(options.policy, target_dev=len(protocol.target_dev) > 0, official=protocol.official_dev)
 
 
 def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
@@ -248,13 +266,14 @@ def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
     options = settings.recipe
     job.accelerator.wait_for_everyone()
     detector.load_state_dict(load_file(job.run.selected))
-    target, source_dev = (job.presentations(detector, rows) for rows in (job.protocol.test, job.protocol.dev))
+    chosen = quoted_policies(options, job.protocol)
+    scores = job.scores(detector, chosen)
     if not job.accelerator.is_main_process:
         return
     results = conclude(
-        job.run, target=target, source_dev=source_dev, table=job.table, protocol=job.protocol, reader=job.reader,
-        detector=detector, student=settings.one("student"), policy=options.policy, selection=options.selection,
-        seed=options.seed, settings=settings.tree,
+        job.run, **scores, table=job.table, protocol=job.protocol, reader=job.reader, detector=detector,
+        student=settings.one("student"), policies=chosen, selection=options.selection, seed=options.seed,
+        settings=settings.tree,
     )  # fmt: skip
     Console().print(run_view(results))
     print(f"report: {job.run.report / 'index.html'}")

@@ -1,4 +1,4 @@
-"""Any person's own data: image folders, CSV/Parquet manifests, Hugging Face datasets, folders of identities."""
+"""Any person's own data: image folders, lists, Hugging Face datasets, folders of identities, prepared tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from padkit.specs import DatasetSpec
 
 @hookimpl
 def padkit_datasets() -> list[DatasetSpec]:
-    """Return the four readers."""
+    """Return the readers."""
     return [
         DatasetSpec(
             name="folder",
@@ -29,5 +29,10 @@ def padkit_datasets() -> list[DatasetSpec]:
             name="identities",
             summary="Bona fide portraits <root>/<identity>/*, or CelebA's layout, to pretrain teachers",
             factory="padkit_folder.identities:IdentitiesReader",
+        ),
+        DatasetSpec(
+            name="prepared",
+            summary="One or several tables that `padkit prepare` made, opened as they are",
+            factory="padkit_folder.prepared:PreparedReader",
         ),
     ]

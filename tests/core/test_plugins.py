@@ -20,8 +20,21 @@ GOOD = """
         return [AlignerSpec(name="{name}", summary="nothing", factory="{factory}")]
 """
 BUILT_IN = {
-    "arcface", "clip", "crossgrad", "daa", "dat", "ddaig", "folder", "mixstyle", "ocim", "public", "ssdg", "stargan", "synthetic", "timm",
-}  # fmt: skip
+    "arcface",
+    "clip",
+    "crossgrad",
+    "daa",
+    "dat",
+    "ddaig",
+    "folder",
+    "mixstyle",
+    "ocim",
+    "public",
+    "ssdg",
+    "stargan",
+    "synthetic",
+    "timm",
+}
 
 
 def good(name: str = "mine", factory: str = "builtins:dict") -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from padkit.data.columns import encode
 from padkit.data.protocol import leave_one_out
 from padkit.errors import DataError, PadkitError, SettingsError
 
@@ -30,9 +32,14 @@ class Rows:
             number = seen[row] = seen.get(row, -1) + 1
             names.append(f"{'-'.join(map(str, row))}-{number // 2}")
         self.columns["presentation"] = np.array(names, dtype=object)
+        texts = {name: pa.array(list(self.columns[name]), pa.string()) for name in self.columns if name != "label"}
+        self.codes = {name: encode(pa.chunked_array([values])) for name, values in texts.items()}
 
     def column(self, name):
         return self.columns[name]
+
+    def coded(self, name):
+        return self.codes[name]
 
 
 def world(domains="abc", splits=("train", "dev", "test"), subjects=5, labels=(0, 1), known=True):

@@ -188,3 +188,54 @@ def test_the_table_fits_eighty_columns() -> None:
     lines = shown(results(), width=80).splitlines()
     assert max(map(len, lines)) <= 80
     assert "…" not in "".join(lines)
+
+
+def several(seed: int) -> Scores:
+    """Presentations of the domains c and d by turns."""
+    one = scores(seed)
+    domains = np.array(["c", "d"])[np.arange(len(one)) // 3 % 2]
+    return dataclasses.replace(one, domain=domains)
+
+
+def test_several_targets_are_judged_alone_and_pooled(tmp_path) -> None:
+    pooled, dev = several(4), several(2)
+    protocol = dataclasses.replace(PROTOCOL, name="a&b->c&d", target="c&d")
+    found = evaluate(
+        pooled, protocol=protocol, seed=3, source_dev=scores(0), target_dev=dev, targets=("c", "d"),
+        policies=("source-dev", "target-eer", "dev-eer"),
+    )  # fmt: skip
+    assert [one.target for one in found.targets] == ["c", "d"]
+    for one in found.targets:
+        mine = pooled.select(pooled.domain == one.target)
+        own = dev.select(dev.domain == one.target)
+        alone = evaluate(
+            mine, protocol=protocol, seed=3, source_dev=scores(0), target_dev=own,
+            policies=("source-dev", "target-eer", "dev-eer"),
+        )  # fmt: skip
+        assert (one.results, one.values, one.counts) == (alone.results, alone.values, alone.counts)
+    assert found.values == results().values, "the pooled figures are those of all presentations"
+    thresholds = [entry.threshold for one in found.targets for entry in one.results]
+    assert thresholds[0] == thresholds[3] == found.results[0].threshold, "source-dev does not see the target"
+    assert len(set(thresholds[1:3] + thresholds[4:6])) == 4
+    write_results(found, tmp_path / "metrics.json")
+    assert read_results(tmp_path / "metrics.json") == found
+    text = shown(found)
+    for row in ("HTER c", "HTER d", "AUC c", "AUC d"):
+        assert row in text
+    assert "bona fide + attack by target: c 15 + 30, d 15 + 30" in " ".join(text.split())
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    del content["targets"]  # as an earlier padkit wrote it
+    (tmp_path / "metrics.json").write_text(json.dumps(content))
+    assert read_results(tmp_path / "metrics.json") == dataclasses.replace(found, targets=())
+    assert results(targets=("c",)).targets == ()
+
+
+def test_official_dev_scores_that_chose_the_threshold_are_marked() -> None:
+    dev = scores(0)
+    found = results(source_dev=dev, target_dev=dev, policies=("dev-eer", "target-eer"))
+    assert found.source_dev is not None
+    assert found.source_dev.result.test_set_choice
+    assert not found.results[0].test_set_choice
+    other = results(source_dev=dev, target_dev=scores(2), policies=("dev-eer",))
+    assert other.source_dev is not None
+    assert not other.source_dev.result.test_set_choice

@@ -8,7 +8,7 @@ import pytest
 from padkit.errors import DataError, SettingsError
 from padkit.evaluation.metrics import equal_error
 from padkit.evaluation.scores import Scores, presentation_scores
-from padkit.evaluation.thresholds import POLICIES, check_policy, choose
+from padkit.evaluation.thresholds import POLICIES, check_policy, choose, policies
 
 
 def scores(seed: int, labels: tuple[int, ...] = (0, 1)) -> Scores:
@@ -54,3 +54,24 @@ def test_missing_or_one_class_scores_name_the_policy(policy: str) -> None:
     one_class = scores(0, labels=(1,))
     with pytest.raises(DataError, match=f"'{policy}'.*no attack"):
         choose(policy, source_dev=one_class, target=one_class, target_dev=one_class)
+
+
+@pytest.mark.parametrize(
+    ("asked", "official", "expected"),
+    [
+        (None, False, ["source-dev", "target-eer"]),
+        (None, True, ["dev-eer", "target-eer"]),
+        ("dev-eer", False, ["dev-eer", "source-dev", "target-eer"]),
+        ("fixed:0.5", True, ["fixed:0.5", "dev-eer", "target-eer"]),
+        ("target-eer", False, ["target-eer", "source-dev"]),
+    ],
+)
+def test_the_policies_of_a_run(asked: str | None, official: bool, expected: list[str]) -> None:
+    assert policies(asked, target_dev=True, official=official) == expected
+
+
+def test_dev_eer_needs_a_dev_split() -> None:
+    with pytest.raises(SettingsError, match="no dev split that the test leaves aside"):
+        policies("dev-eer", target_dev=False, official=False)
+    with pytest.raises(SettingsError, match="Did you mean 'dev-eer'"):
+        policies("dev-err", target_dev=True, official=False)

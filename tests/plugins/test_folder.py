@@ -61,16 +61,17 @@ def only(records: list[Presentation]) -> Presentation:
     return records[0]
 
 
-def test_the_hook_names_four_datasets_that_can_be_built():
+def test_the_hook_names_datasets_that_can_be_built():
     specs = padkit_datasets()
-    assert [spec.name for spec in specs] == ["folder", "manifest", "huggingface", "identities"]
+    assert [spec.name for spec in specs] == ["folder", "manifest", "huggingface", "identities", "prepared"]
     for spec in specs:
         module, _, name = spec.factory.partition(":")
         assert hasattr(__import__(module, fromlist=[name]), name)
 
 
 def test_readers_import_no_torch():
-    modules = "padkit_folder.tree, padkit_folder.manifest, padkit_folder.huggingface, padkit_folder.identities"
+    names = ("tree", "manifest", "huggingface", "identities", "prepared")
+    modules = ", ".join(f"padkit_folder.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     code = "import sys, padkit_folder; sys.exit('numpy' in sys.modules)"

@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 import yaml
 
+from padkit.data import protocol_names
+from padkit.data.columns import Columns
 from padkit.data.presentation import ATTACK, BONA_FIDE
-from padkit.data.protocol import Columns
 from padkit.errors import DataError, SettingsError, closest
 from padkit.layers import flatten
 
 ALL = "all"
 RESERVED: Mapping[str, str] = {
     "target": "name the targets with --targets",
+    "protocol": "name the protocols with --protocols",
+    "convention": "one table compares cells on the same data; write it after --",
     "seed": "name the seeds with --seeds",
     "out": "every run has its own folder under --out",
     "resume": "interrupted runs are resumed by themselves",
@@ -62,6 +65,7 @@ class Plan:
         cells: By name, in the table's order.
         grid: Setting -> values; their product makes further cells.
         targets: Domains to test on, or `all`.
+        protocols: Protocols by name, in place of targets.
         seeds: Seeds.
         baseline: Name of the cell that the others are compared with.
         options: Command line of every run.
@@ -70,16 +74,19 @@ class Plan:
     cells: Mapping[str, Cell] = field(default_factory=dict)
     grid: Mapping[str, Sequence[str]] = field(default_factory=dict)
     targets: Sequence[str] = ()
+    protocols: Sequence[str] = ()
     seeds: Sequence[int] = ()
     baseline: str = ""
     options: Sequence[str] = ()
 
     def over(self, other: Plan) -> Plan:
         """Return this plan laid over `other`: cells and settings of the grid join, of all else this one's wins."""
+        tests = self if self.targets or self.protocols else other
         return Plan(
             cells={**other.cells, **self.cells},
             grid={**other.grid, **self.grid},
-            targets=self.targets or other.targets,
+            targets=tests.targets,
+            protocols=tests.protocols,
             seeds=self.seeds or other.seeds,
             baseline=self.baseline or other.baseline,
             options=[*other.options, *self.options],
@@ -92,6 +99,8 @@ class Plan:
             SettingsError: No cell, a setting that is not a cell's to choose, two cells that share a folder, or an
                 unknown baseline.
         """
+        if self.targets and self.protocols:
+            raise SettingsError("--targets and --protocols both say what to test on; give one of them.")
         cells = {**self.cells, **{cell.name: cell for cell in expand(self.grid)}}
         if not cells:
             raise SettingsError("no cells: write --grid aligner=none,daa, --cell 'NAME: aligner=daa' or --config FILE.")
@@ -106,9 +115,8 @@ class Plan:
         baseline = self.baseline or next(iter(cells))
         if baseline not in cells:
             raise SettingsError(f"baseline {baseline!r} is no cell.{closest(baseline, cells)}")
-        return replace(
-            self, cells=cells, grid={}, targets=self.targets or [ALL], seeds=self.seeds or [0], baseline=baseline
-        )
+        targets = self.targets or ([] if self.protocols else [ALL])
+        return replace(self, cells=cells, grid={}, targets=targets, seeds=self.seeds or [0], baseline=baseline)
 
 
 def expand(grid: Mapping[str, Sequence[str]]) -> list[Cell]:
@@ -177,8 +185,17 @@ def parse_targets(text: str) -> list[str]:
     return _distinct([word.strip() for word in text.split(",")], "--targets")
 
 
+def parse_protocols(text: str) -> list[str]:
+    """Read `O&C&I->M,oulu-npu:3`.
+
+    Raises:
+        SettingsError: None or one twice.
+    """
+    return _distinct(protocol_names.split(text), "--protocols")
+
+
 def read_plan(path: Path) -> Plan:
-    """Read a plan from YAML with the keys `grid`, `cells`, `targets`, `seeds`, `baseline` and `options`.
+    """Read a plan from YAML: `grid`, `cells`, `targets` or `protocols`, `seeds`, `baseline` and `options`.
 
     Cells are `NAME: {aligner: daa, teachers: fr+fe}` or `NAME: aligner=daa teachers=fr+fe`.
 
@@ -191,9 +208,11 @@ def read_plan(path: Path) -> Plan:
         raise SettingsError(f"--config {path}: {error.strerror}; give a YAML file.") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}.") from error
-    keys = ("grid", "cells", "targets", "seeds", "baseline", "options")
+    keys = ("grid", "cells", "targets", "protocols", "seeds", "baseline", "options")
     if not isinstance(content, dict):
         raise SettingsError(f"--config {path} must hold the keys {', '.join(keys)}.")
+    if {"data", "student", "aligner"} & content.keys():
+        raise SettingsError(f"--config {path} holds settings of dtda.py, no plan; write it after --.")
     for key in content:
         if key not in keys:
             raise SettingsError(f"--config {path}: unknown key {key!r}.{closest(str(key), keys)}")
@@ -203,6 +222,7 @@ def read_plan(path: Path) -> Plan:
         grid={key: _distinct(map(_text, _list(values)), f"grid {key}") for key, values in grid.items()},
         cells={name: Cell(name, _read_cell(name, settings)) for name, settings in cells.items()},
         targets=parse_targets(_joined(content["targets"])) if "targets" in content else (),
+        protocols=parse_protocols(_joined(content["protocols"])) if "protocols" in content else (),
         seeds=_read_seeds(content["seeds"]) if "seeds" in content else (),
         baseline=str(content.get("baseline") or ""),
         options=shlex.split(options) if isinstance(options, str) else [_text(word) for word in _list(options)],

@@ -24,7 +24,7 @@ class Record:
 
     Attributes:
         cell: Name of its cell.
-        target: Domain tested on.
+        target: Domain tested on, or name of the protocol.
         seed: Its seed.
         status: `finished` or `failed`.
         policy: Threshold policy that the run quotes; hter to bpcer are at its threshold.

@@ -21,11 +21,12 @@ SETTINGS, METRICS, NOTE = "settings.yaml", "metrics.json", "ablation.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One cell on one target with one seed.
+    """One cell on one target, or protocol, with one seed.
 
     Attributes:
         cell: The cell.
-        target: Domain tested on.
+        target: Domain tested on, or name of the protocol.
+        option: The recipe's option that takes it, `target` or `protocol`.
         seed: Seed.
         folder: Its run folder.
         settings: The resolved settings it must have.
@@ -40,6 +41,7 @@ class Run:
     settings: Mapping[str, Any]
     facts: Mapping[str, str]
     options: Sequence[str]
+    option: str = "target"
 
     @property
     def name(self) -> str:
@@ -101,7 +103,7 @@ class Run:
         if self.begun:
             shutil.rmtree(self.folder)
         write_json(self.folder / NOTE, dict(self.facts))
-        own = ["--target", self.target, "--seed", str(self.seed), "--out", str(self.folder)]
+        own = [f"--{self.option}", self.target, "--seed", str(self.seed), "--out", str(self.folder)]
         return [*self.options, *self.cell.arguments(), *own]
 
     def failure(self, status: int, since: int = 0) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from padkit.ablation.records import Record, finished
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
@@ -37,6 +37,9 @@ class Metric:
 
 HTER = Metric("hter", "HTER", lower_is_better=True)
 AUC = Metric("auc", "AUC", lower_is_better=False)
+ACER = Metric("acer", "ACER, worst species", lower_is_better=True)
+APCER = Metric("apcer", "APCER, worst species", lower_is_better=True)
+BPCER = Metric("bpcer", "BPCER", lower_is_better=True)
 LITERATURE = Metric("hter_target_eer", "HTER", lower_is_better=True, test_set_threshold=True)
 
 
@@ -46,23 +49,33 @@ class Grid:
 
     Attributes:
         cells: Names of the cells.
-        targets: Domains tested on.
+        targets: Domains tested on, or names of protocols.
         seeds: Seeds.
         baseline: Name of the cell that the others are compared with.
+        folds: Protocol -> those of `targets` that are its folds; each gets a column of its own.
+        protocols: Whether `targets` are names of protocols.
+        official: Whether one of them is official: such tables show ACER, APCER and BPCER as well.
     """
 
     cells: Sequence[str]
     targets: Sequence[str]
     seeds: Sequence[int]
     baseline: str
+    folds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    protocols: bool = False
+    official: bool = False
 
 
 def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
-    """Return two tables per metric, figures and comparison: HTER as quoted, AUC, HTER as in the literature."""
+    """Return two tables per metric, figures and comparison: HTER as quoted, AUC, HTER as in the literature.
+
+    With an official protocol, its metrics come first.
+    """
     done = finished(records)
     quoted = {record.policy for record in done}
     found: list[Sheet] = []
-    for metric in (HTER, AUC, *([] if quoted == {TARGET_EER} else [LITERATURE])):
+    metrics = [*((ACER, APCER, BPCER) if grid.official else ()), HTER, AUC]
+    for metric in (*metrics, *([] if quoted == {TARGET_EER} else [LITERATURE])):
         values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
         others = [cell for cell in grid.cells if cell != grid.baseline]
         compared = {cell: compare(values[cell], values[grid.baseline]) for cell in others}
@@ -124,6 +137,7 @@ def _figures(
         for target in grid.targets:
             seen = [values[cell][target, seed] for seed in grid.seeds if (target, seed) in values[cell]]
             row.append(_spread(spread(seen), len(grid.seeds)) if seen else NOTHING)
+        row += [_over_folds(values[cell], folds, grid) for folds in grid.folds.values()]
         mean = mean_over_targets(values[cell], grid)
         row.append(_spread(mean, len(grid.seeds)) if mean else NOTHING)
         rows.append([*row, f"{len(values[cell])}/{total}"])
@@ -132,10 +146,23 @@ def _figures(
     where = _threshold(metric, done)
     return Sheet(
         title=f"{metric.label} (%), {'lower' if metric.lower_is_better else 'higher'} is better; {where}",
-        head=["cell", *grid.targets, "mean", "runs"],
+        head=[
+            "cell",
+            *grid.targets,
+            *(f"{name}, {len(folds)} folds" for name, folds in grid.folds.items()),
+            "mean",
+            "runs",
+        ],
         rows=rows,
         bold=frozenset(bold),
     )
+
+
+def _over_folds(values: Mapping[tuple[str, int], float], folds: Sequence[str], grid: Grid) -> str:
+    """Return mean and standard deviation over folds, each the mean over its seeds."""
+    seen = [[values[fold, seed] for seed in grid.seeds if (fold, seed) in values] for fold in folds]
+    means = [spread(fold).mean for fold in seen if fold]
+    return _spread(spread(means), len(folds)) if means else NOTHING
 
 
 def _threshold(metric: Metric, done: Sequence[Record]) -> str:
@@ -152,6 +179,8 @@ def _reading(grid: Grid) -> list[str]:
     """Return how the tables are to be read."""
     over = f"mean ± sample standard deviation over {len(grid.seeds)} seeds" if len(grid.seeds) > 1 else "one seed"
     lines = [f"Figures: {over}; the last mean is over targets, shown where every run is there."]
+    if grid.folds:
+        lines.append("Folds: mean ± sample standard deviation over the folds, each the mean over its seeds.")
     if all(cell == grid.baseline for cell in grid.cells):
         return lines
     pairs = len(grid.targets) * len(grid.seeds)
@@ -185,7 +214,8 @@ def caption(
     done = finished(records)
     total = len(grid.cells) * len(grid.targets) * len(grid.seeds)
     version = f" ({fingerprint})" if fingerprint else ""
-    data = f"Dataset {dataset}{version}, one domain left out at a time; convention {_by_cell(done, 'convention')}"
+    how = "protocols by name" if grid.protocols else "one domain left out at a time"
+    data = f"Dataset {dataset}{version}, {how}; convention {_by_cell(done, 'convention')}"
     rules = f"Threshold policy {_by_cell(done, 'policy')}; checkpoint selection {_by_cell(done, 'selection')}"
     lines = [
         f"{data}; seeds {', '.join(map(str, grid.seeds))}.",

@@ -1,30 +1,37 @@
-"""Who is trained on, who is watched, who is tested: leave-one-domain-out and intra-domain protocols over a table."""
+"""Who is trained on, who is watched, who is tested: protocols across domains, within one, and official ones.
+
+Conventions say which splits of a dataset count where domains are left out; what "O, C, I, M" means on disk differs
+between papers, so each result names its own.
+
+| convention | source domains | target domain |
+|---|---|---|
+| `official` | `train` split | `test` split |
+| `ssdg` | `train` and `test` splits, `dev` left out (Jia et al., CVPR 2020, and who followed) | the same |
+| `all` | everything | everything |
+
+Where none is named, a domain with splits follows `official` and one without any follows `all`. Source-dev, on which
+thresholds and checkpoints are chosen, is the source's `dev` split where the convention leaves it, or else a share of
+its subjects, which then do not train.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from typing import Protocol as Interface
 
 import numpy as np
-from numpy.typing import NDArray
 
-from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.data import protocol_names as names
+from padkit.data.columns import Columns, distinct, presentations_by_label
+from padkit.data.frame_table import FrameTable
+from padkit.data.holdout import Indices
+from padkit.data.official import division_of, official_protocols
+from padkit.data.parts import Parts
+from padkit.data.presentation import BONA_FIDE, Division
+from padkit.data.protocol_names import Across, Intra, Name, Official
+from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
-
-Indices = NDArray[np.int64]
-
-HELD_OUT = 0.2  # share of the groups (subjects or presentations) that stand in for a missing dev or test split
-CLASSES = {BONA_FIDE: "bona fide", ATTACK: "attack"}
-
-
-class Columns(Interface):
-    """What a protocol needs of a table: its columns, without the images."""
-
-    def column(self, name: str) -> NDArray[Any]:
-        """Return one value per frame, [N]."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +39,17 @@ class Protocol:
     """A division of a table's frames.
 
     Attributes:
-        name: For example `office&phone&webcam->hall`, or `intra:office`.
-        convention: `official` (every domain by its own splits), `all` (no domain has any: they are used whole) or
-            `mixed`.
+        name: For example `office&phone&webcam->hall`, `intra:office` or `oulu-npu:1`.
+        convention: `official`, `ssdg`, `all`, or `mixed` where domains follow different ones.
         sources: Source domains; their positions are the domain indices of training.
-        target: The domain tested on.
+        targets: The domains tested on.
         train: Row numbers in the table, ascending.
         dev: Row numbers of held-out source frames, for thresholds and checkpoints.
-        test: Row numbers of the target's frames.
+        test: Row numbers of the targets' frames.
+        target_dev: Row numbers of the targets' own dev splits, empty unless each has one that the test leaves aside.
+        official_dev: Whether a published protocol names its dev split, on which its threshold is chosen.
         domain_index: [N] for all frames of the table, position in `sources`, -1 for other domains.
+        pools: By source, the rows that the convention gives before any are held out.
         held_out: How dev (and, within one domain, test) was made for each domain without such a split.
         warnings: Lines a user should read before believing the figures.
     """
@@ -48,28 +57,41 @@ class Protocol:
     name: str
     convention: str
     sources: tuple[str, ...]
-    target: str
+    targets: tuple[str, ...]
     train: Indices
     dev: Indices
     test: Indices
+    target_dev: Indices
+    official_dev: bool
     domain_index: Indices
+    pools: Mapping[str, Indices]
     held_out: Mapping[str, str]
     warnings: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        """The domains tested on, in one text: `M`, or `C&I&M`."""
+        return names.joined(self.targets) if len(self.targets) > 1 else self.targets[0]
 
     def parts(self) -> dict[str, Indices]:
         """Return the three parts by name."""
         return {"train": self.train, "dev": self.dev, "test": self.test}
 
     def summary(self, table: Columns) -> dict[str, Any]:
-        """Return name, convention, domains, hold-out, warnings and the counts of each part, ready for JSON."""
-        labels, presentations, subjects = (table.column(name) for name in ("label", "presentation", "subject"))
+        """Return name, convention, domains, hold-out, warnings and the counts of each part, ready for JSON.
+
+        `domains` counts each domain's presentations: what the convention `gives` a source before any are held out, and
+        what `train`, `dev` and `test` then hold of it.
+        """
+        labels, presentations, subjects = table.column("label"), table.coded("presentation"), table.coded("subject")
+        nobody = subjects.code("")
         counts = {
             part: {
                 "frames": len(rows),
                 "bona_fide_frames": int((labels[rows] == BONA_FIDE).sum()),
-                "attack_frames": int((labels[rows] == ATTACK).sum()),
-                "presentations": len(set(presentations[rows])),
-                "subjects": len(set(subjects[rows]) - {""}),
+                "attack_frames": int((labels[rows] != BONA_FIDE).sum()),
+                "presentations": distinct(presentations.codes, rows),
+                "subjects": distinct(subjects.codes, rows, but=nobody),
             }
             for part, rows in self.parts().items()
         }
@@ -81,18 +103,79 @@ class Protocol:
             "held_out": dict(self.held_out),
             "warnings": list(self.warnings),
             "parts": counts,
+            "domains": self._domains(table),
         }
+
+    def _domains(self, table: Columns) -> dict[str, dict[str, Any]]:
+        domains = table.coded("domain")
+        found: dict[str, dict[str, Any]] = {}
+        for domain in dict.fromkeys([*self.sources, *self.targets]):
+            code = domains.code(domain)
+            parts = {"gives": self.pools.get(domain, self.train[:0]), **self.parts()}
+            mine = {part: rows[domains.codes[rows] == code] for part, rows in parts.items()}
+            found[domain] = {part: presentations_by_label(table, rows) for part, rows in mine.items() if len(rows)}
+        return found
+
+    def lines(self, table: Columns) -> list[str]:
+        """Return one line a domain: its presentations by part, before and after some were held out."""
+        found = []
+        for domain, parts in self._domains(table).items():
+            texts = {part: f"{count['bona_fide']} + {count['attack']}" for part, count in parts.items()}
+            held = self.held_out.get(f"{domain}/dev")
+            gives = texts.pop("gives", None)
+            before = f"{gives}, of which {held} are held out: " if held and gives else ""
+            shown = ", ".join(f"{part} {text}" for part, text in texts.items())
+            found.append(f"{domain} (bona fide + attack presentations): {before}{shown}")
+        return found
+
+
+def protocol_for(
+    table: FrameTable,
+    reader: DatasetReader,
+    *,
+    protocol: str | None = None,
+    target: str | None = None,
+    sources: Sequence[str] | None = None,
+    convention: str | None = None,
+    seed: int = 0,
+) -> Protocol:
+    """Draw the protocol that a recipe's options ask for.
+
+    Args:
+        table: The prepared frames.
+        reader: Their reader, for its default target and official protocols.
+        protocol: Name of a protocol (see `padkit.data.protocol_names`), in place of target and sources.
+        target: Domain to test on.
+        sources: Domains to train on.
+        convention: `official`, `ssdg`, `all`, or None to follow each domain's splits.
+        seed: Draws the held-out subjects.
+
+    Raises:
+        SettingsError: Both ways of naming are used, or as `leave_one_out`, or as `draw`.
+        DataError: As these two.
+    """
+    if protocol is None:
+        return leave_one_out(table, target or reader.default_target, sources, seed=seed, convention=convention)
+    if target or sources is not None:
+        extra = "target" if target else "sources"
+        raise SettingsError(f"--protocol {protocol!r} names sources and targets itself; drop --{extra}.")
+    name = names.parse(protocol)
+    divisions = official_protocols(table, reader) if isinstance(name, Official) else {}
+    return draw(table, name, seed=seed, convention=convention, divisions=divisions)
 
 
 def leave_one_out(
-    table: Columns, target: str | None = None, sources: Sequence[str] | None = None, *, seed: int = 0
+    table: Columns,
+    target: str | None = None,
+    sources: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    convention: str | None = None,
 ) -> Protocol:
     """Train on every domain but one, or within the only domain.
 
-    Sources give their `train` split to training and their `dev` split to source-dev; the target gives its `test` split
-    (convention `official`). A domain without any split is used whole (`all`). A source without dev holds out 20 % of
-    its training subjects, or presentations where subjects are unknown, drawn by `seed`, each kind of subject (live
-    only, attack only, both) in proportion.
+    A source without the dev split that its convention leaves holds out 20 % of its subjects, or presentations where
+    subjects are unknown, drawn by `seed`, each kind of subject (live only, attack only, both) in proportion.
 
     Args:
         table: The prepared frames.
@@ -100,6 +183,7 @@ def leave_one_out(
         sources: Domains to train on; None takes all but the target and those that were made for testing only (with
             splits, but no train split). The target alone trains and tests within it.
         seed: Draws the held-out subjects.
+        convention: One for all domains; None follows each domain's splits.
 
     Returns:
         The protocol; no frame is in two parts, no known subject is in two parts.
@@ -108,26 +192,104 @@ def leave_one_out(
         SettingsError: The target or a source is unknown, the target is among the sources, or it must be named.
         DataError: A part is empty or lacks a class, or a subject is in two parts.
     """
-    known = sorted(set(table.column("domain")))
-    if not known:
-        raise DataError("The table has no frames, so no protocol can be drawn from it.")
-    division = _Division(table, seed)
+    known = _known(table)
     if target and sources is not None and list(sources) == [target]:
         target = None
-    if target:
-        names = _checked_sources(known, target, sources)
-        if sources is None:
-            names = [name for name in names if division.trains(name)] or names
-        name = f"{'&'.join(names)}->{target}"
-        for source in names:
-            division.add_source(source)
-        division.add_target(target)
-    else:
-        names = [_only_domain(known, sources)]
-        target = names[0]
-        name = f"intra:{target}"
-        division.add_intra(target)
-    return division.protocol(name, tuple(names), target)
+    if not target:
+        return draw(table, Intra(_only_domain(known, sources)), seed=seed, convention=convention)
+    chosen = _checked_sources(known, target, sources)
+    if sources is None:
+        parts = Parts(table, convention, seed)
+        chosen = [domain for domain in chosen if parts.trains(domain)] or chosen
+    return draw(table, Across(tuple(chosen), (target,)), seed=seed, convention=convention)
+
+
+def draw(
+    table: Columns,
+    name: Name,
+    *,
+    seed: int = 0,
+    convention: str | None = None,
+    divisions: Mapping[str, Division] | None = None,
+) -> Protocol:
+    """Draw the protocol of a name.
+
+    Args:
+        table: The prepared frames.
+        name: What is asked for.
+        seed: Draws the held-out subjects.
+        convention: One for all domains; None follows each domain's splits.
+        divisions: The official protocols by full name.
+
+    Raises:
+        SettingsError: A domain or an official protocol is unknown (names the closest), or the convention does not fit.
+        DataError: A part is empty or lacks a class, or a subject is in two parts; names the subjects.
+    """
+    known = _known(table)
+    parts = Parts(table, convention, seed)
+    if isinstance(name, Official):
+        division = division_of(str(name), divisions or {})
+        parts.add_official(str(name), name.dataset, division)
+        return _finished(table, str(name), parts, official_dev=bool(division.dev))
+    domains = [name.domain] if isinstance(name, Intra) else [*name.sources, *name.targets]
+    for domain in domains:
+        if domain not in known:
+            raise SettingsError(f"Protocol {name}: {domain!r} is not a domain of this data.{closest(domain, known)}")
+    if isinstance(name, Intra):
+        parts.add_intra(name.domain)
+        return _finished(table, str(name), parts, (name.domain,), (name.domain,))
+    for source in name.sources:
+        parts.add_source(source)
+    for target in name.targets:
+        parts.add_target(target)
+    return _finished(table, str(name), parts, name.sources, name.targets)
+
+
+def _finished(
+    table: Columns,
+    name: str,
+    parts: Parts,
+    sources: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    *,
+    official_dev: bool = False,
+) -> Protocol:
+    train, dev, test = (parts.part(part) for part in ("train", "dev", "test"))
+    domains = table.coded("domain")
+    # An official protocol names presentations; their domains follow.
+    sources, targets = sources or tuple(parts.pools), targets or _domains_of(table, test)
+    parts.check(names.joined(targets) if len(targets) > 1 else targets[0])
+    index = np.full(len(domains.codes), -1, np.int64)
+    for position, source in enumerate(sources):
+        index[domains.codes == domains.code(source)] = position
+    every = bool(parts.target_dev) and all(len(rows) for rows in parts.target_dev)
+    return Protocol(
+        name=name,
+        convention=parts.convention,
+        sources=sources,
+        targets=targets,
+        train=train,
+        dev=dev,
+        test=test,
+        target_dev=np.sort(np.concatenate(parts.target_dev)) if every else test[:0],
+        official_dev=official_dev,
+        domain_index=index,
+        pools=parts.pools,
+        held_out=parts.held_out,
+        warnings=tuple(parts.warnings),
+    )
+
+
+def _domains_of(table: Columns, rows: Indices) -> tuple[str, ...]:
+    domains = table.coded("domain")
+    return tuple(str(domains.names[code]) for code in np.unique(domains.codes[rows]))
+
+
+def _known(table: Columns) -> list[str]:
+    domains = table.coded("domain")
+    if not len(domains.codes):
+        raise DataError("The table has no frames, so no protocol can be drawn from it.")
+    return sorted(domains.names)
 
 
 def _checked_sources(known: list[str], target: str, sources: Sequence[str] | None) -> list[str]:
@@ -160,170 +322,3 @@ def _only_domain(known: list[str], sources: Sequence[str] | None) -> str:
     if len(candidates) > 1:
         raise SettingsError(f"Name the target, the domain to test on. Domains: {', '.join(candidates)}.")
     return candidates[0]
-
-
-class _Division:
-    """Collects the rows of each part, domain by domain, then checks the whole."""
-
-    def __init__(self, table: Columns, seed: int) -> None:
-        self.labels = table.column("label")
-        self.domains = table.column("domain")
-        self.splits = table.column("split")
-        self.subjects = table.column("subject")
-        self.presentations = table.column("presentation")
-        self.seed = seed
-        self.rows: dict[str, list[Indices]] = {"train": [], "dev": [], "test": []}
-        self.conventions: set[str] = set()
-        self.held_out: dict[str, str] = {}
-        self.warnings: list[str] = []
-
-    def trains(self, domain: str) -> bool:
-        """Return whether `domain` has a train split, or none at all."""
-        return bool({"", "train"} & set(self.splits[self.domains == domain]))
-
-    def add_source(self, domain: str) -> None:
-        parts = self._by_split(domain)
-        if "" in parts:
-            self.conventions.add("all")
-            train = parts[""]
-        else:
-            self.conventions.add("official")
-            train = self._required(parts, domain, "train")
-        self._require_classes(train, f"Source domain {domain!r}")
-        dev = parts.get("dev")
-        if dev is None:
-            train, dev = self._hold_out(train, domain, "dev", HELD_OUT)
-        self.rows["train"].append(train)
-        self.rows["dev"].append(dev)
-
-    def add_target(self, domain: str) -> None:
-        parts = self._by_split(domain)
-        self.conventions.add("all" if "" in parts else "official")
-        self.rows["test"].append(parts[""] if "" in parts else self._required(parts, domain, "test"))
-
-    def add_intra(self, domain: str) -> None:
-        parts = self._by_split(domain)
-        if "" in parts:
-            self.conventions.add("all")
-            self._require_classes(parts[""], f"Domain {domain!r}")
-            rest, test = self._hold_out(parts[""], domain, "test", HELD_OUT)
-            train, dev = self._hold_out(rest, domain, "dev", HELD_OUT / (1 - HELD_OUT))
-        else:
-            self.conventions.add("official")
-            train, test = self._required(parts, domain, "train"), self._required(parts, domain, "test")
-            self._require_classes(train, f"The train split of domain {domain!r}")
-            dev = parts.get("dev", np.empty(0, np.int64))
-            if not len(dev):
-                train, dev = self._hold_out(train, domain, "dev", HELD_OUT)
-        self.rows["train"].append(train)
-        self.rows["dev"].append(dev)
-        self.rows["test"].append(test)
-
-    def protocol(self, name: str, sources: tuple[str, ...], target: str) -> Protocol:
-        train, dev, test = (np.sort(np.concatenate(self.rows[part])) for part in ("train", "dev", "test"))
-        self._require_classes(test, f"The test part of target domain {target!r}")
-        self._require_classes(
-            dev, "The held-out source part (dev)", "add subjects, or a dev split, to the source domains"
-        )
-        self._require_classes(train, "The training part")
-        self._refuse_leaks({"train": train, "dev": dev, "test": test})
-        index = np.full(len(self.domains), -1, np.int64)
-        for position, source in enumerate(sources):
-            index[self.domains == source] = position
-        return Protocol(
-            name=name,
-            convention=self.conventions.pop() if len(self.conventions) == 1 else "mixed",
-            sources=sources,
-            target=target,
-            train=train,
-            dev=dev,
-            test=test,
-            domain_index=index,
-            held_out=self.held_out,
-            warnings=tuple(self.warnings),
-        )
-
-    def _by_split(self, domain: str) -> dict[str, Indices]:
-        rows = np.flatnonzero(self.domains == domain)
-        splits = self.splits[rows]
-        parts = {str(split): rows[splits == split] for split in sorted(set(splits))}
-        if "" in parts and len(parts) > 1:
-            self.warnings.append(f"Domain {domain!r}: {len(parts.pop(''))} frames without a split are left out.")
-        return parts
-
-    def _required(self, parts: dict[str, Indices], domain: str, split: str) -> Indices:
-        if split not in parts:
-            found = ", ".join(f"{name} ({len(rows)} frames)" for name, rows in parts.items())
-            raise DataError(
-                f"Domain {domain!r} has no {split} split, only {found}; add one, or name no splits to use all of it."
-            )
-        return parts[split]
-
-    def _require_classes(self, rows: Indices, what: str, remedy: str = "add some, or leave the domain out") -> None:
-        missing = [text for label, text in CLASSES.items() if not (self.labels[rows] == label).any()]
-        if len(missing) == len(CLASSES):
-            raise DataError(f"{what} has no frames; {remedy}.")
-        if missing:
-            raise DataError(f"{what} has one class only: no {missing[0]} frames; {remedy}.")
-
-    def _hold_out(self, rows: Indices, domain: str, part: str, share: float) -> tuple[Indices, Indices]:
-        """Divide `rows` into the kept and the held-out ones, by whole subjects."""
-        # A subject "7" and a presentation "7" are different groups, so each name carries its kind.
-        groups = np.array(
-            [
-                f"subject {subject}" if subject else f"presentation {presentation}"
-                for subject, presentation in zip(self.subjects[rows], self.presentations[rows], strict=True)
-            ],
-            dtype=object,
-        )
-        chosen = _draw(groups, self.labels[rows], share, f"{self.seed}/{domain}/{part}")
-        mask = np.fromiter((group in chosen for group in groups), bool, len(groups))
-        unknown = int((self.subjects[rows] == "").sum())
-        unit = "presentations" if unknown == len(rows) else "subjects" if not unknown else "subjects or presentations"
-        self.held_out[f"{domain}/{part}"] = f"{len(chosen)} of {len(set(groups))} {unit}, seed {self.seed}"
-        if unknown:
-            self.warnings.append(
-                f"Domain {domain!r}: subjects are unknown, so {part} is held out by presentation; one person may be on "
-                "both sides, which flatters the figures."
-            )
-        missing = [text for label, text in CLASSES.items() if not (self.labels[rows[mask]] == label).any()]
-        if missing:
-            self.warnings.append(f"Domain {domain!r}: too few {unit} to hold out {' or '.join(missing)} for {part}.")
-        return rows[~mask], rows[mask]
-
-    def _refuse_leaks(self, parts: Mapping[str, Indices]) -> None:
-        places: dict[str, list[str]] = {}
-        for part, rows in parts.items():
-            for subject in set(self.subjects[rows]) - {""}:
-                places.setdefault(subject, []).append(part)
-        leaks = sorted(subject for subject, found in places.items() if len(found) > 1)
-        if leaks:
-            shown = ", ".join(f"{subject} ({' and '.join(places[subject])})" for subject in leaks[:5])
-            more = f" and {len(leaks) - 5} more" if len(leaks) > 5 else ""
-            raise DataError(
-                f"Subjects appear in more than one part: {shown}{more}; make the parts disjoint by subject, or, if "
-                "these are different people, give them different subject names."
-            )
-
-
-def _draw(groups: NDArray[Any], labels: NDArray[Any], share: float, key: str) -> set[str]:
-    """Choose a share of the groups, stratified by which classes a group holds.
-
-    A stratum of two or more groups gives at least one and keeps at least one; a single group stays.
-    """
-    classes: dict[str, set[int]] = {}
-    for group, label in zip(groups, labels, strict=True):
-        classes.setdefault(group, set()).add(int(label))
-    strata: dict[tuple[int, ...], list[str]] = {}
-    for group, found in classes.items():
-        strata.setdefault(tuple(sorted(found)), []).append(group)
-    chosen: set[str] = set()
-    for members in strata.values():
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        chosen.update(_shuffled(members, key)[:count])
-    return chosen
-
-
-def _shuffled(names: Iterable[str], key: str) -> list[str]:
-    # Ordering by a digest keeps the draw independent of the table's order and of the other domains.
-    return sorted(names, key=lambda name: hashlib.sha256(f"{key}/{name}".encode()).digest())

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit.data.presentation import Presentation
+from padkit.data.presentation import Division, Presentation
 from padkit.data.sources import FrameSource, HeldFrames
 
 # A file of this name in the root of a folder tree says that its captures are simulated.
@@ -86,6 +87,21 @@ class DatasetReader(ABC):
             DataError: The medium is missing, empty or damaged.
         """
         return HeldFrames(self.frames(presentation))
+
+    def tables(self) -> Sequence[Path]:
+        """Return the folders of prepared tables that are this dataset; none where its frames are yet to be prepared.
+
+        Where there are any, preparation opens these tables and asks for neither records nor frames.
+        """
+        return ()
+
+    def protocols(self) -> Mapping[str, Division]:
+        """Return the dataset's official protocols by name ("1", "3.2" for fold 2 of protocol 3); none by default.
+
+        Raises:
+            DataError: A list is missing or names unknown presentations.
+        """
+        return {}
 
     def fingerprint(self) -> str:
         """Return a text that changes when the frames would; with the records it keys the prepared table's cache.

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
-import json
 import os
 import platform
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
 
+from padkit.data.frame_table import FINISHED, FrameTable, join, open_table, open_tables, without_progress_bars
 from padkit.data.output import claim
 from padkit.data.presentation import SPLITS, Presentation
 from padkit.data.reader import DatasetReader
@@ -29,83 +23,11 @@ from padkit.data.shards import Job, Shard, write_all
 from padkit.errors import DataError
 from padkit.files import write_json
 
+__all__ = ["FINISHED", "FrameTable", "cache_folder", "open_table", "open_tables", "prepare", "without_progress_bars"]
+
 PREPARATION_VERSION = 1
 VERSIONED = ("padkit", "datasets", "pyarrow", "pillow", "av", "scikit-image", "insightface", "onnxruntime", "numpy")
-STATE, INFO, FINISHED = "state.json", "dataset_info.json", "preparation.json"
-
-
-@dataclass(frozen=True)
-class FrameTable:
-    """Prepared frames: an ordinary `datasets.Dataset` with its columns at hand.
-
-    Pickles by its folder, so that loader processes share the memory map.
-
-    Attributes:
-        dataset: `datasets.Dataset` with columns image, label, dataset, domain, split, subject, presentation,
-            attack_type, species, device, session, attributes, frame, source.
-        folder: Where it lies; `datasets.load_from_disk(folder)` opens it.
-        preparation: What was prepared, from what and by which versions; counts and skipped files.
-    """
-
-    dataset: Any
-    folder: Path
-    preparation: dict[str, Any]
-    _columns: dict[str, NDArray[Any]] = field(default_factory=dict, repr=False, compare=False)
-    _images: list[pa.Array] = field(default_factory=list, repr=False, compare=False)
-    _starts: list[int] = field(default_factory=list, repr=False, compare=False)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return open_table, (self.folder,)
-
-    def column(self, name: str) -> NDArray[Any]:
-        """Return a column but the image, [N]: `label` int64, `frame` int32, `attributes` tuples, the others strings.
-
-        Raises:
-            KeyError: There is no such column.
-        """
-        if name not in self._columns:
-            if name == "image":
-                raise KeyError("images are read one by one with `image(row)`")
-            values = self.dataset.data.column(name)
-            self._columns[name] = _numpy(values)
-        return self._columns[name]
-
-    def image(self, row: int) -> NDArray[np.uint8]:
-        """Return the frame in `row`: uint8 RGB [3, H, W]."""
-        if not self._images:
-            chunks = self.dataset.data.column("image").chunks
-            self._images.extend(chunk.field("bytes") for chunk in chunks)
-            self._starts.extend(np.cumsum([0, *(len(chunk) for chunk in chunks)])[:-1].tolist())
-        if not 0 <= row < len(self):
-            raise IndexError(f"row {row} of {len(self)}")
-        chunk = int(np.searchsorted(self._starts, row, side="right")) - 1
-        content = self._images[chunk][row - self._starts[chunk]].as_buffer()
-        with PillowImage.open(io.BytesIO(content)) as image:
-            return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
-
-    @property
-    def skipped(self) -> list[dict[str, str]]:
-        """Presentations (`presentation`, `source`, `reason`) that could not be read."""
-        return list(self.preparation["skipped"])
-
-
-def _numpy(values: pa.ChunkedArray) -> NDArray[Any]:
-    if pa.types.is_integer(values.type):
-        array: NDArray[Any] = values.to_numpy()
-        return array
-    if pa.types.is_list(values.type):
-        rows = [tuple(row) for row in values.to_pylist()]
-        array = np.empty(len(rows), dtype=object)
-        array[:] = rows
-        return array
-    # A few names repeat over many rows: decode each once.
-    coded = values.dictionary_encode().unify_dictionaries()
-    names = np.array(coded.chunk(0).dictionary.to_pylist() if coded.num_chunks else [], dtype=object)
-    codes = [chunk.indices.to_numpy() for chunk in coded.chunks]
-    return names[np.concatenate(codes)] if codes else names
+STATE, INFO = "state.json", "dataset_info.json"
 
 
 def cache_folder() -> Path:
@@ -137,7 +59,8 @@ def prepare(
 
     Shards are written one by one, each atomically, so an interrupted preparation goes on where it stopped, and several
     processes may prepare the same table at once (they only repeat work). The table is keyed by the records, the reader
-    and its fingerprint, the size and modification time of the media files, and the image size.
+    and its fingerprint, the size and modification time of the media files, and the image size. A reader that names
+    tables prepared before has these opened, and nothing else done.
 
     Args:
         reader: The dataset.
@@ -157,6 +80,11 @@ def prepare(
         DataError: No records, no readable frame, contradictory records, an unreadable file under `strict`, or a cache
             folder that cannot be written, or a `folder` that holds something else.
     """
+    if folders := reader.tables():
+        tables = [open_table(folder) for folder in folders]
+        for table in tables:
+            _report(table, table.preparation["dataset"], strict=strict, progress=progress)
+        return join(tables)
     records = list(reader.records())
     if not records:
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
@@ -166,31 +94,13 @@ def prepare(
     place = Path(folder or cached).expanduser()
     if folder:
         claim(place, key, request or {})
-    table = _reopen(place, key)
-    if table is None:
+    prepared = _reopen(place, key)
+    if prepared is None:
         shards = _write(reader, records, place, strict=strict, workers=workers, progress=progress)
         _finish(reader, dataset_name, key, records, place, shards, facts or {})
-        table = open_table(place)
-    _report(table, dataset_name, strict=strict, progress=progress)
-    return table
-
-
-def open_table(folder: str | Path) -> FrameTable:
-    """Open a prepared table.
-
-    Raises:
-        DataError: The folder holds no finished table.
-    """
-    import datasets
-
-    folder = Path(folder)
-    try:
-        preparation = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-        with without_progress_bars(datasets):
-            dataset = datasets.load_from_disk(str(folder), keep_in_memory=False)
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise DataError(f"{folder} holds no finished table ({error}); delete it and prepare again.") from error
-    return FrameTable(dataset, folder, preparation)
+        prepared = open_table(place)
+    _report(prepared, dataset_name, strict=strict, progress=progress)
+    return prepared
 
 
 def _write(
@@ -275,10 +185,9 @@ def _plain(name: str) -> str:
 def _reopen(folder: Path, key: str) -> FrameTable | None:
     """Return the finished table, or None if it is absent, another's, or a shard was lost or cut short."""
     try:
-        preparation = json.loads((folder / FINISHED).read_text(encoding="utf-8"))
-        whole = all((folder / shard["file"]).stat().st_size == shard["bytes"] for shard in preparation["shards"])
-        return open_table(folder) if whole and preparation["key"] == key else None
-    except (OSError, ValueError, KeyError, DataError):
+        prepared = open_table(folder)
+        return prepared if prepared.preparation["key"] == key else None
+    except (KeyError, DataError):
         return None
 
 
@@ -360,15 +269,3 @@ def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: boo
         raise DataError(f"{lines[0].partition(': ')[2]} Mend or remove them, or drop `strict`.")
     for line in lines if progress else ():
         print(f"{line} All are listed in {table.folder / FINISHED}.", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def without_progress_bars(datasets: Any) -> Iterator[None]:
-    """Silence the progress bars of the module `datasets` for a while."""
-    was_disabled = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not was_disabled:
-            datasets.enable_progress_bars()

@@ -4,7 +4,7 @@ All rates are shares in [0, 1], not percentages; what each name means is in `pad
 
 - `schema`: `"padkit-metrics/1"`.
 - `protocol`: `name` (`O&C&I->M`), `convention` (`official`, `ssdg`, ...), `sources` (list of domains), `target`
-  (domain), `simulated` (true where no real capture stands behind the data).
+  (domain, or several pooled, `C&I&M`), `simulated` (true where no real capture stands behind the data).
 - `seed`: the run's seed.
 - `checkpoint_selection`: `source-dev`, `last` or `target-best`; the last of these is a choice on the test set.
 - `counts`: the target's presentations, `bona_fide` and `attack`; `frames` in all; `species`, attacks by PAI species.
@@ -14,6 +14,8 @@ All rates are shares in [0, 1], not percentages; what each name means is in `pad
   `padkit.evaluation.thresholds`), `threshold`, `chosen_on` (in words), `test_set_choice` (true if the scores that are
   judged also chose the threshold), `values` (`apcer`, `apcer_pooled`, `bpcer`, `acer`, `acer_pooled`, `fpr`, `fnr`,
   `hter`) and `apcer_by_species` (by name).
+- `targets`: of a protocol with several targets, a list with `target`, `counts`, `values` and `results` of each domain
+  alone (as above, each policy applied to that domain's scores); empty otherwise. All else is of the targets pooled.
 - `source_dev`: null, or how the model does on domains it knows: `counts`, `values` and `result` (an entry as in
   `results`, at the threshold of the first policy) of the held-out source presentations.
 
@@ -108,6 +110,16 @@ class SourceDevResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResult:
+    """What the model reaches on one of several targets."""
+
+    target: str
+    counts: Counts
+    values: dict[str, float]
+    results: tuple[PolicyResult, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """Everything in `metrics.json` but its schema's name; the keys are explained in the module's table."""
 
@@ -118,6 +130,7 @@ class Results:
     values: dict[str, float]
     results: tuple[PolicyResult, ...]
     source_dev: SourceDevResult | None = None
+    targets: tuple[TargetResult, ...] = ()
 
 
 def evaluate(
@@ -129,6 +142,7 @@ def evaluate(
     policies: Sequence[str] = ("source-dev", "target-eer"),
     source_dev: Scores | None = None,
     target_dev: Scores | None = None,
+    targets: Sequence[str] = (),
 ) -> Results:
     """Judge the target's scores under each policy, the policy to quote first.
 
@@ -140,6 +154,7 @@ def evaluate(
         policies: At least one of `padkit.evaluation.thresholds.POLICIES`.
         source_dev: Scores of held-out source presentations.
         target_dev: Scores of the target's dev split.
+        targets: Domains of the target; where there are several, each is judged alone as well.
 
     Raises:
         SettingsError: A policy or the checkpoint selection is unknown, or no policy is named.
@@ -151,6 +166,7 @@ def evaluate(
     if not policies:
         raise SettingsError("threshold policies: none is named; name source-dev, say.")
     thresholds = [choose(name, source_dev=source_dev, target=target, target_dev=target_dev) for name in policies]
+    own = thresholds[0].policy == "source-dev" or (thresholds[0].policy == "dev-eer" and source_dev is target_dev)
     return Results(
         protocol=protocol,
         seed=seed,
@@ -163,8 +179,11 @@ def evaluate(
         else SourceDevResult(
             counts=count(source_dev),
             values=free_values(source_dev),
-            result=judge(source_dev, thresholds[0], own=thresholds[0].policy == "source-dev"),
+            result=judge(source_dev, thresholds[0], own=own),
         ),
+        targets=tuple(_alone(name, target, policies, source_dev, target_dev) for name in targets)
+        if len(targets) > 1
+        else (),
     )
 
 
@@ -234,7 +253,15 @@ def table_rows(results: Results) -> list[tuple[str, list[str], bool]]:
     for name in species:
         cells = [_percent(entry.apcer_by_species.get(name)) for entry in entries]
         rows.append((f"APCER {name}", cells, name == list(species)[-1]))
-    return rows + [(LABELS[name], [_percent(values[name]) for values in free], False) for name in NO_THRESHOLD]
+    rows += [(LABELS[name], [_percent(values[name]) for values in free], False) for name in NO_THRESHOLD]
+    if results.targets:
+        rows[-1] = (*rows[-1][:2], True)
+    absent = ["-"] if dev else []
+    for one in results.targets:
+        rows.append((f"HTER {one.target}", [_percent(e.values["hter"]) for e in one.results] + absent, False))
+    for one in results.targets:
+        rows.append((f"AUC {one.target}", [_percent(one.values["auc"])] * len(one.results) + absent, False))
+    return rows
 
 
 def headline(protocol: ProtocolSummary) -> str:
@@ -251,12 +278,29 @@ def notes(results: Results) -> list[str]:
     lines = [
         f"Trained on {', '.join(results.protocol.sources)}; seed {results.seed}.",
         f"Tested on {results.protocol.target}: {presentations}, {counts.frames} frames.",
+        *_by_target(results),
         f"Checkpoint selection {results.checkpoint_selection}: {selection}.",
     ]
     lines += [f"Threshold {entry.policy}: chosen on {entry.chosen_on}." for entry in results.results]
     if results.protocol.simulated:
         lines.append(SIMULATED)
     return lines
+
+
+def _by_target(results: Results) -> list[str]:
+    shown = [f"{one.target} {one.counts.bona_fide} + {one.counts.attack}" for one in results.targets]
+    return [f"All targets pooled; bona fide + attack by target: {', '.join(shown)}."] if shown else []
+
+
+def _alone(
+    name: str, pooled: Scores, policies: Sequence[str], source_dev: Scores | None, target_dev: Scores | None
+) -> TargetResult:
+    """Judge one of several targets as if it were the only one."""
+    scores = pooled.select(pooled.domain == name)
+    dev = None if target_dev is None else target_dev.select(target_dev.domain == name)
+    chosen = [choose(policy, source_dev=source_dev, target=scores, target_dev=dev) for policy in policies]
+    judged = tuple(judge(scores, threshold) for threshold in chosen)
+    return TargetResult(target=name, counts=count(scores), values=free_values(scores), results=judged)
 
 
 def _percent(share: float | None) -> str:
@@ -308,6 +352,15 @@ def _results(content: Mapping[str, Any]) -> Results:
             counts=Counts(**_known(Counts, dev["counts"])),
             values=_shares(dev["values"]),
             result=_entry(dev["result"]),
+        ),
+        targets=tuple(
+            TargetResult(
+                target=str(entry["target"]),
+                counts=Counts(**_known(Counts, entry["counts"])),
+                values=_shares(entry["values"]),
+                results=tuple(_entry(result) for result in entry["results"]),
+            )
+            for entry in content.get("targets", ())
         ),
     )
 

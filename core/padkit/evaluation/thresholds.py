@@ -3,7 +3,7 @@
 | policy | threshold | chosen on the test set |
 |---|---|---|
 | `source-dev` | EER threshold of held-out *source* presentations; the honest default | no |
-| `dev-eer` | EER threshold of the target dataset's official dev split (OULU-NPU and others) | no |
+| `dev-eer` | EER threshold of the target's dev split; the default of official protocols that name one (OULU-NPU) | no |
 | `target-eer` | EER threshold of the target test set itself; what the literature prints | yes |
 | `fixed:<value>` | the value given, in [0, 1] | no |
 """
@@ -52,6 +52,27 @@ def check_policy(policy: str) -> None:
         _fixed_value(policy)
     elif policy not in _CHOSEN_ON:
         raise SettingsError(f"threshold policy {policy!r} is unknown.{closest(policy, POLICIES)}")
+
+
+def policies(asked: str | None, *, target_dev: bool, official: bool) -> list[str]:
+    """Return the policies to judge by: the one to quote first, then the usual ones beside it.
+
+    Args:
+        asked: What the user named, or None for the default.
+        target_dev: Whether the target has a dev split that the test leaves aside.
+        official: Whether a published protocol names that dev split, which is then its rule.
+
+    Raises:
+        SettingsError: The policy is unknown, or needs a dev split that is not there.
+    """
+    usual = DEV_EER if official else SOURCE_DEV
+    if asked is not None:
+        check_policy(asked)
+    if asked == DEV_EER and not target_dev:
+        raise SettingsError(
+            f"threshold policy {DEV_EER!r}: the target has no dev split that the test leaves aside; take {SOURCE_DEV}."
+        )
+    return list(dict.fromkeys([asked or usual, usual, TARGET_EER]))
 
 
 def choose(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from padkit.data.table import FrameTable
 from padkit.detector import Detector
 from padkit.evaluation.metrics import separation
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.thresholds import DEV_EER
 from padkit.roles import Aligner
 from padkit.training.launch import loader_workers
 from padkit.training.probe import domain_probe
@@ -52,6 +54,8 @@ class Job:
         parts = ", ".join(f"{part} {len(rows)}" for part, rows in self.protocol.parts().items())
         title = f"{self.protocol.name}{note}, convention {self.protocol.convention}"
         self.accelerator.print(f"{title}; frames: {parts}; run folder {self.run.path}")
+        for line in self.protocol.lines(self.table):
+            self.accelerator.print(line)
         for warning in self.protocol.warnings:
             self.accelerator.print(f"warning: {warning}")
 
@@ -67,13 +71,24 @@ class Job:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
         return self._judge(detector, rows).presentations(self.table)
 
+    def scores(self, detector: Detector, policies: Sequence[str]) -> dict[str, Scores | None]:
+        """Return the scores to judge `detector` by: `target`, `source_dev`, and `target_dev` where a policy asks."""
+        protocol = self.protocol
+        target, source_dev = (self.presentations(detector, rows) for rows in (protocol.test, protocol.dev))
+        target_dev = None
+        if DEV_EER in policies:
+            target_dev = source_dev if protocol.official_dev else self.presentations(detector, protocol.target_dev)
+        return {"target": target, "source_dev": source_dev, "target_dev": target_dev}
+
     def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
         """Return figures on held-out source presentations.
 
         `auc` and `eer` of the detector; the aligner's own evidence; and `domain_probe`, how well a fresh linear model
         names the domain from the student's features (chance is 1 / number of domains).
         """
-        judged = self._judge(detector, self.protocol.dev, aligner)
+        # The dev split of an official protocol may hold domains that none of its training frames has.
+        known = bool((self.protocol.domain_index[self.protocol.dev] >= 0).all())
+        judged = self._judge(detector, self.protocol.dev, aligner if known else None)
         scores = judged.presentations(self.table)
         found = separation(scores.label, scores.score, scores.pai_species)
         groups = self.table.column("presentation")[judged.rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from padkit.catalog import Choice
@@ -23,12 +23,13 @@ def conclude(
     *,
     target: Scores,
     source_dev: Scores,
+    target_dev: Scores | None,
     table: FrameTable,
     protocol: Protocol,
     reader: DatasetReader,
     detector: Detector,
     student: Choice,
-    policy: str,
+    policies: Sequence[str],
     selection: str,
     seed: int,
     settings: Mapping[str, Any],
@@ -39,12 +40,13 @@ def conclude(
         run: The run folder.
         target: Scores of the target's presentations.
         source_dev: Scores of held-out source presentations.
+        target_dev: Scores of the targets' own dev splits, where a policy needs them.
         table: The frames.
         protocol: Their division.
         reader: Where they come from.
         detector: The selected detector.
         student: The component its student was built from.
-        policy: Threshold policy to quote first and to ship; `source-dev` and `target-eer` are always told beside it.
+        policies: Threshold policies, the one to quote and to ship first.
         selection: How the checkpoint was selected.
         seed: The run's seed.
         settings: The resolved settings.
@@ -62,10 +64,14 @@ def conclude(
         protocol=summary,
         seed=seed,
         checkpoint_selection=selection,
-        policies=list(dict.fromkeys([policy, "source-dev", "target-eer"])),
+        policies=policies,
+        target_dev=target_dev,
+        targets=protocol.targets,
     )
     write_scores(target, run.scores)
     write_scores(source_dev, run.source_dev_scores)
+    if target_dev is not None:
+        write_scores(target_dev, run.target_dev_scores)
     write_results(results, run.metrics)
     first = results.results[0]
     bundle = Bundle(

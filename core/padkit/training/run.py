@@ -41,6 +41,7 @@ class RunFolder:
         self.model = path / "model"
         self.scores = path / "scores.parquet"
         self.source_dev_scores = path / "scores_source_dev.parquet"
+        self.target_dev_scores = path / "scores_target_dev.parquet"
         self.metrics = path / "metrics.json"
         self.report = path / "report"
 

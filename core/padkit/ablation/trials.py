@@ -1,0 +1,56 @@
+"""The protocols that an ablation runs: their names checked, and folds of official ones spelled out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from padkit.data.official import folds
+from padkit.data.presentation import Division
+from padkit.data.protocol_names import Official, file_name, parse
+from padkit.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What every cell is tried on.
+
+    Attributes:
+        names: Targets, or protocols, folds one by one.
+        folds: Protocol without a fold, as it was asked for -> its folds among `names`.
+        official: Whether one of them is an official protocol.
+    """
+
+    names: Sequence[str]
+    folds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    official: bool = False
+
+
+def resolve_protocols(asked: Sequence[str], official: Callable[[], Mapping[str, Division]]) -> Trials:
+    """Return the protocols asked for; `oulu-npu:3` stands for all its folds.
+
+    Args:
+        asked: Names (see `padkit.data.protocol_names`).
+        official: Reads the official protocols of the data; called only where one is asked for.
+
+    Raises:
+        SettingsError: A name is malformed, or two would share a folder.
+        DataError: The official protocols cannot be read.
+    """
+    names = [parse(text) for text in asked]
+    some_official = any(isinstance(name, Official) for name in names)
+    known = official() if some_official else {}
+    found: dict[str, None] = {}
+    divided: dict[str, Sequence[str]] = {}
+    for name in names:
+        if isinstance(name, Official) and (several := folds(str(name), known)):
+            divided[str(name)] = several
+        found |= dict.fromkeys(divided.get(str(name), [str(name)]))
+    owners: dict[str, str] = {}
+    for one in found:
+        twin = owners.setdefault(file_name(one).lower(), one)
+        if twin != one:
+            raise SettingsError(
+                f"protocols {twin} and {one} would share a folder; run one of them under another --out."
+            )
+    return Trials(list(found), divided, some_official)

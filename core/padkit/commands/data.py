@@ -1,0 +1,170 @@
+"""`padkit data`: what a prepared table or a dataset holds, and what is wrong with it. Imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from padkit.catalog import Catalog
+from padkit.data import overview
+from padkit.data.frame_table import FINISHED, FrameTable, open_tables
+from padkit.data.official import official_protocols
+from padkit.data.presentation import BONA_FIDE
+from padkit.data.reader import DatasetReader
+from padkit.data.table import prepare
+from padkit.errors import DataError, SettingsError, closest
+from padkit.files import write_atomically
+from padkit.settings import Slot, read_settings
+
+DESCRIPTION = """\
+Show what a prepared table holds: presentations, frames and subjects by domain, split, label and PAI species; what was
+skipped and why; the same pixels under two presentations; subjects in two splits; official protocols; a contact sheet.
+
+  padkit data DIR [DIR ...]                 tables made by `padkit prepare`, several as one
+  padkit data folder --root photos          any dataset by name with its settings; prepared first, in the cache
+"""
+MOST = 10  # lines of one kind
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """No options but the dataset's own."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command on the words after its name; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="padkit data", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False, usage="%(prog)s DIR [DIR ...] | NAME [--SETTING VALUE ...] [--sheet FILE.png]",
+    )  # fmt: skip
+    parser.add_argument("what", nargs="+", metavar="DIR|NAME", help="folders of prepared tables, or a dataset's name")
+    parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
+    parser.add_argument("--columns", type=int, default=8, help="examples a row of the sheet (%(default)s)")
+    parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
+    options, settings = parser.parse_known_args(arguments)
+    if options.columns < 1:
+        raise SettingsError("--columns must be at least 1.")
+    table, reader = _opened(options.what, settings)
+    console = Console()
+    for part in describe(table, reader, duplicates=not options.no_duplicates):
+        console.print(part)
+    if options.sheet:
+        from padkit.report.contact_sheet import contact_sheet
+
+        write_atomically(Path(options.sheet), contact_sheet(table, options.columns))
+        console.print(Text(f"Contact sheet: {options.sheet}"))
+    return 0
+
+
+def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: bool) -> list[Table | Text]:
+    """Return what is to be said of a table, in the order in which it is read."""
+    parts: list[Table | Text] = [_heading(table), _counts(table), *_skipped(table), *_leaks(table)]
+    if duplicates:
+        parts.append(_duplicates(table))
+    known = table.divisions() if reader is None else official_protocols(table, reader)
+    return [*parts, Text(f"Official protocols: {', '.join(known)}.")] if known else parts
+
+
+def _opened(what: Sequence[str], settings: Sequence[str]) -> tuple[FrameTable, DatasetReader | None]:
+    """Return the tables in folders, or those of a dataset by name with its reader."""
+    folders = [Path(word).expanduser() for text in what for word in text.split(",")]
+    if all((folder / FINISHED).is_file() for folder in folders):
+        if settings:
+            raise SettingsError(f"unknown option {settings[0]!r}; a prepared table has no settings.")
+        return open_tables(folders), None
+    catalog, name = Catalog(), what[0]
+    known = catalog.names("dataset")
+    if name not in known or len(what) > 1:
+        odd = next(folder for folder in folders if not (folder / FINISHED).is_file())
+        if odd.is_dir():
+            raise DataError(
+                f"Folder {odd} holds no prepared table (no {FINISHED}); for a tree of images write "
+                f"`padkit data folder --root {odd}`."
+            )
+        raise DataError(f"{str(odd)!r} is neither a folder nor a dataset's name.{closest(str(odd), known)}")
+    words = [f"--data.{word[2:]}" if word.startswith("--") else word for word in settings]
+    slots = {"data": Slot("dataset", name, required=True)}
+    chosen = read_settings(Options, slots, ["--data", name, *words], catalog, "padkit data").one("data")
+    reader: DatasetReader = catalog.build_choice(chosen)
+    return prepare(reader, dataset_name=name), reader
+
+
+def _heading(table: FrameTable) -> Text:
+    about = table.preparation
+    subjects = table.coded("subject")
+    people = len(subjects.dictionary) - (subjects.code("") >= 0)
+    presentations = len(table.coded("presentation").dictionary)
+    size = about["image_size"]
+    text = (
+        f"{about['dataset']}: {presentations} presentations, {len(table)} frames of {size} x {size}, {people} subjects"
+    )
+    lines = [text, f"in {', '.join(map(str, table.folders))}"]
+    if about["simulated"]:
+        lines.append("Simulated data.")
+    return Text("\n".join(lines), style="bold")
+
+
+def _counts(table: FrameTable) -> Table:
+    shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, collapse_padding=True)
+    for head in ("domain", "split", "label", "species"):
+        shown.add_column(head, overflow="fold")
+    for head in ("presentations", "frames", "subjects"):
+        shown.add_column(head, justify="right")
+    found = overview.groups(table)
+    for position, group in enumerate(found):
+        label = "bona fide" if group.label == BONA_FIDE else "attack"
+        counts = map(str, (group.presentations, group.frames, group.subjects or "-"))
+        before = found[position - 1] if position else None
+        new = before is None or before.domain != group.domain
+        if new and before:
+            shown.add_section()
+        same = before is not None and not new and before.split == group.split
+        names = (group.domain if new else "", "" if same else group.split or "-", label, group.species or "-")
+        shown.add_row(*map(Text, names), *counts)
+    return shown
+
+
+def _skipped(table: FrameTable) -> list[Table | Text]:
+    if not table.skipped:
+        return [Text("Skipped: nothing.")]
+    found = overview.reasons(table.skipped)
+    shown = Table(title=Text(f"Skipped: {len(table.skipped)} of {table.preparation['records']}"), title_justify="left")
+    for head, side in (("reason", "left"), ("count", "right"), ("the first", "left")):
+        shown.add_column(head, justify="right" if side == "right" else "left", overflow="fold")
+    for reason in found[:MOST]:
+        shown.add_row(Text(reason.text), str(reason.count), Text(reason.example))
+    return [shown, *([Text(f"and {len(found) - MOST} other reasons")] if len(found) > MOST else [])]
+
+
+def _leaks(table: FrameTable) -> list[Text]:
+    found = overview.subjects_in_several_splits(table)
+    if not found:
+        return [Text("Subjects in more than one split: none.")]
+    shown = ", ".join(f"{name} ({' and '.join(splits)})" for name, splits in list(found.items())[:MOST])
+    return [Text(f"Subjects in more than one split: {len(found)}: {shown}{_more(len(found))}", style="red")]
+
+
+def _duplicates(table: FrameTable) -> Text:
+    from padkit.data.duplicates import duplicates
+
+    found = duplicates(table)
+    if not found:
+        return Text("Equal images under different presentations: none.")
+    labels, splits, names = table.column("label"), table.coded("split"), table.column("presentation")
+    contradict = sum(len(set(labels[rows])) > 1 for rows in found)
+    cross = sum(len(set(splits.codes[rows])) > 1 for rows in found)
+    wrong = f"{contradict} of them under both labels, {cross} in more than one split"
+    shown = [" = ".join(dict.fromkeys(map(str, names[rows[:MOST]]))) for rows in found[:MOST]]
+    text = "\n  ".join([f"Equal images under different presentations: {len(found)}, {wrong}:", *shown])
+    return Text(text + _more(len(found)), style="red" if contradict or cross else "")
+
+
+def _more(count: int) -> str:
+    return f" and {count - MOST} more" if count > MOST else ""
