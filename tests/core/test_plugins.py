@@ -224,7 +224,8 @@ def test_only_what_is_allowed_loads(install, monkeypatch):
 def test_deny_beats_allow(monkeypatch):
     monkeypatch.setenv("PADKIT_PLUGINS_ALLOW", "padkit")
     monkeypatch.setenv("PADKIT_PLUGINS_DENY", "daa")
-    assert Catalog().names("aligner") == ["dat"]
+    assert "daa" not in (names := Catalog().names("aligner"))
+    assert "dat" in names
 
 
 def test_a_lazy_factory_is_looked_up_without_importing_it(install):
