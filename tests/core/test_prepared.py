@@ -173,6 +173,25 @@ def test_readers_that_render_are_sampled_too():
     assert all(crop.shape == (32, 32, 3) for crop in found.values())
 
 
+def test_nothing_is_no_crop():
+    empty = Memory()
+    empty.frames = lambda presentation: []
+    with pytest.raises(DataError, match=r"p: none of its 0 frames gave a crop \(it has none\)"):
+        crops(empty, RECORD, face="none")
+
+
+def test_hint_files_are_read_only_by_those_who_ask(tmp_path):
+    class Broken(Toy):
+        def hints(self, presentation, width, height):
+            raise DataError("a.face is malformed.")
+
+    record = clip(tmp_path / "a.avi")
+    assert list(crops(Broken(record), record, face="none")[0]) == [6, 16]
+    for face in ("hints", "auto"):
+        with pytest.raises(DataError, match="malformed"):
+            crops(Broken(record), record, face=face)
+
+
 def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):
     records = [replace(clip(tmp_path / f"{n}.avi"), id=f"p{n}", box=(10.0, 10.0, 60.0, 60.0)) for n in range(3)]
     (tmp_path / "broken.avi").write_bytes(b"")

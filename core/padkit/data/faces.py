@@ -116,6 +116,10 @@ FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
 }
 
 
+# Those that ask the dataset; for the others its hint files need not be sound.
+HINTED = frozenset({"auto", "hints"})
+
+
 def check_finder(name: str) -> None:
     """Refuse a name that no finder has.
 

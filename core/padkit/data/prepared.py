@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.crops import cut, face_square
-from padkit.data.faces import check_finder, finder, largest, nearest_hint
+from padkit.data.faces import HINTED, check_finder, finder, largest, nearest_hint
 from padkit.data.media import IMAGE_SUFFIXES, to_square
 from padkit.data.native import NativeReader
 from padkit.data.presentation import FaceHint, Presentation
@@ -115,7 +115,7 @@ class PreparedReader(DatasetReader):
         tally.counts += found.counts
         tally.dropped += found.dropped
         if not crops:
-            name, reason = presentation.path or presentation.id, found.dropped[0][1]
+            name, reason = presentation.path or presentation.id, found.dropped[0][1] if found.dropped else "it has none"
             raise DataError(f"{name}: none of its {len(found.dropped)} frames gave a crop ({reason}).")
         yield from crops
 
@@ -154,7 +154,7 @@ class PreparedReader(DatasetReader):
         return crops, tally
 
     def _hints(self, presentation: Presentation, frame: Frame) -> Mapping[int, FaceHint]:
-        if not isinstance(self.reader, NativeReader):
+        if self.choices.face not in HINTED or not isinstance(self.reader, NativeReader):
             return {}
         return self.reader.hints(presentation, frame.shape[1], frame.shape[0])
 
