@@ -328,7 +328,7 @@ def test_killed_at_random_moments_it_loses_and_doubles_nothing(tmp_path):
         assert contents(tmp_path / "whole2") == whole
         killed, outs = [], ["out0"]
         while len(killed) < 10:
-            workers = 2 if len(killed) in (2, 5, 8) else 1
+            workers = 2 if len(killed) in (3, 7) else 1
             done = prepare(outs[-1], workers, chance.uniform(0, 0.9) * lasts[workers])
             if done["status"]:
                 assert done["status"] == -signal.SIGKILL
