@@ -40,8 +40,7 @@ class CasiaSurfReader(NativeReader):
     Where a folder is divided into `real_part` and `fake_part`, a recording's `color` folder is a presentation, and
     its subject is known. The challenge stripped `Val` and `Testing` of both: there every image that the labelled list
     (`color ir depth label` on a line, in any order of the three; 1 is bona fide) names is a presentation of an unknown
-    subject, and so frames of one recording are scored one by one. Images are faces cut out on black: prepare them with
-    `--face none`.
+    subject, and so frames of one recording are scored one by one. Images are faces cut out on black.
 
     Args:
         root: The folder that holds `Training`, or `phase1`.
@@ -57,6 +56,7 @@ class CasiaSurfReader(NativeReader):
         ("test", BONA_FIDE): 17_458,
         ("test", ATTACK): 40_252,
     }
+    cropped = True
     layout: ClassVar[str] = (
         f"<root>/Training/{{real_part,fake_part}}/<subject>/<{PATTERN}>/color/<n>.jpg, and Val and Testing likewise or "
         "with a labelled list"

@@ -38,8 +38,7 @@ class HifimaskReader(NativeReader):
 
     A split comes from a folder train, val, dev or test above, else from the owner's lists of protocol 1
     (`CASIA_HiFiMask@p1_video_train.txt` ..., in the root or its folder `protocol`), else it is unknown. The protocols
-    1, 2.1, 2.2, 2.3 and 3 are those lists. A mask's subject is the person that it shows. Images are face crops: prepare
-    with `--face none`.
+    1, 2.1, 2.2, 2.3 and 3 are those lists. A mask's subject is the person that it shows. Images are face crops.
 
     Args:
         root: The folder that holds the videos' folders, or `Data` and `protocol`.
@@ -48,6 +47,7 @@ class HifimaskReader(NativeReader):
 
     # The paper's count; the owner's lists name 54,223 of these.
     expected: ClassVar[Mapping[tuple[str, int], int]] = {("", BONA_FIDE): 13_650, ("", ATTACK): 40_950}
+    cropped = True
     layout: ClassVar[str] = f"<root>/.../{PATTERN}/<n>.png"
 
     def records(self) -> Iterable[Presentation]:

@@ -33,8 +33,8 @@ class NuaaReader(NativeReader):
 
     The form is a folder of the lists `client_train*.txt`, `client_test*.txt`, `imposter_train*.txt` and
     `imposter_test*.txt` (lines such as `0001\0001_00_00_01_0.jpg`), and the folders `Client*` and `Imposter*`, such as
-    `raw` or `NormalizedFace`. Stills are presentations of their own. All forms but the raw one are face crops: prepare
-    them with `--face none`.
+    `raw` or `NormalizedFace`. Stills are presentations of their own. All forms but the raw one (a folder with `raw` in
+    its name, `ClientRaw`) are face crops.
 
     The official splits are disjoint by session (1 and 2 train, 3 tests), not by subject: every training subject is
     tested too. Subjects are told as they are, so padkit refuses to train on NUAA's train split and test on its test
@@ -59,6 +59,7 @@ class NuaaReader(NativeReader):
     def __init__(self, *, root: str, image_size: int = 256, official_splits: bool = True) -> None:
         super().__init__(root=root, image_size=image_size)
         self.official_splits = official_splits
+        self.cropped = not _raw(Path(root).expanduser())
 
     def records(self) -> Iterable[Presentation]:
         """Yield one record per listed image.
@@ -131,3 +132,9 @@ def _images(place: Path) -> dict[str, Path]:
                     raise unknown_name(folder / name, PATTERN + suffix)
                 images[stem] = folder / name
     return images
+
+
+def _raw(root: Path) -> bool:
+    """Return whether the images below `root` are whole photographs, by the names of the folders that hold them."""
+    names = [root.name, *(path.name for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
+    return any("raw" in name.lower() for name in names)

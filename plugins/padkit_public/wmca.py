@@ -53,8 +53,7 @@ SPECIES = (
 class WmcaReader(NativeReader):
     """Reads `<root>/preprocessed-face-station_RGB/<date>/*.hdf5`, or a root that holds the dates themselves.
 
-    A file is a presentation: groups `Frame_<n>` with an array uint8 [3, 128, 128], RGB, cropped to the face already:
-    prepare it with `--face none`.
+    A file is a presentation: groups `Frame_<n>` with an array uint8 [3, 128, 128], RGB, cropped to the face already.
     The subject is the client, the identity that is shown to the camera, as Idiap counts it; who wears a mask or
     glasses is not kept. Splits come from `PROTOCOL-grandtest.csv` in the root or its folder wmca-protocols-csv,
     protocols or documentation, else they are unknown; every `PROTOCOL-<name>.csv` there is a protocol.
@@ -65,6 +64,7 @@ class WmcaReader(NativeReader):
     """
 
     expected: ClassVar[Mapping[tuple[str, int], int]] = {("", BONA_FIDE): 347, ("", ATTACK): 1332}
+    cropped = True
     layout: ClassVar[str] = f"<root>/preprocessed-face-station_RGB/<date>/{PATTERN}"
 
     def records(self) -> Iterable[Presentation]:

@@ -192,6 +192,16 @@ def test_hint_files_are_read_only_by_those_who_ask(tmp_path):
             crops(Broken(record), record, face=face)
 
 
+def test_a_cropped_dataset_is_taken_whole_unless_a_finder_is_named():
+    class Cropped(Toy):
+        cropped = True
+
+    reader = Cropped()
+    assert PreparedReader(reader, Choices()).choices.face == "none"
+    assert PreparedReader(reader, Choices(face="lbp")).choices.face == "lbp"
+    assert PreparedReader(Toy(), Choices()).choices.face == "auto"
+
+
 def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):
     records = [replace(clip(tmp_path / f"{n}.avi"), id=f"p{n}", box=(10.0, 10.0, 60.0, 60.0)) for n in range(3)]
     (tmp_path / "broken.avi").write_bytes(b"")

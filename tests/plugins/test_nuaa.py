@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
+from listed import Listed
 from native_checks import counts, refused
 from PIL import Image
 from public_checks import read
@@ -52,22 +52,16 @@ def test_normalised_records(tmp_path):
         assert (image.size, image.mode) == ((64, 64), "L")
 
 
+def test_all_forms_but_the_raw_one_are_face_crops(tmp_path, raw):
+    assert not raw.cropped
+    other = next(path for path in raw.folder().parent.iterdir() if path.is_dir() and path.name != "raw")
+    assert NuaaReader(root=str(other)).cropped
+
+
 def test_published_counts():
     expected = NuaaReader.expected
     assert expected["train", 1] + expected["test", 1] == 5105
     assert expected["train", 0] + expected["test", 0] == 7509
-
-
-class Columns:
-    """A table's columns, one row a record."""
-
-    def __init__(self, records):
-        self.records = records
-
-    def column(self, name):
-        attribute = {"presentation": "id"}.get(name, name)
-        values = [getattr(record, attribute) for record in self.records]
-        return np.array(values, dtype=np.int64 if name == "label" else object)
 
 
 def write_more_subjects(root):
@@ -85,7 +79,7 @@ def test_the_official_splits_leak_and_padkit_says_so(tmp_path, raw):
     records = read(raw)
     splits = {split: {record.subject for record in records if record.split == split} for split in ("train", "test")}
     assert "nuaa/0001" in splits["train"] & splits["test"]
-    refused(lambda: leave_one_out(Columns(records)), "Subjects appear in more than one part", "nuaa/0001")
+    refused(lambda: leave_one_out(Listed(records)), "Subjects appear in more than one part", "nuaa/0001")
     division = raw.protocols()["official"]
     assert (len(division.train), division.dev, len(division.test)) == (14, (), 3)
 
@@ -95,7 +89,7 @@ def test_without_the_official_splits_subjects_are_kept_apart(tmp_path):
     write_more_subjects(root)
     records = read(NuaaReader(root=str(root), official_splits=False))
     assert {record.split for record in records} == {""}
-    table = Columns(records)
+    table = Listed(records)
     protocol = leave_one_out(table)
     subjects = [set(table.column("subject")[rows]) for rows in (protocol.train, protocol.dev, protocol.test)]
     assert all(subjects)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from padkit.data.presentation import BONA_FIDE, SPLITS, Presentation
 
 Counts = Mapping[tuple[str, int], int]
+ALL = "all"
 LABELS = {1: "bona fide", 0: "attack"}
 
 
@@ -17,7 +18,7 @@ class Row:
     """One line of a census.
 
     Attributes:
-        split: `train`, `dev`, `test`, or "" where the dataset names none.
+        split: `train`, `dev`, `test`, "" where the dataset names none, or `all` for the sum over all of them.
         label: 1 = bona fide, 0 = attack.
         found: Presentations on disk.
         expected: Presentations published, or None where no number is.
@@ -38,8 +39,19 @@ class Row:
 
 
 def take_census(records: Iterable[Presentation], expected: Counts) -> list[Row]:
-    """Count presentations (not records: several stills may be one) by split and label, bona fide first."""
+    """Count presentations (not records: several stills may be one) by split and label, bona fide first.
+
+    Where only sums are published (split ""), but the dataset has splits, rows `all` compare the sums.
+    """
     found = Counter({record.id: (record.split, record.label) for record in records}.values())
+    if expected and {split for split, _ in expected} == {""} and any(split for split, _ in found):
+        sums = {label: sum(count for key, count in found.items() if key[1] == label) for _, label in expected}
+        total = [Row(ALL, label, sums[label], due) for (_, label), due in expected.items()]
+        return _rows(found, {}) + sorted(total, key=lambda row: row.label != BONA_FIDE)
+    return _rows(found, expected)
+
+
+def _rows(found: Counter[tuple[str, int]], expected: Counts) -> list[Row]:
     order = [*SPLITS, ""]
     keys = sorted({*found, *expected}, key=lambda key: (order.index(key[0]), key[1] != BONA_FIDE))
     return [Row(*key, found[key], expected.get(key, 0) if expected else None) for key in keys]

@@ -75,7 +75,7 @@ class PreparedReader(DatasetReader):
 
     def __init__(self, reader: DatasetReader, choices: Choices) -> None:
         self.reader = reader
-        self.choices = choices
+        self.choices = choices = settled(choices, reader)
         self.image_size = choices.size
         self.default_target = reader.default_target
         self.simulated = reader.simulated
@@ -175,6 +175,12 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
         chosen = sampling_rule(rule)(len(places)) if stills and len(places) > 1 else range(len(places))
         kept.update(places[number] for number in chosen)
     return [record for place, record in enumerate(records) if place in kept]
+
+
+def settled(choices: Choices, reader: DatasetReader) -> Choices:
+    """Return the choices with `auto` settled: `none` where the dataset's frames are face crops already."""
+    whole = choices.face == "auto" and isinstance(reader, NativeReader) and reader.cropped
+    return replace(choices, face="none") if whole else choices
 
 
 def model_checksum(choices: Choices) -> str:
