@@ -16,7 +16,7 @@ from padkit.errors import DataError
 TEXTS = ("dataset", "domain", "split", "subject", "attack_type", "species", "device", "session")
 
 
-class PreparedReader(DatasetReader):
+class TablesReader(DatasetReader):
     """Opens the folders of prepared tables, memory-mapped; nothing is decoded or copied.
 
     Official protocols that lie beside the frames (`protocols.json`) are known as `oulu-npu:1`, `oulu-npu:3.2`.

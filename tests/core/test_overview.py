@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -135,6 +136,7 @@ def test_the_command_on_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = " ".join(capsys.readouterr().out.split())
     assert "set-a+set-b: 20 presentations, 20 frames of 16 x 16, 10 subjects" in out
     assert "Simulated data." in out
+    assert "Crops" not in out, "nobody told how they were made"
     assert "a train bona fide - 3 3 3 attack printer1 3 3 3" in out
     assert "Skipped: nothing." in out
     assert "Subjects in more than one split: 1: a/test/0 (" in out
@@ -163,6 +165,24 @@ def test_the_command_on_a_dataset_by_name(
     )
     data.main(["folder", "--root", str(tmp_path / "photos"), "--image_size=16", "--no-duplicates"])
     assert "Equal images" not in capsys.readouterr().out
+
+
+def test_how_crops_were_made_and_frames_that_were_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [prepared(tmp_path, presentations(domain, SPLITS)) for domain in "ab"]
+    for folder, margin in zip(folders, (0.2, 0.5), strict=True):
+        about = json.loads((folder / "preparation.json").read_text())
+        about["choices"] = {"frames": "ssdg", "margin": margin, "face_model": ""}
+        about["dropped"] = [{"presentation": "p", "source": "p.avi", "frame": 3, "reason": "no face"}]
+        (folder / "preparation.json").write_text(json.dumps(about))
+    data.main([str(folders[0])])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Crops: frames ssdg, margin 0.2." in out
+    assert "Left out: 1 frames" in out
+    data.main(list(map(str, folders)))
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Crops: frames ssdg." in out
+    assert "Tables differ in how crops were made: margin 0.2 and 0.5." in out
+    assert "Left out: 2 frames" in out
 
 
 @pytest.mark.parametrize(

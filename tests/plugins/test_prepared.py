@@ -20,7 +20,7 @@ from padkit.errors import DataError, SettingsError
 from padkit.plugins import Component, Discovery, Plugin
 from padkit.settings import Slot, read_settings
 from padkit_folder import padkit_datasets
-from padkit_folder.prepared import PreparedReader
+from padkit_folder.prepared import TablesReader
 
 SPLITS = {"train": 5, "dev": 3, "test": 4}
 
@@ -46,7 +46,7 @@ def test_from_the_command_line_to_a_protocol(folders: list[str]) -> None:
     assert choice.settings == {"folders": folders}
     reader = catalog().build_choice(choice)
     assert (reader.image_size, reader.simulated, reader.default_target) == (16, True, "")
-    assert PreparedReader(folders=folders[:1]).simulated is False
+    assert TablesReader(folders=folders[:1]).simulated is False
     table = prepare(reader, dataset_name="prepared")
     assert list(table.folders) == list(map(Path, folders))
     protocol = protocol_for(table, reader, protocol="a->b", convention="ssdg")
@@ -61,7 +61,7 @@ def test_from_the_command_line_to_a_protocol(folders: list[str]) -> None:
 
 
 def test_records_and_frames(folders: list[str]) -> None:
-    reader = pickle.loads(pickle.dumps(PreparedReader(folders=folders)))
+    reader = pickle.loads(pickle.dumps(TablesReader(folders=folders)))
     records = list(reader.records())
     assert len(records) == 48
     assert [record.id for record in records[:1] + records[24:25]] == [
@@ -74,18 +74,18 @@ def test_records_and_frames(folders: list[str]) -> None:
     table = prepare(reader, dataset_name="prepared")
     (frame,) = reader.frames(last)
     assert np.array_equal(frame.transpose(2, 0, 1), table.image(47))
-    assert next(iter(PreparedReader(folders=folders[:1]).records())).id == "train/000/live00"
+    assert next(iter(TablesReader(folders=folders[:1]).records())).id == "train/000/live00"
 
 
 def test_folders_that_hold_no_table(folders: list[str], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="names no prepared table"):
-        PreparedReader(folders=[])
+        TablesReader(folders=[])
     parent = Path(folders[0]).parent
     with pytest.raises(DataError, match="did you mean") as caught:
-        PreparedReader(folders=[str(parent)])
+        TablesReader(folders=[str(parent)])
     assert all(folder in str(caught.value) for folder in folders)
     with pytest.raises(DataError, match="make it with `padkit prepare`") as caught:
-        PreparedReader(folders=[folders[0], str(tmp_path)])
+        TablesReader(folders=[folders[0], str(tmp_path)])
     assert "\n" not in str(caught.value)
 
 
@@ -96,7 +96,7 @@ def test_what_was_skipped_is_told_again_and_refused_under_strict(
     about = json.loads((copy / "preparation.json").read_text())
     about["skipped"] = [{"presentation": "p", "source": "p.avi", "reason": "p.avi: no face."}]
     (copy / "preparation.json").write_text(json.dumps(about))
-    reader = PreparedReader(folders=[str(copy), folders[1]])
+    reader = TablesReader(folders=[str(copy), folders[1]])
     assert prepare(reader, dataset_name="prepared").skipped == about["skipped"]
     assert "1 of 24 files" in capsys.readouterr().err
     with pytest.raises(DataError, match=r"p\.avi: no face"):
@@ -110,7 +110,7 @@ def test_lists_are_read_only_when_their_protocol_is_asked_for(folders: list[str]
                 raise DataError("Protocol 2 lacks Test.txt.")
             return super().__getitem__(name)
 
-    class Own(PreparedReader):
+    class Own(TablesReader):
         def protocols(self):
             return Lists({"2": None, "9": known["set-a:1"]})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: bool) -> list[Table | Text]:
     """Return what is to be said of a table, in the order in which it is read."""
-    parts: list[Table | Text] = [_heading(table), _counts(table), *_skipped(table), *_leaks(table)]
+    parts: list[Table | Text] = [_heading(table), *_choices(table), _counts(table), *_skipped(table), *_leaks(table)]
     if duplicates:
         parts.append(_duplicates(table))
     known = table.divisions() if reader is None else official_protocols(table, reader)
@@ -111,6 +111,18 @@ def _heading(table: FrameTable) -> Text:
     return Text("\n".join(lines), style="bold")
 
 
+def _choices(table: FrameTable) -> list[Text]:
+    """Tell how the crops were made; tables made differently can be told apart by that alone."""
+    tables = table.preparation.get("tables", [table.preparation])
+    made = [about.get("choices", {}) for about in tables]
+    keys = dict.fromkeys(key for choices in made for key in choices)
+    values = {key: list(dict.fromkeys(str(choices.get(key, "not told")) for choices in made)) for key in keys}
+    told = ", ".join(f"{key} {found[0]}" for key, found in values.items() if len(found) == 1 and found[0])
+    lines = [Text(f"Crops: {told}.")] if told else []
+    unlike = "; ".join(f"{key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1)
+    return [*lines, Text(f"Tables differ in how crops were made: {unlike}.", style="red")] if unlike else lines
+
+
 def _counts(table: FrameTable) -> Table:
     shown = Table(box=box.SIMPLE, show_edge=False, pad_edge=False, collapse_padding=True)
     for head in ("domain", "split", "label", "species"):
@@ -132,10 +144,19 @@ def _counts(table: FrameTable) -> Table:
 
 
 def _skipped(table: FrameTable) -> list[Table | Text]:
-    if not table.skipped:
-        return [Text("Skipped: nothing.")]
-    found = overview.reasons(table.skipped)
-    shown = Table(title=Text(f"Skipped: {len(table.skipped)} of {table.preparation['records']}"), title_justify="left")
+    dropped = table.preparation.get("dropped", ())
+    parts: list[Table | Text] = []
+    if table.skipped:
+        title = f"Skipped: {len(table.skipped)} of {table.preparation['records']} files or presentations"
+        parts += _reasons(title, table.skipped)
+    if dropped:
+        parts += _reasons(f"Left out: {len(dropped)} frames", dropped)
+    return parts or [Text("Skipped: nothing.")]
+
+
+def _reasons(title: str, entries: Sequence[Mapping[str, str]]) -> list[Table | Text]:
+    found = overview.reasons(entries)
+    shown = Table(title=Text(title), title_justify="left", box=box.SIMPLE, show_edge=False, pad_edge=False)
     for head, side in (("reason", "left"), ("count", "right"), ("the first", "left")):
         shown.add_column(head, justify="right" if side == "right" else "left", overflow="fold")
     for reason in found[:MOST]:

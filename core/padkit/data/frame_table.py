@@ -225,6 +225,7 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "image_size": preparations[0]["image_size"],
         **{name: sum(entry[name] for entry in preparations) for name in ("presentations", "records", "frames")},
         "skipped": [entry for preparation in preparations for entry in preparation["skipped"]],
+        "dropped": [entry for preparation in preparations for entry in preparation.get("dropped", ())],
         "tables": [dict(entry) for entry in preparations],
     }
 
