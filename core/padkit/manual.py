@@ -45,7 +45,9 @@ def described_settings(factory: Callable[..., Any]) -> list[Setting]:
             known = "" if hint is None else describe(hint)
             text = "" if action.help in (None, argparse.SUPPRESS) else " ".join(str(action.help).split())
             found.append(
-                Setting(action.dest.removeprefix("it."), known, None if action.required else shown(action.default), text)
+                Setting(
+                    action.dest.removeprefix("it."), known, None if action.required else shown(action.default), text
+                )
             )
     return found
 

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
-from padkit.training.objective import Objective
 from padkit.testing.toys import DIM, N_DOMAINS, batch_of, build, toy_data
+from padkit.training.objective import Objective
 from padkit_ddaig.generation import ImageGeneration
 
 NOTHING = Features((), torch.zeros(1, DIM))

@@ -47,7 +47,9 @@ class DatasetSuite(ComponentSuite):
             for field in ("dataset", "domain", "id"):
                 assert getattr(record, field), f"{record.id!r} has no {field}"
             assert record.label in (BONA_FIDE, ATTACK), f"{record.id!r}: label {record.label!r} must be 1 or 0"
-            assert record.split in (*SPLITS, ""), f"{record.id!r}: split {record.split!r} must be one of {SPLITS}, or ''"
+            assert record.split in (*SPLITS, ""), (
+                f"{record.id!r}: split {record.split!r} must be one of {SPLITS}, or ''"
+            )
             if record.label == BONA_FIDE:
                 told = record.attack_type or record.species
                 assert not told, f"{record.id!r} is bona fide and has the attack type or species {told!r}"
@@ -140,12 +142,16 @@ class DatasetSuite(ComponentSuite):
             assert count > 0, f"expected: {count} presentations of {split!r}"
         found = {(record.split, record.label) for record in self.records()}
         if reader.expected:
-            assert found <= reader.expected.keys(), f"records have {sorted(found - reader.expected.keys())}, not expected"
+            assert found <= reader.expected.keys(), (
+                f"records have {sorted(found - reader.expected.keys())}, not expected"
+            )
         ids = {record.id for record in self.records()}
         for name, division in reader.protocols().items():
             parts = [set(part) for part in (division.train, division.dev, division.test)]
             assert set().union(*parts) <= ids, f"protocol {name} names presentations that records() does not yield"
-            assert sum(map(len, parts)) == len(set().union(*parts)), f"a presentation is in two parts of protocol {name}"
+            assert sum(map(len, parts)) == len(set().union(*parts)), (
+                f"a presentation is in two parts of protocol {name}"
+            )
         for record in self._some():
             for number, hint in reader.hints(record, 1920, 1080).items():
                 assert number >= 0, f"{record.id!r}: hint for frame {number}"
