@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import listed
 import numpy as np
 import pytest
 import timm
 import torch
 import trees_ocim
+import trees_public
 from onnx_faces import randomise, write_iresnet
 from PIL import Image
 from safetensors.torch import save_file
@@ -96,9 +98,14 @@ def save_image(path: Path, seed: int) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def native(write: Callable[..., Path], *subjects: int) -> Callable[[Path], Settings]:
-    """The genuine tree in miniature; preparation would read the media, which are empty here."""
-    return lambda folder: {"root": str(write(folder / "tree", videos=False, subjects=subjects))}
+def native(write: Callable[..., Path], *subjects: int, below: str = "") -> Callable[[Path], Settings]:
+    """The genuine tree in miniature."""
+    chosen = {"subjects": subjects} if subjects else {}
+    return lambda folder: {"root": str(write(folder, **chosen) / below)}
+
+
+def prepared_table(folder: Path) -> Settings:
+    return {"folders": [str(listed.prepared(folder, listed.presentations("a", {"train": 4, "dev": 2, "test": 2})))]}
 
 
 def fixed(**settings: Any) -> Callable[[Path], Settings]:
@@ -122,18 +129,27 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("aligner", "ssdg"): fixed(hidden=8),
     ("aligner", "daa+mixstyle+dat"): fixed(daa={"width": 4, "steps": 2}, dat={"hidden": 8}),
     ("dataset", "casia-fasd"): native(trees_ocim.write_casia, 1, 2, 21),
-    ("dataset", "faces"): fixed(image_size=64),
+    ("dataset", "casia-surf"): native(trees_public.write_casia_surf),
+    ("dataset", "cefa"): native(trees_public.write_cefa_release),
+    ("dataset", "celeba-spoof"): native(trees_public.write_celeba_spoof),
+    ("dataset", "faces"): fixed(image_size=64, identities=6, images=2),
     ("dataset", "folder"): image_tree,
+    ("dataset", "hifimask"): native(trees_public.write_hifimask),
     ("dataset", "huggingface"): image_table,
     ("dataset", "identities"): portraits,
     ("dataset", "manifest"): image_list,
     ("dataset", "msu-mfsd"): native(trees_ocim.write_msu, 2, 3, 1),
+    ("dataset", "nuaa"): native(trees_public.write_nuaa, below="raw"),
     ("dataset", "oulu-npu"): native(trees_ocim.write_oulu, 1, 21, 36),
+    ("dataset", "prepared"): prepared_table,
     ("dataset", "replay-attack"): native(trees_ocim.write_replay, 1, 16, 31),
+    ("dataset", "siw"): native(trees_public.write_siw),
+    ("dataset", "siw-mv2"): native(trees_public.write_siw_mv2),
     ("dataset", "synthetic"): fixed(size="tiny", image_size=64),
+    ("dataset", "wmca"): native(trees_public.write_wmca),
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
 }
-PAIRS = 25
+PAIRS = 34
 IMAGE_SIZES = {("student", "clip"): 32}  # its own: strides count its pixels
 
 

@@ -44,11 +44,8 @@ def described_settings(factory: Callable[..., Any]) -> list[Setting]:
         if action.dest in types:
             known = "" if hint is None else describe(hint)
             text = "" if action.help in (None, argparse.SUPPRESS) else " ".join(str(action.help).split())
-            found.append(
-                Setting(
-                    action.dest.removeprefix("it."), known, None if action.required else shown(action.default), text
-                )
-            )
+            default = None if action.required else shown(action.default)
+            found.append(Setting(action.dest.removeprefix("it."), known, default, text))
     return found
 
 

@@ -92,7 +92,7 @@ class TeacherSuite(ComponentSuite):
             assert other.dtype in (torch.float32, torch.bfloat16), f"autocast gives {other.dtype}"
             cosine = F.cosine_similarity(one.flatten(1), other.float().flatten(1))
             assert bool((cosine > 0.9).all()), (
-                "in bfloat16 it sees something else; compute the delicate part in float()"
+                "bfloat16 changes what it sees; compute the delicate part in float()"
             )
 
     def test_it_is_never_in_training_mode(self) -> None:
