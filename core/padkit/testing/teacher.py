@@ -91,9 +91,7 @@ class TeacherSuite(ComponentSuite):
         for one, other in zip(full, half, strict=True):
             assert other.dtype in (torch.float32, torch.bfloat16), f"autocast gives {other.dtype}"
             cosine = F.cosine_similarity(one.flatten(1), other.float().flatten(1))
-            assert bool((cosine > 0.9).all()), (
-                "bfloat16 changes what it sees; compute the delicate part in float()"
-            )
+            assert bool((cosine > 0.9).all()), "bfloat16 changes what it sees; compute the delicate part in float()"
 
     def test_it_is_never_in_training_mode(self) -> None:
         """Whatever is called on it, or on a module that holds it."""
