@@ -150,7 +150,10 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
 }
 PAIRS = 34
-IMAGE_SIZES = {("student", "clip"): 32}  # its own: strides count its pixels
+OWN = {
+    ("student", "clip"): {"image_size": 32},  # its own: strides count its pixels
+    ("dataset", "nuaa"): {"shared_subjects": True},  # its official splits are by session
+}
 
 
 def built_in() -> dict[tuple[str, str], Component]:
@@ -164,8 +167,7 @@ def built_in() -> dict[tuple[str, str], Component]:
 def suite(role: str, name: str) -> type[ComponentSuite]:
     """The suite as a third party would subclass it."""
     own: dict[str, Any] = {"name": name, "make_settings": lambda self, folder: CASES[role, name](folder)}
-    if (role, name) in IMAGE_SIZES:
-        own["image_size"] = IMAGE_SIZES[role, name]
+    own |= OWN.get((role, name), {})
     words = "".join(word.capitalize() for word in name.replace("+", "-").split("-"))
     return type(f"Test{role.capitalize()}{words}", (SUITES[role],), own)
 

@@ -81,9 +81,9 @@ def _described(component: Component, catalog: Catalog) -> list[str]:
     except PadkitError as error:
         return [*lines, *_table({**facts, "problem": str(error)})]
     lines += _table(facts)
-    lines += [line for part in _explanation(factory) for line in ("", *_wrapped(part))]
     if component.role == "command":
         return [*lines, "", f"  Its options: padkit {spec.name} --help"]
+    lines += [line for part in _explanation(factory) for line in ("", *_wrapped(part))]
     return [*lines, "", *_settings(component, factory)]
 
 

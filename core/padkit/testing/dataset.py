@@ -26,10 +26,12 @@ class DatasetSuite(ComponentSuite):
 
     Attributes:
         read: How many presentations' frames are read.
+        shared_subjects: True where the published division itself trains and tests on the same people.
     """
 
     role = "dataset"
     read: ClassVar[int] = 4
+    shared_subjects: ClassVar[bool] = False
 
     def records(self) -> list[Presentation]:
         """Return the records of a new reader, which are read once a class."""
@@ -79,7 +81,10 @@ class DatasetSuite(ComponentSuite):
             if record.subject and record.split:
                 splits[record.dataset, record.subject].add(record.split)
         shared = sorted(subject for (_, subject), found in splits.items() if len(found) > 1)
-        assert not shared, f"subjects {shared[:5]} are in more than one split; subject names must be unique"
+        assert self.shared_subjects or not shared, (
+            f"subjects {shared[:5]} are in more than one split; make subject names unique across domains, or, where the "
+            "published division is at fault, set shared_subjects of this test"
+        )
 
     def test_records_come_in_a_stable_order(self) -> None:
         """The prepared table and its cache depend on it."""
@@ -139,7 +144,8 @@ class DatasetSuite(ComponentSuite):
             assert split in (*SPLITS, ""), f"expected: {split!r} is no split"
             assert label in (BONA_FIDE, ATTACK), f"expected: {label!r} is no label"
             assert count > 0, f"expected: {count} presentations of {split!r}"
-        found = {(record.split, record.label) for record in self.records()}
+        whole = {label for split, label in reader.expected if not split}  # counted without regard to splits
+        found = {(record.split, record.label) for record in self.records() if record.label not in whole}
         unexpected = sorted(found - reader.expected.keys()) if reader.expected else []
         assert not unexpected, f"records are of {unexpected} (split, label), which `expected` does not name"
         ids = {record.id for record in self.records()}
