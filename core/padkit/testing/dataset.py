@@ -82,8 +82,8 @@ class DatasetSuite(ComponentSuite):
                 splits[record.dataset, record.subject].add(record.split)
         shared = sorted(subject for (_, subject), found in splits.items() if len(found) > 1)
         assert self.shared_subjects or not shared, (
-            f"subjects {shared[:5]} are in more than one split; make subject names unique across domains, or, where the "
-            "published division is at fault, set shared_subjects of this test"
+            f"subjects {shared[:5]} are in more than one split; make subject names unique across domains, or, "
+            "where the published division is at fault, set shared_subjects of this test"
         )
 
     def test_records_come_in_a_stable_order(self) -> None:
