@@ -205,14 +205,14 @@ def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, ca
             summary = catalog.component(slot.role, part).summary
             group = parser.add_argument_group(f"--{where}, of --{place} {name}", summary)
         try:
-            types |= _add_settings(group, where, factory)
+            types |= add_settings(group, where, factory)
         except Exception as error:  # a plugin's signature may be anything
             reason = " ".join(str(error).split()).rstrip(".")
             raise PluginError(f"--{place}: the settings of {slot.role} {part!r} cannot be read: {reason}.") from error
     return types
 
 
-def _add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
+def add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
     """Add a factory's keyword-only parameters as options; return their keys and types."""
     skip: set[str | int] = {*handed_parameters(factory)}
     hints = parameter_types(factory)

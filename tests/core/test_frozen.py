@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from aligner_checks import ToyStudent, toy_data
 from torch import nn
 from torch.nn import functional as F
 
@@ -13,6 +12,7 @@ from padkit.alignment.share import perturb_share
 from padkit.detector import Detector
 from padkit.errors import SettingsError
 from padkit.roles import Batch, Features, Student
+from padkit.testing.toys import ToyStudent, toy_data
 
 torch.set_num_threads(1)
 

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 import pytest
 import torch
-from aligner_checks import DIM, N_DOMAINS, AlignerChecks, batch_of, build, hooks, toy_data
+from aligner_checks import AlignerChecks
 from torch import nn
 
 from padkit.alignment.joined import Joined, JoinedAligner
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Aligner, Batch, Features
+from padkit.testing.toys import DIM, N_DOMAINS, batch_of, build, hooks, toy_data
 from padkit_daa.attack import DomainAdversarialAttack
 from padkit_dat.reversal import DomainAdversarialTraining
 from padkit_mixstyle.mixing import MixStyle

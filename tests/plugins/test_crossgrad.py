@@ -7,12 +7,13 @@ import copy
 import numpy as np
 import pytest
 import torch
-from aligner_checks import DIM, N_DOMAINS, AlignerChecks, batch_of, build, toy_data
+from aligner_checks import AlignerChecks
 from torch import nn
 from torch.nn import functional as F
 
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
+from padkit.testing.toys import DIM, N_DOMAINS, batch_of, build, toy_data
 from padkit_crossgrad.training import CrossGradientTraining
 
 NOTHING = Features((), torch.zeros(1, DIM))

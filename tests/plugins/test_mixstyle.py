@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from aligner_checks import DIM, N_DOMAINS, AlignerChecks, ToyStudent, hooks, toy_data
+from aligner_checks import AlignerChecks
 from torch import nn
 
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features, Student
+from padkit.testing.toys import DIM, N_DOMAINS, ToyStudent, hooks, toy_data
 from padkit_mixstyle.mixing import MixStyle, mixed
 from padkit_timm.student import TimmStudent
 

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 import torch
-from aligner_checks import DIM, N_DOMAINS, AlignerChecks
+from aligner_checks import AlignerChecks
 
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
+from padkit.testing.toys import DIM, N_DOMAINS
 from padkit_dat.reversal import DomainAdversarialTraining
 from padkit_ssdg.generalisation import SingleSideGeneralisation, triplet_loss
 
