@@ -36,7 +36,9 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     assert "padkit/recipes/configs/evidence.yaml" in recipes
     weights = {str(path.relative_to(ROOT / "plugins")) for path in (ROOT / "plugins").glob("*/weights/*")}
     assert len(weights) >= 6
-    assert recipes | weights | {"padkit/py.typed", "padkit/report/page.html.j2"} <= names
+    templates = {f"padkit/templates/{path.name}" for path in (ROOT / "core/padkit/templates").iterdir()}
+    assert "padkit/templates/pyproject.toml.j2" in templates
+    assert recipes | weights | templates | {"padkit/py.typed", "padkit/report/page.html.j2"} <= names
 
 
 def test_every_plugin_is_an_entry_point() -> None:

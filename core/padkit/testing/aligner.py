@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from padkit.detector import Detector
 from padkit.testing import toys
 from padkit.testing.suite import ComponentSuite
-from padkit.testing.toys import batch_of, changed, hooks, one_process_group, state, toy_data
+from padkit.testing.toys import backward, batch_of, changed, hooks, one_process_group, state, toy_data
 from padkit.training.average import averaged
 from padkit.training.objective import Objective
 
@@ -47,7 +47,7 @@ class AlignerSuite(ComponentSuite):
             torch.manual_seed(100 * seed + step)
             losses = objective(*toy_data(), step / steps)
             optimizer.zero_grad()
-            objective.total(losses).backward()
+            backward(objective.total(losses))
             optimizer.step()
             found.append({name: value.item() for name, value in losses.items()})
         return objective, found
@@ -85,7 +85,7 @@ class AlignerSuite(ComponentSuite):
         for progress in (0.0, 1.0):
             objective.zero_grad()
             losses = objective(images[rows], labels[rows], domains[rows], progress)
-            objective.total(losses).backward()
+            backward(objective.total(losses))
             unused = [name for name, parameter in objective.named_parameters() if parameter.grad is None]
             assert not unused, f"{unused} got no gradient from a batch of kind {kind!r}; add 0 x its sum to a loss"
             wrong = [n for n, p in objective.named_parameters() if p.grad is not None and not p.grad.isfinite().all()]
@@ -99,8 +99,8 @@ class AlignerSuite(ComponentSuite):
             model = DistributedDataParallel(self.objective())
             for _ in range(2):
                 with model.no_sync():
-                    model.module.total(model(*toy_data(), 0.5)).backward()
-                model.module.total(model(*toy_data(), 0.5)).backward()
+                    backward(model.module.total(model(*toy_data(), 0.5)))
+                backward(model.module.total(model(*toy_data(), 0.5)))
                 assert all(p.grad is not None for p in model.parameters()), "a parameter got no gradient"
 
     def test_perturbed_images_are_images_and_nothing_else_has_changed(self) -> None:
@@ -136,7 +136,7 @@ class AlignerSuite(ComponentSuite):
         different = changed(before, state(objective.detector))
         assert not different, f"losses() changed {different} of the detector"
         if own:
-            torch.stack(list(own.values())).sum().backward()
+            backward(torch.stack(list(own.values())).sum())
         reached = [name for name, p in objective.detector.head.named_parameters() if p.grad is not None]
         assert not reached, f"losses() teach {reached} of the head; use batch.label_loss, whose gradient ends at images"
         unused = [name for name, p in objective.aligner.named_parameters() if p.grad is None]
@@ -149,7 +149,7 @@ class AlignerSuite(ComponentSuite):
         with torch.autocast("cpu", torch.bfloat16):
             losses = objective(*toy_data(), 0.5)
             total = objective.total(losses)
-        total.backward()
+        backward(total)
         wrong = [n for n, p in objective.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
         assert not wrong, f"in bfloat16 {wrong} got no finite gradient"
         full_objective = self.objective()

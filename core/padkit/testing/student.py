@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from padkit.detector import Detector
 from padkit.roles import Features, Student
 from padkit.testing.suite import ComponentSuite
-from padkit.testing.toys import changed, state
+from padkit.testing.toys import backward, changed, state
 
 
 class StudentSuite(ComponentSuite):
@@ -77,7 +77,7 @@ class StudentSuite(ComponentSuite):
     def test_every_parameter_that_trains_gets_a_gradient(self) -> None:
         """Distributed training stops at an unused parameter."""
         detector = self.detector().train()
-        self._loss(detector).backward()
+        backward(self._loss(detector))
         trained = [(name, parameter) for name, parameter in detector.named_parameters() if parameter.requires_grad]
         assert trained, "nothing of it trains, its head included"
         unused = [name for name, parameter in trained if parameter.grad is None]
@@ -94,7 +94,7 @@ class StudentSuite(ComponentSuite):
         for _ in range(6):
             loss = self._loss(detector)
             optimizer.zero_grad()
-            loss.backward()
+            backward(loss)
             optimizer.step()
             losses.append(loss.item())
         assert min(losses[1:]) < losses[0], f"six steps did not lower the loss ({losses[0]:.3f} to {losses[-1]:.3f})"
@@ -107,7 +107,7 @@ class StudentSuite(ComponentSuite):
         """Training under autocast to bfloat16, and scores near those of full precision."""
         detector = self.detector().train()
         with torch.autocast("cpu", torch.bfloat16):
-            self._loss(detector).backward()
+            backward(self._loss(detector))
         wrong = [n for n, p in detector.named_parameters() if p.grad is not None and not bool(p.grad.isfinite().all())]
         assert not wrong, f"in bfloat16 {wrong} got a gradient that is not finite; compute that part in float()"
         full = self._scores(self.detector())

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from padkit.roles import Features, Teacher
 from padkit.testing.suite import ComponentSuite
-from padkit.testing.toys import changed, state
+from padkit.testing.toys import backward, changed, state
 from padkit.training.distillation import FrozenTeachers
 
 
@@ -115,7 +115,7 @@ class TeacherSuite(ComponentSuite):
         teacher, images = self.build().requires_grad_(False), self.images().requires_grad_(True)
         found = [seen for seen in _parts(teacher(images)) if seen.requires_grad]
         if found:
-            torch.stack([seen.float().sum() for seen in found]).sum().backward()
+            backward(torch.stack([seen.float().sum() for seen in found]).sum())
         leaked = [name for name, parameter in teacher.named_parameters() if parameter.grad is not None]
         assert not leaked, f"{leaked} got a gradient although frozen; do not call requires_grad_ in forward"
 

@@ -96,6 +96,11 @@ def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[str]:
     return sorted(before.keys() ^ after.keys()) + sorted(n for n in common if not torch.equal(before[n], after[n]))
 
 
+def backward(loss: Tensor) -> None:
+    """Compute the gradients of a scalar."""
+    loss.backward()  # type: ignore[no-untyped-call]
+
+
 def hooks(module: nn.Module) -> int:
     """Count the forward hooks on a module and its parts."""
     return sum(len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules())
@@ -104,8 +109,8 @@ def hooks(module: nn.Module) -> int:
 @contextmanager
 def one_process_group(folder: Path) -> Iterator[None]:
     """Open a process group of this process alone."""
-    store = torch.distributed.FileStore(str(folder / "store"), 1)
-    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    address = (folder.resolve() / "store").as_uri()
+    torch.distributed.init_process_group("gloo", init_method=address, rank=0, world_size=1)
     try:
         yield
     finally:
