@@ -31,7 +31,7 @@ OTHERS = {
     "cefa": others.write_cefa_release,
     "hifimask": others.write_hifimask,
     "wmca": others.write_wmca,
-    "nuaa": others.write_nuaa,
+    "nuaa": lambda root: others.write_nuaa(root) / "raw",
 }
 
 
@@ -74,8 +74,7 @@ def test_the_protocols_of_the_field_run(dtda: Run, tables: dict[str, Path], tmp_
 
 @pytest.mark.parametrize("dataset", OTHERS)
 def test_every_other_dataset_trains(dtda: Run, tables: dict[str, Path], tmp_path: Path, dataset: str) -> None:
-    OTHERS[dataset](tmp_path / "tree")
-    table = prepared(dataset, tmp_path / "tree", tmp_path / "table")
+    table = prepared(dataset, OTHERS[dataset](tmp_path / "tree"), tmp_path / "table")
     domain = str(open_table(table).column("domain")[0])
     folders = [tables["O"], tables["C"], table]
     protocol = f"O&{domain}->C"
