@@ -40,6 +40,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("judge runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
+    "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.listing"),
 }
