@@ -55,7 +55,7 @@ def read_step(path: Path) -> int | None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, "numpy") as file:  # type: ignore[no-untyped-call] # as safetensors leaves it
+        with safe_open(path, "numpy") as file:
             noted = (file.metadata() or {}).get(STEP)
     except (OSError, SafetensorError):
         return None

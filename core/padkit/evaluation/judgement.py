@@ -92,7 +92,8 @@ def judge_candidate(
         values = free_values(target)
     except DataError as error:
         raise DataError(f"{candidate.name}: {error}") from error
-    units, intervals = None, {}
+    units: Units | None = None
+    intervals: Mapping[tuple[str, str], Interval] = {}
     if resamples:
         units, intervals = intervals_of(target, thresholds, resamples=resamples, seed=seed, shown=shown)
     return Judgement(

@@ -16,6 +16,7 @@ from padkit.report.figures import EVIDENCE, series
 from padkit.report.style import LIGHT, LINES, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
 
 PROBE = "domain_probe"
+WIDE = 7.2  # inches of two panels
 _ACCURACY = re.compile(r"(?:(?P<member>[\w-]+)\.)?domain_accuracy(?:_(?P<state>\w+))?")  # aligners name theirs so
 
 
@@ -66,20 +67,20 @@ def alignment_figure(courses: Sequence[Course], *, note: str = "", palette: Pale
     chances = sorted({1 / course.domains for course, _ in drawn})
     title = f"Can the source domain still be told? Held-out source frames{note}"
     with plain_settings():
-        figure = new_figure((3.4 if len(drawn) == 1 else 3.2) + 0.16 * len(drawn), palette)
         if len(drawn) == 1:
+            figure = new_figure(3.6, palette)
             axes = figure.add_subplot()
             for number, (name, points) in enumerate(drawn[0][1].items()):
                 _line(axes, points, palette, number, _words(name))
             _finish(axes, palette, chances, title)
         else:
-            left, right = figure.subplots(1, 2, sharey=True)
-            _compare(left, right, drawn, palette)
-            _finish(left, palette, chances, "from the student's features")
+            figure = new_figure(3.2 + 0.16 * len(drawn), palette, WIDE)
+            axes, right = figure.subplots(1, 2, sharey=True)
+            _compare(axes, right, drawn, palette)
+            _finish(axes, palette, chances, "by a linear probe, from the student's features")
             _finish(right, palette, chances, "by the aligner's own classifier")
             right.set_ylabel("")
             figure.suptitle(title, color=palette.text, fontsize=10)
-            axes = max((left, right), key=lambda each: len(each.lines))
         legend_below(figure, axes, palette)
     return figure
 
@@ -90,15 +91,17 @@ def _compare(
     drawn: Sequence[tuple[Course, Mapping[str, tuple[list[float], list[float]]]]],
     palette: Palette,
 ) -> None:
-    """Draw the probe on the left, the aligners' classifiers on the right; unattacked dashed where both are there."""
+    """Draw the probe on the left, the aligners' classifiers on the right with words at the lines' ends."""
     for number, (course, found) in enumerate(drawn):
         if PROBE in found:
             _line(left, found[PROBE], palette, number, course.label)
         for name, points in found.items():
             if name != PROBE:
-                clean = "clean" in name
-                told = course.label + (", clean" if clean else ", attacked" if "attacked" in name else "")
-                _line(right, points, palette, number, told, "--" if clean else "-")
+                _line(right, points, palette, number, course.label)
+                if state := name.partition(", ")[2]:
+                    colour = palette.series[number % len(palette.series)]
+                    end = (points[0][-1], 100 * points[1][-1])
+                    right.annotate(state, end, (0, 6), textcoords="offset points", ha="right", color=colour, fontsize=8)
 
 
 def _words(name: str) -> str:
@@ -111,12 +114,11 @@ def _line(
     palette: Palette,
     number: int,
     label: str,
-    line: str | None = None,
 ) -> None:
     steps, values = points
     axes.plot(
         steps, 100 * np.asarray(values), color=palette.series[number % len(palette.series)], label=label, lw=1.5, ms=4,
-        linestyle=LINES[number % len(LINES)] if line is None else line, marker=MARKERS[number % len(MARKERS)],
+        linestyle=LINES[number % len(LINES)], marker=MARKERS[number % len(MARKERS)],
     )  # fmt: skip
 
 
@@ -124,6 +126,6 @@ def _finish(axes: Axes, palette: Palette, chances: Sequence[float], title: str) 
     for chance in chances:
         name = f"chance, 1 of {round(1 / chance)}"
         axes.axhline(100 * chance, color=palette.quiet, linestyle=(0, (1, 2)), linewidth=1.1, label=name)
-    axes.set(ylim=(0, 102), xlabel="step", ylabel="domain named correctly (%)")
+    axes.set(xlim=(0, None), ylim=(0, 104), xlabel="step", ylabel="domain named correctly (%)")
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     dress(axes, palette, title)

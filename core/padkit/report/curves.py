@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -52,7 +53,7 @@ def roc_comparison(curves: Sequence[Curve], *, note: str = "", palette: Palette 
         DataError: A set of scores holds one class only.
     """
 
-    def panel(axes: Axes, shown: Sequence[Curve], style: Callable[[Curve], dict[str, object]]) -> None:
+    def panel(axes: Axes, shown: Sequence[Curve], style: Callable[[Curve], dict[str, Any]]) -> None:
         for curve in shown:
             fpr, tpr = mean_roc(curve.runs)
             axes.plot(100 * fpr, 100 * tpr, **style(curve))
@@ -60,7 +61,7 @@ def roc_comparison(curves: Sequence[Curve], *, note: str = "", palette: Palette 
         axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
         axes.set(xlabel="attacks accepted, species pooled (%)", ylabel="bona fide accepted (%)")
 
-    return _panels(curves, panel, f"ROC{note}", palette)
+    return _panels(curves, panel, "ROC", note, palette)
 
 
 def det_comparison(
@@ -80,17 +81,17 @@ def det_comparison(
     ends = float(norm.ppf(min(lowest, 0.02))), float(norm.ppf(HIGHEST))
     ticks = [rate for rate in RATES if ends[0] <= norm.ppf(rate / 100) <= ends[1]]
 
-    def panel(axes: Axes, shown: Sequence[Curve], style: Callable[[Curve], dict[str, object]]) -> None:
+    def panel(axes: Axes, shown: Sequence[Curve], style: Callable[[Curve], dict[str, Any]]) -> None:
         for curve in shown:
             fpr, tpr = mean_roc(curve.runs)
             low = min(_half_a_presentation(scores) for scores in curve.runs)
             x, y = (norm.ppf(np.clip(rates, low, 1 - low)) for rates in (fpr, 1 - tpr))
             axes.plot(x, y, **style(curve))
         axes.plot(ends, ends, color=palette.quiet, linestyle=(0, (1, 2)), linewidth=0.9, label="equal error")
-        for number, (name, fpr, fnr) in enumerate(points):
-            place = [float(norm.ppf(min(max(rate, lowest), 1 - lowest))) for rate in (fpr, fnr)]
+        for number, (name, accepted, rejected) in enumerate(points):
+            place = [float(norm.ppf(min(max(rate, lowest), 1 - lowest))) for rate in (accepted, rejected)]
             colour, marker = palette.marks[number % len(palette.marks)], MARKERS[number % len(MARKERS)]
-            label = f"{name}: {100 * fpr:.2f} % and {100 * fnr:.2f} %"
+            label = f"{name}: {100 * accepted:.2f} % and {100 * rejected:.2f} %"
             axes.plot(*place, marker, color=colour, ms=7, mec=palette.background, zorder=3, label=label, clip_on=False)
         places = [float(norm.ppf(rate / 100)) for rate in ticks]
         names = [f"{rate:g}" for rate in ticks]
@@ -99,7 +100,7 @@ def det_comparison(
         axes.set(xlim=ends, ylim=ends, aspect="equal")
         axes.set(xlabel="attacks accepted, species pooled (%)", ylabel="bona fide rejected: BPCER (%)")
 
-    return _panels(curves, panel, f"DET{note}", palette)
+    return _panels(curves, panel, "DET", note, palette)
 
 
 def mean_roc(runs: Sequence[Scores]) -> tuple[Floats, Floats]:
@@ -114,7 +115,8 @@ def _tpr_at(grid: Floats, scores: Scores) -> Floats:
     """Return the TPR at each FPR of `grid`: the upper end where the ROC is upright, its straight lines elsewhere."""
     curve = roc(scores.label, scores.score)
     last = np.append(curve.fpr[1:] != curve.fpr[:-1], True)
-    return np.interp(grid, curve.fpr[last], curve.tpr[last])
+    rates: Floats = np.interp(grid, curve.fpr[last], curve.tpr[last])
+    return rates
 
 
 def _half_a_presentation(scores: Scores) -> float:
@@ -124,15 +126,16 @@ def _half_a_presentation(scores: Scores) -> float:
 
 def _panels(
     curves: Sequence[Curve],
-    panel: Callable[[Axes, Sequence[Curve], Callable[[Curve], dict[str, object]]], None],
-    title: str,
+    panel: Callable[[Axes, Sequence[Curve], Callable[[Curve], dict[str, Any]]], None],
+    name: str,
+    note: str,
     palette: Palette,
 ) -> Figure:
     targets = list(dict.fromkeys(curve.target for curve in curves))
     labels = list(dict.fromkeys(curve.label for curve in curves))
     names = {label: _name(label, [curve for curve in curves if curve.label == label]) for label in labels}
 
-    def style(curve: Curve) -> dict[str, object]:
+    def style(curve: Curve) -> dict[str, Any]:
         if curve.quiet:
             return {"color": palette.quiet, "lw": 1.1, "label": names[curve.label]}
         number = labels.index(curve.label)
@@ -147,11 +150,11 @@ def _panels(
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, target in zip(grid, targets, strict=False):
             panel(axes, [curve for curve in curves if curve.target == target], style)
-            dress(axes, palette, f"{title}: {target}" if len(targets) == 1 else target, centred=True)
+            dress(axes, palette, f"{name} on {target}{note}" if len(targets) == 1 else target, centred=True)
         for axes in grid[len(targets) :]:
             axes.set_axis_off()
         if len(targets) > 1:
-            figure.suptitle(title, color=palette.text)
+            figure.suptitle(f"{name}{note}", color=palette.text)
         fullest = max(grid, key=lambda axes: len(axes.lines))
         legend_below(figure, fullest, palette)
     return figure

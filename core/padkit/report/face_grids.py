@@ -60,7 +60,7 @@ def attention_figure(
     """
     title = f"Grad-CAM: what speaks for the true class{note}"
     with plain_settings():
-        figure, grid = _grid(len(rows) + 1, len(images), title, palette, extra=0.75)
+        figure, grid = _grid(len(rows) + 1, len(images), title, palette, extra=0.85 + 0.17 * len(rows))
         for axes, image, label, kind in zip(grid[0], images, labels, kinds, strict=True):
             axes.imshow(image, interpolation="nearest", vmin=0, vmax=1)
             _head(axes, kind, int(label), palette)
@@ -76,7 +76,10 @@ def attention_figure(
         bar = figure.colorbar(
             ScalarMappable(Normalize(0, 1), HEAT), ax=grid, location="bottom", shrink=0.45, aspect=40, pad=0.01
         )
-        bar.set_label("evidence, each map scaled to its own maximum; bold: judged wrongly", color=palette.text)
+        bar.set_label(
+            "evidence, each map scaled to its own maximum; below it the frame's score, bold where it is judged wrongly",
+            color=palette.text,
+        )
         bar.ax.tick_params(colors=palette.text)
     return figure
 
@@ -115,7 +118,7 @@ def perturbation_figure(
     largest = np.abs(added).max(axis=(1, 2, 3))
     factor = amplification(added)
     with plain_settings():
-        figure, grid = _grid(3, len(clean), title, palette, extra=0.2)
+        figure, grid = _grid(3, len(clean), title, palette, extra=0.55)
         shown = (clean, np.clip(0.5 + factor * added, 0, 1), attacked)
         for line, pictures, name in zip(
             grid, shown, ("image", f"added,\nx {factor:.0f}", "image\nas trained on"), strict=True
@@ -137,8 +140,9 @@ def amplification(added: Pixels) -> float:
 
 
 def _grid(rows: int, columns: int, title: str, palette: Palette, *, extra: float) -> tuple[Figure, NDArray[np.object_]]:
-    figure = new_figure(rows * (TILE + 0.18) + 0.7 + extra, palette, MARGIN + columns * (TILE + 0.04))
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    lines = title.count("\n") + 1
+    figure = new_figure(rows * (TILE + 0.04) + 0.17 * lines + extra, palette, MARGIN + columns * (TILE + 0.04))
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.ravel():
         axes.set(xticks=[], yticks=[])

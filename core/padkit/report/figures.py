@@ -116,7 +116,8 @@ def _histogram(axes: Axes, results: Results, scores: Scores, palette: Palette) -
         axes.hist(values, bins=_BINS.tolist(), color=colour, histtype="step", linewidth=1.3, label=name)
     for number, entry in enumerate(results.results):
         colour, line = palette.marks[number % len(palette.marks)], LINES[number % len(LINES)]
-        axes.axvline(entry.threshold, color=colour, linestyle=line, label=f"threshold {entry.policy}")
+        told = f"threshold {entry.policy}" + (" (chosen on the test set)" if entry.test_set_choice else "")
+        axes.axvline(entry.threshold, color=colour, linestyle=line, label=told)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set_ylim(bottom=0.7)

@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from padkit.evaluation.judgement import FREE
 from padkit.evaluation.literature import comparable_target
 from padkit.evaluation.results import LABELS, Results
 from padkit.evaluation.scores import Scores
@@ -155,7 +156,7 @@ def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict
     kinds = sorted({name for _, counts in sets for name in counts.species})
     return {
         "flattered": story.chosen_on_test_set(results),
-        "tiles": [*tiles, (LABELS["auc"], judged.cell(rates.FREE, "auc", results.values["auc"]))],
+        "tiles": [*tiles, (LABELS["auc"], judged.cell(FREE, "auc", results.values["auc"]))],
         "choices": story.choices(results),
         "rates": rates.rates_table(results, judged, known),
         "free": rates.free_table(results, judged, known),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
-from padkit.report.style import LIGHT, MARKERS, Palette, new_figure, plain_settings
+from padkit.report.style import LIGHT, Palette, new_figure, plain_settings
 
 WIDTH, PANEL = 7.2, 3.3  # inches
+DOMAIN_MARKERS = ("o", "s", "D", "v", "p", "X")  # the last is the target's; no triangle that attacks have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +58,13 @@ def planes_figure(planes: Sequence[Plane], target: str, *, note: str = "", palet
             _domains(right, each, [*domains, target], palette)
             _frame(left, palette, f"{each.label}: by class")
             _frame(right, palette, f"{each.label}: by domain")
-            right.set_xlabel(_probe(each), color=palette.text)
+            right.set_xlabel(_probe(each), color=palette.text, fontsize=8, loc="right")
         count = len(planes[0].labels)
         title = f"t-SNE of the student's embeddings{note}: {count} frames of {target} (test) and held-out source"
         reading = "Neighbours are alike; axes and distances between groups have no meaning."
         figure.suptitle(f"{title}\n{reading}", fontsize=9, color=palette.text)
-        _legend(figure, grid[0], palette)
+        _legend(figure, grid[0, 0], "outside lower left", palette)
+        _legend(figure, grid[0, 1], "outside lower right", palette)
     return figure
 
 
@@ -81,7 +84,16 @@ def _domains(axes: Axes, plane: Plane, domains: Sequence[str], palette: Palette)
         last = number == len(domains) - 1
         colour = palette.text if last else palette.series[number % (len(palette.series) - 2)]
         told = f"{name} (test)" if last else name
-        _points(axes, plane, plane.domains == name, colour, MARKERS[number % len(MARKERS)], told, palette, filled=True)
+        _points(
+            axes,
+            plane,
+            plane.domains == name,
+            colour,
+            DOMAIN_MARKERS[-1 if last else number % (len(DOMAIN_MARKERS) - 1)],
+            told,
+            palette,
+            filled=True,
+        )
 
 
 def _points(
@@ -109,12 +121,13 @@ def _probe(plane: Plane) -> str:
     if plane.probe is None:
         return ""
     chance = f"chance {100 / plane.sources:.0f} %"
-    return f"a linear probe names the source domain of {100 * plane.probe:.0f} % ({chance})"
+    return f"source domain named by a linear probe: {100 * plane.probe:.0f} % ({chance})"
 
 
-def _legend(figure: Figure, row: Sequence[Axes], palette: Palette) -> None:
-    """Explain both columns below them."""
-    for axes, place in zip(row, ("outside lower left", "outside lower right"), strict=True):
-        handles, labels = axes.get_legend_handles_labels()
-        legend = figure.legend(handles, labels, loc=place, ncols=2, labelcolor=palette.text, fontsize=8)
-        legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)
+def _legend(
+    figure: Figure, axes: Axes, place: Literal["outside lower left", "outside lower right"], palette: Palette
+) -> None:
+    """Explain a column below it."""
+    handles, labels = axes.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc=place, ncols=2, labelcolor=palette.text, fontsize=8)
+    legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)
