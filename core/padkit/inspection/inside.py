@@ -17,7 +17,7 @@ from padkit.inspection.embedding import plane
 from padkit.inspection.opening import Opener, OpenRun, Rows
 from padkit.inspection.order import Order, slug
 from padkit.inspection.perturbation import Perturbed, perturb
-from padkit.inspection.sampling import balanced_rows, face_rows
+from padkit.inspection.shown import balanced_rows, face_rows
 from padkit.report.alignment import PROBE, accuracies
 from padkit.report.face_grids import Attention, attention_figure, perturbation_figure
 from padkit.report.planes import planes_figure
