@@ -7,10 +7,12 @@ import io
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 from toy_scores import picture, scores
 
+from padkit.data.columns import Coded, encode
 from padkit.report.mistakes import SIDE, mistakes, small_jpeg, thumbnails
 
 
@@ -43,8 +45,9 @@ def test_a_score_at_the_threshold_is_accepted() -> None:
 
 def test_a_thumbnail_is_the_presentations_middle_frame_of_the_right_dataset() -> None:
     class Table:
-        def column(self, name: str) -> np.ndarray:
-            return np.array({"dataset": ["x", "x", "x", "y"], "presentation": ["p"] * 4}[name], dtype=object)
+        def coded(self, name: str) -> Coded:
+            names = {"dataset": ["x", "x", "x", "y", "y"], "presentation": ["p", "p", "p", "p", "q"]}[name]
+            return encode(pa.chunked_array([names]))
 
         def image(self, row: int) -> np.ndarray:
             return np.full((3, 200, 100), 50 * row, dtype=np.uint8)

@@ -17,7 +17,7 @@ from toy_scores import EVIL, picture, results, scores, toy_page
 
 from padkit.errors import DataError
 from padkit.evaluation.judgement import intervals_of
-from padkit.evaluation.results import Results
+from padkit.evaluation.results import Results, evaluate
 from padkit.evaluation.thresholds import Threshold
 from padkit.report import story
 from padkit.report.judgements import run_view
@@ -246,3 +246,20 @@ def test_published_figures_stand_beside_a_real_run_of_the_four_protocols(tmp_pat
     own = f"{100 * found.results[1].values['hter']:.2f}"
     assert (f"this{own}" in page.text) == (not simulated)
     assert ("#published" in {attrs.get("href") for _, attrs in page.elements}) == (not simulated)
+
+
+def test_several_targets_are_judged_alone_as_well_and_can_be_looked_at_in_the_tool(tmp_path: Path) -> None:
+    target = scores(1)
+    target = dataclasses.replace(target, domain=np.where(np.arange(len(target)) % 2, "C", "M"))
+    protocol = dataclasses.replace(results(target, None).protocol, target="C&M")
+    found = evaluate(target, protocol=protocol, seed=0, source_dev=scores(0), targets=("C", "M"))
+    path = write_page(tmp_path, results=found, target=target, source_dev=scores(0), settings={}, environment={})
+    page = Page(path.read_text())
+    alone = found.targets[1]
+    cells = [f"{alone.counts.bona_fide}", f"{alone.counts.attack}"]
+    cells += [f"{100 * share:.2f}" for share in (*(e.values["hter"] for e in alone.results), alone.values["auc"])]
+    assert f"M{''.join(cells)}" in page.text
+    sets = json.loads(page.scripts[0])["sets"]
+    assert [entry["name"] for entry in sets] == ["C&M (test)", "C (test)", "M (test)", "held-out source"]
+    bona_fide = np.frombuffer(base64.b64decode(sets[2]["bona_fide"]))
+    assert np.array_equal(bona_fide, np.sort(target.score[(target.domain == "M") & (target.label == 1)]))

@@ -77,7 +77,7 @@ def test_the_plane_holds_each_frame_once_in_both_colourings_and_the_probe_is_the
         assert np.array_equal(np.sort(points[0], axis=0), np.sort(points[1], axis=0))
         assert len(np.unique(points[0], axis=0)) == 36
         counts = {each.get_label(): len(each.get_offsets()) for each in left.collections}
-        assert counts == {"attack, source": 12, "attack, c": 6, "bona fide, source": 12, "bona fide, c": 6}
+        assert counts == {"attack, source": 12, "attack, test": 6, "bona fide, source": 12, "bona fide, test": 6}
         assert {each.get_label(): len(each.get_offsets()) for each in right.collections} == {
             "a": 12, "b": 12, "c (test)": 12,
         }  # fmt: skip

@@ -38,6 +38,7 @@ def plane(opened: OpenRun, rows: Rows, seed: int) -> Plane:
         places=places.astype(np.float32),
         labels=table.column("label")[rows].astype(np.int64),
         domains=table.column("domain")[rows].astype(np.str_),
+        test=np.isin(rows, opened.test),
         probe=domain_probe(embeddings[known], source[known], groups[known], seed),
         sources=len(opened.run.results.protocol.sources),
     )

@@ -44,8 +44,7 @@ def tsne(order: Order) -> Iterator[Named]:
     frames = _open(order)
     rows = balanced_rows(frames.table, np.concatenate([frames.test, frames.dev]), order.points, order.seed)
     planes = [plane(opened, rows, order.seed) for opened in frames.runs]
-    target = frames.runs[0].run.results.protocol.target
-    yield "tsne", planes_figure(planes, target, note=order.note, palette=order.palette)
+    yield "tsne", planes_figure(planes, note=order.note, palette=order.palette)
 
 
 def gradcam(order: Order) -> Iterator[Named]:
@@ -100,7 +99,7 @@ def _open(order: Order) -> _Frames:
     runs = [opener.open(run) for run in order.chosen()]
     first = runs[0]
     for other in runs[1:]:
-        if other.table.folder != first.table.folder:
+        if other.table.folders != first.table.folders:
             cause = f"{first.run.label} and {other.run.label} are on different data, so they have no frames in common"
             raise DataError(f"{cause}; draw them apart.")
     test, dev = first.test, first.dev

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from padkit.alignment.frozen import label_loss
 from padkit.catalog import Catalog
 from padkit.data.reader import DatasetReader
 from padkit.data.table import FrameTable, prepare
@@ -68,7 +70,8 @@ class OpenRun:
     def batch(self, rows: Rows) -> Batch:
         """Return labelled clean source frames as an aligner takes them."""
         labels = torch.from_numpy(self.table.column("label")[rows].astype(np.int64))
-        return Batch(self.images(rows), labels, torch.from_numpy(self.domains(rows)))
+        own_loss = partial(label_loss, self.detector)
+        return Batch(self.images(rows), labels, torch.from_numpy(self.domains(rows)), own_loss)
 
 
 class Opener:

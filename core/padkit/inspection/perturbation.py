@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from padkit.errors import WeightsError
 from padkit.inspection.opening import Opener, OpenRun, Rows
-from padkit.roles import Aligner
 
+TRIES = 32
 Pixels = NDArray[np.float32]
 
 
@@ -33,7 +33,9 @@ class Perturbed:
 
 
 def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed:
-    """Perturb clean held-out source frames as training would have.
+    """Perturb clean held-out source frames as training does those that it perturbs.
+
+    Where an aligner leaves a share of each batch as it is, it is asked again until every image was perturbed once.
 
     Args:
         opener: Builds the aligner.
@@ -46,14 +48,18 @@ def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed
     """
     aligner, step = opener.aligner(opened)
     name = str(opened.run.settings["aligner"]["name"])
-    if type(aligner).perturb is Aligner.perturb:
-        raise WeightsError(
-            f"{opened.run.path}: aligner {name} leaves the images as they are; give a run with daa, say."
-        )
     batch = opened.batch(rows)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        attacked = aligner.perturb(batch).detach()
+        attacked = aligner.perturb(batch).detach().clone()
+        for _ in range(TRIES):
+            same = (attacked == batch.images).flatten(1).all(dim=1)
+            if not same.any():
+                break
+            attacked[same] = aligner.perturb(batch).detach()[same]
+    if torch.equal(attacked, batch.images):
+        cause = f"{opened.run.path}: aligner {name} leaves the images as they are"
+        raise WeightsError(f"{cause}; give a run with daa, say.")
     return Perturbed(aligner=name, step=step, clean=_pixels(batch.images), attacked=_pixels(attacked))
 
 

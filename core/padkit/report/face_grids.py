@@ -121,7 +121,7 @@ def perturbation_figure(
         figure, grid = _grid(3, len(clean), title, palette, extra=0.55)
         shown = (clean, np.clip(0.5 + factor * added, 0, 1), attacked)
         for line, pictures, name in zip(
-            grid, shown, ("image", f"added,\nx {factor:.0f}", "image\nas trained on"), strict=True
+            grid, shown, ("image", f"added,\nx {factor:.0f}", "image\nwith it"), strict=True
         ):
             _name(line[0], name, palette)
             for axes, picture in zip(line, pictures, strict=True):

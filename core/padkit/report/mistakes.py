@@ -79,14 +79,13 @@ def mistakes(scores: Scores, threshold: float, pictures: Pictures | None = None)
 
 
 def thumbnails(table: FrameTable) -> Pictures:
-    """Return the faces of a table's presentations, each by the frame in its middle."""
-    rows: dict[tuple[str, str], list[int]] = {}
-    for row, key in enumerate(zip(table.column("dataset"), table.column("presentation"), strict=True)):
-        rows.setdefault(key, []).append(row)
+    """Return where the faces of a table's presentations come from: each by the frame in its middle."""
+    datasets, presentations = table.coded("dataset"), table.coded("presentation")
 
     def picture(dataset: str, presentation: str) -> bytes | None:
-        own = rows.get((dataset, presentation))
-        return small_jpeg(table.image(own[len(own) // 2]).transpose(1, 2, 0)) if own else None
+        named = presentations.called([presentation])[presentations.codes]
+        own = np.flatnonzero(named & (datasets.codes == datasets.code(dataset)))
+        return small_jpeg(table.image(int(own[len(own) // 2])).transpose(1, 2, 0)) if len(own) else None
 
     return picture
 

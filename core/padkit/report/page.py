@@ -92,6 +92,7 @@ def write_page(
     }
     code, script_hash = script()
     sets = [(f"{results.protocol.target} (test)", target)]
+    sets += [(f"{one.target} (test)", target.select(target.domain == one.target)) for one in results.targets]
     sets += [("held-out source", source_dev)] if source_dev is not None else []
     content = _tables(results, target, source_dev) | {
         "results": results,
@@ -162,6 +163,7 @@ def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict
         "free": rates.free_table(results, judged, known),
         "species": rates.species_table(results.results, results.counts.species, judged),
         "source_species": source_species,
+        "targets": rates.targets_table(results) if results.targets else None,
         "slices": rates.slice_tables(target, quoted.threshold),
         "notes": rates.interval_notes(judged.units),
         "published": run_literature(results),

@@ -15,7 +15,7 @@ from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.report.style import LIGHT, Palette, new_figure, plain_settings
 
 WIDTH, PANEL = 7.2, 3.3  # inches
-DOMAIN_MARKERS = ("o", "s", "D", "v", "p", "X")  # the last is the target's; no triangle that attacks have
+DOMAIN_MARKERS = ("o", "s", "D", "X", "v", "p")  # no triangle that attacks have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class Plane:
         places: [n, 2], without unit.
         labels: [n], 1 = bona fide, 0 = attack.
         domains: [n], names.
+        test: [n], whether a frame is of the test set; the others are held-out source.
         probe: Share in [0, 1] of these frames whose domain, among the sources, a linear probe names; None where it
             cannot be told.
         sources: Number of source domains.
@@ -36,31 +37,30 @@ class Plane:
     places: NDArray[np.float32]
     labels: NDArray[np.int64]
     domains: NDArray[np.str_]
+    test: NDArray[np.bool_]
     probe: float | None
     sources: int
 
 
-def planes_figure(planes: Sequence[Plane], target: str, *, note: str = "", palette: Palette = LIGHT) -> Figure:
+def planes_figure(planes: Sequence[Plane], *, note: str = "", palette: Palette = LIGHT) -> Figure:
     """Draw each run's frames twice.
 
     Args:
         planes: At least one; all of the same frames.
-        target: The domain that was not trained on, told apart by its colour.
         note: What must be known of all panels, for example that the data are simulated.
         palette: Colours.
     """
-    domains = [name for name in dict.fromkeys(sorted(planes[0].domains.tolist())) if name != target]
     with plain_settings():
         figure = new_figure(PANEL * len(planes) + 0.9, palette, WIDTH)
         grid = figure.subplots(len(planes), 2, squeeze=False)
         for (left, right), each in zip(grid, planes, strict=True):
-            _classes(left, each, target, palette)
-            _domains(right, each, [*domains, target], palette)
+            _classes(left, each, palette)
+            _domains(right, each, palette)
             _frame(left, palette, f"{each.label}: by class")
             _frame(right, palette, f"{each.label}: by domain")
             right.set_xlabel(_probe(each), color=palette.text, fontsize=8, loc="right")
-        count = len(planes[0].labels)
-        title = f"t-SNE of the student's embeddings{note}: {count} frames of {target} (test) and held-out source"
+        count, test = len(planes[0].test), int(planes[0].test.sum())
+        title = f"t-SNE of the student's embeddings{note}: {test} test frames, {count - test} of held-out source"
         reading = "Neighbours are alike; axes and distances between groups have no meaning."
         figure.suptitle(f"{title}\n{reading}", fontsize=9, color=palette.text)
         _legend(figure, grid[0, 0], "outside lower left", palette)
@@ -68,32 +68,24 @@ def planes_figure(planes: Sequence[Plane], target: str, *, note: str = "", palet
     return figure
 
 
-def _classes(axes: Axes, plane: Plane, target: str, palette: Palette) -> None:
+def _classes(axes: Axes, plane: Plane, palette: Palette) -> None:
     for label, name, colour, marker in (
         (ATTACK, "attack", palette.attack, "^"),
         (BONA_FIDE, "bona fide", palette.bona_fide, "o"),
     ):
-        for unseen in (False, True):
-            rows = (plane.labels == label) & ((plane.domains == target) == unseen)
-            told = f"{name}, {target}" if unseen else f"{name}, source"
-            _points(axes, plane, rows, colour, marker, told, palette, filled=unseen)
+        for test in (False, True):
+            rows = (plane.labels == label) & (plane.test == test)
+            _points(axes, plane, rows, colour, marker, f"{name}, {'test' if test else 'source'}", palette, filled=test)
 
 
-def _domains(axes: Axes, plane: Plane, domains: Sequence[str], palette: Palette) -> None:
-    for number, name in enumerate(domains):
-        last = number == len(domains) - 1
-        colour = palette.text if last else palette.series[number % (len(palette.series) - 2)]
-        told = f"{name} (test)" if last else name
-        _points(
-            axes,
-            plane,
-            plane.domains == name,
-            colour,
-            DOMAIN_MARKERS[-1 if last else number % (len(DOMAIN_MARKERS) - 1)],
-            told,
-            palette,
-            filled=True,
-        )
+def _domains(axes: Axes, plane: Plane, palette: Palette) -> None:
+    """Draw source domains in colours and domains that are only tested on in the colour of letters."""
+    names = sorted(set(plane.domains.tolist()), key=lambda name: (bool(plane.test[plane.domains == name].all()), name))
+    for number, name in enumerate(names):
+        unseen = bool(plane.test[plane.domains == name].all())
+        colour = palette.text if unseen else palette.series[number % len(palette.series)]
+        told, marker = f"{name} (test)" if unseen else name, DOMAIN_MARKERS[number % len(DOMAIN_MARKERS)]
+        _points(axes, plane, plane.domains == name, colour, marker, told, palette, filled=True)
 
 
 def _points(

@@ -13,7 +13,6 @@ from padkit.evaluation.thresholds import Threshold
 
 RESAMPLES = 1000
 NOTHING = "–"  # noqa: RUF001 - a dash for a figure that is not there
-SLICES = ("device", "domain")
 CAPTION = "%, 95 % interval"
 COVERED = (
     "The model is taken as it is: what another seed would change is not in them. A threshold chosen on the test set is "
@@ -114,10 +113,21 @@ def species_table(entries: Sequence[PolicyResult], counts: Mapping[str, int], ju
     return Table(head=["PAI species", "attacks", *(f"APCER %\n{_head(entry)}" for entry in entries)], rows=rows)
 
 
+def targets_table(results: Results) -> Table:
+    """Return each of several targets judged alone."""
+    rows: list[tuple[str, Sequence[Cell], bool]] = []
+    for one in results.targets:
+        shares = [*(entry.values["hter"] for entry in one.results), one.values["auc"]]
+        counts = [Cell(str(one.counts.bona_fide)), Cell(str(one.counts.attack))]
+        rows.append((one.target, [*counts, *(Cell(f"{100 * share:.2f}") for share in shares)], False))
+    heads = [f"HTER %\n{_head(entry)}" for entry in results.results]
+    return Table(head=["target", "bona fide", "attacks", *heads, "AUC %"], rows=rows)
+
+
 def slice_tables(scores: Scores, threshold: float) -> list[Table]:
     """Return rates by device and by domain, where there are several, at one threshold."""
     tables = []
-    for by in SLICES:
+    for by in ("device", "domain"):
         rows: list[tuple[str, Sequence[Cell], bool]] = []
         for part in slices(scores, by, threshold):
             shares = [part.values[name] for name in ("apcer", "bpcer", "hter", "auc")]
