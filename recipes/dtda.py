@@ -24,7 +24,7 @@ import torch
 from accelerate import Accelerator, skip_first_batches
 from accelerate.utils import set_seed
 from rich.console import Console
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
@@ -37,7 +37,6 @@ from padkit.data.table import prepare
 from padkit.detector import Detector
 from padkit.errors import SettingsError, run_as_command
 from padkit.evaluation.thresholds import check_policy, policies
-from padkit.files import write_atomically
 from padkit.report.judgements import run_view
 from padkit.settings import Settings, Slot, read_settings
 from padkit.training import checkpoints
@@ -51,6 +50,7 @@ from padkit.training.outcome import conclude
 from padkit.training.run import check_writable, open_run, resume_arguments
 from padkit.training.schedule import make_optimizer, warm_up_cosine
 from padkit.training.scoring import to_images
+from padkit.training.selected import keep_selected
 from padkit.training.steps import keep, require_finite, seed_step
 
 SLOTS = {
@@ -93,6 +93,7 @@ class Options:
         workers: Processes that load images; by default none on a CPU, eight at most beside a GPU.
         threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
+        thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
     """
 
     protocol: str | None = None
@@ -119,6 +120,7 @@ class Options:
     workers: int | None = None
     threads: int | None = None
     strict: bool = False
+    thumbnails: bool = True
 
 
 def main() -> int:
@@ -258,7 +260,7 @@ def select(
     if options.selection == "last" or not progress.best or rank > progress.best:
         progress.best, progress.best_step = rank, progress.step
         if job.accelerator.is_main_process:
-            write_atomically(job.run.selected, save({k: v.contiguous() for k, v in detector.state_dict().items()}))
+            keep_selected(job.run, detector, objective.aligner, progress.step)
 
 
 def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
@@ -273,7 +275,7 @@ def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
     results = conclude(
         job.run, **scores, table=job.table, protocol=job.protocol, reader=job.reader, detector=detector,
         student=settings.one("student"), policies=chosen, selection=options.selection, seed=options.seed,
-        settings=settings.tree,
+        settings=settings.tree, thumbnails=options.thumbnails,
     )  # fmt: skip
     Console().print(run_view(results))
     print(f"report: {job.run.report / 'index.html'}")

@@ -11,6 +11,8 @@ from typing import Any
 
 from padkit.errors import DataError
 
+STEP = "step"  # a note in the head of a weights file: the training step that they are of
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` into `path` by way of a temporary file beside it, so that no reader ever sees half a file.
@@ -33,6 +35,31 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the records of a file of JSON lines; none where it is missing, and none after a line cut short."""
+    if not path.exists():
+        return []
+    records: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            records.append(json.loads(line))
+        except ValueError:
+            break
+    return records
+
+
+def read_step(path: Path) -> int | None:
+    """Return the training step that a safetensors file notes in its head; None where it is missing or notes none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            noted = (file.metadata() or {}).get(STEP)
+    except (OSError, SafetensorError):
+        return None
+    return int(noted) if noted else None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ Tree = dict[str, Any]
 Entry = tuple[str, Any]
 NONE = "none"
 # What does not change a run's figures.
-BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every"})
+BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("judge runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
+    "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.listing"),
 }

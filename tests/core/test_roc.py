@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate
 from padkit.evaluation.scores import Scores, presentation_scores
 from padkit.report.figures import score_figure, series, training_figure
-from padkit.report.roc import roc_figure, write_roc
-from padkit.report.style import DARK, LIGHT, png
+from padkit.report.roc import roc_figure
+from padkit.report.style import DARK, LIGHT, render, write_figure
 
 
 def scores(seed: int, spread: float = 0.15) -> Scores:
@@ -54,7 +54,7 @@ def test_title_and_legend_name_target_and_simulation_even_with_odd_names() -> No
     assert "simulated data" in figure.axes[0].get_title()
     assert any(text.startswith("target _a$b$, AUC") for text in legend(figure))
     assert any(text.startswith("held-out source, AUC") for text in legend(figure))
-    assert png(figure)  # "$...$" is not taken for mathematics
+    assert render(figure)  # "$...$" is not taken for mathematics
 
 
 def test_the_corner_is_magnified_only_where_the_curve_lives_there() -> None:
@@ -64,13 +64,13 @@ def test_the_corner_is_magnified_only_where_the_curve_lives_there() -> None:
 
 def test_figures_are_deterministic_and_ignore_the_users_settings(tmp_path) -> None:
     target = scores(2)
-    write_roc(tmp_path / "one.png", results(target), target, scores(1))
+    write_figure(roc_figure(results(target), target, scores(1)), tmp_path / "one.png")
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "savefig.dpi": 20}):
-        write_roc(tmp_path / "two.png", results(target), target, scores(1))
+        write_figure(roc_figure(results(target), target, scores(1)), tmp_path / "two.png")
     one, two = ((tmp_path / name).read_bytes() for name in ("one.png", "two.png"))
     assert one.startswith(b"\x89PNG")
     assert one == two
-    assert png(roc_figure(results(target), target, palette=DARK)) != png(
+    assert render(roc_figure(results(target), target, palette=DARK)) != render(
         roc_figure(results(target), target, palette=LIGHT)
     )
 
@@ -84,6 +84,7 @@ def test_histograms_count_every_presentation_and_mark_every_threshold() -> None:
     assert sum(heights) == 60
     lines = [line.get_xdata()[0] for line in figure.axes[1].lines]
     assert lines == [entry.threshold for entry in found.results]
+    assert legend(figure)[-1] == "threshold target-eer (chosen on the test set)"
     assert len(score_figure(found, target).axes) == 1
 
 
@@ -102,10 +103,28 @@ def test_training_panels_one_per_name(length: int) -> None:
     log = [{"step": i, "epoch": 0, "live": 1 / (i + 1), "fr": 0.5, "fe": i} for i in range(length)]
     figure = training_figure(log)
     assert figure is not None
-    assert [axes.get_title(loc="left") for axes in figure.axes][:3] == ["live", "fr", "fe"]
-    assert png(figure)
+    assert [axes.get_title(loc="left") for axes in figure.axes][:3] == ["loss: live", "loss: fr", "loss: fe"]
+    assert render(figure)
     smooth = figure.axes[2].lines[-1].get_xydata()
     assert smooth[:, 0] == pytest.approx(smooth[:, 1], abs=0.51)  # the running mean of a straight line lies on it
+
+
+def test_training_panels_mark_the_step_that_is_shipped_and_leave_the_domain_to_its_own_figure() -> None:
+    log = [{"step": 4, "epoch": 1, "live": 0.5, "total": 0.7, "lr": 0.1}]
+    log += [{"step": 4, "source_dev/auc": 0.9, "source_dev/domain_probe": 0.4, "source_dev/domain_accuracy": 0.5}]
+    figure = training_figure(log, selected=3, title="this run")
+    assert figure is not None
+    heads = [axes.get_title(loc="left") for axes in figure.axes if axes.axison]
+    assert heads == ["loss: live", "loss, weighted sum", "learning rate", "held-out source: AUC"]
+    assert all(axes.lines[-1].get_xdata()[0] == 3 for axes in figure.axes if axes.axison)
+    assert figure.get_suptitle() == "this run"
+    assert "step 3, whose weights are shipped" in figure.get_supxlabel()
+
+
+def test_a_course_that_never_moves_is_not_magnified() -> None:
+    figure = training_figure([{"step": i, "size": 4 / 255 + 1e-9 * i} for i in range(3)])
+    assert figure is not None
+    assert figure.axes[0].get_ylim()[0] == 0
 
 
 def test_a_log_without_numbers_gives_no_figure() -> None:

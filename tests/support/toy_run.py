@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from PIL import Image
 
@@ -34,6 +40,30 @@ def reset_accelerate() -> None:
     for state in (AcceleratorState, PartialState):
         state._reset_state(*([True] if state is AcceleratorState else []))
     GradientState._reset_state()
+
+
+@contextmanager
+def recipe() -> Iterator[Callable[[list[str]], int]]:
+    """Run the recipe's `main` in this process."""
+    specification = importlib.util.spec_from_file_location("recipe_dtda", DTDA)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    threads = torch.get_num_threads()
+
+    def run(argv: list[str]) -> int:
+        reset_accelerate()
+        with mock.patch.object(sys, "argv", ["dtda.py", *argv]):
+            return int(module.main())
+
+    sys.modules["recipe_dtda"] = module
+    try:
+        specification.loader.exec_module(module)
+        yield run
+    finally:
+        del sys.modules["recipe_dtda"]
+        reset_accelerate()
+        torch.set_num_threads(threads)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -92,14 +92,10 @@ def judge_candidate(
         values = free_values(target)
     except DataError as error:
         raise DataError(f"{candidate.name}: {error}") from error
-    units = units_of(target) if resamples else None
-    intervals: dict[tuple[str, str], Interval] = {}
-    if units is not None:
-        ranked = SortedScores(target.label, target.score, target.pai_species, units.of_row)
-        found = bootstrap(
-            [ranked], units, lambda one: figures(one[0], thresholds), resamples=resamples, seed=seed, shown=shown
-        )
-        intervals = {key: interval(sample) for key, sample in found.items() if not np.all(np.isnan(sample))}
+    units: Units | None = None
+    intervals: Mapping[tuple[str, str], Interval] = {}
+    if resamples:
+        units, intervals = intervals_of(target, thresholds, resamples=resamples, seed=seed, shown=shown)
     return Judgement(
         candidate=candidate,
         counts=count(target),
@@ -109,6 +105,22 @@ def judge_candidate(
         units=units,
         slices={by: slices(target, by, thresholds[0].value) for by in BREAKDOWNS},
     )
+
+
+def intervals_of(
+    scores: Scores, thresholds: Sequence[Threshold], *, resamples: int, seed: int = 0, shown: bool = False
+) -> tuple[Units, dict[tuple[str, str], Interval]]:
+    """Return what the bootstrap drew, and the 95 % intervals by (policy, metric) as in `Judgement.intervals`.
+
+    Raises:
+        DataError: The scores hold one class only.
+    """
+    units = units_of(scores)
+    ranked = SortedScores(scores.label, scores.score, scores.pai_species, units.of_row)
+    found = bootstrap(
+        [ranked], units, lambda one: figures(one[0], thresholds), resamples=resamples, seed=seed, shown=shown
+    )
+    return units, {key: interval(sample) for key, sample in found.items() if not np.all(np.isnan(sample))}
 
 
 def thresholds_of(candidate: Candidate, policies: Sequence[str] = ()) -> list[Threshold]:

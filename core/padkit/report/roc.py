@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from padkit.evaluation.metrics import Roc, roc
 from padkit.evaluation.results import Results, headline
 from padkit.evaluation.scores import Scores
-from padkit.report.style import LIGHT, MARKERS, Palette, dress, legend_below, new_figure, plain_settings, write_png
+from padkit.report.style import LIGHT, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
 
 _ZOOM = 20.0  # percent of each axis that the inset shows; good detectors all live in this corner
 
@@ -49,11 +47,6 @@ def roc_figure(
             for connector in zoom.connectors or ():
                 connector.set_visible(False)
     return figure
-
-
-def write_roc(path: Path | str, results: Results, target: Scores, source_dev: Scores | None = None) -> None:
-    """Write `roc_figure` as PNG; errors as there, and DataError where the file cannot be written."""
-    write_png(roc_figure(results, target, source_dev), path)
 
 
 def _draw(axes: Axes, results: Results, curve: Roc, known: Roc | None, palette: Palette) -> None:

@@ -18,11 +18,20 @@ from padkit.files import write_atomically
 WIDTH = 5.2  # inches; on a phone's 360 pixels a 9 point letter is then still 8 pixels high
 DPI = 180
 MARKERS = ("o", "s", "D", "^", "v", "P")
+LINES = ("-", "--", "-.", ":")
+FORMATS = ("png", "pdf", "svg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Colours of a figure; blue and orange are told apart by nearly every eye."""
+    """Colours of a figure; blue and orange are told apart by nearly every eye.
+
+    Attributes:
+        background, text, grid, quiet: Of the paper, the letters, the grid, and what stays behind.
+        bona_fide, attack: Of the two classes.
+        marks: Of thresholds.
+        series: Of runs or domains side by side, after Okabe and Ito (2008); line styles or markers vary beside them.
+    """
 
     background: str
     text: str
@@ -31,6 +40,7 @@ class Palette:
     attack: str
     quiet: str
     marks: tuple[str, ...]
+    series: tuple[str, ...]
 
 
 LIGHT = Palette(
@@ -41,6 +51,7 @@ LIGHT = Palette(
     attack="#c4500f",
     quiet="#8a939e",
     marks=("#6a3d9a", "#20252c", "#117a55", "#a3195b"),
+    series=("#0072b2", "#d55e00", "#009e73", "#b0468c", "#c98a00", "#3a9bd1", "#20252c", "#7d6a00"),
 )
 DARK = Palette(
     background="#1b1f25",
@@ -50,20 +61,22 @@ DARK = Palette(
     attack="#f59a5f",
     quiet="#7f8a96",
     marks=("#c9a6f0", "#e7eaee", "#5fd3a5", "#f08cb8"),
+    series=("#62b5f2", "#f59a5f", "#3ddbac", "#e79ad0", "#f5c542", "#a8dcff", "#e7eaee", "#cdb26a"),
 )
 
 
 @contextmanager
 def plain_settings() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever the user's matplotlibrc says."""
-    ours = {"font.size": 9, "axes.titlesize": 10, "text.parse_math": False}  # a "$" in a name is just a "$"
+    # A "$" in a name is just a "$"; ids in SVG are random unless they have a salt.
+    ours = {"font.size": 9, "axes.titlesize": 10, "text.parse_math": False, "svg.hashsalt": "padkit"}
     with matplotlib.style.context(ours, after_reset=True):
         yield
 
 
-def new_figure(height: float, palette: Palette) -> Figure:
+def new_figure(height: float, palette: Palette, width: float = WIDTH) -> Figure:
     """Return an empty figure, `height` inches high, that no global state of matplotlib knows of."""
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor=palette.background)
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor=palette.background)
     FigureCanvasAgg(figure)
     return figure
 
@@ -88,18 +101,19 @@ def legend_below(figure: Figure, axes: Axes, palette: Palette, columns: int = 1)
     legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)
 
 
-def png(figure: Figure) -> bytes:
-    """Return `figure` as PNG; the same data give the same bytes with the same matplotlib."""
+def render(figure: Figure, kind: str = "png") -> bytes:
+    """Return `figure` as one of `FORMATS`; the same data give the same bytes with the same matplotlib."""
     buffer = io.BytesIO()
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
     with plain_settings():
-        figure.savefig(buffer, format="png", metadata={"Software": None})
+        figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 
-def write_png(figure: Figure, path: Path | str) -> None:
-    """Write `figure` as PNG, whole or not at all.
+def write_figure(figure: Figure, path: Path | str) -> None:
+    """Write `figure` in the format that the file's suffix names, whole or not at all.
 
     Raises:
         DataError: The file cannot be written.
     """
-    write_atomically(Path(path), png(figure))
+    write_atomically(Path(path), render(figure, Path(path).suffix.removeprefix(".")))

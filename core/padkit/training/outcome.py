@@ -14,6 +14,8 @@ from padkit.deploy.bundle import Bundle, save_bundle
 from padkit.detector import Detector
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
 from padkit.evaluation.scores import Scores, write_scores
+from padkit.files import read_step
+from padkit.report.mistakes import thumbnails as show
 from padkit.report.page import write_page
 from padkit.training.run import RunFolder
 
@@ -33,6 +35,7 @@ def conclude(
     selection: str,
     seed: int,
     settings: Mapping[str, Any],
+    thumbnails: bool = True,
 ) -> Results:
     """Judge the scores, write everything into the run folder, and return the results.
 
@@ -50,6 +53,7 @@ def conclude(
         selection: How the checkpoint was selected.
         seed: The run's seed.
         settings: The resolved settings.
+        thumbnails: Show the faces of the worst mistakes on the page.
     """
     summary = ProtocolSummary(
         name=protocol.name,
@@ -73,7 +77,7 @@ def conclude(
     if target_dev is not None:
         write_scores(target_dev, run.target_dev_scores)
     write_results(results, run.metrics)
-    first = results.results[0]
+    first, division = results.results[0], protocol.summary(table)
     bundle = Bundle(
         student=student.name,
         settings=student.settings,
@@ -81,7 +85,7 @@ def conclude(
         threshold=first.threshold,
         threshold_policy=first.policy,
         simulated=reader.simulated,
-        provenance={"protocol": protocol.summary(table), "checkpoint_selection": selection, "settings": dict(settings)},
+        provenance={"protocol": division, "checkpoint_selection": selection, "settings": dict(settings)},
     )
     save_bundle(run.model, detector, bundle)
     write_page(
@@ -92,5 +96,9 @@ def conclude(
         log=run.read_log(),
         settings=settings,
         environment=json.loads(run.environment.read_text(encoding="utf-8")),
+        division=division,
+        preparation=table.preparation,
+        pictures=show(table) if thumbnails else None,
+        selected=read_step(run.selected),
     )
     return results

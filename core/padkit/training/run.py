@@ -22,7 +22,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from padkit.errors import TrainingError
-from padkit.files import write_atomically, write_json
+from padkit.files import read_json_lines, write_atomically, write_json
 from padkit.plugins import Discovery
 
 LIBRARIES = ("padkit", "torch", "torchvision", "timm", "accelerate", "datasets", "safetensors", "numpy", "scikit-learn")
@@ -38,6 +38,7 @@ class RunFolder:
         self.log_file = path / "log.jsonl"
         self.checkpoints = path / "checkpoints"
         self.selected = path / "checkpoints" / "selected.safetensors"
+        self.selected_aligner = path / "checkpoints" / "selected_aligner.safetensors"
         self.model = path / "model"
         self.scores = path / "scores.parquet"
         self.source_dev_scores = path / "scores_source_dev.parquet"
@@ -78,15 +79,7 @@ class RunFolder:
 
     def read_log(self) -> list[dict[str, Any]]:
         """Return the records of `log.jsonl`; a last line that a kill cut short is left out."""
-        if not self.log_file.exists():
-            return []
-        records: list[dict[str, Any]] = []
-        for line in self.log_file.read_text(encoding="utf-8").splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break
-        return records
+        return read_json_lines(self.log_file)
 
     def rewind_log(self, step: int) -> None:
         """Drop what was logged after `step`: a resumed run does these steps again."""

@@ -1,0 +1,75 @@
+"""`padkit figures`: the paper's figures of one run, of several side by side, or of an ablation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from padkit.errors import SettingsError, closest, one_line
+from padkit.inspection.album import KINDS, draw
+from padkit.inspection.order import Order
+from padkit.inspection.runs import read_runs
+from padkit.report.style import DARK, FORMATS, LIGHT
+
+EPILOG = "kinds of figures:\n" + "\n".join(f"  {name:<14}{summary}" for name, (summary, _) in KINDS.items())
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see {self.prog} --help.")
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the command line, checked.
+
+    Raises:
+        SettingsError: An option is unknown, or a value is none.
+    """
+    parser = _Parser(
+        prog="padkit figures", description="Draw figures of finished runs: of one, of several side by side, or of an "
+        "ablation.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+    )  # fmt: skip
+    add = parser.add_argument
+    add("runs", nargs="+", metavar="[NAME=]RUN", help="folder of a run or of an ablation, and what to call it")
+    add("--out", type=Path, required=True, help="folder to write the figures to")
+    add("--only", metavar="KIND,KIND", help="these kinds; all that can be drawn by default")
+    add("--target", default="", help="domain tested on, where the runs differ in it; the first run's by default")
+    add("--seed", type=int, default=0, help="draws the frames shown, starts t-SNE and attacks (%(default)s)")
+    add("--points", type=int, default=600, metavar="N", help="frames of the t-SNE, at most (%(default)s)")
+    add("--faces", type=int, default=4, metavar="N", help="live faces and attacks of the Grad-CAM, each (%(default)s)")
+    add("--format", choices=FORMATS, default="png", help="of the files (%(default)s)")
+    add("--dark", action="store_true", help="light letters on a dark ground")
+    line = parser.parse_args(arguments)
+    line.kinds = line.only.split(",") if line.only else list(KINDS)
+    for kind in line.kinds:
+        if kind not in KINDS:
+            raise SettingsError(f"--only {kind!r}: is no kind of figure.{closest(kind, KINDS)}")
+    for name in ("seed", "points", "faces"):
+        if getattr(line, name) < (0 if name == "seed" else 1):
+            raise SettingsError(f"--{name} {getattr(line, name)}: is too small.")
+    return line
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command on the words after its name; return the exit status.
+
+    What cannot be drawn is told on stderr; it is an error where it was asked for by name, or nothing was drawn.
+    """
+    line = parse(arguments)
+    order = Order(
+        runs=read_runs(line.runs), target=line.target, seed=line.seed, points=line.points, faces=line.faces,
+        palette=DARK if line.dark else LIGHT, shown=True,
+    )  # fmt: skip
+    drawn = 0
+    for kind, found in draw(order, line.kinds, line.out, line.format):
+        if isinstance(found, Path):
+            print(found, flush=True)
+            drawn += 1
+        elif line.only:
+            raise found
+        else:
+            print(f"no {kind}: {one_line(found)}", file=sys.stderr)
+    return 0 if drawn else 1

@@ -1,0 +1,67 @@
+"""What an aligner does to images before the student sees them (DTDA's domain adversarial attack)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from padkit.errors import WeightsError
+from padkit.inspection.opening import Opener, OpenRun, Rows
+
+TRIES = 32
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perturbed:
+    """Images before and after.
+
+    Attributes:
+        aligner: Its name.
+        step: Training step whose weights it has; None where unknown, or where it has none.
+        clean: [n, H, W, 3], RGB in [0, 1].
+        attacked: [n, H, W, 3], likewise.
+    """
+
+    aligner: str
+    step: int | None
+    clean: Pixels
+    attacked: Pixels
+
+
+def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed:
+    """Perturb clean held-out source frames as training does those that it perturbs.
+
+    Where an aligner leaves a share of each batch as it is, it is asked again until every image was perturbed once.
+
+    Args:
+        opener: Builds the aligner.
+        opened: The run.
+        rows: Rows of source frames [n].
+        seed: Of the random start.
+
+    Raises:
+        WeightsError: The run has no aligner, its weights were not kept, or it leaves images as they are.
+    """
+    aligner, step = opener.aligner(opened)
+    name = str(opened.run.settings["aligner"]["name"])
+    batch = opened.batch(rows)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        attacked = aligner.perturb(batch).detach().clone()
+        for _ in range(TRIES):
+            same = (attacked == batch.images).flatten(1).all(dim=1)
+            if not same.any():
+                break
+            attacked[same] = aligner.perturb(batch).detach()[same]
+    if torch.equal(attacked, batch.images):
+        cause = f"{opened.run.path}: aligner {name} leaves the images as they are"
+        raise WeightsError(f"{cause}; give a run with daa, say.")
+    return Perturbed(aligner=name, step=step, clean=_pixels(batch.images), attacked=_pixels(attacked))
+
+
+def _pixels(images: torch.Tensor) -> Pixels:
+    return images.permute(0, 2, 3, 1).contiguous().numpy().astype(np.float32)

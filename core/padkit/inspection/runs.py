@@ -1,0 +1,149 @@
+"""Finished runs as they lie in their folders, and the runs of an ablation by cell. Imports no torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from padkit.errors import DataError
+from padkit.evaluation.results import Results, read_results
+from padkit.evaluation.scores import Scores, read_scores
+from padkit.files import read_json_lines, read_step
+
+ABLATION = "results.csv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """One run.
+
+    Attributes:
+        label: What it is called in figures.
+        path: Its folder.
+        results: Its `metrics.json`.
+        target: Scores of the target test set.
+        source_dev: Scores of held-out source presentations, or None.
+        settings: Its resolved settings.
+        log: Records of its `log.jsonl`.
+    """
+
+    label: str
+    path: Path
+    results: Results
+    target: Scores
+    source_dev: Scores | None
+    settings: Mapping[str, Any]
+    log: Sequence[Mapping[str, Any]]
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.results.seed
+
+    @property
+    def selected(self) -> int | None:
+        """Step whose weights it ships; None where unknown."""
+        return read_step(self.path / "checkpoints" / "selected.safetensors")
+
+
+def read_runs(words: Iterable[str]) -> list[FinishedRun]:
+    """Read run folders and ablation folders, each with a name of its own as `NAME=FOLDER` or without.
+
+    A run without a name is called by what distinguishes its path from the others'. An ablation's runs are called by
+    their cells; those that failed are passed over.
+
+    Raises:
+        DataError: A folder holds neither, or a run is not finished or damaged.
+    """
+    found: list[tuple[str, Path]] = []
+    for word in words:
+        name, path = _named(word)
+        found += _cells(name, path) if (path / ABLATION).exists() else [(name, path)]
+    blank = [path for name, path in found if not name]
+    short = dict(zip(blank, distinct_names(blank), strict=True))
+    return [read_run(path, name or short[path]) for name, path in found]
+
+
+def read_run(path: Path, label: str) -> FinishedRun:
+    """Read one run folder.
+
+    Raises:
+        DataError: It holds no finished run, or a file of it is damaged.
+    """
+    if not (path / "metrics.json").exists():
+        cause = "an unfinished run" if (path / "settings.yaml").exists() else "no run"
+        raise DataError(f"{path}: holds {cause}; give the folder of a finished run or of an ablation.")
+    dev = path / "scores_source_dev.parquet"
+    try:
+        settings = yaml.safe_load((path / "settings.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        cause = " ".join(str(error).split())
+        raise DataError(f"{path / 'settings.yaml'}: cannot be read ({cause}); restore it.") from error
+    return FinishedRun(
+        label=label,
+        path=path,
+        results=read_results(path / "metrics.json"),
+        target=read_scores(path / "scores.parquet"),
+        source_dev=read_scores(dev) if dev.exists() else None,
+        settings=settings if isinstance(settings, Mapping) else {},
+        log=read_json_lines(path / "log.jsonl"),
+    )
+
+
+def one_of_each(runs: Sequence[FinishedRun], target: str = "") -> list[FinishedRun]:
+    """Return the first run of each label on one target, that of the first run unless it is named.
+
+    Where a method has several seeds, figures that look into one model take its first.
+
+    Raises:
+        DataError: No run is tested on `target`.
+    """
+    wanted = target or runs[0].results.protocol.target
+    chosen: dict[str, FinishedRun] = {}
+    for run in runs:
+        if run.results.protocol.target == wanted:
+            chosen.setdefault(run.label, run)
+    if not chosen:
+        known = ", ".join(dict.fromkeys(run.results.protocol.target for run in runs))
+        raise DataError(f"--target {wanted}: no run is tested on it, only on {known}.")
+    return list(chosen.values())
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Return what distinguishes paths: their parts without those that all begin and all end with."""
+    parts = [path.resolve().parts for path in paths]
+    if len(parts) < 2 or len(set(parts)) < len(parts):
+        return [path.resolve().name for path in paths]
+    shortest = min(map(len, parts))
+    before = next(number for number in range(shortest + 1) if len({each[: number + 1] for each in parts}) > 1)
+    after = next(
+        number for number in range(shortest + 1) if len({each[len(each) - number - 1 :] for each in parts}) > 1
+    )
+    return ["/".join(each[before : len(each) - after]) or each[-1] for each in parts]
+
+
+def _named(word: str) -> tuple[str, Path]:
+    """Split `NAME=FOLDER`; a folder whose own name has the sign is a folder."""
+    name, equals, folder = word.partition("=")
+    if equals and name and folder and not Path(word).exists():
+        return name, Path(folder).expanduser()
+    return "", Path(word).expanduser()
+
+
+def _cells(name: str, folder: Path) -> list[tuple[str, Path]]:
+    """Return (cell, run folder) of an ablation's finished runs."""
+    path = folder / ABLATION
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["status"] == "finished"]
+        found = [(f"{name}: {row['cell']}" if name else row["cell"], folder / row["folder"]) for row in rows]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); give the folder of an ablation.") from error
+    if not found:
+        raise DataError(f"{path}: no run of this ablation has finished; run it on.")
+    return found
