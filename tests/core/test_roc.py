@@ -86,6 +86,10 @@ def test_histograms_count_every_presentation_and_mark_every_threshold() -> None:
     assert lines == [entry.threshold for entry in found.results]
     assert legend(figure)[-1] == "threshold target-eer (chosen on the test set)"
     assert len(score_figure(found, target).axes) == 1
+    render(figure)
+    ticks = [label.get_text() for axes in figure.axes for label in axes.get_yticklabels(which="both")]
+    assert "1" in ticks
+    assert not [text for text in ticks if "$" in text]
 
 
 def test_series_take_numbers_by_step_and_the_later_record_of_a_resumed_run() -> None:

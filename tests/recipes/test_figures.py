@@ -36,7 +36,7 @@ def runs(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
     """A plain run and one with the attack, on the same data."""
     folder = tmp_path_factory.mktemp("runs")
     with recipe() as run:
-        for name, options in (("plain", ["--aligner", "none"]), ("daa", [])):
+        for name, options in (("plain", ["--aligner", "none"]), ("daa", ["--thumbnails", "false"])):
             run([*arguments, *options, "--epochs", "2", "--out", str(folder / name)])
     return folder
 
@@ -50,6 +50,15 @@ def order(runs: Path) -> Iterator[Order]:
 def only(figures: Iterator[tuple[str, Figure]]) -> Figure:
     ((_, figure),) = list(figures)
     return figure
+
+
+def test_the_report_shows_the_faces_of_all_mistakes_unless_told_otherwise(runs: Path) -> None:
+    plain, daa = ((runs / name / "report" / "index.html").read_text() for name in ("plain", "daa"))
+    run = read_runs([str(runs / "plain")])[0]
+    wrong = (run.target.score >= run.results.results[0].threshold) != (run.target.label == 1)
+    assert 0 < int(wrong.sum()) <= 12
+    assert plain.count("data:image/jpeg") == int(wrong.sum())
+    assert "data:image/jpeg" not in daa
 
 
 def test_every_kind_is_drawn_and_twice_the_same(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

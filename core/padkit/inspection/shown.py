@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 
 def balanced_rows(table: FrameTable, rows: Rows, count: int, seed: int) -> Rows:
-    """Return up to `count` of `rows`, ascending, equally many of each (domain, class) as far as there are.
+    """Return up to `count` of `rows`, ascending: of each (domain, class) its equal share, or all where there are fewer.
 
     A presentation gives a second frame only when each has given one.
     """
@@ -27,8 +27,8 @@ def balanced_rows(table: FrameTable, rows: Rows, count: int, seed: int) -> Rows:
         queues.setdefault(cell, []).append((seen[name], row))
         seen[name] += 1
     ordered = [sorted(queues[cell], key=lambda pair: pair[0]) for cell in sorted(queues, key=str)]
-    longest = max(map(len, ordered), default=0)
-    dealt = [queue[turn][1] for turn in range(longest) for queue in ordered if turn < len(queue)]
+    share = -(-count // max(len(ordered), 1))
+    dealt = [queue[turn][1] for turn in range(share) for queue in ordered if turn < len(queue)]
     return np.array(sorted(dealt[:count]), dtype=np.int64)
 
 

@@ -91,7 +91,7 @@ def det_comparison(
         for number, (name, accepted, rejected) in enumerate(points):
             place = [float(norm.ppf(min(max(rate, lowest), 1 - lowest))) for rate in (accepted, rejected)]
             colour, marker = palette.marks[number % len(palette.marks)], MARKERS[number % len(MARKERS)]
-            label = f"{name}: {100 * accepted:.2f} % and {100 * rejected:.2f} %"
+            label = f"{name}: attacks {100 * accepted:.2f} %, bona fide {100 * rejected:.2f} %"
             axes.plot(*place, marker, color=colour, ms=7, mec=palette.background, zorder=3, label=label, clip_on=False)
         places = [float(norm.ppf(rate / 100)) for rate in ticks]
         names = [f"{rate:g}" for rate in ticks]
@@ -147,6 +147,7 @@ def _panels(
     size = (WIDTH, WIDTH) if columns == 1 else (SIDE * columns, SIDE * rows)
     with plain_settings():
         figure = new_figure(size[1] + 0.18 * len(labels), palette, size[0])
+        figure.set_layout_engine("compressed")  # no gaps beside panels of equal sides
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, target in zip(grid, targets, strict=False):
             panel(axes, [curve for curve in curves if curve.target == target], style)

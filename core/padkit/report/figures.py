@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.evaluation.results import Results
@@ -120,6 +120,7 @@ def _histogram(axes: Axes, results: Results, scores: Scores, palette: Palette) -
         axes.axvline(entry.threshold, color=colour, linestyle=line, label=told)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())  # below a decade they would be written as mathematics
     axes.set_ylim(bottom=0.7)
     axes.set_xlim(0, 1)
 

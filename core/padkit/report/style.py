@@ -106,6 +106,7 @@ def render(figure: Figure, kind: str = "png") -> bytes:
     buffer = io.BytesIO()
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
     with plain_settings():
+        figure.draw_without_rendering()  # the layout knows how titles wrap only once they were drawn
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
