@@ -38,7 +38,8 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     assert len(weights) >= 6
     templates = {f"padkit/templates/{path.name}" for path in (ROOT / "core/padkit/templates").iterdir()}
     assert "padkit/templates/pyproject.toml.j2" in templates
-    assert recipes | weights | templates | {"padkit/py.typed", "padkit/report/page.html.j2"} <= names
+    page = {f"padkit/report/page.{kind}" for kind in ("html.j2", "css", "js")}
+    assert recipes | weights | templates | page | {"padkit/py.typed"} <= names
 
 
 def test_every_plugin_is_an_entry_point() -> None:

@@ -138,7 +138,7 @@ def test_a_log_without_numbers_gives_no_figure() -> None:
 
 def test_neither_torch_nor_pyplot_is_imported() -> None:
     code = (
-        "import sys, padkit.evaluation.results, padkit.report.page;"
+        "import sys, padkit.evaluation.results, padkit.report.page, padkit.commands.figures, padkit.inspection.outside;"
         "print([name for name in ('torch', 'matplotlib.pyplot') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
