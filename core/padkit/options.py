@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from jsonargparse import ArgumentParser
 from padkit.catalog import handed_parameters
 from padkit.errors import PluginError, SettingsError, closest
 from padkit.layers import read_line
-from padkit.settings import parameter_types, parse_values
+from padkit.settings import parameter_types, parse_values, print_help
 from padkit.values import final, prepare
 
 Values = dict[str, Any]
@@ -56,9 +55,7 @@ def read_options(
         for key, name, hint in _add(parser, section, factory, {*owners}, {*hidden}):
             owners[key], types[key] = (section, name), hint
     if line.help:
-        # jsonargparse offers `--name+` to append to a list; here a list is given whole.
-        print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
-        raise SystemExit(0)
+        print_help(parser)
     if line.files:
         raise SettingsError(f"{prog} reads no --config file; write its options on the command line.")
     given = dict(line.entries)

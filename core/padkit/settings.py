@@ -13,7 +13,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
@@ -81,9 +81,7 @@ def read_settings(
     names = _component_names(tree, slots)
     parser, types = _parser(recipe, slots, names, catalog, prog)
     if line.help:
-        # jsonargparse offers `--name+` to append to a list; here a list is given whole.
-        print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
-        raise SystemExit(0)
+        print_help(parser)
     groups = _groups(names)
     given = {key: value for key, value in flatten(_drop_none(tree, slots)).items() if value != {} or key not in groups}
     for key in given:
@@ -93,6 +91,13 @@ def read_settings(
     for key, value in given.items():
         parsed[key] = final(key, value, parsed[key], types[key])
     return _resolve(recipe, slots, names, parsed, frozenset(given))
+
+
+def print_help(parser: ArgumentParser) -> NoReturn:
+    """Print every option and exit."""
+    # jsonargparse offers `--name+` to append to a list; here a list is given whole.
+    print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
+    raise SystemExit(0)
 
 
 def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
-from padkit_ocim.divisions import official
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit_ocim.layout import checked_root, complete, match_videos, subfolder
 
 SHAPE = "{train,test}_release/<subject>/{1..8,HR_1..HR_4}.avi"
@@ -58,7 +57,7 @@ class CasiaFasdReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the owners' division; its dev part is empty."""
-        return {"official": official(self.records())}
+        return {"official": division_by_split(self.records())}
 
     def _found(self, root: Path) -> Iterator[Presentation]:
         for key, (path, _) in match_videos(root, PATTERN, SHAPE, _name).items():

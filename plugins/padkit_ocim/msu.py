@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit.errors import DataError, closest
 from padkit_ocim.annotations import Four, box_of, eyes_of, number_rows, stem, text_lines
-from padkit_ocim.divisions import official
 from padkit_ocim.layout import checked_root, complete, match_videos, subfolder, text_file
 
 SHAPE = (
@@ -83,7 +82,7 @@ class MsuMfsdReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the owners' division; its dev part is empty."""
-        return {"official": official(self.records())}
+        return {"official": division_by_split(self.records())}
 
     def _found(self, root: Path) -> Iterator[Presentation]:
         splits = _splits(root)

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit_ocim.annotations import box_of, number_rows
-from padkit_ocim.divisions import official
 from padkit_ocim.layout import checked_root, complete, match_videos, subfolder
 
 SHAPE = (
@@ -83,7 +82,7 @@ class ReplayAttackReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the owners' division, which they call grandtest."""
-        return {"official": official(self.records())}
+        return {"official": division_by_split(self.records())}
 
     def _found(self, root: Path) -> Iterator[Presentation]:
         for key, (path, match) in match_videos(root, PATTERN, SHAPE, _name, ignored=IGNORED).items():

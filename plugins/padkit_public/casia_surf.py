@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError
 from padkit_public.files import (
     SPLIT_FOLDERS,
-    division,
     fitting_root,
     list_rows,
     some,
@@ -83,7 +82,7 @@ class CasiaSurfReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the challenge's division."""
-        return {"official": division(self.records())}
+        return {"official": division_by_split(self.records())}
 
 
 def _parts(root: Path) -> Iterator[tuple[Path, str, Path]]:

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from padkit.data.media import IMAGE_SUFFIXES
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit.errors import DataError
-from padkit_public.files import division, file_names, fitting_root, numbers, stem_and_suffix, subfolders, unknown_name
+from padkit_public.files import file_names, fitting_root, numbers, stem_and_suffix, subfolders, unknown_name
 
 LABELS = "metas/intra_test/{split}_label.json"
 NAME = re.compile(r"Data/(?P<split>train|test)/(?P<subject>\d+)/(?P<kind>live|spoof)/(?P<stem>[^/]+)\.\w+")
@@ -99,7 +99,7 @@ class CelebaSpoofReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the owners' intra-test division, which has no dev part."""
-        return {"official": division(self.records())}
+        return {"official": division_by_split(self.records())}
 
 
 def _fits(root: Path) -> bool:

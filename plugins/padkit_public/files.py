@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from padkit.data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
-from padkit.data.presentation import SPLITS, Division, Presentation
+from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
 T = TypeVar("T")
@@ -122,14 +122,6 @@ def fitting_root(root: Path, fits: Callable[[Path], bool], layout: str) -> Path:
 def unknown_name(path: Path | str, pattern: str) -> DataError:
     """Return the error for a media file or folder whose name says nothing."""
     return DataError(f"{path}: unknown name; expected {pattern}. Rename it, or move it out of the dataset.")
-
-
-def division(records: Iterable[Presentation]) -> Division:
-    """Return the owners' division: the ids by split, those without a split left out."""
-    ids: dict[str, list[str]] = {split: [] for split in ("", *SPLITS)}
-    for record in records:
-        ids[record.split].append(record.id)
-    return Division(train=tuple(ids["train"]), dev=tuple(ids["dev"]), test=tuple(ids["test"]))
 
 
 def list_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -9,10 +9,9 @@ from typing import ClassVar
 
 from padkit.data.media import IMAGE_SUFFIXES
 from padkit.data.native import NativeReader
-from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError
 from padkit_public.files import (
-    division,
     file_names,
     fitting_root,
     list_rows,
@@ -84,7 +83,7 @@ class NuaaReader(NativeReader):
 
     def protocols(self) -> Mapping[str, Division]:
         """Return the owners' division, in which every subject trained on is tested on; there is no dev part."""
-        return {"official": division(self.records())}
+        return {"official": division_by_split(self.records())}
 
     def _record(
         self, root: Path, images: Mapping[str, Path], label: int, split: str, listed: str, where: str

@@ -16,10 +16,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 
+from padkit.commands.parser import Parser
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import write_atomically, write_json
@@ -194,18 +195,13 @@ def _csv(rows: Sequence[dict[str, str]]) -> bytes:
     return text.getvalue().encode()
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}; see {self.prog} --help.")
-
-
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line.
 
     Raises:
         SettingsError: An option is unknown, missing or of the wrong type.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="padkit simulate",
         description="Make simulated print and replay attacks of real face photographs, as a folder tree to train on. "
         "Interrupted, it goes on when started again.",

@@ -55,7 +55,7 @@ def test_the_mean_of_runs_is_the_mean_tpr_at_each_fpr() -> None:
             tops = {x: max(y for a, y in vertices if a == x) for x, _ in vertices}
             own.append(np.interp(fpr[position], list(tops), list(tops.values())))
         assert tpr[position] == pytest.approx(np.mean(own), abs=1e-12)
-    assert "(3 seeds)" in legend(roc_comparison([Curve(label="a", target="c", runs=runs)]))[0]
+    assert "(3 runs)" in legend(roc_comparison([Curve(label="a", target="c", runs=runs)]))[0]
 
 
 def test_a_panel_per_target_and_a_colour_per_label_whatever_is_missing() -> None:

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
 
 from rich.console import Console
 
+from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest
 from padkit.evaluation.bootstrap import FEWEST
 from padkit.evaluation.candidates import Candidate, read_candidate
@@ -34,18 +34,13 @@ source-dev, or of dev-eer where its domain is the test part's; `source-dev` and 
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}; see {self.prog} --help.")
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line, checked.
 
     Raises:
         SettingsError: An option is unknown, or a value is none.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="padkit evaluate", description="Judge runs and score files under named threshold policies.", epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
+from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest, one_line
 from padkit.inspection.album import KINDS, draw
 from padkit.inspection.order import Order
@@ -17,18 +17,13 @@ from padkit.report.style import DARK, FORMATS, LIGHT
 EPILOG = "kinds of figures:\n" + "\n".join(f"  {name:<14}{summary}" for name, (summary, _) in KINDS.items())
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message}; see {self.prog} --help.")
-
-
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line, checked.
 
     Raises:
         SettingsError: An option is unknown, or a value is none.
     """
-    parser = _Parser(
+    parser = Parser(
         prog="padkit figures", description="Draw figures of finished runs: of one, of several side by side, or of an "
         "ablation.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from padkit.catalog import Catalog
 from padkit.data.census import census_lines, take_census
 from padkit.data.native import NativeReader
 from padkit.data.output import exclusive, sweep
-from padkit.data.prepared import EVENTS, Choices, PreparedReader, model_checksum, settled
+from padkit.data.prepared import EVENTS, Choices, PreparedReader, model_checksum
 from padkit.data.reader import DatasetReader
 from padkit.data.scrfd import LICENCE, scrfd_weights
 from padkit.data.table import FINISHED, FrameTable, prepare
@@ -92,8 +92,8 @@ def _usage(catalog: Catalog, arguments: Sequence[str]) -> int:
 
 def _prepare(name: str, settings: Mapping[str, Any], reader: DatasetReader, choices: Choices, output: Output) -> None:
     out = Path(output.out).expanduser()
-    choices = settled(choices, reader)
     prepared = PreparedReader(reader, choices)
+    choices = prepared.choices
     expected = reader.expected if isinstance(reader, NativeReader) else {}
     census = take_census(prepared.records(), expected)
     print(*census_lines(census), sep="\n", flush=True)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit.data.presentation import Division, FaceHint, Presentation
+from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader, Tally
 from padkit.data.sources import FrameSource, open_media
 from padkit.errors import DataError
@@ -73,14 +73,6 @@ class NativeReader(DatasetReader):
             DataError: The medium is missing, empty or damaged.
         """
         return open_media(presentation)
-
-    def protocols(self) -> Mapping[str, Division]:
-        """Return the official protocols by name ("1", "3.2" for fold 2 of protocol 3); none by default.
-
-        Raises:
-            DataError: A list is missing or names unknown presentations.
-        """
-        return {}
 
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
         """Yield the face crops of the frames that preparation's default rules choose.

@@ -75,7 +75,7 @@ class PreparedReader(DatasetReader):
 
     def __init__(self, reader: DatasetReader, choices: Choices) -> None:
         self.reader = reader
-        self.choices = choices = settled(choices, reader)
+        self.choices = choices = _settled(choices, reader)
         self.image_size = choices.size
         self.default_target = reader.default_target
         self.simulated = reader.simulated
@@ -177,7 +177,7 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
     return [record for place, record in enumerate(records) if place in kept]
 
 
-def settled(choices: Choices, reader: DatasetReader) -> Choices:
+def _settled(choices: Choices, reader: DatasetReader) -> Choices:
     """Return the choices with `auto` settled: `none` where the dataset's frames are face crops already."""
     whole = choices.face == "auto" and isinstance(reader, NativeReader) and reader.cropped
     return replace(choices, face="none") if whole else choices

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 BONA_FIDE = 1
@@ -80,3 +81,11 @@ class Division:
     train: tuple[str, ...]
     dev: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def division_by_split(records: Iterable[Presentation]) -> Division:
+    """Return the division that a dataset's own splits make; records without a split are left out."""
+    ids: dict[str, list[str]] = {split: [] for split in ("", *SPLITS)}
+    for record in records:
+        ids[record.split].append(record.id)
+    return Division(train=tuple(ids["train"]), dev=tuple(ids["dev"]), test=tuple(ids["test"]))

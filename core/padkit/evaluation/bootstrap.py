@@ -59,6 +59,14 @@ class Units:
         """Units in all."""
         return sum(self.strata)
 
+    def warnings(self) -> list[str]:
+        """Return one line a class that too few units hold."""
+        return [
+            f"Only {number} {self.kind} with {name}: such intervals are too narrow."
+            for number, name in zip(self.holding, ("bona fide presentations", "attacks"), strict=True)
+            if number < FEW
+        ]
+
     def draw(self, generator: np.random.Generator, resamples: int) -> NDArray[np.int32]:
         """Return how often each unit is drawn in each resample [R, U]."""
         weights = np.empty((resamples, self.count), dtype=np.int32)

@@ -11,8 +11,8 @@ from padkit.inspection.order import Order
 from padkit.report.style import write_figure
 
 KINDS = {
-    "roc": ("ROC of all runs, the mean over seeds", "padkit.inspection.outside"),
-    "det": ("DET of all runs, the mean over seeds", "padkit.inspection.outside"),
+    "roc": ("ROC of all runs, the mean over those of one name", "padkit.inspection.outside"),
+    "det": ("DET of all runs, likewise", "padkit.inspection.outside"),
     "scores": ("histograms of the scores with thresholds", "padkit.inspection.outside"),
     "training": ("losses over the steps", "padkit.inspection.outside"),
     "alignment": ("how well the source domain is told, over the steps", "padkit.inspection.outside"),

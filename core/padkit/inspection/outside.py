@@ -18,12 +18,12 @@ Named = tuple[str, Figure]
 
 
 def roc(order: Order) -> Iterator[Named]:
-    """Draw the ROC of all runs, the mean over seeds."""
+    """Draw the ROC of all runs, the mean over those of one label."""
     yield "roc", roc_comparison(_curves(order), note=order.note, palette=order.palette)
 
 
 def det(order: Order) -> Iterator[Named]:
-    """Draw the DET of all runs, the mean over seeds."""
+    """Draw the DET of all runs, the mean over those of one label."""
     yield "det", det_comparison(_curves(order), note=order.note, palette=order.palette)
 
 

@@ -169,4 +169,4 @@ def _name(label: str, curves: Sequence[Curve]) -> str:
     found = spread(areas[0])
     if found.deviation is None:
         return f"{label}, AUC {found.mean:.2f} %"
-    return f"{label}, AUC {found.mean:.2f} ± {found.deviation:.2f} % ({found.count} seeds)"
+    return f"{label}, AUC {found.mean:.2f} ± {found.deviation:.2f} % ({found.count} runs)"

@@ -8,7 +8,7 @@ from rich.console import Group as RenderGroup
 from rich.console import RenderableType
 from rich.text import Text
 
-from padkit.evaluation.bootstrap import FEW, Interval, Units
+from padkit.evaluation.bootstrap import Interval, Units
 from padkit.evaluation.candidates import Candidate
 from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.groups import Group
@@ -251,9 +251,7 @@ def _resampling(units: Units | None, resamples: int, seed: int, *, plural: bool)
         f"{where}: 95 % percentile bootstrap, {resamples} resamples (seed {seed}) of {units.count} {units.kind}, "
         f"stratified by class; {TARGET_EER} is chosen anew in each, other thresholds are kept."
     )
-    for number, name in zip(units.holding, ("bona fide presentations", "attacks"), strict=True):
-        if number < FEW:
-            yield f"Only {number} {units.kind} with {name}: such intervals are too narrow."
+    yield from units.warnings()
 
 
 def _pair(first: float, second: float, ends: Interval | None, p: float | None) -> list[str]:

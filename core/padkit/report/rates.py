@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from padkit.evaluation.bootstrap import FEW, Interval, Units
+from padkit.evaluation.bootstrap import Interval, Units
 from padkit.evaluation.judgement import FREE, intervals_of, slices
 from padkit.evaluation.results import AT_THRESHOLD, LABELS, NO_THRESHOLD, PolicyResult, Results
 from padkit.evaluation.scores import Scores
@@ -141,11 +141,7 @@ def slice_tables(scores: Scores, threshold: float) -> list[Table]:
 def interval_notes(units: Units) -> list[str]:
     """Return how the intervals were made and what they do not cover."""
     drawn = f"{RESAMPLES} resamples of {units.count} {units.kind}, stratified by class"
-    lines = [f"Intervals: 95 % percentile bootstrap, {drawn}. {COVERED}"]
-    for number, name in zip(units.holding, ("bona fide presentations", "attacks"), strict=True):
-        if number < FEW:
-            lines.append(f"Only {number} {units.kind} with {name}: such intervals are too narrow.")
-    return lines
+    return [f"Intervals: 95 % percentile bootstrap, {drawn}. {COVERED}", *units.warnings()]
 
 
 def _head(entry: PolicyResult) -> str:
