@@ -6,6 +6,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from padkit.data import media
@@ -26,7 +28,15 @@ def refused(call, *parts: str) -> None:
 def test_png_round_trip_is_exact():
     noise = np.random.default_rng(1).integers(0, 256, (33, 17, 3), dtype=np.uint8)
     for frame in (GRADIENT, noise, noise[:1], noise[:, :1], np.ascontiguousarray(noise[:1, :1]), noise[:, ::2]):
-        assert np.array_equal(media.decode_image(media.encode_png(frame), "x"), frame)
+        for deflate in (True, False):
+            assert np.array_equal(media.decode_image(media.encode_png(frame, deflate=deflate), "x"), frame)
+
+
+def test_what_is_not_deflated_stands_in_the_file_as_it_is():
+    noise = np.random.default_rng(1).integers(0, 256, (33, 17, 3), dtype=np.uint8)
+    stored = media.encode_png(noise, deflate=False)
+    assert all(row.tobytes() in stored for row in noise)
+    assert not any(row.tobytes() in media.encode_png(noise) for row in noise)
 
 
 def test_exif_orientation_is_honoured(tmp_path):
@@ -110,6 +120,14 @@ def test_square_keeps_the_aspect():
     assert media.to_square(GRADIENT, 20, (0, 0, 8, 8)).shape == (20, 20, 3)
     same = np.ascontiguousarray(GRADIENT[:32])
     assert np.array_equal(media.to_square(same, 32), same)
+
+
+@given(width=st.integers(1, 60), height=st.integers(1, 60), size=st.integers(1, 40))
+def test_squares_of_pictures_are_those_of_frames(width, height, size):
+    frame = np.random.default_rng(width).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    found = media.picture_to_square(Image.fromarray(frame), size)
+    assert np.array_equal(found, media.to_square(frame, size))
+    assert found.flags.writeable
 
 
 def test_square_is_antialiased():

@@ -234,6 +234,8 @@ def test_again_it_is_finished_and_other_choices_are_refused(toy, capsys):
     assert {path: path.stat().st_mtime_ns for path in times} == times
     with pytest.raises(DataError, match=r"begun with margin 0\.15, not 0\.3, size 32, not 48; choose another --out"):
         run(toy, "toy", "--size", "48", "--margin", "0.3")
+    with pytest.raises(DataError, match="begun with compress False, not True"):
+        run(toy, "toy", "--size", "32", "--compress")
     (toy / "list.csv").write_text(f"path,label\n{toy / 'root' / 'train_1_0.avi'},live\n")
     with pytest.raises(DataError, match="begun with dataset 'toy', not 'manifest'"):
         main(["manifest", "--file", str(toy / "list.csv"), "--out", str(toy / "out"), "--size", "32"])

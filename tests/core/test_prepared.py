@@ -15,6 +15,7 @@ from PIL import Image
 from portrait import BOX, EYES, portrait
 
 from padkit.data.crops import Square, cut
+from padkit.data.media import read_image, rotate, to_square
 from padkit.data.native import NativeReader
 from padkit.data.prepared import Choices, PreparedReader
 from padkit.data.presentation import FaceHint, Presentation
@@ -75,6 +76,33 @@ def test_frames_are_chosen_hinted_and_cut(tmp_path):
         assert np.abs(found[number].astype(int) - cut(frames[number], square, 32)).mean() < 6
     assert tally.counts == {"hint_of_another_frame": 1}
     assert tally.dropped == []
+
+
+@pytest.mark.parametrize(("mode", "orientation", "rotation"), [("RGB", 1, 0), ("RGBA", 6, 0), ("L", 8, 90)])
+def test_whole_stills_are_those_of_a_face_as_large_as_the_frame(tmp_path, mode, orientation, rotation):
+    """Nobody looks at them, so they are cut and resized in another way."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(moving_frames(1, 90, 60)[0]).convert(mode).save(tmp_path / "a.png", exif=exif)
+    record = replace(RECORD, path=str(tmp_path / "a.png"), rotation=rotation)
+    found, tally = crops(Toy(record), record, face="none")
+    assert np.array_equal(found[0], to_square(rotate(read_image(tmp_path / "a.png"), rotation), 32))
+    assert +tally.counts == {}
+
+
+def test_a_compressed_table_holds_the_same_pixels(tmp_path):
+    tables = {
+        compress: prepare(
+            PreparedReader(Memory(), Choices(face="none", size=32), compress=compress),
+            dataset_name="d", cache_dir=tmp_path, workers=1, progress=False,
+        )
+        for compress in (False, True)
+    }  # fmt: skip
+    assert len({table.folder for table in tables.values()}) == 2
+    assert len(tables[False]) == 4
+    for row in range(4):
+        assert np.array_equal(tables[False].image(row), tables[True].image(row))
+        assert tables[False].encoded(row).size > 32 * 32 * 3 > tables[True].encoded(row).size
 
 
 def test_the_records_box_holds_for_all_frames(tmp_path):

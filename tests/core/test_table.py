@@ -393,4 +393,11 @@ def test_preparation_is_documented(tmp_path):
 def test_workers_import_no_torch():
     code = "import sys, padkit.data.table, padkit.data.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    assert shards.ROWS_IN_MEMORY > 0
+
+
+def test_few_large_crops_are_held_at_once(tmp_path, monkeypatch):
+    whole = made(tmp_path / "a", Toy())
+    monkeypatch.setattr(shards, "BYTES_IN_MEMORY", 5 * whole.image(0).nbytes)
+    few = made(tmp_path / "b", Toy())
+    assert max(len(piece) for piece in few.dataset.data.column("image").chunks) == 5
+    assert [few.encoded(row) for row in range(len(few))] == [whole.encoded(row) for row in range(len(whole))]

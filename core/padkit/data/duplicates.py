@@ -17,7 +17,8 @@ def duplicates(table: FrameTable) -> list[NDArray[np.int64]]:
     """Return the rows of each image that two presentations or more hold, ascending, by first appearance.
 
     Preparation encodes equal pixels as equal bytes, so stored bytes are compared: nothing is decoded, and only images
-    of one length and ending are read whole.
+    of one length and ending are read whole. Of tables stored in different ways (`padkit prepare --compress`) equal
+    images are not found.
     """
     keys = np.concatenate([_keys(piece.field("bytes")) for piece in table.dataset.data.column("image").chunks])
     _, number, count = np.unique(keys, return_inverse=True, return_counts=True)

@@ -71,12 +71,14 @@ class PreparedReader(DatasetReader):
     Args:
         reader: The dataset.
         choices: The choices; `face_model` is a file here, if the finder needs one.
+        compress: See `DatasetReader`.
     """
 
-    def __init__(self, reader: DatasetReader, choices: Choices) -> None:
+    def __init__(self, reader: DatasetReader, choices: Choices, *, compress: bool = False) -> None:
         self.reader = reader
         self.choices = choices = _settled(choices, reader)
         self.image_size = choices.size
+        self.compress = compress
         self.default_target = reader.default_target
         self.simulated = reader.simulated
         self.attribute_names = reader.attribute_names
@@ -123,14 +125,18 @@ class PreparedReader(DatasetReader):
         """Return the reader, its own fingerprint, and the choices; a detector's weights by their checksum."""
         owner = f"{type(self.reader).__module__}:{type(self.reader).__qualname__}"
         choices = replace(self.choices, face_model=model_checksum(self.choices))
-        return f"{owner}|{self.reader.fingerprint()}|{choices!r}"
+        return f"{owner}|{self.reader.fingerprint()}|{choices!r}{'|compress' * self.compress}"
 
     def _crops(self, presentation: Presentation, source: FrameSource) -> tuple[list[tuple[int, Frame]], Tally]:
         tally = Tally()
+        shown = chosen_frames(presentation, len(source), self.choices.frames)
+        if self.choices.face == "none":
+            # Nobody has to look at the frames.
+            squares = source.squares(list(shown), self.choices.size, presentation.path or presentation.id)
+            return [(shown[stored], square) for stored, square in squares], tally
         find = finder(self.choices.face, self.choices.face_model)
         hints: Mapping[int, FaceHint] | None = None
         crops = []
-        shown = chosen_frames(presentation, len(source), self.choices.frames)
         for stored, frame in source.take(list(shown)):
             if hints is None:
                 hints = self._hints(presentation, frame)

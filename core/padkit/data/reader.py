@@ -41,12 +41,14 @@ class DatasetReader(ABC):
 
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
+        compress: Whether preparation deflates the crops, or stores their pixels as they are.
         default_target: Domain held out when the user names none, or "" to make the user choose.
         simulated: True where no real capture stands behind all the frames; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
     """
 
     image_size: int = 128
+    compress: bool = False
     default_target: str = ""
     simulated: bool = False
     attribute_names: tuple[str, ...] = ()

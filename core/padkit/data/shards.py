@@ -24,7 +24,7 @@ from padkit.errors import DataError
 from padkit.files import write_json
 from padkit.processes import cores, counting_bar, worker_pool
 
-ROWS_IN_MEMORY = 256
+ROWS_IN_MEMORY, BYTES_IN_MEMORY = 256, 2**26
 TRIED = 3
 WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
 
@@ -176,7 +176,7 @@ def write(reader: DatasetReader, job: Job) -> Shard:
     frames = 0
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as stream:
-            for rows in _chunks(_rows(reader, job, shard, counts), ROWS_IN_MEMORY):
+            for rows in _chunks(_rows(reader, job, shard, counts), _rows_in_memory(job.image_size)):
                 columns = {name: [row[name] for row in rows] for name in job.schema.names}
                 stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=job.schema))
                 frames += len(rows)
@@ -190,6 +190,11 @@ def write(reader: DatasetReader, job: Job) -> Shard:
     finally:
         temporary.unlink(missing_ok=True)
     return shard
+
+
+def _rows_in_memory(size: int) -> int:
+    """Return how many rows are held and written at once, of crops of some size, by what they weigh uncompressed."""
+    return min(ROWS_IN_MEMORY, max(1, BYTES_IN_MEMORY // (3 * size * size)))
 
 
 def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
@@ -233,7 +238,8 @@ def _images(reader: DatasetReader, record: Presentation, size: int, tally: Tally
     name = record.path or record.id
     try:
         frames = reader.numbered_frames(record, tally)
-        images = [(number, encode_png(to_square(frame, size, name=name))) for number, frame in frames]
+        squares = ((number, to_square(frame, size, name=name)) for number, frame in frames)
+        images = [(number, encode_png(square, deflate=reader.compress)) for number, square in squares]
     except OSError as error:
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
     if not images:

@@ -43,6 +43,24 @@ class FrameSource(ABC):
             DataError: A frame cannot be decoded.
         """
 
+    def squares(self, numbers: Sequence[int], size: int, name: str) -> Iterator[tuple[int, Frame]]:
+        """Yield (number, square) of the frames asked for: the largest square in the middle of each, resized.
+
+        A medium whose decoder can do that by itself may override it, to the same pixels.
+
+        Args:
+            numbers: As for `take`.
+            size: Side of the squares in pixels.
+            name: What an error's line calls a frame.
+
+        Raises:
+            DataError: A frame cannot be decoded, or is not uint8 RGB.
+        """
+        from padkit.data.media import to_square
+
+        for number, frame in self.take(numbers):
+            yield number, to_square(frame, size, name=name)
+
     def close(self) -> None:  # noqa: B027 -- most sources hold nothing open
         """Let go of what is open."""
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from padkit.data.media import IMAGE_SUFFIXES, read_image, rotate
+from padkit.data.media import IMAGE_SUFFIXES, picture_to_square, read_image, read_picture, rotate
 from padkit.data.sources import Frame, FrameSource
 from padkit.errors import DataError
 
@@ -30,6 +30,14 @@ class Stills(FrameSource):
         """Decode the frames asked for."""
         for number in numbers:
             yield number, rotate(read_image(self._paths[number]), self._rotation)
+
+    def squares(self, numbers: Sequence[int], size: int, name: str) -> Iterator[tuple[int, Frame]]:
+        """Decode the frames asked for, and cut and resize them before they become arrays."""
+        if self._rotation:
+            yield from super().squares(numbers, size, name)
+            return
+        for number in numbers:
+            yield number, picture_to_square(read_picture(self._paths[number]), size)
 
 
 class StillFolder(Stills):
