@@ -1,9 +1,9 @@
 """Throughput of preparation without a face detector, against bare decoding and resizing on the same core.
 
 Bare is what no preparation can leave out: PyAV or Pillow decode up to the last frame wanted, wanted frames become RGB
-and are resized; a JPEG never leaves Pillow. `padkit` does the same by way of arrays that finders can look at, counts
-and checks, encodes each crop as PNG (shown apart) and writes the table. The two take turns in one process; ratios are
-of processor time, which other work on the machine disturbs less than the clock. The aim is 0.80.
+and are resized; a JPEG never leaves Pillow. `padkit` does the same, counts and checks, encodes each crop as PNG (shown
+apart) and writes the table. The two take turns in one process; ratios are of processor time, which other work on the
+machine disturbs less than the clock. The aim is 0.80.
 """
 
 from __future__ import annotations

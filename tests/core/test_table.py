@@ -393,6 +393,7 @@ def test_preparation_is_documented(tmp_path):
 def test_workers_import_no_torch():
     code = "import sys, padkit.data.table, padkit.data.protocol; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert shards.ROWS_IN_MEMORY > 0
 
 
 def test_few_large_crops_are_held_at_once(tmp_path, monkeypatch):

@@ -34,8 +34,8 @@ class Output:
         out: Folder for the table, new or begun by the same command: an interrupted preparation goes on.
         workers: Processes; null takes one for each core where that is worth it.
         strict: Stop at the first file that cannot be read and the first frame without a face.
-        compress: Deflate the crops, which are lossless either way: the table takes about 0.6 of the space, but writing a
-            crop takes ten times as long, and reading it, whenever training does, seven times.
+        compress: Deflate the crops, lossless either way: the table takes about 0.6 of the space, but encoding a crop
+            takes ten times as long, and decoding it, whenever training does, seven times.
         download: Let insightface fetch the detector of `--face scrfd` if it is not there.
     """
 

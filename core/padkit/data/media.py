@@ -186,7 +186,7 @@ def encode_png(frame: Frame, *, deflate: bool = True) -> bytes:
     """
     height, width = frame.shape[:2]
     pixels = frame.reshape(height, 3 * width)
-    data = _deflated(pixels) if deflate else zlib.compress(np.insert(pixels, 0, PNG_NONE, axis=1), 0)
+    data = _deflated(pixels) if deflate else zlib.compress(np.insert(pixels, 0, PNG_NONE, axis=1).tobytes(), 0)
     header = struct.pack(">IIBBBBB", width, height, 8, PNG_RGB, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", data), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, content) for name, content in chunks)
@@ -200,7 +200,7 @@ def _deflated(pixels: Frame) -> bytes:
     # Half of the sum, rounded down, without a ninth bit.
     np.subtract(pixels, (above & before) + ((above ^ before) >> 1), out=rows[:, 1:])
     packer = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
-    return packer.compress(rows) + packer.flush()
+    return packer.compress(rows.tobytes()) + packer.flush()
 
 
 def _png_chunk(name: bytes, content: bytes) -> bytes:
