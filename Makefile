@@ -1,6 +1,7 @@
 # Everything from a fresh clone, with nothing but Python 3.11+ and make:
 #   make dtda    set up and run the main job
 #   make test    set up and run the tests
+#   make site    set up and build the documentation into site/
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 USER_READY := $(VENV)/.ready-user
 DEVELOPER_READY := $(VENV)/.ready-developer
 
-.PHONY: dtda test lint format clean
+.PHONY: dtda test lint format site clean
 
 dtda: $(USER_READY)
 	$(BIN)/accelerate launch --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) recipes/dtda.py $(ARGS)
@@ -29,6 +30,10 @@ format: $(DEVELOPER_READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# Needs no network. Search wants a server: .venv/bin/python -m http.server -d site
+site: $(DEVELOPER_READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "padkit needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -44,4 +49,4 @@ $(DEVELOPER_READY): $(USER_READY)
 	@touch $@
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from padkit.hookspecs import hookimpl
-from padkit.specs import AlignerSpec, AugmentationSpec, DatasetSpec, TeacherSpec
+from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, StudentSpec, TeacherSpec
 
 
 @hookimpl
@@ -21,6 +21,12 @@ def padkit_aligners() -> list[AlignerSpec]:
 
 
 @hookimpl
+def padkit_students() -> list[StudentSpec]:
+    """Offer `cells`."""
+    return [StudentSpec(name="cells", summary="Two convolutions.", factory="padkit_example.cells:Cells")]
+
+
+@hookimpl
 def padkit_datasets() -> list[DatasetSpec]:
     """Offer `stripes`."""
     summary = "Three domains of rendered stripes (no real data)."
@@ -32,3 +38,10 @@ def padkit_augmentations() -> list[AugmentationSpec]:
     """Offer `dusk`."""
     summary = "Darkens training images by a random factor."
     return [AugmentationSpec(name="dusk", summary=summary, factory="padkit_example.dusk:Dusk")]
+
+
+@hookimpl
+def padkit_commands() -> list[CommandSpec]:
+    """Offer `padkit draw-stripes`."""
+    summary = "draw stripes side by side"
+    return [CommandSpec(name="draw-stripes", summary=summary, factory="padkit_example.drawing:main")]

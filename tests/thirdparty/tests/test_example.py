@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import pytest
 import torch
 from padkit_example.bank import ConvolutionBank
+from padkit_example.drawing import main as draw
 from padkit_example.dusk import Dusk
 from padkit_example.moments import MomentMatching
 from padkit_example.stripes import Stripes
+from PIL import Image
 
+from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
-from padkit.testing import AlignerSuite, AugmentationSuite, DatasetSuite, TeacherSuite
+from padkit.testing import AlignerSuite, AugmentationSuite, DatasetSuite, StudentSuite, TeacherSuite
 
 
 class TestBank(TeacherSuite):
@@ -24,6 +29,11 @@ class TestBank(TeacherSuite):
 class TestMoments(AlignerSuite):
     name = "moments"
     settings: ClassVar = {"weight": 0.5}
+
+
+class TestCells(StudentSuite):
+    name = "cells"
+    settings: ClassVar = {"width": 4}
 
 
 class TestStripes(DatasetSuite):
@@ -66,3 +76,10 @@ def test_dusk_darkens() -> None:
     darker, label = Dusk(darkest=0.25)(image, 1, np.random.default_rng(0))
     assert (50 <= darker.max() < 200, label) == (True, 1)
     assert np.array_equal(Dusk(darkest=1.0)(image, 0, np.random.default_rng(0))[0], image)
+
+
+def test_stripes_are_drawn_side_by_side(tmp_path: Path) -> None:
+    assert draw(["--out", str(tmp_path / "stripes.png"), "--count", "3"]) == 0
+    assert Image.open(tmp_path / "stripes.png").size == (96, 32)
+    with pytest.raises(SettingsError, match="must be at least 1"):
+        draw(["--out", str(tmp_path / "none.png"), "--count", "0"])

@@ -1,0 +1,201 @@
+"""MkDocs hooks: pages made from parsers, signatures and constructors when the site is built; nothing made is kept.
+
+Also pages from elsewhere in the repository, links between all of them, and the marks in pages of roles:
+`<!-- checks TeacherSuite -->` becomes the suite's checks, `<!-- built-in teacher -->` padkit's own components.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import posixpath
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from generator import parsers, reference
+from generator.prose import blocks, cell, escaped
+
+from padkit.catalog import Catalog
+from padkit.manual import described_settings
+from padkit.plugins import OWN_COMMANDS, ROLES, Component, discover
+
+ROOT = Path(__file__).parents[2]
+# Pages that lie elsewhere in the repository.
+ELSEWHERE = {"plugins/padkit_synthetic/README.md": "synthetic.md", "CONTRIBUTING.md": "contributing.md"}
+COMPONENT_ROLES = [role for role in ROLES if role != "command"]
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Fill the sections of the navigation that mkdocs.yml leaves empty."""
+    made = {
+        "Commands": ["commands/index.md", *(f"commands/{name}.md" for name in _commands())],
+        "Recipes": [f"recipes/{name}.md" for name in parsers.RECIPES],
+        "Components": [f"components/{role}s.md" for role in COMPONENT_ROLES],
+    }
+    assert config.nav is not None
+    for section in config.nav:
+        for title, pages in section.items():
+            if title in made:
+                assert pages == [], f"section {title} of mkdocs.yml is filled here"
+                section[title] = made[title]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the pages that no file in docs/ holds."""
+    for source, text in _made():
+        files.append(File.generated(config, source, content=text))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001
+    """Fill the marks; turn links within the repository into links within the site."""
+    markdown = re.sub(r"<!-- checks (\w+) -->", lambda mark: _checks(mark[1]), markdown)
+    markdown = re.sub(r"<!-- built-in (\w+) -->", lambda mark: _built_in(mark[1]), markdown)
+    site = page.file.src_uri
+    home = {there: here for here, there in ELSEWHERE.items()}.get(site, f"docs/{site}")
+    return _relinked(markdown, posixpath.dirname(home), posixpath.dirname(site))
+
+
+def _made() -> Iterator[tuple[str, str]]:
+    for source, place in ELSEWHERE.items():
+        yield place, (ROOT / source).read_text(encoding="utf-8")
+    yield "reference/hooks.md", reference.page()
+    yield "commands/index.md", _command_index()
+    for name in _commands():
+        yield f"commands/{name}.md", _command_page(name, f"padkit {name}")
+    for name in parsers.RECIPES:
+        yield f"recipes/{name}.md", _command_page(name, f"{name}.py")
+    for role in COMPONENT_ROLES:
+        yield f"components/{role}s.md", _component_page(role)
+
+
+def _own(role: str) -> list[Component]:
+    """Return padkit's own components of a role: what else is installed beside it is not of this site."""
+    return [c for c in discover().components if c.role == role and c.plugin.distribution == "padkit"]
+
+
+def _commands() -> dict[str, str]:
+    own = {name: summary for name, (summary, _) in OWN_COMMANDS.items()}
+    return dict(sorted((own | {c.spec.name: c.summary for c in _own("command")}).items()))
+
+
+def _command_index() -> str:
+    rows = [f"| [`padkit {name}`]({name}.md) | {cell(summary)} |" for name, summary in _commands().items()]
+    rows += [f"| [`{name}.py`](../recipes/{name}.md) | {cell(_recipe_text(name).splitlines()[0])} |" for name in parsers.RECIPES]
+    told = "Made from the parsers when this site is built. Plugins add commands of their own, "
+    told += "[as these are added](../roles/command.md); `padkit --help` lists what is installed."
+    return "\n".join(["# Commands", "", told, "", "| command | what it does |", "|---|---|", *rows, ""])
+
+
+def _command_page(name: str, title: str) -> str:
+    parts = [f"# {title}"]
+    manual = parsers.manual_of(name)
+    if isinstance(manual, str):
+        # `padkit prepare` has a parser for each dataset; what that of one tells first is common to all.
+        parts.append(f"```text\n{manual}\n```")
+        common = parsers.manual_of(name, ["folder"])
+        assert isinstance(common, parsers.Manual)
+        parts += _groups(common, left_out="folder")
+        parts.append("The options of each dataset are [its settings](../components/datasets.md).")
+        return "\n\n".join(parts) + "\n"
+    if name in parsers.RECIPES:
+        parts.append(blocks(_recipe_text(name)))
+        parts.append("All options of the components chosen by default; `--help` shows those of the ones you choose.")
+    else:
+        parts.append(blocks(manual.description))
+    parts += [f"```text\n{manual.usage}\n```", *_groups(manual)]
+    for branch, inner in manual.branches.items():
+        parts += [f"## {title} {branch}", *_groups(inner, level=3)]
+    if name not in parsers.RECIPES:
+        parts.append(blocks(manual.epilog))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _recipe_text(name: str) -> str:
+    return (ROOT / "recipes" / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
+
+
+def _groups(manual: parsers.Manual, *, left_out: str = "", level: int = 2) -> Iterator[str]:
+    for group in manual.groups:
+        if group.title != left_out:
+            shown = f"`{group.title}`" if group.title.startswith("--") else group.title.capitalize()
+            told = [blocks(group.description)] if group.description else []
+            yield "\n\n".join([f"{'#' * level} {shown}", *told, *map(_entry, group.options)])
+
+
+def _entry(option: parsers.Option) -> str:
+    facts = [f"`{option.type}`"] if option.type else []
+    if option.default:
+        facts.append("needed" if option.default == "needed" else f"default `{option.default}`")
+    told = " ".join(filter(None, (escaped(option.text), f"*({', '.join(facts)})*" if facts else "")))
+    return f"`{option.written}`\n:   {told or '&nbsp;'}"
+
+
+def _component_page(role: str) -> str:
+    told = f"padkit's own, made from their constructors when this site is built. `padkit plugins show NAME` tells the "
+    told += f"same, also of what other packages add. [How to write one](../roles/{role}.md)."
+    return "\n\n".join([f"# {role.capitalize()}s", told, *map(_component, _own(role))]) + "\n"
+
+
+def _component(component: Component) -> str:
+    spec = component.spec
+    factory = Catalog().factory(component.role, spec.name)
+    explanation = re.split(r"^\w+:\n +", inspect.getdoc(factory) or "", maxsplit=1, flags=re.MULTILINE)[0]
+    parts = [f"## {spec.name}", escaped(component.summary), blocks(explanation)]
+    parts.append(f"Licence: {escaped(' '.join(spec.licence.split()) or 'not stated')}. Module: `{spec.factory}`.")
+    for setting in described_settings(factory):
+        default = "needed" if setting.default is None else f"default `{setting.default}`"
+        facts = ", ".join(filter(None, (escaped(setting.type), default)))
+        parts.append(f"`{setting.name}`\n:   {escaped(setting.text)} *({facts})*")
+    return "\n\n".join(parts)
+
+
+def _built_in(role: str) -> str:
+    link = "../commands/{}.md" if role == "command" else f"../components/{role}s.md#{{}}"
+    rows = [f"| [`{c.spec.name}`]({link.format(c.spec.name)}) | {cell(c.summary)} |" for c in _own(role)]
+    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+
+
+def _checks(suite: str) -> str:
+    found = getattr(importlib.import_module("padkit.testing"), suite)
+    names = [name for name in dir(found) if name.startswith("test_")]
+    return "\n".join(_check(name.removeprefix("test_"), inspect.getdoc(getattr(found, name)) or "") for name in names)
+
+
+def _check(name: str, text: str) -> str:
+    return f"- **{name.replace('_', ' ')}**: {escaped(text.partition(chr(10))[0])}"
+
+
+def _relinked(markdown: str, folder: str, site_folder: str) -> str:
+    """Turn links relative to a file of the repository into links of the site.
+
+    Args:
+        markdown: The page.
+        folder: Where its file is in the repository.
+        site_folder: Where it is in the site.
+    """
+
+    def there(found: re.Match[str]) -> str:
+        mark, text, target = found["mark"], found["text"], found["target"]
+        if re.match(r"[a-z]+:|#", target) or (folder == f"docs/{site_folder}".rstrip("/") and not _outside(target)):
+            return found[0]
+        path, hash_sign, anchor = target.partition("#")
+        place = posixpath.normpath(posixpath.join(folder, path))
+        page = ELSEWHERE.get(place) or (place.removeprefix("docs/") if place.startswith("docs/") else None)
+        if page is None:  # a file of the repository, which is no page
+            return text if text.startswith("`") else f"{text} (`{place}`)"
+        return f"{mark}[{text}]({posixpath.relpath(page, site_folder or '.')}{hash_sign}{anchor})"
+
+    def _outside(target: str) -> bool:
+        return posixpath.normpath(posixpath.join(site_folder, target)).startswith("..")
+
+    return re.sub(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)", there, markdown)
