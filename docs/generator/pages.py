@@ -90,7 +90,10 @@ def _commands() -> dict[str, str]:
 
 def _command_index() -> str:
     rows = [f"| [`padkit {name}`]({name}.md) | {cell(summary)} |" for name, summary in _commands().items()]
-    rows += [f"| [`{name}.py`](../recipes/{name}.md) | {cell(_recipe_text(name).splitlines()[0])} |" for name in parsers.RECIPES]
+    rows += [
+        f"| [`{name}.py`](../recipes/{name}.md) | {cell(_recipe_text(name).splitlines()[0])} |"
+        for name in parsers.RECIPES
+    ]
     told = "Made from the parsers when this site is built. Plugins add commands of their own, "
     told += "[as these are added](../roles/command.md); `padkit --help` lists what is installed."
     return "\n".join(["# Commands", "", told, "", "| command | what it does |", "|---|---|", *rows, ""])
@@ -101,7 +104,11 @@ def _command_page(name: str, title: str) -> str:
     manual = parsers.manual_of(name)
     if isinstance(manual, str):
         # `padkit prepare` has a parser for each dataset; what that of one tells first is common to all.
-        parts.append(f"```text\n{manual}\n```")
+        parts += [
+            blocks(manual.partition("\n\ndatasets:")[0].partition("\n\n")[2]),
+            "## Datasets",
+            _built_in("dataset"),
+        ]
         common = parsers.manual_of(name, ["folder"])
         assert isinstance(common, parsers.Manual)
         parts += _groups(common, left_out="folder")
@@ -160,6 +167,7 @@ def _component(component: Component) -> str:
 
 
 def _built_in(role: str) -> str:
+    """Return a table of padkit's own components; its links hold for pages in any folder below docs/."""
     link = "../commands/{}.md" if role == "command" else f"../components/{role}s.md#{{}}"
     rows = [f"| [`{c.spec.name}`]({link.format(c.spec.name)}) | {cell(c.summary)} |" for c in _own(role)]
     return "\n".join(["| name | what it is |", "|---|---|", *rows])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 
 import docstring_parser
 
@@ -27,8 +28,8 @@ def cell(text: str) -> str:
 def blocks(text: str) -> str:
     """Return a text whose indented lines stay as they are, as code, and whose others are paragraphs."""
     found = []
-    for kind, lines in itertools.groupby(text.strip("\n").splitlines(), _kind):
-        block = "\n".join(lines)
+    for kind, marked in itertools.groupby(_marked(text), lambda pair: pair[0]):
+        block = "\n".join(line for _, line in marked)
         if kind == "code":
             found.append(f"```text\n{block}\n```")
         elif kind == "list":
@@ -38,12 +39,19 @@ def blocks(text: str) -> str:
     return "\n\n".join(found)
 
 
-def _kind(line: str) -> str:
-    if not line.strip():
-        return "empty"
-    if line.startswith("- "):
-        return "list"
-    return "code" if line.startswith("  ") else "prose"
+def _marked(text: str) -> Iterator[tuple[str, str]]:
+    """Yield the kind of each line and the line."""
+    kind = "empty"
+    for line in text.strip("\n").splitlines():
+        if not line.strip():
+            kind = "empty"
+        elif line.startswith("- "):
+            kind = "list"
+        elif line.startswith("  "):
+            kind = "list" if kind == "list" else "code"  # an item goes on
+        else:
+            kind = "prose"
+        yield kind, line
 
 
 def docstring(text: str) -> str:

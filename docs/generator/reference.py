@@ -69,7 +69,7 @@ def page() -> str:
     parts.append("## Roles and what they are handed")
     for address in CLASSES:
         module, _, name = address.partition(":")
-        parts += [f"### `{module}.{name}`", *_described(getattr(importlib.import_module(module), name))]
+        parts += [f"### `{name}`", f"`{module}.{name}`", *_described(getattr(importlib.import_module(module), name))]
     return "\n\n".join(parts) + "\n"
 
 
