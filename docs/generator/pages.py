@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from generator import parsers, reference
 from generator.prose import blocks, cell, escaped
-
 from padkit.catalog import Catalog
 from padkit.manual import described_settings
 from padkit.plugins import OWN_COMMANDS, ROLES, Component, discover
@@ -148,7 +147,7 @@ def _entry(option: parsers.Option) -> str:
 
 
 def _component_page(role: str) -> str:
-    told = f"padkit's own, made from their constructors when this site is built. `padkit plugins show NAME` tells the "
+    told = "padkit's own, made from their constructors when this site is built. `padkit plugins show NAME` tells the "
     told += f"same, also of what other packages add. [How to write one](../roles/{role}.md)."
     return "\n\n".join([f"# {role.capitalize()}s", told, *map(_component, _own(role))]) + "\n"
 

@@ -33,16 +33,16 @@ CLASSES = (
 INTRODUCTION = """\
 # Hooks, records and roles
 
-Made from the code when this site is built; a test compares it with the signatures. A plugin is an installed package with an entry
-point in group `padkit`, whose module implements any of the hooks with `@padkit.hookspecs.hookimpl`:
+Made from the code when this site is built; a test compares it with the signatures. A plugin is an installed package with
+an entry point in group `padkit`, whose module implements any of the hooks with `@padkit.hookspecs.hookimpl`:
 
 ```toml
 [project.entry-points.padkit]
 mine = "my_package"
 ```
 
-Hooks take no arguments and return lists of records. A record names a component and where its class is; records grow by fields
-with defaults only, so that yesterday's plugins work with tomorrow's padkit.
+Hooks take no arguments and return lists of records. A record names a component and where its class is; records grow by
+fields with defaults only, so that yesterday's plugins work with tomorrow's padkit.
 """
 
 

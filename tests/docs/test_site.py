@@ -17,8 +17,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from generator import parsers, prose
 
+from generator import parsers, prose
 from padkit import testing
 from padkit.catalog import Catalog
 from padkit.plugins import OWN_COMMANDS, ROLES, discover
