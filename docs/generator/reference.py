@@ -33,8 +33,8 @@ CLASSES = (
 INTRODUCTION = """\
 # Hooks, records and roles
 
-Made from the code when this site is built; a test compares it with the signatures. A plugin is an installed package with
-an entry point in group `padkit`, whose module implements any of the hooks with `@padkit.hookspecs.hookimpl`:
+Made from the code when this site is built; a test compares it with the signatures. A plugin is an installed package
+with an entry point in group `padkit`, whose module implements any of the hooks with `@padkit.hookspecs.hookimpl`:
 
 ```toml
 [project.entry-points.padkit]

@@ -21,6 +21,7 @@ import pytest
 from generator import parsers, prose
 from padkit import testing
 from padkit.catalog import Catalog
+from padkit.commands.new import write_distribution
 from padkit.plugins import OWN_COMMANDS, ROLES, discover
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +38,7 @@ LOADED = {
 OWN = [component for component in discover().components if component.plugin.distribution == "padkit"]
 SLOTS = {"data", "student", "aligner", "teachers", "augmentation"}
 COMMANDS = [*OWN_COMMANDS, *(component.spec.name for component in OWN if component.role == "command")]
-RECIPE = re.compile(r"(?:.*/)?recipes[/.](\w+?)(?:\.py)?$")
+RECIPE = re.compile(r"(?:.*[/.])?recipes[/.](\w+?)(?:\.py)?$")
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +216,8 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if "--" in words and command == "ablation":
         cut = words.index("--")
         return _unknown("ablation", words[:cut]) + _unknown("dtda", words[cut + 1 :])
-    asked = [word.partition("=")[0] for word in words if word.startswith("--")]
+    emptied = {word for word, value in zip(words, words[1:], strict=False) if value == "none"}
+    asked = [word.partition("=")[0] for word in words if word.startswith("--") and word not in emptied]
     chosen: list[str] = []
     if command in ("dtda", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
@@ -242,11 +244,26 @@ def _choices(words: list[str]) -> list[str]:
     return kept
 
 
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """What `padkit new teacher demo` and `pip install` leave, which README and tutorial go on with."""
+    folder = write_distribution("teacher", "demo", tmp_path)
+    info = tmp_path / "padkit_demo-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: padkit-demo\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[padkit]\ndemo = padkit_demo\n")
+    for place in (tmp_path, folder):
+        monkeypatch.syspath_prepend(place)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "padkit_demo"]:
+        del sys.modules[name]
+
+
 PAGES = [ROOT / "README.md", ROOT / "plugins/padkit_synthetic/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_shown_command_has_the_options_it_shows(page, monkeypatch):
+def test_every_shown_command_has_the_options_it_shows(page, demo, monkeypatch):
     monkeypatch.chdir(ROOT)
     for block in blocks(page, "", "bash"):
         for line in block.replace("\\\n", " ").splitlines():
