@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -216,7 +217,7 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if "--" in words and command == "ablation":
         cut = words.index("--")
         return _unknown("ablation", words[:cut]) + _unknown("dtda", words[cut + 1 :])
-    emptied = {word for word, value in zip(words, words[1:], strict=False) if value == "none"}
+    emptied = {word for word, value in pairwise(words) if value == "none"}
     asked = [word.partition("=")[0] for word in words if word.startswith("--") and word not in emptied]
     chosen: list[str] = []
     if command in ("dtda", "pretrain_arcface", "pretrain_stargan"):
