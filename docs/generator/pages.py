@@ -35,7 +35,7 @@ COMPONENT_ROLES = [role for role in ROLES if role != "command"]
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill the sections of the navigation that mkdocs.yml leaves empty."""
     made = {
-        "Commands": ["commands/index.md", *(f"commands/{name}.md" for name in _commands())],
+        "Commands": [{"Overview": "commands/index.md"}, *(f"commands/{name}.md" for name in _commands())],
         "Recipes": [f"recipes/{name}.md" for name in parsers.RECIPES],
         "Components": [f"components/{role}s.md" for role in COMPONENT_ROLES],
     }

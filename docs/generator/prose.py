@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import textwrap
 from collections.abc import Iterator
 
 import docstring_parser
@@ -31,7 +32,7 @@ def blocks(text: str) -> str:
     for kind, marked in itertools.groupby(_marked(text), lambda pair: pair[0]):
         block = "\n".join(line for _, line in marked)
         if kind == "code":
-            found.append(f"```text\n{block}\n```")
+            found.append(f"```text\n{textwrap.dedent(block)}\n```")
         elif kind == "list":
             found.append(escaped(block))
         elif kind == "prose":

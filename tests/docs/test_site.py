@@ -322,8 +322,8 @@ def test_links_of_the_readme_lead_somewhere():
 
 
 def test_plain_text_stays_as_it_is():
-    told = "a <root>/*_x* [B] `<code>_`\n- one\n  goes on\n\n    x = y_1"
+    told = "a <root>/*_x* [B] `<code>_`\n- one\n  goes on\n\n      x = y_1\n        z"
     shown = prose.blocks(told)
     assert html.unescape(shown.splitlines()[0]) == r"a <root>/\*\_x\* \[B\] `<code>_`"
     assert "- one\n  goes on" in shown
-    assert shown.endswith("```text\n    x = y_1\n```")
+    assert shown.endswith("```text\nx = y_1\n  z\n```")
