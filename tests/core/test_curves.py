@@ -121,3 +121,10 @@ def test_one_run_is_one_panel_and_several_are_two_with_chance_in_each() -> None:
     assert [line.get_label() for line in two.axes[0].lines] == ["a", "b", "chance, 1 of 4"]
     assert [text.get_text() for text in two.axes[1].texts] == ["clean images", "attacked images", "clean images"]
     assert alignment_figure([Course(label="a", domains=4, log=LOG[:1])]) is None
+
+
+def test_ten_methods_have_ten_lines() -> None:
+    shown = roc_comparison([Curve(label=f"m{number}", target="c", runs=(scores(number),)) for number in range(10)])
+    lines = [line for line in shown.axes[0].get_lines() if len(line.get_xdata()) > 2]
+    looks = {(line.get_color(), line.get_linestyle()) for line in lines}
+    assert len(looks) == 10

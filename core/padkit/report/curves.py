@@ -140,7 +140,9 @@ def _panels(
             return {"color": palette.quiet, "lw": 1.1, "label": names[curve.label]}
         number = labels.index(curve.label)
         colour = palette.series[number % len(palette.series)]
-        return {"color": colour, "linestyle": LINES[number % len(LINES)], "lw": 1.7, "label": names[curve.label]}
+        # Once the colours are used up each comes back with another line.
+        line = LINES[(number + number // len(palette.series)) % len(LINES)]
+        return {"color": colour, "linestyle": line, "lw": 1.7, "label": names[curve.label]}
 
     columns = min(len(targets), 2)
     rows = math.ceil(len(targets) / columns)
