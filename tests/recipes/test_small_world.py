@@ -8,14 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import timm
-from onnx_faces import randomise, write_iresnet
-from safetensors.torch import save_file
-from tiny_clip import numbers, registered, save_training_checkpoint, vit_layout
 from toy_run import steps
 
 from padkit.plugins import discover
-from padkit_arcface.network import IResNet, IResNetShape
 
 Run = Callable[[list[str]], int]
 
@@ -39,23 +34,12 @@ STEPS = 42  # 1,008 training frames of three domains, 24 a step
 
 
 @pytest.fixture(scope="module", autouse=True)
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def shared_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
     """Simulate the world once for all processes of the tests: tables are prepared under a lock."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PADKIT_CACHE", str(tmp_path_factory.getbasetemp().parent / "small-world"))
+        own = tmp_path_factory.getbasetemp()
+        patch.setenv("PADKIT_CACHE", str((own if worker_id == "master" else own.parent) / "small-world"))
         yield
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("weights")
-    write_iresnet(
-        folder / "w600k_r18.onnx", randomise(IResNet(IResNetShape(channels=(8, 16, 32, 64), stem=8, embedding=32)))
-    )
-    save_file(timm.create_model("test_vit").state_dict(), folder / "vit.safetensors")
-    save_training_checkpoint(numbers(vit_layout()), folder / "epoch_32.pt")
-    with registered(tmp_path_factory.mktemp("configs")):
-        yield {path.name: str(path) for path in folder.iterdir()}
 
 
 def epoch(dtda: Run, out: Path, *more: str) -> list[dict[str, float]]:
