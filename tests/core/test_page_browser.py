@@ -212,14 +212,18 @@ def test_print_opens_what_is_folded_and_hides_the_controls(driver: Any) -> None:
 
 
 def test_dark_mode_changes_the_figures_too(driver: Any) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     def shown() -> tuple[str, str]:
         colour = driver.execute_script("return getComputedStyle(document.body).backgroundColor")
         return colour, driver.execute_script("return document.querySelector('#curves img').currentSrc.slice(-60)")
 
+    def ask_for(features: list[dict[str, str]]) -> None:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     light = shown()
-    features = [{"name": "prefers-color-scheme", "value": "dark"}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    dark = shown()
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
-    assert light[0] != dark[0]
-    assert light[1] != dark[1]
+    ask_for([{"name": "prefers-color-scheme", "value": "dark"}])
+    # A picture's source changes once the other image is decoded, not at once.
+    WebDriverWait(driver, 60).until(lambda _: all(new != old for new, old in zip(shown(), light, strict=True)))
+    ask_for([])
+    WebDriverWait(driver, 60).until(lambda _: shown() == light)
