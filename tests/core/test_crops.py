@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from padkit.data.crops import DROP_IN_EYES, FACE_IN_EYES, Square, cut, face_box, face_square
 from padkit.data.presentation import FaceHint
@@ -82,15 +83,15 @@ def test_eyes_at_one_point_are_refused():
 
 
 def test_a_crop_at_full_size_is_exact():
-    assert np.array_equal(cut(ramp(), Square(70, 60, 40), 40), ramp()[40:80, 50:90])
+    assert np.array_equal(cut(Image.fromarray(ramp()), Square(70, 60, 40), 40), ramp()[40:80, 50:90])
 
 
 def test_edges_go_on_beyond_the_frame():
-    crop = cut(ramp(), Square(0, 0, 40), 40)
+    crop = cut(Image.fromarray(ramp()), Square(0, 0, 40), 40)
     assert np.array_equal(crop[20:, 20:], ramp()[:20, :20])
     assert (crop[:20, :20] == [0, 0, 7]).all()
     assert np.array_equal(crop[0, 20:], ramp()[0, :20])
-    far = cut(ramp(), Square(WIDTH, HEIGHT, 40), 40)
+    far = cut(Image.fromarray(ramp()), Square(WIDTH, HEIGHT, 40), 40)
     assert (far[20:, 20:] == [WIDTH - 1, HEIGHT - 1, 7]).all()
 
 
@@ -103,7 +104,7 @@ def test_edges_go_on_beyond_the_frame():
 )
 def test_what_lies_in_the_crop_lies_there_in_the_frame(x, y, side, slope, size):
     """Every pixel of the crop tells its place in the frame, four levels a pixel; compare with one turned by hand."""
-    crop = cut(4 * ramp(64, 64), Square(x, y, side, slope), size) / 4
+    crop = cut(Image.fromarray(4 * ramp(64, 64)), Square(x, y, side, slope), size) / 4
     rows, columns = np.mgrid[:size, :size].astype(float)
     right, down = (columns + 0.5 - size / 2) * side / size, (rows + 0.5 - size / 2) * side / size
     turn = math.radians(slope)
@@ -120,7 +121,7 @@ def test_what_lies_in_the_crop_lies_there_in_the_frame(x, y, side, slope, size):
 def test_shrinking_is_antialiased(slope):
     stripes = np.zeros((160, 200, 3), np.uint8)
     stripes[:, ::2] = 255
-    small = cut(stripes, Square(100, 80, 120, slope), 20).astype(int)
+    small = cut(Image.fromarray(stripes), Square(100, 80, 120, slope), 20).astype(int)
     assert np.abs(small - 127).max() < 25  # picking single pixels would give 0 or 255
 
 
@@ -129,7 +130,7 @@ def test_levelled_eyes_are_level():
     eyes = (80, 70, 114, 90)
     for x, y in (eyes[:2], eyes[2:]):
         frame[y - 2 : y + 2, x - 2 : x + 2] = 255
-    crop = cut(frame, square(FaceHint(eyes=eyes), margin=0.1, align=True), 120)[..., 0].astype(float)
+    crop = cut(Image.fromarray(frame), square(FaceHint(eyes=eyes), margin=0.1, align=True), 120)[..., 0].astype(float)
     left, right = crop[:, :60], crop[:, 60:]
     rows = [np.average(np.arange(120), weights=half.sum(1)) for half in (left, right)]
     columns = [np.average(np.arange(60), weights=half.sum(0)) for half in (left, right)]

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from portrait import BOX, EYES, portrait
 
 from padkit.data import scrfd
@@ -17,6 +18,8 @@ from padkit.data.presentation import FaceHint
 from padkit.errors import SettingsError, WeightsError
 
 BOXED = FaceHint(box=BOX)
+
+picture = Image.fromarray
 
 
 def overlap(one, other) -> float:
@@ -27,7 +30,7 @@ def overlap(one, other) -> float:
 
 
 def test_hints():
-    frame = np.zeros((9, 9, 3), np.uint8)
+    frame = Image.new("RGB", (9, 9))
     assert finder("hints") is hinted
     assert hinted(frame, BOXED) == [BOXED]
     assert hinted(frame, FaceHint(eyes=EYES)) == [FaceHint(eyes=EYES)]
@@ -50,7 +53,7 @@ def test_the_largest_face():
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
 def test_lbp_finds_a_face(scale):
-    (face,) = finder("lbp")(portrait(scale), None)
+    (face,) = finder("lbp")(picture(portrait(scale)), None)
     box = tuple(value / scale for value in face.box)
     assert overlap(box, BOX) > 0.7
     assert box[0] < EYES[0] < EYES[2] < box[0] + box[2]
@@ -61,20 +64,20 @@ def test_lbp_finds_a_face(scale):
 def test_lbp_finds_none_and_two():
     noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     for nothing in (noise, np.full((300, 200, 3), 128, np.uint8), np.zeros((8, 300, 3), np.uint8)):
-        assert finder("lbp")(nothing, None) == []
-    both = finder("lbp")(np.concatenate([portrait(), portrait()], axis=1), BOXED)
+        assert finder("lbp")(picture(nothing), None) == []
+    both = finder("lbp")(picture(np.concatenate([portrait(), portrait()], axis=1)), BOXED)
     assert len(both) == 2
     assert abs(both[0].box[0] - both[1].box[0]) == pytest.approx(256, abs=12)
 
 
 def test_auto_trusts_the_dataset_first():
-    assert finder("auto")(portrait(), BOXED) == [BOXED]
-    (face,) = finder("auto")(portrait(), None)
+    assert finder("auto")(picture(portrait()), BOXED) == [BOXED]
+    (face,) = finder("auto")(picture(portrait()), None)
     assert overlap(face.box, BOX) > 0.5
 
 
 def test_none_is_the_whole_frame():
-    assert finder("none")(portrait(), BOXED) == [FaceHint()]
+    assert finder("none")(picture(portrait()), BOXED) == [FaceHint()]
 
 
 def test_unknown_finders_are_refused():
@@ -118,14 +121,14 @@ def detector(path, score: float = 0.9):
 def test_scrfd_gives_boxes_and_eyes_in_pixels_of_the_frame(tmp_path):
     find = finder("scrfd", str(detector(tmp_path / "det_toy.onnx")))
     # A frame twice as large as the network's square: the longer side is fitted to 640.
-    (face,) = find(np.zeros((960, 1280, 3), np.uint8), None)
+    (face,) = find(Image.new("RGB", (1280, 960)), None)
     assert face.box == pytest.approx((2 * (160 - 32), 2 * (128 - 64), 2 * 4 * 32, 2 * 6 * 32))
     # The eye further left in the image comes first, though the network gave it second.
     assert face.eyes == pytest.approx((2 * (160 - 32), 2 * (128 + 32), 2 * (160 + 64), 2 * (128 + 32)))
 
 
 def test_scrfd_may_find_nothing(tmp_path):
-    assert finder("scrfd", str(detector(tmp_path / "det_blind.onnx", score=0.3)))(portrait(), None) == []
+    assert finder("scrfd", str(detector(tmp_path / "det_blind.onnx", score=0.3)))(picture(portrait()), None) == []
 
 
 def test_scrfd_weights_that_are_not_there(tmp_path, monkeypatch):
@@ -171,10 +174,11 @@ def test_other_networks_are_refused(tmp_path):
 def test_finders_import_no_torch(tmp_path):
     file = detector(tmp_path / "det_toy.onnx")
     code = f"""
-import sys, numpy
+import sys
+from PIL import Image
 from padkit.data.faces import FINDERS, finder
 for name in FINDERS:
-    finder(name, {str(file)!r})(numpy.zeros((64, 64, 3), numpy.uint8), None)
+    finder(name, {str(file)!r})(Image.new("RGB", (64, 64)), None)
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

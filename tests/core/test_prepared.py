@@ -73,7 +73,7 @@ def test_frames_are_chosen_hinted_and_cut(tmp_path):
     assert reader.sizes == (96, 128)
     assert list(found) == [6, 16]
     for number, square in ((6, Square(24, 32, 32)), (16, Square(8, 8, 16))):
-        assert np.abs(found[number].astype(int) - cut(frames[number], square, 32)).mean() < 6
+        assert np.abs(found[number].astype(int) - cut(Image.fromarray(frames[number]), square, 32)).mean() < 6
     assert tally.counts == {"hint_of_another_frame": 1}
     assert tally.dropped == []
 

@@ -90,11 +90,11 @@ def _by_eyes(eyes: tuple[float, float, float, float]) -> Square:
     )
 
 
-def cut(frame: Frame, square: Square, size: int) -> Frame:
+def cut(picture: Image.Image, square: Square, size: int) -> Frame:
     """Cut a square out of a frame and resize it with antialiasing; beyond the frame its edge pixels go on.
 
     Args:
-        frame: uint8 RGB [H, W, 3].
+        picture: The frame, of mode RGB.
         square: Where.
         size: Side of the result in pixels.
 
@@ -105,7 +105,7 @@ def cut(frame: Frame, square: Square, size: int) -> Frame:
     reach = square.side / 2 * (abs(math.cos(turn)) + abs(math.sin(turn))) + FILTER_REACH
     left, top = math.floor(square.x - reach), math.floor(square.y - reach)
     right, bottom = math.ceil(square.x + reach), math.ceil(square.y + reach)
-    region = Image.fromarray(_padded(frame, left, top, right, bottom))
+    region = _region(picture, left, top, right, bottom)
     x, y = square.x - left, square.y - top
     half = square.side / 2
     if not square.slope:
@@ -124,11 +124,12 @@ def cut(frame: Frame, square: Square, size: int) -> Frame:
     return np.asarray(turned if full == size else turned.resize((size, size), Image.Resampling.BICUBIC))
 
 
-def _padded(frame: Frame, left: int, top: int, right: int, bottom: int) -> Frame:
+def _region(picture: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:
     """Return rows top..bottom and columns left..right, the edge pixels repeated beyond the frame."""
-    height, width = frame.shape[:2]
+    width, height = picture.size
     if left >= 0 and top >= 0 and right <= width and bottom <= height:
-        return np.ascontiguousarray(frame[top:bottom, left:right])
-    rows = np.arange(top, bottom).clip(0, height - 1)
+        return picture.crop((left, top, right, bottom))
     columns = np.arange(left, right).clip(0, width - 1)
-    return np.ascontiguousarray(frame[rows[:, None], columns])
+    rows = np.arange(top, bottom).clip(0, height - 1)
+    inside = np.asarray(picture.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)))
+    return Image.fromarray(inside[(rows - rows[0])[:, None], columns - columns[0]])

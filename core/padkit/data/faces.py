@@ -13,12 +13,11 @@ from PIL import Image
 from padkit.data.crops import face_box
 from padkit.data.media import Box
 from padkit.data.presentation import FaceHint
-from padkit.data.sources import Frame
 from padkit.errors import SettingsError, closest
 
-# All faces found in a frame, uint8 RGB [H, W, 3], given the dataset's own hint for it or None. A face that has neither
-# box nor eyes is the whole frame.
-Finder = Callable[[Frame, FaceHint | None], Sequence[FaceHint]]
+# All faces found in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
+# eyes is the whole frame.
+Finder = Callable[[Image.Image, FaceHint | None], Sequence[FaceHint]]
 
 LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade, and the smallest face in them
 LBP_SMALLEST = 32
@@ -39,12 +38,12 @@ def largest(faces: Sequence[FaceHint]) -> FaceHint:
     return max(faces, key=lambda face: (box := face_box(face) or (0, 0, 0, 0))[2] * box[3])
 
 
-def whole_frame(_frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+def whole_frame(_picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     """Take the whole frame for the face: for media that are crops already."""
     return [FaceHint()]
 
 
-def hinted(_frame: Frame, hint: FaceHint | None) -> list[FaceHint]:
+def hinted(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
     """Take the face where the dataset says it is."""
     return [hint] if hint is not None and (hint.box is not None or hint.eyes is not None) else []
 
@@ -56,22 +55,21 @@ def _cascade() -> Any:
     return feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
 
-def lbp(frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
 
     It knows upright frontal faces whose box is about a sixth of the frame's shorter side or more, and no eyes.
     """
-    height, width = frame.shape[:2]
+    width, height = picture.size
     scale = min(LBP_SHORT_SIDE / min(height, width), 1.0)
-    small = frame
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
-        small = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-    longest = min(small.shape[:2])
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    longest = min(picture.size)
     if longest < LBP_SMALLEST:
         return []
     found = _cascade().detect_multi_scale(
-        img=small,
+        img=np.asarray(picture),
         scale_factor=1.2,
         step_ratio=1,
         min_size=(LBP_SMALLEST, LBP_SMALLEST),
@@ -96,9 +94,9 @@ def _grown(left: float, top: float, side: float, scale: float) -> Box:
     return (left - more) / scale, (top - more) / scale, LBP_GROWTH * side / scale, LBP_GROWTH * side / scale
 
 
-def hinted_or_lbp(frame: Frame, hint: FaceHint | None) -> list[FaceHint]:
+def hinted_or_lbp(picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
     """Take the dataset's word where it has one, else look with `lbp`."""
-    return hinted(frame, hint) or lbp(frame, hint)
+    return hinted(picture, hint) or lbp(picture, hint)
 
 
 def _scrfd(model: str) -> Finder:

@@ -132,6 +132,16 @@ def crop(frame: Frame, box: Box, name: str = "frame") -> Frame:
     return np.ascontiguousarray(frame[top:bottom, left:right])
 
 
+def check_frame(frame: Frame, name: str) -> None:
+    """Refuse what is not uint8 [H, W, 3]; `name` stands in the error's line.
+
+    Raises:
+        DataError: It is not.
+    """
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
+        raise DataError(f"{name}: a frame must be uint8 [H, W, 3], this one is {frame.dtype} {list(frame.shape)}.")
+
+
 def to_square(frame: Frame, size: int, box: Box | None = None, name: str = "frame") -> Frame:
     """Cut `box` if given, then the largest centred square, and resize it with antialiasing.
 
@@ -147,8 +157,7 @@ def to_square(frame: Frame, size: int, box: Box | None = None, name: str = "fram
     Raises:
         DataError: The box lies outside the frame, or the frame is not uint8 [H, W, 3].
     """
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-        raise DataError(f"{name}: a frame must be uint8 [H, W, 3], this one is {frame.dtype} {list(frame.shape)}.")
+    check_frame(frame, name)
     if box is not None:
         frame = crop(frame, box, name)
     left, top, right, bottom = _centred(frame.shape[1], frame.shape[0])

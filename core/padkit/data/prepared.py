@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
 from padkit.data.crops import cut, face_square
 from padkit.data.faces import HINTED, check_finder, finder, largest, nearest_hint
-from padkit.data.media import IMAGE_SUFFIXES, to_square
+from padkit.data.media import IMAGE_SUFFIXES, picture_to_square
 from padkit.data.native import NativeReader
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader, Tally
@@ -128,29 +129,25 @@ class PreparedReader(DatasetReader):
         return f"{owner}|{self.reader.fingerprint()}|{choices!r}{'|compress' * self.compress}"
 
     def _crops(self, presentation: Presentation, source: FrameSource) -> tuple[list[tuple[int, Frame]], Tally]:
-        tally = Tally()
+        tally, name = Tally(), presentation.path or presentation.id
         shown = chosen_frames(presentation, len(source), self.choices.frames)
-        if self.choices.face == "none":
-            # Nobody has to look at the frames.
-            squares = source.squares(list(shown), self.choices.size, presentation.path or presentation.id)
-            return [(shown[stored], square) for stored, square in squares], tally
         find = finder(self.choices.face, self.choices.face_model)
         hints: Mapping[int, FaceHint] | None = None
         crops = []
-        for stored, frame in source.take(list(shown)):
+        for stored, picture in source.pictures(list(shown), name):
             if hints is None:
-                hints = self._hints(presentation, frame)
+                hints = self._hints(presentation, *picture.size)
             hint = nearest_hint(hints, stored)
             if hint is None and presentation.box is not None:
                 hint = FaceHint(box=presentation.box)
-            faces = find(frame, hint)
+            faces = find(picture, hint)
             if not faces:
                 tally.drop(shown[stored], "no_face", "no face was found")
                 continue
             tally.counts["several_faces"] += len(faces) > 1
             face = largest(faces)
             try:
-                crop = self._crop(frame, face, presentation.path or presentation.id)
+                crop = self._crop(picture, face)
             except DataError as error:
                 tally.drop(shown[stored], "box_refused", str(error))
                 continue
@@ -159,16 +156,16 @@ class PreparedReader(DatasetReader):
             crops.append((shown[stored], crop))
         return crops, tally
 
-    def _hints(self, presentation: Presentation, frame: Frame) -> Mapping[int, FaceHint]:
+    def _hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:
         if self.choices.face not in HINTED or not isinstance(self.reader, NativeReader):
             return {}
-        return self.reader.hints(presentation, frame.shape[1], frame.shape[0])
+        return self.reader.hints(presentation, width, height)
 
-    def _crop(self, frame: Frame, face: FaceHint, name: str) -> Frame:
+    def _crop(self, picture: Image, face: FaceHint) -> Frame:
         choices = self.choices
-        height, width = frame.shape[:2]
+        width, height = picture.size
         square = face_square(face, margin=choices.margin, align=choices.align, width=width, height=height)
-        return to_square(frame, choices.size, name=name) if square is None else cut(frame, square, choices.size)
+        return picture_to_square(picture, choices.size) if square is None else cut(picture, square, choices.size)
 
 
 def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:

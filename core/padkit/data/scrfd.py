@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from padkit.data.presentation import FaceHint
-from padkit.data.sources import Frame
 from padkit.errors import WeightsError, one_line
 
 LICENCE = "insightface's model zoo is for non-commercial research only (insightface.ai); its code is MIT."
@@ -86,9 +86,10 @@ class Scrfd:
             raise WeightsError(f"Face detector {file} is no SCRFD; take det_10g.onnx of insightface's buffalo_l.")
         self._network: Any = SCRFD(str(file), session)
 
-    def __call__(self, frame: Frame, _hint: FaceHint | None) -> list[FaceHint]:
+    def __call__(self, picture: Image, _hint: FaceHint | None) -> list[FaceHint]:
         """Return all faces of the frame."""
-        boxes, points = self._network.detect(np.ascontiguousarray(frame[:, :, ::-1]), input_size=(SIDE, SIDE))
+        frame = np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])  # BGR
+        boxes, points = self._network.detect(frame, input_size=(SIDE, SIDE))
         return [
             FaceHint(
                 box=(float(left), float(top), float(right - left), float(bottom - top)),

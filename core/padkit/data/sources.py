@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Frame = NDArray[np.uint8]
 
@@ -43,23 +46,25 @@ class FrameSource(ABC):
             DataError: A frame cannot be decoded.
         """
 
-    def squares(self, numbers: Sequence[int], size: int, name: str) -> Iterator[tuple[int, Frame]]:
-        """Yield (number, square) of the frames asked for: the largest square in the middle of each, resized.
+    def pictures(self, numbers: Sequence[int], name: str) -> Iterator[tuple[int, Image]]:
+        """Yield (number, picture) of the frames asked for, as Pillow images of mode RGB.
 
-        A medium whose decoder can do that by itself may override it, to the same pixels.
+        A medium that Pillow decodes overrides it, so that what no crop needs never becomes an array.
 
         Args:
             numbers: As for `take`.
-            size: Side of the squares in pixels.
             name: What an error's line calls a frame.
 
         Raises:
             DataError: A frame cannot be decoded, or is not uint8 RGB.
         """
-        from padkit.data.media import to_square
+        from PIL import Image
+
+        from padkit.data.media import check_frame
 
         for number, frame in self.take(numbers):
-            yield number, to_square(frame, size, name=name)
+            check_frame(frame, name)
+            yield number, Image.fromarray(frame)
 
     def close(self) -> None:  # noqa: B027 -- most sources hold nothing open
         """Let go of what is open."""

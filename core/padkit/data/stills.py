@@ -6,9 +6,19 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from padkit.data.media import IMAGE_SUFFIXES, picture_to_square, read_image, read_picture, rotate
+import numpy as np
+from PIL import Image
+
+from padkit.data.media import IMAGE_SUFFIXES, read_picture
 from padkit.data.sources import Frame, FrameSource
 from padkit.errors import DataError
+
+# Pillow turns the other way round.
+CLOCKWISE = {
+    90: Image.Transpose.ROTATE_270,
+    180: Image.Transpose.ROTATE_180,
+    270: Image.Transpose.ROTATE_90,
+}
 
 
 class Stills(FrameSource):
@@ -28,16 +38,18 @@ class Stills(FrameSource):
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
         """Decode the frames asked for."""
-        for number in numbers:
-            yield number, rotate(read_image(self._paths[number]), self._rotation)
+        for number, picture in self.pictures(numbers):
+            yield number, np.array(picture, dtype=np.uint8)
 
-    def squares(self, numbers: Sequence[int], size: int, name: str) -> Iterator[tuple[int, Frame]]:
-        """Decode the frames asked for, and cut and resize them before they become arrays."""
-        if self._rotation:
-            yield from super().squares(numbers, size, name)
-            return
+    def pictures(
+        self,
+        numbers: Sequence[int],
+        name: str = "",  # noqa: ARG002 -- errors name the file
+    ) -> Iterator[tuple[int, Image.Image]]:
+        """Decode the frames asked for, and leave them with Pillow."""
         for number in numbers:
-            yield number, picture_to_square(read_picture(self._paths[number]), size)
+            picture = read_picture(self._paths[number])
+            yield number, picture.transpose(CLOCKWISE[self._rotation]) if self._rotation else picture
 
 
 class StillFolder(Stills):
