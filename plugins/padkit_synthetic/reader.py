@@ -79,6 +79,7 @@ class SyntheticReader(DatasetReader):
 
     default_target: str = "webcam"
     simulated: bool = True
+    cropped: bool = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
     def __init__(
@@ -193,6 +194,7 @@ class FacesReader(DatasetReader):
     """
 
     simulated: bool = True
+    cropped: bool = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
 
     def __init__(

@@ -228,6 +228,7 @@ def test_a_cropped_dataset_is_taken_whole_unless_a_finder_is_named():
     assert PreparedReader(reader, Choices()).choices.face == "none"
     assert PreparedReader(reader, Choices(face="lbp")).choices.face == "lbp"
     assert PreparedReader(Toy(), Choices()).choices.face == "auto"
+    assert PreparedReader(build("dataset", "synthetic"), Choices()).choices.face == "none"
 
 
 def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):

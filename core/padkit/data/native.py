@@ -25,12 +25,10 @@ class NativeReader(DatasetReader):
         expected: Published number of presentations by (split, label), split "" where the dataset names none; compared
             with what was found. Empty where none is published.
         layout: What a correct root looks like, in one line, for the error about a wrong one.
-        cropped: Whether its frames are face crops already; preparation then looks for no face unless told to.
     """
 
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
     layout: ClassVar[str] = ""
-    cropped: bool = False
 
     def __init__(self, *, root: str, image_size: int = 256) -> None:
         self.root = root

@@ -182,7 +182,7 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
 
 def _settled(choices: Choices, reader: DatasetReader) -> Choices:
     """Return the choices with `auto` settled: `none` where the dataset's frames are face crops already."""
-    whole = choices.face == "auto" and isinstance(reader, NativeReader) and reader.cropped
+    whole = choices.face == "auto" and reader.cropped
     return replace(choices, face="none") if whole else choices
 
 

@@ -41,6 +41,7 @@ class DatasetReader(ABC):
 
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
+        cropped: Whether its frames are face crops already; preparation then looks for no face unless told to.
         compress: Whether preparation deflates the crops, or stores their pixels as they are.
         default_target: Domain held out when the user names none, or "" to make the user choose.
         simulated: True where no real capture stands behind all the frames; every report then says so.
@@ -48,6 +49,7 @@ class DatasetReader(ABC):
     """
 
     image_size: int = 128
+    cropped: bool = False
     compress: bool = False
     default_target: str = ""
     simulated: bool = False
