@@ -22,6 +22,7 @@ from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader, Tally
 from padkit.data.table import prepare
 from padkit.errors import DataError, SettingsError
+from padkit_synthetic.reader import SyntheticReader
 
 RECORD = Presentation(dataset="d", domain="d", id="p", label=1, split="train")
 
@@ -228,7 +229,7 @@ def test_a_cropped_dataset_is_taken_whole_unless_a_finder_is_named():
     assert PreparedReader(reader, Choices()).choices.face == "none"
     assert PreparedReader(reader, Choices(face="lbp")).choices.face == "lbp"
     assert PreparedReader(Toy(), Choices()).choices.face == "auto"
-    assert PreparedReader(build("dataset", "synthetic"), Choices()).choices.face == "none"
+    assert PreparedReader(SyntheticReader(), Choices()).choices.face == "none"
 
 
 def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):
