@@ -184,27 +184,23 @@ def halved(plane: Floats) -> Floats:
 
 def doubled(plane: Floats) -> Floats:
     """Return [T, S, S] enlarged twofold, linearly."""
-    rows = _doubled_rows(plane)
-    result = np.empty((*rows.shape[:2], 2 * rows.shape[2]), np.float32)
-    quarter = 0.25 * rows
-    rows *= 0.75
-    left, right = result[..., 0::2], result[..., 1::2]
-    np.add(rows[..., 1:], quarter[..., :-1], out=left[..., 1:])
-    np.add(rows[..., :-1], quarter[..., 1:], out=right[..., :-1])
-    np.add(rows[..., 0], quarter[..., 0], out=left[..., 0])
-    np.add(rows[..., -1], quarter[..., -1], out=right[..., -1])
+    result = np.empty((plane.shape[0], 2 * plane.shape[1], 2 * plane.shape[2]), np.float32)
+    # Plane by plane: a plane stays in the processor's cache.
+    for number in range(plane.shape[0]):
+        rows = np.empty((result.shape[1], plane.shape[2]), np.float32)
+        _interleave(plane[number], rows)
+        _interleave(rows.T, result[number].T)
     return result
 
 
-def _doubled_rows(plane: Floats) -> Floats:
-    result = np.empty((plane.shape[0], 2 * plane.shape[1], plane.shape[2]), np.float32)
-    result[:, 0::2] = result[:, 1::2] = 0.75 * plane
-    quarter = 0.25 * plane
-    result[:, 2::2] += quarter[:, :-1]
-    result[:, 1:-1:2] += quarter[:, 1:]
-    result[:, 0] += quarter[:, 0]
-    result[:, -1] += quarter[:, -1]
-    return result
+def _interleave(plane: Floats, result: Floats) -> None:
+    """Write `plane` [H, W], enlarged twofold downwards, into `result` [2 H, W]."""
+    near, far = 0.75 * plane, 0.25 * plane
+    upper, lower = result[0::2], result[1::2]
+    np.add(near[1:], far[:-1], out=upper[1:])
+    np.add(near[:-1], far[1:], out=lower[:-1])
+    np.add(near[0], far[0], out=upper[0])
+    np.add(near[-1], far[-1], out=lower[-1])
 
 
 @dataclass(frozen=True, slots=True)

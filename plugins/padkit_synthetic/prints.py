@@ -148,7 +148,7 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     contrast *= between(rng, printer.crispness)
     dark = between(rng, printer.ink)
     if printer.screen == "am":
-        needed = _spread_of_lattice()[(cover * 255).astype(np.uint8)]
+        needed = _spread_of_lattice().take((cover * 255).astype(np.uint8))
         sheets = [np.empty((0, 0), np.float32)] * 3
     else:
         needed, sheets = cover, [rng.random((NOISE_SIDE, NOISE_SIDE), np.float32) for _ in SCREEN_ANGLES]
