@@ -90,14 +90,20 @@ class Field:
 
         Its edge is one pixel wide, or twice `soft` (canonical units) where that is more.
         """
-        return floats(np.clip(distance * (0.5 / max(soft, 0.7 * self.pixel)) + 0.5, 0, 1))
+        mask = distance * (0.5 / max(soft, 0.7 * self.pixel))
+        mask += 0.5
+        return floats(mask.clip(0, 1, out=mask))
 
     def where(self, *, side: tuple[float, float], y: tuple[float, float]) -> Window:
         """Return a close window around every pixel within the bounds; at least one pixel."""
         # Every third pixel tells, if the window is opened by three on each side.
         sides, downs = self.side[:, ::3, ::3], self.y[:, ::3, ::3]
-        held = (sides >= side[0]) & (sides <= side[1]) & (downs >= y[0]) & (downs <= y[1])
-        rows, columns = np.flatnonzero(held.any((0, 2))), np.flatnonzero(held.any((0, 1)))
+        held = (downs >= y[0]) & (downs <= y[1])
+        held &= sides <= side[1]
+        if side[0] > 0:
+            held &= sides >= side[0]
+        seen = np.asarray(held.any(0), np.bool)
+        rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
         if not rows.size:
             return slice(None), slice(0, 1), slice(0, 1)
         top, left = max(0, 3 * int(rows[0]) - 2), max(0, 3 * int(columns[0]) - 2)

@@ -284,8 +284,8 @@ def draw_motion(rng: np.random.Generator, frames: int, smile: bool, restless: fl
     """
 
     def track(middle: float, spread: float, jitter: float) -> Floats:
-        base = middle + spread * float(np.clip(rng.standard_normal(), -2, 2))
-        drift = jitter * np.clip(rng.standard_normal(frames), -2, 2)
+        base = middle + spread * min(max(rng.standard_normal(), -2.0), 2.0)
+        drift = jitter * rng.standard_normal(frames).clip(-2, 2)
         return np.asarray(base + drift, np.float32).reshape(-1, 1, 1)
 
     opened = between(rng, (0.4, 1.0)) if smile else between(rng, (-0.5, 0.22))

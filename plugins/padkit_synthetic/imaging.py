@@ -27,7 +27,7 @@ def generator(*key: int) -> np.random.Generator:
 
 def between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
     """Return a float drawn uniformly from `bounds`."""
-    return float(rng.uniform(bounds[0], bounds[1]))
+    return bounds[0] + (bounds[1] - bounds[0]) * rng.random()
 
 
 def log_between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
@@ -104,7 +104,7 @@ def smoothstep(values: NDArray[Any], low: float, high: float) -> Floats:
     """Return 0 below `low`, 1 above `high` and a smooth ramp between; the bounds may come in falling order."""
     ramp = np.subtract(values, low, dtype=np.float32)
     ramp *= np.float32(1.0 / (high - low))
-    ramp = np.clip(ramp, 0, 1)
+    ramp = ramp.clip(0, 1)
     square = ramp * ramp
     ramp *= -2
     ramp += 3
@@ -154,16 +154,18 @@ def gaussian_taps(sigma_hundredths: int, centre_hundredths: int) -> tuple[tuple[
 
 def _summed(slices: list[Floats], weights: list[float]) -> Floats:
     """Return the weighted sum of planes; taps that share a weight, first and last, are added before they are scaled."""
-    total: Floats | None = None
-    for number in range((len(slices) + 1) // 2):
-        mirror = len(slices) - 1 - number
-        part = (slices[number] + slices[mirror]) if mirror > number else slices[number].copy()
+    if len(slices) == 1:
+        return slices[0] * weights[0]
+    total = slices[0] + slices[-1]
+    total *= weights[0]
+    part = np.empty_like(total)
+    for number in range(1, len(slices) // 2):
+        np.add(slices[number], slices[-1 - number], out=part)
         part *= weights[number]
-        if total is None:
-            total = part
-        else:
-            total += part
-    assert total is not None
+        total += part
+    if len(slices) % 2:
+        middle = len(slices) // 2
+        total += np.multiply(slices[middle], weights[middle], out=part)
     return total
 
 

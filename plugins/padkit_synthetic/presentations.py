@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.canvas import doubled
 from padkit_synthetic.capture import Camera, capture
 from padkit_synthetic.displays import Display, replayed
 from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import Bytes, Floats, between
 from padkit_synthetic.prints import Printer, Wearer, printed
 from padkit_synthetic.scenes import draw_light
-from padkit_synthetic.views import FINER
 from padkit_synthetic.world import SOURCE_CAMERAS, Domain, Instrument
 
 
@@ -95,5 +93,4 @@ def _wearer(victim: Scene, attacker: Scene | None, light: Light, side: int, fram
     if victim.eyes is None or attacker is None or attacker.eyes is None:
         raise ValueError("cut prints and masks need the places of the victim's and the attacker's eyes")
     radiance = attacker.render(side, light, frames, 1.0)
-    fine = doubled(radiance.reshape(-1, side, side)).reshape(frames, 3, FINER * side, FINER * side)
-    return Wearer(fine, attacker.eyes(frames, 1.0), victim.eyes(1, wider)[0])
+    return Wearer(radiance, attacker.eyes(frames, 1.0), victim.eyes(1, wider)[0])

@@ -18,6 +18,7 @@ from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import (
     Bytes,
     Floats,
+    Indices,
     between,
     bump,
     fine_noise,
@@ -90,7 +91,7 @@ class Wearer:
     """The attacker behind a print with holes.
 
     Attributes:
-        radiance: [T, 3, S, S], the attacker's face before the recapturing camera, on the fine grid.
+        radiance: [T, 3, S, S], the attacker's face before the recapturing camera; doubled, it is on the fine grid.
         eyes: [T, 2, 2], places (x, y) of both eyes in it, 0..1 across the picture.
         printed_eyes: [2, 2], places of the victim's eyes in the printed picture.
     """
@@ -265,19 +266,27 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
         rim = _ellipse(across, down - 0.05, HOLE[0] * 0.85, HOLE[1] * 0.8, 0.45)
         column = wearer.eyes[:, eye, 0, None, None] + across * (apart / zoom)
         row = wearer.eyes[:, eye, 1, None, None] + down * (apart / zoom)
-        index = np.clip((row * fine).astype(np.int32), 0, fine - 1) * np.int32(fine)
-        index += np.clip((column * fine).astype(np.int32), 0, fine - 1)
+        rows, columns = ((place * fine).astype(np.int32).clip(0, fine - 1) for place in (row, column))
         for frame in range(paper.shape[0]):
-            behind = wearer.radiance[frame].reshape(3, -1).take(index[frame].ravel(), axis=1)
-            behind = behind.reshape(3, *hole.shape[1:]) * (0.35 + 0.6 * rim[frame])
+            behind = _seen(wearer.radiance[frame], rows[frame], columns[frame]) * (0.35 + 0.6 * rim[frame])
             part = result[frame, :, down_part, across_part]
             part += (behind - part) * hole[frame]
     return result
 
 
+def _seen(radiance: Floats, rows: Indices, columns: Indices) -> Floats:
+    """Return the samples [3, H, W] at places [H, W] of the fine grid, of radiance [3, S, S] that is to be doubled."""
+    # Only the part around them, with one pixel more on each side, which the samples at its border depend on.
+    top, left = max(0, int(rows.min()) // 2 - 1), max(0, int(columns.min()) // 2 - 1)
+    part = doubled(radiance[:, top : int(rows.max()) // 2 + 2, left : int(columns.max()) // 2 + 2])
+    index = (rows - 2 * top) * part.shape[2] + (columns - 2 * left)
+    return floats(part.reshape(3, -1).take(index, axis=1))
+
+
 def _worn(picture: Bytes, printer: Printer, light: Light, wearer: Wearer, rng: np.random.Generator) -> Floats:
     """Return the radiance of an attacker who wears the print as a mask, bent around the head, with eye holes."""
-    frames, fine = wearer.radiance.shape[0], wearer.radiance.shape[-1]
+    frames, _, side, _ = wearer.radiance.shape
+    fine = FINER * side
     axis = (np.arange(fine, dtype=np.float32) + 0.5) / fine
     left, right = wearer.eyes[:, 0], wearer.eyes[:, 1]
     middle, reach = (left + right) / 2, right - left
@@ -303,5 +312,6 @@ def _worn(picture: Bytes, printer: Printer, light: Light, wearer: Wearer, rng: n
     shadow = _ellipse(floats(across - 0.03), floats(down - 0.6), wide * 1.06, tall * 1.05, 0.06)
     for eye in (-0.5, 0.5):
         mask = mask * (1 - _ellipse(floats(across - eye), floats(down), *HOLE, 0.12))
-    skin = wearer.radiance * (1 - 0.5 * shadow)[:, None]
+    skin = doubled(wearer.radiance.reshape(-1, side, side)).reshape(frames, 3, fine, fine)
+    skin *= (1 - 0.5 * shadow)[:, None]
     return floats(skin + (paper - skin) * mask[:, None])

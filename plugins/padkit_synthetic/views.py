@@ -70,7 +70,7 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
     x, y = axis[:, None, :], axis[:, :, None]
 
     def track(spread: float, shake: float) -> Floats:
-        middle = float(np.clip(rng.standard_normal(), -2, 2)) * spread
+        middle = min(max(rng.standard_normal(), -2.0), 2.0) * spread
         return np.asarray(middle + shake * rng.standard_normal(frames), np.float32).reshape(-1, 1, 1)
 
     turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from optics import EVEN, PLAIN, SIZE, head_on, plain_picture
 
+from padkit_synthetic.canvas import doubled
 from padkit_synthetic.identity import draw_identity
 from padkit_synthetic.imaging import Bytes, Floats, generator
 from padkit_synthetic.presentations import attack
-from padkit_synthetic.prints import HOLE, Printer, Wearer, printed
+from padkit_synthetic.prints import HOLE, Printer, Wearer, _seen, printed
 from padkit_synthetic.reader import person_scene
 from padkit_synthetic.views import FINER
 from padkit_synthetic.world import DOMAINS
@@ -27,9 +28,9 @@ RED, BLUE = (0.9, 0.1, 0.1), (0.1, 0.1, 0.9)
 def wearer(colour: tuple[float, ...], shift: float = 0.0, pupil: float = 0.015) -> Wearer:
     """Return an attacker of one colour whose eyes have a white pupil; `shift` moves the head by a share of the crop."""
     eyes = np.array([[[0.38 + shift, 0.45], [0.62 + shift, 0.45]]], np.float32)
-    radiance = np.empty((1, 3, FINE, FINE), np.float32)
+    radiance = np.empty((1, 3, SIZE, SIZE), np.float32)
     radiance[:] = np.array(colour, np.float32)[:, None, None]
-    axis = (np.arange(FINE) + 0.5) / FINE
+    axis = (np.arange(SIZE) + 0.5) / SIZE
     for x, y in eyes[0]:
         radiance[:, :, np.hypot(axis[None, :] - x, axis[:, None] - y) < pupil] = 1.0
     return Wearer(radiance, eyes, PRINTED_EYES)
@@ -107,6 +108,14 @@ def test_the_attackers_pupils_are_in_the_middle_of_the_holes(square_view):
         assert middle(mask) == pytest.approx((0.5 + (x - 0.5) / ZOOM, 0.5 + (y - 0.5) / ZOOM), abs=0.01)
 
 
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (1, 60), (33, 12), (54, 54)])
+def test_what_shows_in_a_hole_is_the_whole_picture_doubled(top, left):
+    radiance = np.random.default_rng(0).random((3, 32, 32), np.float32)
+    rows, columns = (start + np.arange(10) for start in (top, left))
+    rows, columns = np.meshgrid(rows.clip(0, 63), columns.clip(0, 63), indexing="ij")
+    assert np.array_equal(_seen(radiance, rows, columns), doubled(radiance)[:, rows, columns])
+
+
 def test_the_rim_shades_the_eyes_behind():
     red = seen(CUT, wearer(RED), plain_picture(0))[0]
     assert 0.2 < red.max() < 1.0
@@ -122,7 +131,7 @@ def test_a_mask_shows_the_print_inside_and_the_attacker_outside():
     assert red[:, same].std(axis=0).max() < 0.02, "grey as printed"
     far = np.zeros_like(same)
     far[-8:, :8] = far[-8:, -8:] = True
-    assert red[:, far] == pytest.approx(wearer(RED).radiance[0][:, far])
+    assert red[:, far] == pytest.approx(doubled(wearer(RED).radiance[0])[:, far])
     holes = differs(seen(MASK, wearer(RED)), seen(MASK, wearer(RED), plain_picture(90)))
     assert np.array_equal(holes & same, holes & same & ~far)
     assert not (holes & far).any(), "another print changes nothing outside"
