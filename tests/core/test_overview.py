@@ -93,8 +93,14 @@ def test_equal_images_in_two_tables(tmp_path: Path) -> None:
     first = prepared(tmp_path, presentations("a", SPLITS))
     reader = Twin(presentations("b", SPLITS))
     second = prepare(reader, dataset_name="twin", cache_dir=tmp_path, workers=1, progress=False)
-    found = duplicates(open_tables([first, second.folder]))
-    assert [rows.tolist() for rows in found] == [[row, row + 10] for row in range(10)]
+    reader.compress = True
+    third = prepare(
+        reader, dataset_name="small", cache_dir=tmp_path, workers=1, progress=False, facts={"compress": True}
+    )
+    for other in (second, third):  # the last one compressed
+        found = duplicates(open_tables([first, other.folder]))
+        assert [rows.tolist() for rows in found] == [[row, row + 10] for row in range(10)]
+    assert not second.encoded(0).equals(third.encoded(0))
 
 
 def test_the_sheet_shows_every_kind_of_every_domain(tmp_path: Path) -> None:

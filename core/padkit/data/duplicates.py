@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +18,25 @@ def duplicates(table: FrameTable) -> list[NDArray[np.int64]]:
     """Return the rows of each image that two presentations or more hold, ascending, by first appearance.
 
     Preparation encodes equal pixels as equal bytes, so stored bytes are compared: nothing is decoded, and only images
-    of one length and ending are read whole. Of tables stored in different ways (`padkit prepare --compress`) equal
-    images are not found.
+    of one length and ending are read whole. Where some tables are compressed and others not (`padkit prepare
+    --compress`), every image is decoded.
     """
+    tables = table.preparation.get("tables", [table.preparation])
+    if len({bool(about.get("compress")) for about in tables}) > 1:
+        return _shared(table, range(len(table)), lambda row: table.image(row).tobytes())
     keys = np.concatenate([_keys(piece.field("bytes")) for piece in table.dataset.data.column("image").chunks])
     _, number, count = np.unique(keys, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(count[number.reshape(-1)] > 1)
+    return _shared(table, rows.tolist(), table.encoded)
+
+
+def _shared(
+    table: FrameTable, rows: Iterable[int], content: Callable[[int], bytes | pa.Buffer]
+) -> list[NDArray[np.int64]]:
+    """Return those of `rows` whose content several presentations hold, together."""
     digests: dict[bytes, list[int]] = {}
-    for row in rows.tolist():
-        digests.setdefault(hashlib.blake2b(table.encoded(row), digest_size=16).digest(), []).append(row)
+    for row in rows:
+        digests.setdefault(hashlib.blake2b(content(row), digest_size=16).digest(), []).append(row)
     codes = table.coded("presentation").codes
     return [np.array(same) for same in digests.values() if len(np.unique(codes[same])) > 1]
 
