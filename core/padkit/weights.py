@@ -7,7 +7,6 @@ import json
 import pickle
 import re
 import warnings
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -97,8 +96,10 @@ def _read_pickle(file: Path) -> object:
                 "save its state dict alone as safetensors"
             ) from error
         raise WeightsError(f"weights file {file} is damaged or no torch file; fetch it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+    except (RuntimeError, OSError) as error:
         raise WeightsError(f"weights file {file} is damaged ({_one_line(error)}); fetch it again") from error
+    except Exception as error:  # whatever the unpickler happens to meet junk with
+        raise WeightsError(f"weights file {file} is damaged or no torch file; fetch it again") from error
 
 
 def _named_tensors(content: object, file: Path) -> dict[str, Tensor]:

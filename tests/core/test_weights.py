@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
@@ -121,6 +123,19 @@ def test_damaged_file(tmp_path, name, damage):
         weights.read_weights(file)
     assert str(file) in one_line(error)
     assert "again" in one_line(error)
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"\x80\x02", b"\x80\x04", b"PK\x03\x04", b"<!doctype html>", b"junk not weights"]
+)
+@given(rest=st.binary(max_size=40))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_junk_is_more_than_one_line(tmp_path, start, rest):
+    file = tmp_path / "junk.pth"
+    file.write_bytes(start + rest)
+    with pytest.raises(WeightsError) as error:
+        weights.read_weights(file)
+    assert str(file) in one_line(error)
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
 from padkit.ablation.runs import Run
@@ -29,20 +29,14 @@ def options(toy: Path) -> list[str]:
 @pytest.fixture
 def ablate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ablate]:
     """Run the recipe's `main` in this process; its runs are processes of their own."""
-    specification = importlib.util.spec_from_file_location("recipe_ablation", ROOT / "recipes" / "ablation.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    monkeypatch.setitem(sys.modules, "recipe_ablation", module)
-    specification.loader.exec_module(module)
-    monkeypatch.setattr(module.signal, "signal", lambda *_: None)
+    with recipe_module("ablation") as module:
+        monkeypatch.setattr(module.signal, "signal", lambda *_: None)
 
-    def run(argv: list[str]) -> int:
-        monkeypatch.setattr(sys, "argv", ["ablation.py", *argv])
-        return int(module.main())
+        def run(argv: list[str]) -> int:
+            monkeypatch.setattr(sys, "argv", ["ablation.py", *argv])
+            return int(module.main())
 
-    yield run
-    sys.modules.pop("padkit_recipe_dtda", None)
+        yield run
 
 
 def rows(out: Path) -> list[dict[str, str]]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from recipe_modules import recipe_module
 from torch.nn import functional as F
 from toy_run import reset_accelerate
 
@@ -20,7 +18,6 @@ from padkit.errors import DataError, SettingsError, WeightsError
 from padkit_arcface.teacher import ArcFaceTeacher
 from padkit_synthetic.world import WORLD_VERSION
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 TINY = [
     "--steps",
     "3",
@@ -38,11 +35,7 @@ FACES = ["--data", "faces", "--data.identities", "6", "--data.images", "3", "--d
 
 @pytest.fixture(scope="module")
 def recipe():
-    spec = importlib.util.spec_from_file_location("recipe_pretrain_arcface", RECIPES / "pretrain_arcface.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
+    with recipe_module("pretrain_arcface") as module:
         yield module
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from recipe_modules import recipe_module
 from toy_run import reset_accelerate
 
 from padkit import weights
@@ -17,7 +16,6 @@ from padkit.errors import DataError, SettingsError, WeightsError
 from padkit_stargan.teacher import StarGANTeacher
 from padkit_synthetic.world import WORLD_VERSION
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 TINY = ["--steps", "3", "--n_critic", "2", "--batch_size", "4", "--image_size", "32", "--layers", "3", "--blocks", "1"]
 TINY += ["--d_width", "4", "--g_width", "4", "--judge_steps", "2"]
 FACES = ["--data", "faces", "--data.identities", "6", "--data.images", "3", "--data.test_share", "0.34"]
@@ -25,11 +23,7 @@ FACES = ["--data", "faces", "--data.identities", "6", "--data.images", "3", "--d
 
 @pytest.fixture(scope="module")
 def recipe():
-    spec = importlib.util.spec_from_file_location("recipe_pretrain_stargan", RECIPES / "pretrain_stargan.py")
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, spec.name, module)
-        spec.loader.exec_module(module)
+    with recipe_module("pretrain_stargan") as module:
         yield module
 
 

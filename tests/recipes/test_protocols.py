@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from listed import OCIM, prepared, presentations
+from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
 from padkit.ablation.plan import read_plan
@@ -117,22 +117,16 @@ def test_mistakes_are_told_before_training(
 
 
 @pytest.fixture
-def plan_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[str]], Any]]:
+def plan_runs() -> Iterator[Callable[[list[str]], Any]]:
     """Read an ablation's command line and plan its runs, without running them."""
-    specification = importlib.util.spec_from_file_location("recipe_ablation", ROOT / "recipes" / "ablation.py")
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
-    monkeypatch.setitem(sys.modules, "recipe_ablation", module)
-    specification.loader.exec_module(module)
+    with recipe_module("ablation") as module:
 
-    def plan(argv: list[str]) -> Any:
-        line, asked = module.read_line(argv)
-        line.devices, line.jobs = 0, 1
-        return module.plan_runs(line, asked)
+        def plan(argv: list[str]) -> Any:
+            line, asked = module.read_line(argv)
+            line.devices, line.jobs = 0, 1
+            return module.plan_runs(line, asked)
 
-    yield plan
-    sys.modules.pop("padkit_recipe_dtda", None)
+        yield plan
 
 
 def test_an_ablation_over_protocols(plan_runs: Callable[[list[str]], Any], tables: str, tmp_path: Path) -> None:

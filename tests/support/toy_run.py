@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -15,8 +14,8 @@ import numpy as np
 import torch
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from PIL import Image
+from recipe_modules import ROOT, recipe_module
 
-ROOT = Path(__file__).parents[2]
 DTDA = ROOT / "recipes" / "dtda.py"
 FAST = ["--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1"]
 
@@ -45,25 +44,19 @@ def reset_accelerate() -> None:
 @contextmanager
 def recipe() -> Iterator[Callable[[list[str]], int]]:
     """Run the recipe's `main` in this process."""
-    specification = importlib.util.spec_from_file_location("recipe_dtda", DTDA)
-    assert specification
-    assert specification.loader
-    module = importlib.util.module_from_spec(specification)
     threads = torch.get_num_threads()
+    with recipe_module("dtda") as module:
 
-    def run(argv: list[str]) -> int:
-        reset_accelerate()
-        with mock.patch.object(sys, "argv", ["dtda.py", *argv]):
-            return int(module.main())
+        def run(argv: list[str]) -> int:
+            reset_accelerate()
+            with mock.patch.object(sys, "argv", ["dtda.py", *argv]):
+                return int(module.main())
 
-    sys.modules["recipe_dtda"] = module
-    try:
-        specification.loader.exec_module(module)
-        yield run
-    finally:
-        del sys.modules["recipe_dtda"]
-        reset_accelerate()
-        torch.set_num_threads(threads)
+        try:
+            yield run
+        finally:
+            reset_accelerate()
+            torch.set_num_threads(threads)
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
