@@ -83,6 +83,6 @@ def test_a_copy_with_not_a_byte_changed_works(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=os.environ | {"PYTHONPATH": path, DENY_VARIABLE: "padkit:mixstyle"},
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.stdout.split() == ["padkit-foreign", str(tmp_path / "padkit_mixstyle" / "mixing.py")], done.stderr

@@ -41,7 +41,7 @@ def batches(sampler: BalancedBatches, epochs: int = 1, first: int = 0) -> list[l
 counts_of_cells = st.lists(st.integers(1, 30), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(counts_of_cells, st.integers(0, 20), st.integers(0, 3), st.integers(0, 2**31), st.data())
 def test_balance(counts, extra, epoch, seed, data):
     labels, domains = cells(counts)
@@ -61,7 +61,7 @@ def test_balance(counts, extra, epoch, seed, data):
         assert max(shares) - min(shares) <= 1, "a contiguous slice is not as balanced as it can be"
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(counts_of_cells, st.integers(0, 9), st.integers(0, 99))
 def test_every_frame_of_a_cell_before_any_again(counts, extra, seed):
     labels, domains = cells(counts)

@@ -37,7 +37,7 @@ def padkit(*argv: str, path: object = "", **variables: str) -> tuple[int, str, l
     """Run the command; return its status, its output and the modules it left loaded."""
     environment = os.environ | {"PYTHONPATH": searched(path)} | variables
     command = [sys.executable, "-c", WATCHED, *argv]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=600)
     status, modules = json.loads(done.stderr)
     return status, done.stdout, modules
 
@@ -46,7 +46,7 @@ def error(*argv: str, path: object = "") -> str:
     """Run the command; return the one line of its error."""
     environment = os.environ | {"PYTHONPATH": searched(path)}
     command = [sys.executable, "-c", WATCHED, *argv]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=600)
     line, state = done.stderr.splitlines()
     assert json.loads(state)[0] == 2
     return line
@@ -180,7 +180,7 @@ def test_a_plugins_command_is_in_the_help_and_not_imported(install):
 def test_a_plugins_command_gets_its_words_and_gives_its_status(install, words, status):
     done = subprocess.run(
         [sys.executable, "-c", "import sys; from padkit.cli import main; sys.exit(main())", "greet", *words],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
         env=os.environ | {"PYTHONPATH": searched(commanding(install))},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (status, f"greeting {' '.join(words)}\n")
@@ -239,6 +239,6 @@ def test_a_closed_pipe_is_no_traceback():
         "-c",
         "import sys; from padkit.cli import main; sys.argv[1:] = ['plugins']; sys.exit(main())",
     ]
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False, timeout=600)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")

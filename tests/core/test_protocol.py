@@ -308,7 +308,7 @@ def worlds(draw):
 def test_parts_are_disjoint_or_the_protocol_is_refused():
     outcomes = {"drawn": 0, "refused": 0}
 
-    @settings(max_examples=300, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=300)
     @given(worlds(), st.integers(0, 9))
     def check(case, seed):
         rows, target = case

@@ -26,7 +26,7 @@ def across(draw: st.DrawFn) -> Across:
 NAMES = st.one_of(across(), st.builds(Intra, AWKWARD), st.builds(Official, AWKWARD, AWKWARD))
 
 
-@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@settings(max_examples=500)
 @given(st.lists(NAMES, min_size=1, max_size=3))
 def test_what_is_printed_is_read_back(names: list) -> None:
     for name in names:
@@ -35,7 +35,7 @@ def test_what_is_printed_is_read_back(names: list) -> None:
     assert [parse(text) for text in split(",".join(map(str, names)))] == names
 
 
-@settings(max_examples=500, deadline=None, derandomize=True, database=None)
+@settings(max_examples=500)
 @given(st.text(alphabet='ab&->":, \\intra\n', max_size=12))
 def test_any_text_is_read_or_refused_in_one_line(text: str) -> None:
     try:

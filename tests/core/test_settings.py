@@ -709,9 +709,7 @@ trees = st.fixed_dictionaries(
 )
 
 
-@hypothesis_settings(
-    max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(trees)
 def test_what_a_run_saves_can_be_passed_back(config, tree):
     first = read(*config(tree))
@@ -729,7 +727,7 @@ def test_what_a_run_saves_can_be_passed_back(config, tree):
     assert overridden.tree["aligner"] == (kept if same else {"name": "dat", "weight": 0.1, "epsilon": "none"})
 
 
-@hypothesis_settings(max_examples=60, deadline=None, derandomize=True)
+@hypothesis_settings(max_examples=60)
 @given(texts | words, numbers, st.lists(st.sampled_from(["a", "b c", "1", "no"]), min_size=1, max_size=3))
 def test_the_command_line_says_what_a_file_says(text, number, names):
     settings = read(f"--target={text}", f"--policy={text}", f"--lr={number!r}", f"--sources={', '.join(names)}")

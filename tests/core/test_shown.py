@@ -35,7 +35,7 @@ def table(people: int = 4, frames: int = 3) -> Columns:
     return Columns(**dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(count=st.integers(1, 80), seed=st.integers(0, 5))
 def test_cells_have_equal_shares_and_no_presentation_comes_twice_before_all_came_once(count: int, seed: int) -> None:
     found = table()

@@ -101,7 +101,7 @@ def test_killed_and_started_again_it_ends_in_the_same_files(tmp_path):
     line = [sys.executable, "-m", "padkit_synthetic.simulate", *words, "--workers", "2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(line, **quiet) as process:  # type: ignore[call-overload]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and len(list(killed.rglob("*.png"))) < 10:
             time.sleep(0.005)
         process.send_signal(signal.SIGKILL)

@@ -185,7 +185,7 @@ except WeightsError as error:
     print(error)
 """
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=600)
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("\n") == 1
     assert found.stdout.startswith("student.model 'resnet18': its weights could not be had")

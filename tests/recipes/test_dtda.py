@@ -135,7 +135,7 @@ def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     with subprocess.Popen(command([*options, "--out", str(killed)]), **quiet()) as process:
         log = killed / "log.jsonl"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while time.monotonic() < deadline and not (log.exists() and '"step": 8' in log.read_text()):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
@@ -165,7 +165,7 @@ def test_launchers(arguments: list[str], tmp_path: Path, launcher: str) -> None:
     }[launcher]
     line = [*start, str(DTDA), *arguments, "--max-steps", "2", "--out", str(out)]
     done = subprocess.run(
-        line, capture_output=True, text=True, env=environment(), check=False, cwd=tmp_path, timeout=240
+        line, capture_output=True, text=True, env=environment(), check=False, cwd=tmp_path, timeout=900
     )
     assert done.returncode == 0, done.stderr[-3000:]
     hardware = json.loads((out / "environment.json").read_text())["hardware"]
