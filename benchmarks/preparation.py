@@ -130,11 +130,6 @@ def padkit(paths: list[Path], *, boxed: bool) -> None:
         prepare(reader, dataset_name="bench", cache_dir=out, workers=1, progress=False)
 
 
-def stored(crop: np.ndarray) -> bytes:
-    """Encode a crop as preparation does."""
-    return encode_png(crop, deflate=False)
-
-
 def seconds(work: Callable[[Any], object], material: Any) -> tuple[float, float]:
     """Return processor time and wall time of some work."""
     began, clock = time.process_time(), time.perf_counter()
@@ -161,7 +156,7 @@ def main() -> int:
         plain, ours = (1000 * min(turn[place][0] for turn in turns) / count for place in (0, 1))
         crop = np.asarray(Image.fromarray(scene(600, 600, 0)).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
         frames = 1 if kind.startswith("jpeg") else 2
-        encoding = 1000 * frames * min(seconds(stored, crop)[0] for _ in range(50))
+        encoding = 1000 * frames * min(seconds(partial(encode_png, deflate=False), crop)[0] for _ in range(50))
         wall = statistics.median(turn[0][1] / turn[1][1] for turn in turns)
         print(
             f"{kind:<18} bare {plain:6.1f} ms a file, padkit {ours:6.1f} ms (PNG {encoding:.1f}); "
