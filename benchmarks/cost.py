@@ -18,10 +18,10 @@ from collections.abc import Sequence
 import torch
 
 from padkit.catalog import Catalog
-from padkit.detector import Detector
+from padkit.networks.detector import Detector
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.objective import Objective
-from padkit.training.schedule import make_optimizer
+from padkit.training.optimisation import make_optimizer
 
 N_DOMAINS = 3
 PLAIN = "plain student"

@@ -18,8 +18,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from padkit.data.protocol import leave_one_out
-from padkit.data.table import prepare
+from padkit.data.preparation.prepare import prepare
+from padkit.data.protocols.protocol import leave_one_out
 from padkit_synthetic.reader import SyntheticReader
 from padkit_synthetic.world import DOMAINS
 

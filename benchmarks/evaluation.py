@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
+from padkit.evaluation.assessment import assess
 from padkit.evaluation.candidates import Candidate
-from padkit.evaluation.judgement import judge_candidate
 from padkit.evaluation.scores import Scores
 from padkit.evaluation.thresholds import TARGET_EER
 
@@ -52,7 +52,7 @@ def main() -> None:
     candidate = Candidate(name="random", target=target, policies=(TARGET_EER, "fixed:0.5"))
     for resamples in (0, options.resamples):
         start, busy = time.perf_counter(), time.process_time()
-        found = judge_candidate(candidate, resamples=resamples)
+        found = assess(candidate, resamples=resamples)
         wall, cpu = time.perf_counter() - start, time.process_time() - busy
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         drawn = f"{found.units.count:,} {found.units.kind}" if found.units else "nothing"

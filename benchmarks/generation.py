@@ -15,8 +15,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 
+from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
-from padkit.data.table import prepare
 from padkit.processes import cores
 from padkit_synthetic.reader import SyntheticReader
 

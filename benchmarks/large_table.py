@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.table import prepare
 
 SIDE, BATCHES, BATCH_SIZE, SMALL = 8, 200, 48, 5_000
 SPLITS = {"O": ("train", "dev", "test"), "C": ("train", "test"), "I": ("train", "dev", "test"), "M": ("train", "test")}
@@ -69,8 +69,8 @@ def measure(folder: Path) -> dict[str, float]:
     from torch.utils.data import DataLoader
 
     from padkit.data.batches import BalancedBatches, Frames
-    from padkit.data.protocol import leave_one_out
-    from padkit.data.table import open_table
+    from padkit.data.preparation.prepare import open_table
+    from padkit.data.protocols.protocol import leave_one_out
 
     before = memory()
     started = time.process_time()

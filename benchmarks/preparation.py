@@ -22,13 +22,13 @@ import av
 import numpy as np
 from PIL import Image
 
-from padkit.data.media import encode_png
-from padkit.data.prepared import Choices, PreparedReader
+from padkit.data.media.pictures import encode_png
+from padkit.data.media.sources import FrameSource, open_media
+from padkit.data.preparation.cropping import CropOptions, PreparedReader
+from padkit.data.preparation.prepare import prepare
+from padkit.data.preparation.sampling import ssdg
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.sampling import ssdg
-from padkit.data.sources import FrameSource, open_media
-from padkit.data.table import prepare
 
 SIZE = 256
 LENGTH = 150  # frames a clip; OULU-NPU's are about that long
@@ -119,14 +119,14 @@ def centred(width: int, height: int) -> tuple[int, int, int, int]:
 def with_margin(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     """Return left, top, right and bottom of a square box grown by the usual margin."""
     x, y, side, _ = box
-    more = Choices().margin * side
+    more = CropOptions().margin * side
     return x - more, y - more, x + side + more, y + side + more
 
 
 def padkit(paths: list[Path], *, boxed: bool) -> None:
     """Prepare the files."""
     with tempfile.TemporaryDirectory() as out:
-        reader = PreparedReader(Files(paths, boxed=boxed), Choices(face="hints" if boxed else "none", size=SIZE))
+        reader = PreparedReader(Files(paths, boxed=boxed), CropOptions(face="hints" if boxed else "none", size=SIZE))
         prepare(reader, dataset_name="bench", cache_dir=out, workers=1, progress=False)
 
 

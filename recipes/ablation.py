@@ -36,15 +36,15 @@ from padkit.ablation.runs import Run
 from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
-from padkit.data.official import official_protocols
-from padkit.data.protocol import protocol_for
-from padkit.data.protocol_names import file_name
-from padkit.data.table import FrameTable, prepare
+from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.protocols.names import file_name
+from padkit.data.protocols.official import official_protocols
+from padkit.data.protocols.protocol import protocol_for
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
-from padkit.report.sheets import latex, markdown, terminal
+from padkit.report.tables.layout import latex, markdown, terminal
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
@@ -115,7 +115,7 @@ def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class AblationJob:
     """The ablation, checked: its data and all its runs."""
 
     plan: Plan
@@ -127,13 +127,13 @@ class Job:
     shared: list[str]
 
 
-def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
+def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
     """Prepare the data and check every cell as dtda.py will, so that a typo in the last one fails before any run."""
     dtda, catalog, out = load_recipe(), Catalog(), Path(line.out)
     settings: dict[str, Any] = {name: settings_of(dtda, cell, plan, catalog) for name, cell in plan.cells.items()}
     first = next(iter(settings.values()))
     data = first.one("data")
-    reader = catalog.build_choice(data)
+    reader = catalog.build_chosen(data)
     table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
     if plan.protocols:
         option = "protocol"
@@ -166,7 +166,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> Job:
         run.check()
     # Seed by seed, so that an ablation cut short has matched pairs.
     runs.sort(key=lambda run: plan.seeds.index(run.seed))
-    return Job(plan, trials, table, data.name, runs, out, shared)
+    return AblationJob(plan, trials, table, data.name, runs, out, shared)
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
@@ -201,7 +201,7 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
     return settings
 
 
-def execute(line: argparse.Namespace, job: Job) -> Generator[Outcome, None, None]:
+def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, None, None]:
     """Run what is not finished; what is comes first."""
     pending = [run for run in job.runs if not run.finished]
     yield from (Outcome(run, "", None) for run in job.runs if run not in pending)
@@ -214,7 +214,7 @@ def execute(line: argparse.Namespace, job: Job) -> Generator[Outcome, None, None
     yield from Workers([*command, str(RECIPE)], crew, job.shared).outcomes(pending)
 
 
-def follow(line: argparse.Namespace, job: Job, console: Console) -> list[Record]:
+def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list[Record]:
     """Collect every run's record as it ends, keep `results.csv` up to date and tell how long it will take."""
     records: dict[str, Record] = {}
     took: list[float] = []
@@ -254,7 +254,7 @@ def main() -> int:
     return int(any(record.status == FAILED for record in records))
 
 
-def write_tables(job: Job, records: Sequence[Record]) -> None:
+def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
     """Write the tables and print them."""
     plan, about = job.plan, job.table.preparation
     grid = tables.Grid(

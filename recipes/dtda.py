@@ -9,7 +9,7 @@
     accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
     accelerate launch recipes/dtda.py --help                   # every option of every chosen component
 
-Accelerate's launcher owns device, precision and processes. A run leaves a folder: see `padkit.training.run`.
+Accelerate's launcher owns device, precision and processes. A run leaves a folder: see `padkit.runs.folder`.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from torch.utils.data import DataLoader
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
 from padkit.data.batches import Augmented, BalancedBatches, augment
-from padkit.data.protocol import Protocol, protocol_for
-from padkit.data.protocol_names import file_name
+from padkit.data.preparation.prepare import prepare
+from padkit.data.protocols.names import file_name
+from padkit.data.protocols.protocol import Protocol, protocol_for
 from padkit.data.reader import DatasetReader
-from padkit.data.table import prepare
-from padkit.detector import Detector
 from padkit.errors import SettingsError, run_as_command
 from padkit.evaluation.thresholds import check_policy, policies
-from padkit.report.judgements import run_view
-from padkit.settings import Settings, Slot, read_settings
-from padkit.training import checkpoints
+from padkit.networks.detector import Detector
+from padkit.report.tables.evaluation import run_view
+from padkit.runs import checkpoints
+from padkit.runs.folder import check_writable, open_run, resume_arguments
+from padkit.settings.recipes import Settings, Slot, read_settings
 from padkit.training.average import averaged
 from padkit.training.display import training_bar
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
-from padkit.training.job import Job
-from padkit.training.launch import start
+from padkit.training.experiment import Experiment
+from padkit.training.loop import keep, require_finite, seed_step
 from padkit.training.objective import Objective
+from padkit.training.optimisation import make_optimizer, warm_up_cosine
 from padkit.training.outcome import conclude
-from padkit.training.run import check_writable, open_run, resume_arguments
-from padkit.training.schedule import make_optimizer, warm_up_cosine
 from padkit.training.scoring import to_images
 from padkit.training.selected import keep_selected
-from padkit.training.steps import keep, require_finite, seed_step
+from padkit.training.start import start
 
 SLOTS = {
     "data": Slot("dataset", "synthetic", required=True),
@@ -135,7 +135,7 @@ def main() -> int:
     )
     if options.out and not options.resume and accelerator.is_main_process:
         check_writable(Path(options.out))
-    reader: DatasetReader = catalog.build_choice(settings.one("data"))
+    reader: DatasetReader = catalog.build_chosen(settings.one("data"))
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process
         table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
@@ -151,10 +151,12 @@ def main() -> int:
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
     name = f"dtda-{file_name(options.protocol or protocol.target)}-seed{options.seed}"
     run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
-    job = Job(accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed)
-    job.tell()
-    train(job, options, objective, catalog.build_choice(settings.one("augmentation")))
-    finish(job, settings, objective.detector)
+    experiment = Experiment(
+        accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
+    )
+    experiment.tell()
+    train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
+    finish(experiment, settings, objective.detector)
     accelerator.end_training()
     return 0
 
@@ -179,18 +181,18 @@ def assemble(
     settings: Settings[Options], catalog: Catalog, protocol: Protocol, accelerator: Accelerator, image_size: int
 ) -> Objective:
     """Build student, aligner and teachers and join them in the objective."""
-    detector = Detector(catalog.build_choice(settings.one("student")))
-    aligner = catalog.build_choice(settings.one("aligner"), len(protocol.sources), detector.student.embedding_dim)
+    detector = Detector(catalog.build_chosen(settings.one("student")))
+    aligner = catalog.build_chosen(settings.one("aligner"), len(protocol.sources), detector.student.embedding_dim)
     chosen = settings.many("teachers")
-    teachers = FrozenTeachers({name: catalog.build_choice(teacher) for name, teacher in chosen.items()})
+    teachers = FrozenTeachers({name: catalog.build_chosen(teacher) for name, teacher in chosen.items()})
     objective = Objective(detector, aligner, teachers, {n: c.options for n, c in chosen.items()}, image_size)
     teachers.to(accelerator.device)
     return objective.to(memory_format=torch.channels_last)
 
 
-def train(job: Job, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
+def train(experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
     """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
-    accelerator, run, frames = job.accelerator, job.run, job.frames(job.protocol.train)
+    accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     batches = BalancedBatches(
         frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed,
         numbered=augmentation is not None,
@@ -199,7 +201,7 @@ def train(job: Job, options: Options, objective: Objective, augmentation: Augmen
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = DataLoader(samples, batch_sampler=batches, num_workers=job.loader_workers())
+    loader = DataLoader(samples, batch_sampler=batches, num_workers=experiment.loader_workers())
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
@@ -242,43 +244,44 @@ def train(job: Job, options: Options, objective: Objective, augmentation: Augmen
                     break
                 if progress.step % options.checkpoint_every == 0 and progress.step % batches.steps:
                     checkpoints.save(accelerator, run.checkpoints, progress)
-            select(job, options, objective, average.module, progress)
+            select(experiment, options, objective, average.module, progress)
             checkpoints.save(accelerator, run.checkpoints, progress)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
 
 
 def select(
-    job: Job, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
+    experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
 ) -> None:
     """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
-    figures = job.source_dev(detector, objective.aligner)
+    figures = experiment.source_dev(detector, objective.aligner)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
-    keep(job.accelerator, job.run, record)
+    keep(experiment.accelerator, experiment.run, record)
     shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    job.accelerator.print(f"step {progress.step} source-dev: {shown}")
+    experiment.accelerator.print(f"step {progress.step} source-dev: {shown}")
     rank = [-figures["eer"], figures["auc"]]
     if options.selection == "last" or not progress.best or rank > progress.best:
         progress.best, progress.best_step = rank, progress.step
-        if job.accelerator.is_main_process:
-            keep_selected(job.run, detector, objective.aligner, progress.step)
+        if experiment.accelerator.is_main_process:
+            keep_selected(experiment.run, detector, objective.aligner, progress.step)
 
 
-def finish(job: Job, settings: Settings[Options], detector: Detector) -> None:
+def finish(experiment: Experiment, settings: Settings[Options], detector: Detector) -> None:
     """Evaluate the selected weights on the target, once; write scores, metrics, bundle and report; print the table."""
     options = settings.recipe
-    job.accelerator.wait_for_everyone()
-    detector.load_state_dict(load_file(job.run.selected))
-    chosen = quoted_policies(options, job.protocol)
-    scores = job.scores(detector, chosen)
-    if not job.accelerator.is_main_process:
+    experiment.accelerator.wait_for_everyone()
+    detector.load_state_dict(load_file(experiment.run.selected))
+    chosen = quoted_policies(options, experiment.protocol)
+    scores = experiment.scores(detector, chosen)
+    if not experiment.accelerator.is_main_process:
         return
     results = conclude(
-        job.run, **scores, table=job.table, protocol=job.protocol, reader=job.reader, detector=detector,
+        experiment.run, **scores, table=experiment.table, protocol=experiment.protocol, reader=experiment.reader,
+        detector=detector,
         student=settings.one("student"), policies=chosen, selection=options.selection, seed=options.seed,
         settings=settings.tree, thumbnails=options.thumbnails,
     )  # fmt: skip
     Console().print(run_view(results))
-    print(f"report: {job.run.report / 'index.html'}")
+    print(f"report: {experiment.run.report / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -30,11 +30,11 @@ from torch.utils.data import DataLoader, Subset
 from padkit.catalog import Catalog
 from padkit.data.batches import augment
 from padkit.data.portraits import Portraits, hold_out, network_input
-from padkit.data.table import prepare
+from padkit.data.preparation.prepare import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.roles import normalise
-from padkit.settings import Slot, read_settings
-from padkit.training.launch import loader_workers, start
+from padkit.settings.recipes import Slot, read_settings
+from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
 

@@ -29,10 +29,10 @@ from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
 from padkit.data.portraits import Portraits, hold_out, network_input
-from padkit.data.table import FrameTable, prepare
+from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
-from padkit.settings import Slot, read_settings
-from padkit.training.launch import loader_workers, start
+from padkit.settings.recipes import Slot, read_settings
+from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
 from padkit_stargan.network import (

@@ -38,7 +38,7 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     assert len(weights) >= 6
     templates = {f"padkit/templates/{path.name}" for path in (ROOT / "core/padkit/templates").iterdir()}
     assert "padkit/templates/pyproject.toml.j2" in templates
-    page = {f"padkit/report/page.{kind}" for kind in ("html.j2", "css", "js")}
+    page = {f"padkit/report/page/page.{kind}" for kind in ("html.j2", "css", "js")}
     assert recipes | weights | templates | page | {"padkit/py.typed"} <= names
 
 

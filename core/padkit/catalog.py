@@ -26,7 +26,7 @@ JOINED = {"aligner": "padkit.alignment.joined:Joined"}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Chosen:
     """A chosen component with its resolved settings (keyword arguments) and the recipe's own options for its slot."""
 
     role: str
@@ -92,9 +92,9 @@ class Catalog:
             raise PluginError(f"{role} {name!r} of {owner} is a {type(built).__name__}, which is no {base}.")
         return built
 
-    def build_choice(self, choice: Choice | None, *handed: Any) -> Any:
+    def build_chosen(self, chosen: Chosen | None, *handed: Any) -> Any:
         """Build a chosen component; None, an empty slot, stays None."""
-        return None if choice is None else self.build(choice.role, choice.name, choice.settings, *handed)
+        return None if chosen is None else self.build(chosen.role, chosen.name, chosen.settings, *handed)
 
 
 def members(role: str, name: str) -> dict[str, str]:

@@ -43,7 +43,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
     "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),
-    "plugins": ("list every component with its distribution, version and status", "padkit.commands.listing"),
+    "plugins": ("list every component with its distribution, version and status", "padkit.commands.plugins"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

@@ -23,8 +23,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from generator import parsers, reference
 from generator.prose import blocks, cell, escaped
 from padkit.catalog import Catalog
-from padkit.manual import described_settings
 from padkit.plugins import OWN_COMMANDS, ROLES, Component, discover
+from padkit.settings.describe import described_settings
 
 ROOT = Path(__file__).parents[2]
 # Pages that lie elsewhere in the repository.

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from padkit.maps import pick, spread
+from padkit.networks.feature_maps import pick, spread_levels
 from padkit.roles import Features
 
 RESNET_STRIDES = (4, 4, 8, 16, 32)  # the stem and four stages
@@ -29,7 +29,7 @@ class Tower(nn.Module):
         super().__init__()
         self.visual = visual
         levels = reductions(visual)
-        self.indices = spread(levels) if maps is None else pick(maps, len(levels), "clip")
+        self.indices = spread_levels(levels) if maps is None else pick(maps, len(levels), "clip")
         # A ResNet of open_clip stops after the last level asked for, short of its embedding.
         self._asked = sorted({*self.indices, len(levels) - 1})
 

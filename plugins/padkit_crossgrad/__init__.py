@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `crossgrad`."""
     summary = "CrossGrad: label and domain classifier learn from images moved along the gradient of each other's loss."
-    return [AlignerSpec(name="crossgrad", summary=summary, factory="padkit_crossgrad.training:CrossGradientTraining")]
+    return [AlignerSpec(name="crossgrad", summary=summary, factory="padkit_crossgrad.aligner:CrossGradientTraining")]

@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `daa`."""
     summary = "Domain adversarial attack: perturbs the images until their domains cannot be told apart (DTDA)."
-    return [AlignerSpec(name="daa", summary=summary, factory="padkit_daa.attack:DomainAdversarialAttack")]
+    return [AlignerSpec(name="daa", summary=summary, factory="padkit_daa.aligner:DomainAdversarialAttack")]

@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `dat`."""
     summary = "Domain adversarial training: a gradient reversal layer before a domain discriminator."
-    return [AlignerSpec(name="dat", summary=summary, factory="padkit_dat.reversal:DomainAdversarialTraining")]
+    return [AlignerSpec(name="dat", summary=summary, factory="padkit_dat.aligner:DomainAdversarialTraining")]

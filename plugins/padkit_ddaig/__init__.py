@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `ddaig`."""
     summary = "DDAIG: a network transforms images so that their label is kept and their domain is not."
-    return [AlignerSpec(name="ddaig", summary=summary, factory="padkit_ddaig.generation:ImageGeneration")]
+    return [AlignerSpec(name="ddaig", summary=summary, factory="padkit_ddaig.aligner:ImageGeneration")]

@@ -33,6 +33,6 @@ def padkit_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             name="prepared",
             summary="One or several tables that `padkit prepare` made, opened as they are",
-            factory="padkit_folder.prepared:TablesReader",
+            factory="padkit_folder.tables:TablesReader",
         ),
     ]

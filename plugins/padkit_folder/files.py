@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit.data.media import crop
+from padkit.data.media.pictures import crop
+from padkit.data.media.sources import FrameSource, ShorterError, open_media
+from padkit.data.preparation.sampling import chosen_frames
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader, Tally
-from padkit.data.sampling import chosen_frames
-from padkit.data.sources import FrameSource, ShorterError, open_media
 
 RULE = "ssdg"
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit.data.media import decode_image, read_image
+from padkit.data.media.pictures import decode_image, read_image
+from padkit.data.preparation.prepare import cache_folder, without_progress_bars
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.table import cache_folder, without_progress_bars
 from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 

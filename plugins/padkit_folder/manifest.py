@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from padkit.data.media import VIDEO_SUFFIXES, Box
+from padkit.data.media.pictures import VIDEO_SUFFIXES, Box
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, closest

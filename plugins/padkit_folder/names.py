@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from padkit.data.media import is_media
+from padkit.data.media.pictures import is_media
 from padkit.data.presentation import ATTACK, LABEL_NAMES
 from padkit.errors import DataError, closest
 

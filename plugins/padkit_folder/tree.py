@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from padkit.data.media import VIDEO_SUFFIXES
+from padkit.data.media.pictures import VIDEO_SUFFIXES
 from padkit.data.presentation import LABEL_NAMES, Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest

@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `mixstyle`."""
     summary = "MixStyle: mixes the channel statistics of the student's early maps between images, in training only."
-    return [AlignerSpec(name="mixstyle", summary=summary, factory="padkit_mixstyle.mixing:MixStyle")]
+    return [AlignerSpec(name="mixstyle", summary=summary, factory="padkit_mixstyle.aligner:MixStyle")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from padkit.data.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from padkit.data.media.pictures import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from padkit.data.media import IMAGE_SUFFIXES
+from padkit.data.media.pictures import IMAGE_SUFFIXES
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError

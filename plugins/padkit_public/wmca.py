@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from padkit.data.media.sources import Frame, FrameSource
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
-from padkit.data.sources import Frame, FrameSource
 from padkit.errors import DataError, PluginError
 from padkit_public.files import fitting_root, media_below, some, subfolders, unique, unknown_name
 

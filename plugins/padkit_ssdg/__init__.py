@@ -10,4 +10,4 @@ from padkit.specs import AlignerSpec
 def padkit_aligners() -> list[AlignerSpec]:
     """Offer `ssdg`."""
     summary = "SSDG: live features made alike by an adversary, attacks of each domain kept apart by a triplet loss."
-    return [AlignerSpec(name="ssdg", summary=summary, factory="padkit_ssdg.generalisation:SingleSideGeneralisation")]
+    return [AlignerSpec(name="ssdg", summary=summary, factory="padkit_ssdg.aligner:SingleSideGeneralisation")]

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor
 
 from padkit.errors import SettingsError, closest
-from padkit.maps import N_MAPS, pick
+from padkit.networks.feature_maps import N_MAPS, pick
 from padkit.roles import Features, Teacher
 from padkit.weights import read_embedded, read_weights
 from padkit_stargan.network import DOWN, Discriminator, Generator, load_discriminator, load_generator

@@ -42,7 +42,7 @@ def padkit_commands() -> list[CommandSpec]:
         CommandSpec(
             name="simulate",
             summary="make simulated print and replay attacks of face photographs, as a dataset to train on",
-            factory="padkit_synthetic.simulate:main",
+            factory="padkit_synthetic.photographs.simulate:main",
         ),
         CommandSpec(
             name="world",

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from padkit_synthetic.capture import Camera, capture
-from padkit_synthetic.displays import Display, replayed
-from padkit_synthetic.faces import Light
+from padkit_synthetic.camera import Camera, capture
 from padkit_synthetic.imaging import Bytes, Floats, between
-from padkit_synthetic.prints import Printer, Wearer, printed
-from padkit_synthetic.scenes import draw_light
+from padkit_synthetic.people.faces import Light
+from padkit_synthetic.staging.displays import Display, replayed
+from padkit_synthetic.staging.prints import Printer, Wearer, printed
+from padkit_synthetic.staging.scenes import draw_light
 from padkit_synthetic.world import SOURCE_CAMERAS, Domain, Instrument
 
 

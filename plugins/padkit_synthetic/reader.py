@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
-from padkit_synthetic.canvas import eye_places
-from padkit_synthetic.capture import capture
-from padkit_synthetic.faces import Light, render
-from padkit_synthetic.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
+from padkit_synthetic.camera import capture
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
+from padkit_synthetic.people.canvas import eye_places
+from padkit_synthetic.people.faces import Light, render
+from padkit_synthetic.people.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
-from padkit_synthetic.scenes import Place, draw_background, draw_light
+from padkit_synthetic.staging.scenes import Place, draw_background, draw_light
 from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, SOURCES, WORLD_VERSION, Domain, Instrument
 
 # First words of every random key, so that the two datasets can never draw the same person.

@@ -9,9 +9,9 @@ from padkit.data.augmentation import Augmentation
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError
 from padkit_synthetic.imaging import resized
-from padkit_synthetic.photographs import photograph_scene
+from padkit_synthetic.photographs.recordings import ATTACKS, find_domains, instruments_for_photographs
+from padkit_synthetic.photographs.scene import photograph_scene
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
-from padkit_synthetic.recordings import ATTACKS, find_domains, instruments_for_photographs
 
 SMALLEST, LARGEST, STEP = 64, 256, 16  # sides in pixels that the chain renders
 

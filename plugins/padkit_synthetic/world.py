@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from padkit.data.presentation import SPLITS
-from padkit_synthetic.capture import Camera
-from padkit_synthetic.displays import Display
-from padkit_synthetic.prints import Printer
-from padkit_synthetic.scenes import Place
+from padkit_synthetic.camera import Camera
+from padkit_synthetic.staging.displays import Display
+from padkit_synthetic.staging.prints import Printer
+from padkit_synthetic.staging.scenes import Place
 
 # Raise it whenever a frame changes: prepared tables and reports are keyed by it.
 WORLD_VERSION = 3

@@ -10,7 +10,7 @@ import timm
 from torch import Tensor
 
 from padkit.errors import SettingsError, WeightsError, closest
-from padkit.maps import pick, spread
+from padkit.networks.feature_maps import pick, spread_levels
 from padkit.roles import Features
 from padkit.weights import load_matched, read_weights
 
@@ -56,7 +56,7 @@ def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout
     config, info = net.pretrained_cfg, net.feature_info
     stages = list(info) if isinstance(info, list) else list(info.info)
     reductions = [stage["reduction"] for stage in stages]
-    indices = spread(reductions) if maps is None else pick(maps, len(stages), who)
+    indices = spread_levels(reductions) if maps is None else pick(maps, len(stages), who)
     return Layout(
         indices=indices,
         channels=tuple(stages[i]["num_chs"] for i in indices),

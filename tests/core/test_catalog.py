@@ -10,7 +10,7 @@ from torch import nn
 
 from padkit import roles
 from padkit.alignment.joined import JoinedAligner
-from padkit.catalog import BASES, Catalog, Choice, handed_parameters, members
+from padkit.catalog import BASES, Catalog, Chosen, handed_parameters, members
 from padkit.errors import PluginError, SettingsError
 from padkit.plugins import ROLES, Component, Discovery, Plugin
 from padkit.specs import (
@@ -44,9 +44,9 @@ def aligner(factory=Quiet, **more) -> AlignerSpec:
 def test_build():
     built = catalog(aligner()).build("aligner", "quiet", {"volume": 5}, 2, 64)
     assert (type(built), built.volume, built.n_domains, built.embedding_dim) == (Quiet, 5, 2, 64)
-    built = catalog(aligner()).build_choice(Choice("aligner", "quiet"), 2, 64)
+    built = catalog(aligner()).build_chosen(Chosen("aligner", "quiet"), 2, 64)
     assert built.volume == 3
-    assert catalog(aligner()).build_choice(None) is None
+    assert catalog(aligner()).build_chosen(None) is None
 
 
 def test_a_lazy_nested_address(install):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from padkit.detector import Detector
 from padkit.errors import SettingsError
+from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch, Features, Student, Teacher, normalise
 
 torch.set_num_threads(1)

@@ -296,7 +296,7 @@ def test_the_scripts_of_the_tutorial_run_as_far_as_they_can(tmp_path, monkeypatc
     assert all(re.fullmatch(r"photos/\w+/train/(live|spoof/\w+)/[^/]+_\d+\.png", name) for name in pictures)
 
     from padkit.deploy.bundle import Bundle, save_bundle
-    from padkit.detector import Detector
+    from padkit.networks.detector import Detector
 
     settings = {"model": "resnet10t", "pretrained": False}
     detector = Detector(Catalog().build("student", "timm", settings))

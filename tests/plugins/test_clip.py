@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from padkit.catalog import Catalog
 from padkit.deploy.bundle import Bundle, load_bundle, save_bundle
-from padkit.detector import Detector
 from padkit.errors import SettingsError, WeightsError
+from padkit.networks.detector import Detector
 from padkit_clip import padkit_students, padkit_teachers
 from padkit_clip.prompts import ATTACK, LIVE
 from padkit_clip.student import ClipStudent

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
 from padkit.testing.toys import DIM, N_DOMAINS, batch_of, build, toy_data
-from padkit_crossgrad.training import CrossGradientTraining
+from padkit_crossgrad.aligner import CrossGradientTraining
 
 NOTHING = Features((), torch.zeros(1, DIM))
 

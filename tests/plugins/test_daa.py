@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
-from padkit_daa.attack import DomainAdversarialAttack
+from padkit_daa.aligner import DomainAdversarialAttack
 
 torch.set_num_threads(1)
 

@@ -7,12 +7,12 @@ import torch
 from torch.nn import functional as F
 
 from padkit.alignment.adversary import reversal_schedule
-from padkit.detector import Detector
 from padkit.errors import PluginError, SettingsError
+from padkit.networks.detector import Detector
 from padkit.roles import Batch, Features, Student
 from padkit.training.distillation import FrozenTeachers
 from padkit.training.objective import Objective
-from padkit_dat.reversal import DomainAdversarialTraining
+from padkit_dat.aligner import DomainAdversarialTraining
 
 torch.set_num_threads(1)
 

@@ -12,7 +12,7 @@ from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
 from padkit.testing.toys import DIM, N_DOMAINS, batch_of, build, toy_data
 from padkit.training.objective import Objective
-from padkit_ddaig.generation import ImageGeneration
+from padkit_ddaig.aligner import ImageGeneration
 
 NOTHING = Features((), torch.zeros(1, DIM))
 

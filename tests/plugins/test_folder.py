@@ -17,10 +17,10 @@ import pytest
 from clips import moving_frames, write_clip
 from PIL import Image
 
+from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
-from padkit.data.protocol import leave_one_out
+from padkit.data.protocols.protocol import leave_one_out
 from padkit.data.reader import Tally
-from padkit.data.table import prepare
 from padkit.errors import PadkitError
 from padkit_folder import padkit_datasets
 from padkit_folder.huggingface import HuggingFaceReader
@@ -553,5 +553,5 @@ def test_identities_errors(tmp_path):
 def test_a_tree_with_the_note_is_simulated(tmp_path):
     photo(tmp_path / "live" / "1.png")
     assert FolderReader(root=str(tmp_path)).simulated is False
-    (tmp_path / "SIMULATED.txt").write_text("made by padkit_synthetic.simulate")
+    (tmp_path / "SIMULATED.txt").write_text("made by padkit_synthetic.photographs.simulate")
     assert FolderReader(root=str(tmp_path)).simulated is True

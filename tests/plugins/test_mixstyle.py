@@ -11,7 +11,7 @@ from torch import nn
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features, Student
 from padkit.testing.toys import DIM, N_DOMAINS, ToyStudent, hooks, toy_data
-from padkit_mixstyle.mixing import MixStyle, mixed
+from padkit_mixstyle.aligner import MixStyle, mixed
 from padkit_timm.student import TimmStudent
 
 

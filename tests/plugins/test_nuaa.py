@@ -10,7 +10,7 @@ from public_checks import read
 from trees_public import NUAA, still, text, write_nuaa
 
 from padkit.data.presentation import Presentation
-from padkit.data.protocol import leave_one_out
+from padkit.data.protocols.protocol import leave_one_out
 from padkit_public.nuaa import NuaaReader
 
 

@@ -8,11 +8,11 @@ import pytest
 import trees_ocim
 from listed import prepared
 
-from padkit.data.columns import presentations_by_label
-from padkit.data.frame_table import FrameTable, open_tables
-from padkit.data.official import folds
-from padkit.data.protocol import Protocol, draw
-from padkit.data.protocol_names import parse
+from padkit.data.protocols.names import parse
+from padkit.data.protocols.official import folds
+from padkit.data.protocols.protocol import Protocol, draw
+from padkit.data.table.columns import presentations_by_label
+from padkit.data.table.frames import FrameTable, open_tables
 from padkit_ocim.casia import CasiaFasdReader
 from padkit_ocim.msu import MsuMfsdReader
 from padkit_ocim.oulu import OuluNpuReader

@@ -13,14 +13,14 @@ import pytest
 from listed import prepared, presentations
 
 from padkit.catalog import Catalog
-from padkit.data.official import official_protocols
-from padkit.data.protocol import protocol_for
-from padkit.data.table import prepare
+from padkit.data.preparation.prepare import prepare
+from padkit.data.protocols.official import official_protocols
+from padkit.data.protocols.protocol import protocol_for
 from padkit.errors import DataError, SettingsError
 from padkit.plugins import Component, Discovery, Plugin
-from padkit.settings import Slot, read_settings
+from padkit.settings.recipes import Slot, read_settings
 from padkit_folder import padkit_datasets
-from padkit_folder.prepared import TablesReader
+from padkit_folder.tables import TablesReader
 
 SPLITS = {"train": 5, "dev": 3, "test": 4}
 
@@ -44,7 +44,7 @@ def test_from_the_command_line_to_a_protocol(folders: list[str]) -> None:
     line = ["--data", "prepared", "--data.folders", ",".join(folders)]
     choice = read_settings(options, slots, line, catalog()).one("data")
     assert choice.settings == {"folders": folders}
-    reader = catalog().build_choice(choice)
+    reader = catalog().build_chosen(choice)
     assert (reader.image_size, reader.simulated, reader.default_target) == (16, True, "")
     assert TablesReader(folders=folders[:1]).simulated is False
     table = prepare(reader, dataset_name="prepared")

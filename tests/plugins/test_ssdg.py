@@ -11,8 +11,8 @@ from aligner_checks import AlignerChecks
 from padkit.errors import PluginError, SettingsError
 from padkit.roles import Batch, Features
 from padkit.testing.toys import DIM, N_DOMAINS
-from padkit_dat.reversal import DomainAdversarialTraining
-from padkit_ssdg.generalisation import SingleSideGeneralisation, triplet_loss
+from padkit_dat.aligner import DomainAdversarialTraining
+from padkit_ssdg.aligner import SingleSideGeneralisation, triplet_loss
 
 LABELS = torch.tensor([1, 0, 1, 0, 1, 0])
 DOMAINS = torch.tensor([0, 0, 1, 1, 2, 2])

@@ -12,7 +12,7 @@ from torch import Tensor
 from padkit import weights
 from padkit.catalog import Catalog
 from padkit.errors import SettingsError, WeightsError
-from padkit.settings import Slot, read_settings
+from padkit.settings.recipes import Slot, read_settings
 from padkit_stargan.network import (
     Discriminator,
     DiscriminatorShape,

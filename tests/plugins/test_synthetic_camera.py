@@ -9,7 +9,7 @@ import pytest
 from optics import IDEAL, SIZE, irradiance, linear, live, plain_picture, shot
 
 from padkit_synthetic import capture as chain
-from padkit_synthetic.capture import Camera, capture
+from padkit_synthetic.camera import Camera, capture
 from padkit_synthetic.imaging import Bytes, Floats, blurred, generator, srgb_table
 
 FLAT = np.full((1, 3, SIZE, SIZE), 0.4, np.float32)

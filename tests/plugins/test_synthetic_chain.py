@@ -7,10 +7,10 @@ import pytest
 from optics import EVEN, GOOD
 
 from padkit_synthetic import capture as chain
-from padkit_synthetic.capture import capture
-from padkit_synthetic.faces import Light, render
-from padkit_synthetic.identity import draw_identity, draw_motion
+from padkit_synthetic.camera import capture
 from padkit_synthetic.imaging import blackbody, blurred, generator, luminance, srgb_table
+from padkit_synthetic.people.faces import Light, render
+from padkit_synthetic.people.identity import draw_identity, draw_motion
 
 
 @pytest.mark.parametrize("kelvin", [2700, 6500, 9000])

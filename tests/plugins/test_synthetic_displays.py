@@ -24,8 +24,8 @@ from optics import (
     smooth_picture,
 )
 
-from padkit_synthetic.displays import Display, replayed
 from padkit_synthetic.imaging import Bytes, Floats, generator
+from padkit_synthetic.staging.displays import Display, replayed
 from padkit_synthetic.views import FINER
 
 RASTER = replace(DARK, depth=(0.65, 0.65))
@@ -41,7 +41,7 @@ def seen(picture: Bytes, display: Display, seed: int = 3) -> Floats:
 def square_view(monkeypatch):
     """Hold screens square before the camera: the raster has one frequency all over."""
     monkeypatch.setattr(
-        "padkit_synthetic.displays.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom)
+        "padkit_synthetic.staging.displays.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom)
     )
 
 

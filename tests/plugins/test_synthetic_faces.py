@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from padkit_synthetic.canvas import doubled, halved, textures, traced
-from padkit_synthetic.faces import Light, render
-from padkit_synthetic.hairstyles import FINE_SHARES, STURDY_SHARES, STYLES, draw_hair
-from padkit_synthetic.identity import SHAPE_RANGES, STURDY, Identity, draw_identity, draw_motion
 from padkit_synthetic.imaging import Floats, generator, luminance
-from padkit_synthetic.scenes import THINGS_IN_ROOMS, draw_background
+from padkit_synthetic.people.canvas import doubled, halved, textures, traced
+from padkit_synthetic.people.faces import Light, render
+from padkit_synthetic.people.hairstyles import FINE_SHARES, STURDY_SHARES, STYLES, draw_hair
+from padkit_synthetic.people.identity import SHAPE_RANGES, STURDY, Identity, draw_identity, draw_motion
+from padkit_synthetic.staging.scenes import THINGS_IN_ROOMS, draw_background
 from padkit_synthetic.world import DOMAINS
 
 SIZE = 64

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from optics import EVEN, PLAIN, SIZE, head_on, plain_picture
 
-from padkit_synthetic.canvas import doubled
-from padkit_synthetic.identity import draw_identity
 from padkit_synthetic.imaging import Bytes, Floats, generator
+from padkit_synthetic.people.canvas import doubled
+from padkit_synthetic.people.identity import draw_identity
 from padkit_synthetic.presentations import attack
-from padkit_synthetic.prints import HOLE, Printer, Wearer, _seen, printed
 from padkit_synthetic.reader import person_scene
+from padkit_synthetic.staging.prints import HOLE, Printer, Wearer, _seen, printed
 from padkit_synthetic.views import FINER
 from padkit_synthetic.world import DOMAINS
 
@@ -56,7 +56,7 @@ def middle(mask: np.ndarray) -> tuple[float, float]:
 def square_view(monkeypatch):
     """Hold prints square before the camera, so that places are known."""
     monkeypatch.setattr(
-        "padkit_synthetic.prints.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom)
+        "padkit_synthetic.staging.prints.aimed", lambda rng, frames, size, zoom, *_: head_on(frames, size, zoom)
     )
 
 

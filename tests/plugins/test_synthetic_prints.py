@@ -26,9 +26,9 @@ from optics import (
     smooth_picture,
 )
 
-from padkit_synthetic.faces import Light
 from padkit_synthetic.imaging import Bytes, Floats, blurred, generator, luminance
-from padkit_synthetic.prints import Printer, printed
+from padkit_synthetic.people.faces import Light
+from padkit_synthetic.staging.prints import Printer, printed
 from padkit_synthetic.views import FINER
 
 LASER = replace(PLAIN, screen="am", pitch=(0.3, 0.3))

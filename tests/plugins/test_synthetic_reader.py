@@ -12,7 +12,7 @@ import pytest
 import padkit_synthetic
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Presentation
 from padkit.errors import DataError, SettingsError
-from padkit_synthetic.identity import ATTRIBUTES
+from padkit_synthetic.people.identity import ATTRIBUTES
 from padkit_synthetic.reader import FacesReader, SyntheticReader
 from padkit_synthetic.world import DOMAINS, SIZES, WORLD_VERSION
 
@@ -53,7 +53,7 @@ def test_the_hook_offers_both_datasets_by_their_lazy_address():
 
 def test_rendering_and_listing_import_no_torch():
     code = (
-        "import sys, padkit_synthetic, padkit_synthetic.simulate, padkit_synthetic.reader as r;"
+        "import sys, padkit_synthetic, padkit_synthetic.photographs.simulate, padkit_synthetic.reader as r;"
         "w = r.SyntheticReader(size='tiny', image_size=64); list(w.frames(next(iter(w.records()))));"
         "assert 'torch' not in sys.modules"
     )

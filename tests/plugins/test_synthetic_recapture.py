@@ -13,7 +13,7 @@ import pytest
 from padkit.data.augmentation import draw_generator
 from padkit.errors import DataError, SettingsError
 from padkit_synthetic.imaging import generator, resized
-from padkit_synthetic.photographs import photograph_scene
+from padkit_synthetic.photographs.scene import photograph_scene
 from padkit_synthetic.recapture import Recapture
 
 IMAGE = resized(generator(5).integers(0, 255, (9, 9, 3), np.uint8), 64)
@@ -113,7 +113,7 @@ def test_an_image_that_is_not_square_is_refused():
 
 
 def test_what_lies_beyond_the_border_is_mirrored():
-    from padkit_synthetic.faces import Light
+    from padkit_synthetic.people.faces import Light
 
     light = Light(key=np.ones(3, np.float32), ambient=np.zeros(3, np.float32), direction=np.zeros(3), softness=0.1)
     left_white = np.zeros((64, 64, 3), np.uint8)

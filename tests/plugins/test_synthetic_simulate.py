@@ -17,10 +17,10 @@ from padkit.data.presentation import SPLITS
 from padkit.errors import run_as_command
 from padkit_folder.manifest import ManifestReader
 from padkit_folder.tree import FolderReader
-from padkit_synthetic.gallery import find_photographs
 from padkit_synthetic.imaging import generator
-from padkit_synthetic.recordings import find_domains
-from padkit_synthetic.simulate import main
+from padkit_synthetic.photographs.gallery import find_photographs
+from padkit_synthetic.photographs.recordings import find_domains
+from padkit_synthetic.photographs.simulate import main
 from padkit_synthetic.world import DOMAINS
 
 KINDS = ("print", "replay")
@@ -98,7 +98,7 @@ def small(faces: Path, out: Path, *more: object) -> int:
 def test_killed_and_started_again_it_ends_in_the_same_files(tmp_path):
     faces, killed, whole = draw_folder(tmp_path / "faces", 6, 8), tmp_path / "killed", tmp_path / "whole"
     words = ["--faces", str(faces), "--out", str(killed), "--image-size", "64", "--settings", "webcam"]
-    line = [sys.executable, "-m", "padkit_synthetic.simulate", *words, "--workers", "2"]
+    line = [sys.executable, "-m", "padkit_synthetic.photographs.simulate", *words, "--workers", "2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(line, **quiet) as process:  # type: ignore[call-overload]
         deadline = time.monotonic() + 300

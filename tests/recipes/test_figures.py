@@ -16,16 +16,16 @@ from toy_run import read_log, recipe
 from padkit.catalog import Catalog
 from padkit.commands.figures import main
 from padkit.errors import PadkitError
+from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import read_scores
 from padkit.files import read_step
-from padkit.inspection import inside
-from padkit.inspection.album import KINDS
-from padkit.inspection.attention import attention
-from padkit.inspection.opening import Opener
-from padkit.inspection.order import Order
+from padkit.inspection import from_models as inside
+from padkit.inspection.gradcam import attention
+from padkit.inspection.kinds import KINDS
 from padkit.inspection.perturbation import perturb
-from padkit.inspection.runs import read_runs
-from padkit.training.probe import domain_probe
+from padkit.inspection.request import Order
+from padkit.runs.finished import read_runs
+from padkit.runs.opened import Opener
 from padkit.weights import read_weights
 
 PER_RUN = {"scores", "training", "perturbation"}

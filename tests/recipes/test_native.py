@@ -12,7 +12,7 @@ import trees_public as others
 from toy_run import FAST, steps
 
 from padkit.commands.prepare import main as prepare
-from padkit.data.table import open_table
+from padkit.data.preparation.prepare import open_table
 
 Run = Callable[[list[str]], int]
 CHOICES = ["--face", "none", "--size", "32", "--frames", "first:2", "--workers", "1"]

@@ -16,11 +16,11 @@ from padkit.ablation.plan import read_plan
 from padkit.catalog import Catalog
 from padkit.deploy.bundle import load_bundle
 from padkit.errors import PadkitError, SettingsError
+from padkit.evaluation.assessment import assess
 from padkit.evaluation.candidates import read_candidate
-from padkit.evaluation.judgement import judge_candidate
 from padkit.evaluation.results import read_results
 from padkit.evaluation.scores import read_scores
-from padkit.settings import read_settings
+from padkit.settings.recipes import read_settings
 
 PEOPLE = {"train": 6, "dev": 3, "test": 3}
 Run = Callable[[list[str]], int]
@@ -63,7 +63,7 @@ def test_one_to_many_at_the_targets_dev_split(
     scores = read_scores(tmp_path / "run" / "scores.parquet")
     assert len(scores) == 72, "presentations of one id in two datasets were taken for one"
     assert set(scores.dataset) == {"oulu-npu", "replay-attack"}
-    again = judge_candidate(read_candidate(str(tmp_path / "run")))
+    again = assess(read_candidate(str(tmp_path / "run")))
     assert [entry.threshold for entry in again.results] == [entry.threshold for entry in results.results]
     _, bundle = load_bundle(tmp_path / "run" / "model", Catalog())
     assert bundle.threshold_policy == "dev-eer"

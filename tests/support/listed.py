@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from padkit.data.columns import Coded, encode
+from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
-from padkit.data.table import prepare
+from padkit.data.table.columns import Coded, encode
 
 TEXTS = ("dataset", "domain", "split", "subject", "presentation", "species", "attack_type")
 # Live and attack presentations of each person, and people by split, as published.

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit_synthetic.capture import Camera, capture, focused
-from padkit_synthetic.displays import Display
-from padkit_synthetic.faces import Light
+from padkit_synthetic.camera import Camera, capture, focused
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb, srgb_table
-from padkit_synthetic.prints import Printer
+from padkit_synthetic.people.faces import Light
+from padkit_synthetic.staging.displays import Display
+from padkit_synthetic.staging.prints import Printer
 from padkit_synthetic.views import View
 
 SIZE = 128

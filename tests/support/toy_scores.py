@@ -12,7 +12,7 @@ from PIL import Image
 
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate
 from padkit.evaluation.scores import Scores, presentation_scores
-from padkit.report.page import write_page
+from padkit.report.page.page import write_page
 
 EVIL = "<script>alert(1)</script>"
 LOG = [{"step": i, "epoch": 0, "live": 1 / (i + 1), "fr": 0.5} for i in range(5)]

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from padkit.data import protocol_names
-from padkit.data.columns import Columns
 from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.data.protocols import names as protocol_names
+from padkit.data.table.columns import Columns
 from padkit.errors import DataError, SettingsError, closest
-from padkit.layers import flatten
+from padkit.settings.layers import flatten
 
 ALL = "all"
 RESERVED: Mapping[str, str] = {

@@ -14,7 +14,7 @@ import yaml
 from padkit.ablation.plan import Cell
 from padkit.errors import SettingsError
 from padkit.files import write_json
-from padkit.layers import BOOKKEEPING, flatten
+from padkit.settings.layers import BOOKKEEPING, flatten
 
 SETTINGS, METRICS, NOTE = "settings.yaml", "metrics.json", "ablation.json"
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from padkit.ablation.records import Record, finished
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
-from padkit.evaluation.statistics import LEVEL, Comparison, Spread, compare, holm, spread
+from padkit.evaluation.statistics.paired import ALPHA, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.sheets import MADE_BY, NOTHING, Sheet, p_value
+from padkit.report.tables.layout import MADE_BY, NOTHING, Sheet, p_value
 
 DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
@@ -78,7 +78,7 @@ def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
     for metric in (*metrics, *([] if quoted == {TARGET_EER} else [LITERATURE])):
         values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
         others = [cell for cell in grid.cells if cell != grid.baseline]
-        compared = {cell: compare(values[cell], values[grid.baseline]) for cell in others}
+        compared = {cell: paired_difference(values[cell], values[grid.baseline]) for cell in others}
         adjusted = dict(zip(others, holm([compared[cell].wilcoxon for cell in others]), strict=True))
         found.append(_figures(metric, values, grid, _best(metric, values, compared, adjusted, grid), done))
         if others:
@@ -107,7 +107,7 @@ def mean_over_targets(values: Mapping[tuple[str, int], float], grid: Grid) -> Sp
 def _best(
     metric: Metric,
     values: Mapping[str, Mapping[tuple[str, int], float]],
-    compared: Mapping[str, Comparison],
+    compared: Mapping[str, PairedDifference],
     adjusted: Mapping[str, float | None],
     grid: Grid,
 ) -> str | None:
@@ -118,7 +118,7 @@ def _best(
     best = min(means, key=lambda cell: means[cell] if metric.lower_is_better else -means[cell])
     p = adjusted.get(best)
     difference = compared[best].difference if best in compared else None
-    if p is None or p >= LEVEL or not difference or (difference < 0) != metric.lower_is_better:
+    if p is None or p >= ALPHA or not difference or (difference < 0) != metric.lower_is_better:
         return None
     return best
 
@@ -184,14 +184,14 @@ def _reading(grid: Grid) -> list[str]:
     if all(cell == grid.baseline for cell in grid.cells):
         return lines
     pairs = len(grid.targets) * len(grid.seeds)
-    short = f" With fewer than {FEWEST_PAIRS} pairs it cannot reach p < {LEVEL}, whatever the data."
+    short = f" With fewer than {FEWEST_PAIRS} pairs it cannot reach p < {ALPHA}, whatever the data."
     test = "two-sided Wilcoxon signed-rank over matched runs, Holm over the cells of one table"
-    bold = f"Bold: the best mean, only where it is better than {grid.baseline} with p < {LEVEL} ({test})."
+    bold = f"Bold: the best mean, only where it is better than {grid.baseline} with p < {ALPHA} ({test})."
     return [*lines, bold + (short if pairs < FEWEST_PAIRS else ""), DEPENDENCE]
 
 
 def _comparisons(
-    metric: Metric, compared: Mapping[str, Comparison], adjusted: Mapping[str, float | None], baseline: str
+    metric: Metric, compared: Mapping[str, PairedDifference], adjusted: Mapping[str, float | None], baseline: str
 ) -> Sheet:
     rows = []
     for cell, found in compared.items():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from padkit.data.official import folds
 from padkit.data.presentation import Division
-from padkit.data.protocol_names import Official, file_name, parse
+from padkit.data.protocols.names import Official, file_name, parse
+from padkit.data.protocols.official import folds
 from padkit.errors import SettingsError
 
 
@@ -30,7 +30,7 @@ def resolve_protocols(asked: Sequence[str], official: Callable[[], Mapping[str, 
     """Return the protocols asked for; `oulu-npu:3` stands for all its folds.
 
     Args:
-        asked: Names (see `padkit.data.protocol_names`).
+        asked: Names (see `padkit.data.protocols.names`).
         official: Reads the official protocols of the data; called only where one is asked for.
 
     Raises:

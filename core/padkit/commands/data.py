@@ -13,15 +13,15 @@ from rich.table import Table
 from rich.text import Text
 
 from padkit.catalog import Catalog
-from padkit.data import overview
-from padkit.data.frame_table import FINISHED, FrameTable, open_tables
-from padkit.data.official import official_protocols
+from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import BONA_FIDE
+from padkit.data.protocols.official import official_protocols
 from padkit.data.reader import DatasetReader
-from padkit.data.table import prepare
+from padkit.data.table import overview
+from padkit.data.table.frames import FINISHED, FrameTable, open_tables
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
-from padkit.settings import Slot, read_settings
+from padkit.settings.recipes import Slot, read_settings
 
 DESCRIPTION = """\
 Show what a prepared table holds: presentations, frames and subjects by domain, split, label and PAI species; what was
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     for part in describe(table, reader, duplicates=not options.no_duplicates):
         console.print(part)
     if options.sheet:
-        from padkit.report.contact_sheet import contact_sheet
+        from padkit.report.figures.contact_sheet import contact_sheet
 
         write_atomically(Path(options.sheet), contact_sheet(table, options.columns))
         console.print(Text(f"Contact sheet: {options.sheet}"))
@@ -92,7 +92,7 @@ def _opened(what: Sequence[str], settings: Sequence[str]) -> tuple[FrameTable, D
     words = [f"--data.{word[2:]}" if word.startswith("--") else word for word in settings]
     slots = {"data": Slot("dataset", name, required=True)}
     chosen = read_settings(Options, slots, ["--data", name, *words], catalog, "padkit data").one("data")
-    reader: DatasetReader = catalog.build_choice(chosen)
+    reader: DatasetReader = catalog.build_chosen(chosen)
     return prepare(reader, dataset_name=name), reader
 
 
@@ -173,7 +173,7 @@ def _leaks(table: FrameTable) -> list[Text]:
 
 
 def _duplicates(table: FrameTable) -> Text:
-    from padkit.data.duplicates import duplicates
+    from padkit.data.table.duplicates import duplicates
 
     found = duplicates(table)
     if not found:

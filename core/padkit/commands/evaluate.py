@@ -12,18 +12,24 @@ from rich.console import Console
 
 from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest
-from padkit.evaluation.bootstrap import FEWEST
+from padkit.evaluation.assessment import assess
 from padkit.evaluation.candidates import Candidate, read_candidate
 from padkit.evaluation.comparison import PairedComparison, compare_candidates
 from padkit.evaluation.export import to_csv, to_json
-from padkit.evaluation.groups import Group, group
-from padkit.evaluation.judgement import judge_candidate
+from padkit.evaluation.methods import Method, group
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, ProtocolSummary
-from padkit.evaluation.score_files import SYNONYMS, Columns
+from padkit.evaluation.score_files import SYNONYMS, ColumnNames
+from padkit.evaluation.statistics.bootstrap import FEWEST
 from padkit.evaluation.thresholds import POLICIES, check_policy
 from padkit.files import write_atomically
-from padkit.report.judgements import comparison_notes, comparison_sheets, method_notes, method_sheets, methods_sheet
-from padkit.report.sheets import MADE_BY, Sheet, latex, markdown, terminal
+from padkit.report.tables.evaluation import (
+    comparison_notes,
+    comparison_sheets,
+    method_notes,
+    method_sheets,
+    methods_sheet,
+)
+from padkit.report.tables.layout import MADE_BY, Sheet, latex, markdown, terminal
 
 EPILOG = f"""\
 A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns
@@ -79,7 +85,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 class _Told:
     """What the user says of files that do not say it themselves."""
 
-    columns: Columns
+    columns: ColumnNames
     seeds: tuple[int, ...]
     selection: str
     protocol: ProtocolSummary | None
@@ -104,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
     told = _told(line)
     candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
     options = {"resamples": line.bootstrap, "seed": line.bootstrap_seed, "shown": True}
-    groups = group([judge_candidate(candidate, line.policy, **options) for candidate in candidates])
+    groups = group([assess(candidate, line.policy, **options) for candidate in candidates])
     comparison = None
     if line.against:
         comparison = compare_candidates(candidates[0], told.read(line.against, None), line.policy, **options)
@@ -113,7 +119,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _write(
-    line: argparse.Namespace, groups: Sequence[Group], comparison: PairedComparison | None, made_by: str
+    line: argparse.Namespace, groups: Sequence[Method], comparison: PairedComparison | None, made_by: str
 ) -> None:
     """Print the tables and write the files that were asked for."""
     told = {"resamples": line.bootstrap, "seed": line.bootstrap_seed}
@@ -149,7 +155,7 @@ def _told(line: argparse.Namespace) -> _Told:
     seeds = tuple(_seed(word) for word in line.seeds.split(",")) if line.seeds else ()
     if seeds and len(seeds) != len(line.scores):
         raise SettingsError(f"--seeds names {len(seeds)} for {len(line.scores)} files; name one each.")
-    return _Told(Columns(names, line.attack_scores), seeds, line.selection or "", _protocol(line.protocol))
+    return _Told(ColumnNames(names, line.attack_scores), seeds, line.selection or "", _protocol(line.protocol))
 
 
 def _seed(word: str) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest, one_line
-from padkit.inspection.album import KINDS, draw
-from padkit.inspection.order import Order
-from padkit.inspection.runs import read_runs
-from padkit.report.style import DARK, FORMATS, LIGHT
+from padkit.inspection.kinds import KINDS, draw
+from padkit.inspection.request import FigureRequest
+from padkit.report.figures.style import DARK, FORMATS, LIGHT
+from padkit.runs.finished import read_runs
 
 EPILOG = "kinds of figures:\n" + "\n".join(f"  {name:<14}{summary}" for name, (summary, _) in KINDS.items())
 
@@ -54,12 +54,12 @@ def main(arguments: Sequence[str]) -> int:
     What cannot be drawn is told on stderr; it is an error where it was asked for by name, or nothing was drawn.
     """
     line = parse(arguments)
-    order = Order(
+    request = FigureRequest(
         runs=read_runs(line.runs), target=line.target, seed=line.seed, points=line.points, faces=line.faces,
         palette=DARK if line.dark else LIGHT, shown=True,
     )  # fmt: skip
     drawn = 0
-    for kind, found in draw(order, line.kinds, line.out, line.format):
+    for kind, found in draw(request, line.kinds, line.out, line.format):
         if isinstance(found, Path):
             print(found, flush=True)
             drawn += 1

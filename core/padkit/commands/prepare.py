@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from padkit.catalog import Catalog
-from padkit.data.census import census_lines, take_census
 from padkit.data.native import NativeReader
-from padkit.data.output import exclusive, sweep
-from padkit.data.prepared import EVENTS, Choices, PreparedReader, model_checksum
+from padkit.data.preparation.census import census_lines, take_census
+from padkit.data.preparation.cropping import EVENTS, CropOptions, PreparedReader, model_checksum
+from padkit.data.preparation.output import exclusive, sweep
+from padkit.data.preparation.prepare import FINISHED, FrameTable, prepare
+from padkit.data.preparation.scrfd import LICENCE, scrfd_weights
 from padkit.data.reader import DatasetReader
-from padkit.data.scrfd import LICENCE, scrfd_weights
-from padkit.data.table import FINISHED, FrameTable, prepare
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
-from padkit.options import read_options
+from padkit.settings.commands import read_options
 
 PROG = "padkit prepare"
 PROTOCOLS = "protocols.json"
@@ -64,9 +64,9 @@ def main(arguments: Sequence[str]) -> int:
     name, *words = arguments
     factory = catalog.factory("dataset", name)
     sized = "image_size" in _parameters(factory)
-    sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": Choices, name: factory}
+    sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}
     values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
-    output, choices = Output(**values["output"]), Choices(**values["choices"])
+    output, choices = Output(**values["output"]), CropOptions(**values["choices"])
     if choices.face == "scrfd":
         print(f"note: {LICENCE}")
         model = scrfd_weights(choices.face_model, download=output.download)
@@ -93,7 +93,9 @@ def _usage(catalog: Catalog, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _prepare(name: str, settings: Mapping[str, Any], reader: DatasetReader, choices: Choices, output: Output) -> None:
+def _prepare(
+    name: str, settings: Mapping[str, Any], reader: DatasetReader, choices: CropOptions, output: Output
+) -> None:
     out = Path(output.out).expanduser()
     prepared = PreparedReader(reader, choices, compress=output.compress)
     choices = prepared.choices
@@ -142,7 +144,7 @@ def _write_protocols(reader: NativeReader, out: Path, *, strict: bool) -> None:
         write_json(out / PROTOCOLS, written)
 
 
-def _tell(table: FrameTable, choices: Choices, *, finished: bool) -> None:
+def _tell(table: FrameTable, choices: CropOptions, *, finished: bool) -> None:
     preparation = table.preparation
     kept = preparation["presentations"] - len({entry["presentation"] for entry in table.skipped})
     print(f"{'finished before' if finished else 'finished'}: {table.folder}")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
 from padkit.data.augmentation import Augmentation, draw_generator
-from padkit.data.table import FrameTable
+from padkit.data.preparation.prepare import FrameTable
 from padkit.errors import DataError, PluginError, SettingsError
 
 

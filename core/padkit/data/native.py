@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.media.sources import FrameSource, open_media
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader, Tally
-from padkit.data.sources import FrameSource, open_media
 from padkit.errors import DataError
 
 
@@ -86,6 +86,6 @@ class NativeReader(DatasetReader):
         Raises:
             DataError: See `frames`.
         """
-        from padkit.data.prepared import Choices, PreparedReader
+        from padkit.data.preparation.cropping import CropOptions, PreparedReader
 
-        return PreparedReader(self, Choices(size=self.image_size)).numbered_frames(presentation, tally)
+        return PreparedReader(self, CropOptions(size=self.image_size)).numbered_frames(presentation, tally)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from padkit.data.preparation.prepare import FrameTable
 from padkit.data.presentation import BONA_FIDE
-from padkit.data.table import FrameTable
 from padkit.errors import DataError
 from padkit.roles import normalise
 

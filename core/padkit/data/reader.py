@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.media.sources import FrameSource, HeldFrames
 from padkit.data.presentation import Division, Presentation
-from padkit.data.sources import FrameSource, HeldFrames
 
 # A file of this name in the root of a folder tree says that its captures are simulated.
 SIMULATED_NOTE = "SIMULATED.txt"
@@ -85,7 +85,8 @@ class DatasetReader(ABC):
         """Open what the presentation's frames are read from, so that preparation may choose frames and crop them anew.
 
         By default these are `frames`, decoded by the reader; a reader whose records have a `box` or a `rotation` that
-        `frames` applies must override this; `padkit.data.sources.open_media` opens videos, stills and their folders.
+        `frames` applies must override this; `padkit.data.media.sources.open_media` opens videos, stills and folders of
+        stills.
 
         Raises:
             DataError: The medium is missing, empty or damaged.

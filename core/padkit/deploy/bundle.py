@@ -11,9 +11,9 @@ from typing import Any
 import safetensors.torch
 
 from padkit.catalog import Catalog
-from padkit.detector import Detector
 from padkit.errors import WeightsError
 from padkit.files import write_atomically, write_json
+from padkit.networks.detector import Detector
 from padkit.weights import load_matched, read_weights
 
 FORMAT = "padkit-bundle/1"

@@ -14,10 +14,10 @@ from padkit.data.presentation import ATTACK
 from padkit.errors import DataError
 from padkit.evaluation.metrics import auc
 from padkit.evaluation.results import ProtocolSummary, read_results
-from padkit.evaluation.score_files import SUFFIXES, Columns, read_score_file
+from padkit.evaluation.score_files import SUFFIXES, ColumnNames, read_score_file
 from padkit.evaluation.scores import Scores, read_scores
 from padkit.evaluation.thresholds import DEV_EER, SOURCE_DEV, TARGET_EER
-from padkit.layers import BOOKKEEPING
+from padkit.settings.layers import BOOKKEEPING
 
 SCORES, DEV_SCORES, TARGET_DEV_SCORES = "scores.parquet", "scores_source_dev.parquet", "scores_target_dev.parquet"
 METRICS, SETTINGS = "metrics.json", "settings.yaml"
@@ -57,7 +57,7 @@ class Candidate:
     notes: tuple[str, ...] = ()
 
 
-def read_candidate(text: str, columns: Columns | None = None) -> Candidate:
+def read_candidate(text: str, columns: ColumnNames | None = None) -> Candidate:
     """Read a run folder, its `scores.parquet`, or any file of scores (`padkit.evaluation.score_files`).
 
     Raises:
@@ -116,7 +116,7 @@ def _method(settings: Path, protocol: ProtocolSummary) -> Any:
     return protocol, yaml.safe_dump(shared)
 
 
-def _read_file(name: str, path: Path, columns: Columns | None) -> Candidate:
+def _read_file(name: str, path: Path, columns: ColumnNames | None) -> Candidate:
     found = read_score_file(path, columns)
     parts, notes = found.parts, []
     if "test" not in parts:

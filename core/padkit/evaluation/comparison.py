@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from padkit.errors import DataError
-from padkit.evaluation.bootstrap import Interval, Units, bootstrap, interval, two_sided, units_of
+from padkit.evaluation.assessment import NO_POLICY, resampled_rates, thresholds_of
 from padkit.evaluation.candidates import Candidate
-from padkit.evaluation.delong import AucDifference, delong
-from padkit.evaluation.judgement import FREE, rates_at, thresholds_of
 from padkit.evaluation.metrics import Floats, error_rates
-from padkit.evaluation.resampling import SortedScores, WeightedScores
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.statistics.bootstrap import Interval, Units, bootstrap, interval, two_sided, units_of
+from padkit.evaluation.statistics.delong import AucDifference, delong
+from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
 
 NAMED = 5  # presentations that an error names
 
@@ -95,9 +95,9 @@ def compare_candidates(
 
         def subtract(systems: Sequence[WeightedScores]) -> dict[tuple[str, str], Floats]:
             areas = [system.auc() for system in systems]
-            differences = {(FREE, "auc"): areas[0] - areas[1]}
+            differences = {(NO_POLICY, "auc"): areas[0] - areas[1]}
             for name, pair in zip(names, zip(*thresholds, strict=True), strict=True):
-                one, other = (rates_at(*each)["hter"] for each in zip(systems, pair, strict=True))
+                one, other = (resampled_rates(*each)["hter"] for each in zip(systems, pair, strict=True))
                 differences[name, "hter"] = one - other
             return differences
 
@@ -115,7 +115,7 @@ def compare_candidates(
         )
 
     areas = delong(labels, first.target.score, second.target.score)
-    differences = [difference(FREE, "auc", areas.first, areas.second)]
+    differences = [difference(NO_POLICY, "auc", areas.first, areas.second)]
     for name, one, other in zip(names, *thresholds, strict=True):
         rates = [
             error_rates(labels, each.target.score, threshold.value).hter

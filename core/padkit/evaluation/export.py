@@ -25,11 +25,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from padkit.evaluation.bootstrap import LEVEL, Interval
+from padkit.evaluation.assessment import BREAKDOWNS, Assessment
 from padkit.evaluation.comparison import PairedComparison
-from padkit.evaluation.groups import Group
-from padkit.evaluation.judgement import BREAKDOWNS, Judgement
 from padkit.evaluation.literature import comparable_target, published
+from padkit.evaluation.methods import Method
+from padkit.evaluation.statistics.bootstrap import CONFIDENCE, Interval
 
 SCHEMA = "padkit-evaluation/1"
 CSV_COLUMNS = (
@@ -38,24 +38,24 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def to_json(groups: Sequence[Group], comparison: PairedComparison | None, *, resamples: int, seed: int) -> str:
+def to_json(groups: Sequence[Method], comparison: PairedComparison | None, *, resamples: int, seed: int) -> str:
     """Return the JSON text; the module's text is its schema."""
     content = {
         "schema": SCHEMA,
-        "bootstrap": {"resamples": resamples, "seed": seed, "level": LEVEL} if resamples else None,
+        "bootstrap": {"resamples": resamples, "seed": seed, "level": CONFIDENCE} if resamples else None,
         "methods": [_method(group) for group in groups],
         "comparison": None if comparison is None else _comparison(comparison),
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def to_csv(groups: Sequence[Group], comparison: PairedComparison | None) -> str:
+def to_csv(groups: Sequence[Method], comparison: PairedComparison | None) -> str:
     """Return the CSV text; a method of several runs has rows for their mean and for each run."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for group in groups:
-        parts = [group] if len(group.judgements) == 1 else [group, *(Group((run,)) for run in group.judgements)]
+        parts = [group] if len(group.assessments) == 1 else [group, *(Method((run,)) for run in group.assessments)]
         for part in parts:
             writer.writerows(_rows(part))
     if comparison is not None:
@@ -63,7 +63,7 @@ def to_csv(groups: Sequence[Group], comparison: PairedComparison | None) -> str:
     return text.getvalue()
 
 
-def _method(group: Group) -> dict[str, Any]:
+def _method(group: Method) -> dict[str, Any]:
     candidate = group.first.candidate
     target = comparable_target(candidate.protocol) if candidate.protocol else ""
     return {
@@ -76,25 +76,25 @@ def _method(group: Group) -> dict[str, Any]:
             for policy, metric, found in group.figures()
         ],
         "published": [asdict(row) for row in published(target)] if target else [],
-        "runs": [_run(judgement) for judgement in group.judgements],
+        "runs": [_run(assessment) for assessment in group.assessments],
     }
 
 
-def _run(judgement: Judgement) -> dict[str, Any]:
-    units = judgement.units
+def _run(assessment: Assessment) -> dict[str, Any]:
+    units = assessment.units
     return {
-        "name": judgement.candidate.name,
-        "seed": judgement.candidate.seed,
-        "counts": asdict(judgement.counts),
-        "values": dict(judgement.values),
-        "results": [asdict(entry) for entry in judgement.results],
+        "name": assessment.candidate.name,
+        "seed": assessment.candidate.seed,
+        "counts": asdict(assessment.counts),
+        "values": dict(assessment.values),
+        "results": [asdict(entry) for entry in assessment.results],
         "intervals": [
             {"policy": policy, "metric": metric, "low": found.low, "high": found.high}
-            for (policy, metric), found in judgement.intervals.items()
+            for (policy, metric), found in assessment.intervals.items()
         ],
         "resampled": None if units is None else {"kind": units.kind, "count": units.count},
-        "slices": {by: [asdict(part) for part in parts] for by, parts in judgement.slices.items()},
-        "notes": list(judgement.candidate.notes),
+        "slices": {by: [asdict(part) for part in parts] for by, parts in assessment.slices.items()},
+        "notes": list(assessment.candidate.notes),
     }
 
 
@@ -120,7 +120,7 @@ def _comparison(comparison: PairedComparison) -> dict[str, Any]:
     }
 
 
-def _rows(group: Group) -> Iterator[dict[str, Any]]:
+def _rows(group: Method) -> Iterator[dict[str, Any]]:
     first = group.first
     protocol = first.candidate.protocol
     chosen = {entry.policy: entry.test_set_choice for entry in first.results}
@@ -129,10 +129,10 @@ def _rows(group: Group) -> Iterator[dict[str, Any]]:
         "protocol": protocol.name if protocol else "",
         "simulated": protocol.simulated if protocol else "",
         "seeds": " ".join(map(str, group.seeds)),
-        "n": len(group.judgements),
+        "n": len(group.assessments),
         "checkpoint_selection": first.candidate.selection,
     }
-    intervals: Mapping[tuple[str, str], Interval] = first.intervals if len(group.judgements) == 1 else {}
+    intervals: Mapping[tuple[str, str], Interval] = first.intervals if len(group.assessments) == 1 else {}
     everyone = {"bona_fide": first.counts.bona_fide, "attack": first.counts.attack}
     for policy, metric, found in group.figures():
         where = {"policy": policy, "test_set_choice": chosen.get(policy, ""), "metric": metric}

@@ -172,14 +172,14 @@ def evaluate(
         seed=seed,
         checkpoint_selection=checkpoint_selection,
         counts=count(target),
-        values=free_values(target),
-        results=tuple(judge(target, threshold) for threshold in thresholds),
+        values=threshold_free(target),
+        results=tuple(rates_at(target, threshold) for threshold in thresholds),
         source_dev=None
         if source_dev is None
         else SourceDevResult(
             counts=count(source_dev),
-            values=free_values(source_dev),
-            result=judge(source_dev, thresholds[0], own=own),
+            values=threshold_free(source_dev),
+            result=rates_at(source_dev, thresholds[0], own=own),
         ),
         targets=tuple(_alone(name, target, policies, source_dev, target_dev) for name in targets)
         if len(targets) > 1
@@ -299,8 +299,8 @@ def _alone(
     scores = pooled.select(pooled.domain == name)
     dev = None if target_dev is None else target_dev.select(target_dev.domain == name)
     chosen = [choose(policy, source_dev=source_dev, target=scores, target_dev=dev) for policy in policies]
-    judged = tuple(judge(scores, threshold) for threshold in chosen)
-    return TargetResult(target=name, counts=count(scores), values=free_values(scores), results=judged)
+    judged = tuple(rates_at(scores, threshold) for threshold in chosen)
+    return TargetResult(target=name, counts=count(scores), values=threshold_free(scores), results=judged)
 
 
 def _percent(share: float | None) -> str:
@@ -318,12 +318,12 @@ def count(scores: Scores) -> Counts:
     )
 
 
-def free_values(scores: Scores) -> dict[str, float]:
+def threshold_free(scores: Scores) -> dict[str, float]:
     """Return what `scores` give without a threshold; errors as in `padkit.evaluation.metrics.error_rates`."""
     return asdict(separation(scores.label, scores.score, scores.pai_species))
 
 
-def judge(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
+def rates_at(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
     """Return the rates of `scores`; `own` tells whether they chose the threshold where they are not the target's."""
     values = asdict(error_rates(scores.label, scores.score, threshold.value, scores.pai_species))
     return PolicyResult(

@@ -1,6 +1,6 @@
 """Scores that any program wrote, from CSV, TSV or Parquet.
 
-One row per presentation, or several (its frames), whose scores are averaged. Columns, by any of these names, whatever
+One row per presentation, or several (its frames), whose scores are averaged. ColumnNames, by any of these names, whatever
 the case, blanks and dashes; other columns are ignored:
 
 | column | synonyms | meaning |
@@ -16,7 +16,7 @@ the case, blanks and dashes; other columns are ignored:
 | `species` | `pai`, `pai_species`, `pais`, `instrument` | PAI species, finer than the type |
 | `device` | `camera`, `capture_device`, `sensor`, `phone` | capture device |
 
-`label` and `score` are needed. `Columns.names` takes what is called otherwise.
+`label` and `score` are needed. `ColumnNames.names` takes what is called otherwise.
 """  # noqa: E501 - rows of a table
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class ColumnNames:
     """How a file is to be read where it does not say so itself.
 
     Attributes:
@@ -101,14 +101,14 @@ class ScoreFile:
     unassigned: int
 
 
-def read_score_file(path: Path, columns: Columns | None = None) -> ScoreFile:
+def read_score_file(path: Path, columns: ColumnNames | None = None) -> ScoreFile:
     """Read scores that any program wrote; see the module's table.
 
     Raises:
         DataError: The file cannot be read, lacks a column, or holds a label, score or part that is none; the file and
             the row are named.
     """
-    columns = columns or Columns()
+    columns = columns or ColumnNames()
     table = _read_parquet(path, columns) if path.suffix.lower() in {".parquet", ".pq"} else _read_text(path, columns)
     try:
         return _scores(table, columns)
@@ -116,7 +116,7 @@ def read_score_file(path: Path, columns: Columns | None = None) -> ScoreFile:
         raise DataError(f"{path}: {error}") from error
 
 
-def _scores(table: pa.Table, columns: Columns) -> ScoreFile:
+def _scores(table: pa.Table, columns: ColumnNames) -> ScoreFile:
     if not table.num_rows:
         raise DataError("holds no scores; give one row per presentation.")
     score = _numbers(table.column("score"))
@@ -180,7 +180,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path, columns: Columns) -> pa.Table:
+def _read_parquet(path: Path, columns: ColumnNames) -> pa.Table:
     try:
         names = pq.read_schema(path).names
         chosen = _choose(path, names, columns)
@@ -190,7 +190,7 @@ def _read_parquet(path: Path, columns: Columns) -> pa.Table:
     return table.select(list(chosen.values())).rename_columns(list(chosen))
 
 
-def _read_text(path: Path, columns: Columns) -> pa.Table:
+def _read_text(path: Path, columns: ColumnNames) -> pa.Table:
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path}: has suffix {path.suffix!r}; scores are read from .csv, .tsv or .parquet.")
     try:
@@ -213,7 +213,7 @@ def _read_text(path: Path, columns: Columns) -> pa.Table:
     return table.rename_columns(list(chosen))
 
 
-def _choose(path: Path, names: Sequence[str], columns: Columns) -> dict[str, str]:
+def _choose(path: Path, names: Sequence[str], columns: ColumnNames) -> dict[str, str]:
     """Return column -> its name in the file, by the file's own names first, then by synonyms in their order."""
     folded: dict[str, str] = {}
     for name in names:

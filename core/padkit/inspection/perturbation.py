@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from padkit.errors import WeightsError
-from padkit.inspection.opening import Opener, OpenRun, Rows
+from padkit.runs.opened import Opener, OpenRun, Rows
 
 TRIES = 32
 Pixels = NDArray[np.float32]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from padkit.detector import Detector
+from padkit.networks.detector import Detector
 from padkit.testing import toys
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.toys import backward, batch_of, changed, hooks, one_process_group, state, toy_data
@@ -123,7 +123,7 @@ class AlignerSuite(ComponentSuite):
         leaked = [name for name, p in objective.named_parameters() if p.grad is not None or not p.requires_grad]
         assert not leaked, f"perturb left a gradient in {leaked} or froze it; use torch.autograd.grad on the images"
         moved = [name for name, module in objective.named_modules() if module.training != modes[name]]
-        assert not moved, f"perturb left {moved} in another mode; use padkit.alignment.frozen.evaluation_mode"
+        assert not moved, f"perturb left {moved} in another mode; use padkit.networks.frozen.evaluation_mode"
 
     def test_its_losses_leave_the_detector_as_it_was(self) -> None:
         """They may teach the student, but neither its head nor its statistics."""
@@ -202,6 +202,6 @@ class AlignerSuite(ComponentSuite):
             assert not value.requires_grad, f"evidence {name!r} carries a gradient; use torch.no_grad"
         assert not changed(before, state(objective)), f"evidence changed {changed(before, state(objective))}"
         moved = [name for name, module in objective.named_modules() if not module.training]
-        assert not moved, f"evidence left {moved} in evaluation mode; use padkit.alignment.frozen.evaluation_mode"
+        assert not moved, f"evidence left {moved} in evaluation mode; use padkit.networks.frozen.evaluation_mode"
         leaked = [name for name, p in objective.named_parameters() if p.grad is not None]
         assert not leaked, f"evidence left a gradient in {leaked}"

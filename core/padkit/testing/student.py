@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from padkit.detector import Detector
+from padkit.networks.detector import Detector
 from padkit.roles import Features, Student
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.toys import backward, changed, state

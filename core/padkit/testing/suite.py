@@ -17,9 +17,9 @@ import yaml
 
 from padkit.catalog import Catalog, members
 from padkit.errors import PadkitError
-from padkit.manual import described_settings
 from padkit.plugins import ROLES, Component, Discovery, Plugin
-from padkit.settings import Settings, Slot, read_settings
+from padkit.settings.describe import described_settings
+from padkit.settings.recipes import Settings, Slot, read_settings
 
 _HEAVY = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
 _HEAVY += "    if 'torch' in sys.modules:\n        sys.exit(name)\n"

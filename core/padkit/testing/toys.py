@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from padkit.detector import Detector
+from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch, Features, Student
 from padkit.training.distillation import FrozenTeachers
 from padkit.training.objective import Objective

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
-from padkit.detector import Detector
+from padkit.networks.detector import Detector
 
 _Tensors = tuple[Tensor, ...] | list[Tensor]
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from padkit.alignment.frozen import label_loss
-from padkit.detector import Detector
 from padkit.errors import PluginError, SettingsError
+from padkit.networks.detector import Detector
+from padkit.networks.frozen import label_loss
 from padkit.roles import Aligner, Batch, Features
 from padkit.training.distillation import Distiller, FrozenTeachers, TeacherOptions
 

@@ -6,18 +6,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from padkit.catalog import Choice
-from padkit.data.protocol import Protocol
+from padkit.catalog import Chosen
+from padkit.data.preparation.prepare import FrameTable
+from padkit.data.protocols.protocol import Protocol
 from padkit.data.reader import DatasetReader
-from padkit.data.table import FrameTable
 from padkit.deploy.bundle import Bundle, save_bundle
-from padkit.detector import Detector
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
 from padkit.evaluation.scores import Scores, write_scores
 from padkit.files import read_step
-from padkit.report.mistakes import thumbnails as show
-from padkit.report.page import write_page
-from padkit.training.run import RunFolder
+from padkit.networks.detector import Detector
+from padkit.report.page.mistakes import thumbnails as show
+from padkit.report.page.page import write_page
+from padkit.runs.folder import RunFolder
 
 
 def conclude(
@@ -30,7 +30,7 @@ def conclude(
     protocol: Protocol,
     reader: DatasetReader,
     detector: Detector,
-    student: Choice,
+    student: Chosen,
     policies: Sequence[str],
     selection: str,
     seed: int,

@@ -13,11 +13,11 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from padkit.alignment.frozen import label_loss
 from padkit.data.batches import Frames
-from padkit.data.table import FrameTable
-from padkit.detector import Detector
+from padkit.data.preparation.prepare import FrameTable
 from padkit.evaluation.scores import Scores, presentation_scores
+from padkit.networks.detector import Detector
+from padkit.networks.frozen import label_loss
 from padkit.roles import Aligner, Batch
 
 FRAME_COLUMNS = (
@@ -26,7 +26,7 @@ FRAME_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class FrameScores:
     """What the detector said of some frames.
 
     Attributes:
@@ -49,7 +49,7 @@ class Judged:
 
 
 @torch.no_grad()
-def judge(
+def score_frames(
     detector: Detector,
     frames: Frames,
     accelerator: Accelerator,
@@ -57,7 +57,7 @@ def judge(
     batch_size: int,
     workers: int = 0,
     aligner: Aligner | None = None,
-) -> Judged:
+) -> FrameScores:
     """Score clean frames in evaluation mode; every process calls this and gets the whole.
 
     Args:
@@ -87,7 +87,7 @@ def judge(
     columns = {name: torch.cat(values).numpy() for name, values in parts.items()}
     rows, first = np.unique(columns["row"], return_index=True)
     evidence = {n.partition(".")[2]: float(v[first].mean()) for n, v in columns.items() if n.startswith("evidence.")}
-    return Judged(rows, columns["score"][first], columns["embedding"][first], columns["domain"][first], evidence)
+    return FrameScores(rows, columns["score"][first], columns["embedding"][first], columns["domain"][first], evidence)
 
 
 def to_images(pixels: torch.Tensor) -> torch.Tensor:

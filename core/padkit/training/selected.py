@@ -8,10 +8,10 @@ from pathlib import Path
 import safetensors.torch
 from torch import Tensor
 
-from padkit.detector import Detector
 from padkit.files import STEP, write_atomically
+from padkit.networks.detector import Detector
 from padkit.roles import Aligner
-from padkit.training.run import RunFolder
+from padkit.runs.folder import RunFolder
 
 
 def keep_selected(run: RunFolder, detector: Detector, aligner: Aligner | None, step: int) -> None:

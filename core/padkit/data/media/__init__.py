@@ -1,0 +1,1 @@
+"""Media files as frames: pictures, folders of stills, videos."""

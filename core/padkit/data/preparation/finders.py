@@ -1,0 +1,144 @@
+"""Where the face is in a frame: finders by name, none of which imports torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from padkit.data.media.pictures import Box
+from padkit.data.preparation.crops import face_box
+from padkit.data.presentation import FaceHint
+from padkit.errors import SettingsError, closest
+
+# All faces found in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
+# eyes is the whole frame.
+Finder = Callable[[Image.Image, FaceHint | None], Sequence[FaceHint]]
+
+LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade, and the smallest face in them
+LBP_SMALLEST = 32
+# Its boxes reach from the brows to the mouth; this much longer they are what datasets and other detectors draw (one
+# portrait measured, scikit-image's astronaut).
+LBP_GROWTH = 1.2
+
+
+def nearest_hint(hints: Mapping[int, FaceHint], number: int) -> FaceHint | None:
+    """Return the hint of this frame or else of the nearest frame that has one; of two equally near the earlier."""
+    if number in hints or not hints:
+        return hints.get(number)
+    return hints[min(hints, key=lambda other: (abs(other - number), other))]
+
+
+def largest(faces: Sequence[FaceHint]) -> FaceHint:
+    """Return the face with the largest box; of equals the first."""
+    return max(faces, key=lambda face: (box := face_box(face) or (0, 0, 0, 0))[2] * box[3])
+
+
+def whole_frame(_picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
+    """Take the whole frame for the face: for media that are crops already."""
+    return [FaceHint()]
+
+
+def hinted(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
+    """Take the face where the dataset says it is."""
+    return [hint] if hint is not None and (hint.box is not None or hint.eyes is not None) else []
+
+
+@functools.cache
+def _cascade() -> Any:
+    from skimage import data, feature
+
+    return feature.Cascade(data.lbp_frontal_face_cascade_filename())
+
+
+def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
+    """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
+
+    It knows upright frontal faces whose box is about a sixth of the frame's shorter side or more, and no eyes.
+    """
+    width, height = picture.size
+    scale = min(LBP_SHORT_SIDE / min(height, width), 1.0)
+    if scale < 1:
+        size = max(round(width * scale), 1), max(round(height * scale), 1)
+        picture = picture.resize(size, Image.Resampling.BILINEAR)
+    longest = min(picture.size)
+    if longest < LBP_SMALLEST:
+        return []
+    found = _cascade().detect_multi_scale(
+        img=np.asarray(picture),
+        scale_factor=1.2,
+        step_ratio=1,
+        min_size=(LBP_SMALLEST, LBP_SMALLEST),
+        max_size=(longest, longest),
+    )
+    boxes = [_grown(face["c"], face["r"], face["width"], scale) for face in found]
+    return [FaceHint(box=box) for box in _apart(boxes)]
+
+
+def _apart(boxes: Sequence[Box]) -> list[Box]:
+    """Leave out boxes whose centre lies in a larger one: the cascade draws some faces twice."""
+    kept: list[Box] = []
+    for x, y, width, height in sorted(boxes, key=lambda box: -box[2]):
+        middle, level = x + width / 2, y + height / 2
+        if not any(left < middle < left + side and top < level < top + side for left, top, side, _ in kept):
+            kept.append((x, y, width, height))
+    return kept
+
+
+def _grown(left: float, top: float, side: float, scale: float) -> Box:
+    more = (LBP_GROWTH - 1) / 2 * side
+    return (left - more) / scale, (top - more) / scale, LBP_GROWTH * side / scale, LBP_GROWTH * side / scale
+
+
+def hinted_or_lbp(picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
+    """Take the dataset's word where it has one, else look with `lbp`."""
+    return hinted(picture, hint) or lbp(picture, hint)
+
+
+def _scrfd(model: str) -> Finder:
+    from padkit.data.preparation.scrfd import Scrfd
+
+    return Scrfd(Path(model))
+
+
+FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
+    "auto": ("the dataset's own boxes or eyes, where it has none `lbp`", lambda _model: hinted_or_lbp),
+    "hints": ("the dataset's own boxes or eyes only", lambda _model: hinted),
+    "lbp": ("scikit-image's cascade: quick, offline, upright frontal faces only", lambda _model: lbp),
+    "scrfd": ("insightface's SCRFD; weights for non-commercial research only", _scrfd),
+    "none": ("the whole frame, for media that are face crops already", lambda _model: whole_frame),
+}
+
+
+# Those that ask the dataset; for the others its hint files need not be sound.
+HINTED = frozenset({"auto", "hints"})
+
+
+def check_finder(name: str) -> None:
+    """Refuse a name that no finder has.
+
+    Raises:
+        SettingsError: There is no finder of that name; the others are listed.
+    """
+    if name not in FINDERS:
+        raise SettingsError(f"face finder {name!r} is unknown.{closest(name, FINDERS)}")
+
+
+@functools.cache
+def finder(name: str, model: str = "") -> Finder:
+    """Return a finder, built once a process.
+
+    Args:
+        name: One of `FINDERS`.
+        model: Weights file, for those that need one.
+
+    Raises:
+        SettingsError: There is no such finder.
+        WeightsError: Its weights cannot be read.
+    """
+    check_finder(name)
+    return FINDERS[name][1](model)

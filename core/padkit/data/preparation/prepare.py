@@ -1,0 +1,271 @@
+"""Preparation: every frame of a dataset decoded once into a memory-mapped Arrow table that outlives the run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import stat
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from padkit.data.preparation.output import claim
+from padkit.data.preparation.shards import Shard, ShardTask, write_all
+from padkit.data.presentation import SPLITS, Presentation
+from padkit.data.reader import DatasetReader
+from padkit.data.table.frames import FINISHED, FrameTable, join, open_table, open_tables, without_progress_bars
+from padkit.errors import DataError
+from padkit.files import write_json
+
+__all__ = ["FINISHED", "FrameTable", "cache_folder", "open_table", "open_tables", "prepare", "without_progress_bars"]
+
+PREPARATION_VERSION = 1
+VERSIONED = ("padkit", "datasets", "pyarrow", "pillow", "av", "scikit-image", "insightface", "onnxruntime", "numpy")
+STATE, INFO = "state.json", "dataset_info.json"
+
+
+def cache_folder() -> Path:
+    """Return where prepared tables live: `PADKIT_CACHE`, or `padkit` in the user's cache folder."""
+    if chosen := os.environ.get("PADKIT_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA", "~/AppData/Local")
+    elif sys.platform == "darwin":
+        base = "~/Library/Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "padkit"
+
+
+def prepare(
+    reader: DatasetReader,
+    *,
+    dataset_name: str,
+    cache_dir: str | Path | None = None,
+    folder: str | Path | None = None,
+    request: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
+    strict: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> FrameTable:
+    """Decode or render every frame once, or open the table if that was done before.
+
+    Shards are written one by one, each atomically, so an interrupted preparation goes on where it stopped, and several
+    processes may prepare the same table at once (they only repeat work). The table is keyed by the records, the reader
+    and its fingerprint, the size and modification time of the media files, and the image size. A reader that names
+    tables prepared before has these opened, and nothing else done.
+
+    Args:
+        reader: The dataset.
+        dataset_name: Names the folder in the cache.
+        cache_dir: None takes `cache_folder()`.
+        folder: Where the table goes itself, in place of a folder of the cache that its key names.
+        request: With `folder`: the choices that its `request.json` shall tell.
+        facts: What else `preparation.json` shall tell; what has the same name there is replaced.
+        strict: An unreadable file is an error instead of being skipped and counted.
+        workers: Processes; 1 works in this process, None takes one per available core where that is worth it.
+        progress: Show a progress bar and the count of skipped files on stderr.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: No records, no readable frame, contradictory records, an unreadable file under `strict`, or a cache
+            folder that cannot be written, or a `folder` that holds something else.
+    """
+    if folders := reader.tables():
+        tables = [open_table(folder) for folder in folders]
+        for table in tables:
+            _report(table, table.preparation["dataset"], strict=strict, progress=progress)
+        return join(tables)
+    records = list(reader.records())
+    if not records:
+        raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
+    _check(records)
+    key = _key(reader, records)
+    cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
+    place = Path(folder or cached).expanduser()
+    if folder:
+        claim(place, key, request or {})
+    prepared = _reopen(place, key)
+    if prepared is None:
+        shards = _write(reader, records, place, strict=strict, workers=workers, progress=progress)
+        _finish(reader, dataset_name, key, records, place, shards, facts or {})
+        prepared = open_table(place)
+    _report(prepared, dataset_name, strict=strict, progress=progress)
+    return prepared
+
+
+def _write(
+    reader: DatasetReader,
+    records: Sequence[Presentation],
+    folder: Path,
+    *,
+    strict: bool,
+    workers: int | None,
+    progress: bool,
+) -> list[Shard]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"Cache folder {folder} cannot be written ({error.strerror}); set PADKIT_CACHE to one that can."
+        ) from error
+    # Small enough that little is lost by an interruption, few enough to map all of them.
+    length = max(32, -(-len(records) // 256))
+    parts = [tuple(records[start : start + length]) for start in range(0, len(records), length)]
+    schema: pa.Schema = _features().arrow_schema
+    jobs = [ShardTask(number, part, folder, schema, reader.image_size, strict) for number, part in enumerate(parts)]
+    return write_all(reader, jobs, workers=workers, progress=progress)
+
+
+def _features() -> Any:
+    import datasets
+
+    text = datasets.Value("string")
+    names = ["dataset", "domain", "split", "subject", "presentation", "attack_type", "species", "device", "session"]
+    return datasets.Features(
+        {
+            "image": datasets.Image(),
+            "label": datasets.ClassLabel(names=["attack", "bona_fide"]),
+            **dict.fromkeys(names, text),
+            "attributes": datasets.List(text) if hasattr(datasets, "List") else datasets.Sequence(text),
+            "frame": datasets.Value("int32"),
+            "source": text,
+        }
+    )
+
+
+def _check(records: Sequence[Presentation]) -> None:
+    """Refuse unknown splits and labels, and records that share an id but not the facts."""
+    facts: dict[str, tuple[object, ...]] = {}
+    for record in records:
+        if record.split not in {"", *SPLITS}:
+            raise DataError(f"Presentation {record.id!r} has split {record.split!r}; it must be one of {SPLITS} or ''.")
+        if record.label not in {0, 1}:
+            raise DataError(f"Presentation {record.id!r} has label {record.label!r}; it must be 1 (bona fide) or 0.")
+        found = (record.label, record.domain, record.split, record.subject, record.species)
+        if facts.setdefault(record.id, found) != found:
+            raise DataError(
+                f"Presentation {record.id!r} is listed twice with another label, domain, split, subject or species; "
+                "give different presentations different names."
+            )
+
+
+def _key(reader: DatasetReader, records: Sequence[Presentation]) -> str:
+    digest = hashlib.sha256()
+    owner = f"{type(reader).__module__}:{type(reader).__qualname__}"
+    digest.update(f"{PREPARATION_VERSION}|{owner}|{reader.fingerprint()}|{reader.image_size}\n".encode())
+    for record in records:
+        digest.update(f"{record!r}\n".encode())
+    for path in dict.fromkeys(record.path for record in records if record.path):
+        try:
+            status = Path(path).stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
+            if stat.S_ISDIR(status.st_mode):
+                # A file that is written anew leaves its folder's time as it was.
+                for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+                    digest.update(f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(b"missing\n")
+    return digest.hexdigest()
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) or "dataset"
+
+
+def _reopen(folder: Path, key: str) -> FrameTable | None:
+    """Return the finished table, or None if it is absent, another's, or a shard was lost or cut short."""
+    try:
+        prepared = open_table(folder)
+        return prepared if prepared.preparation["key"] == key else None
+    except (KeyError, DataError):
+        return None
+
+
+def _finish(
+    reader: DatasetReader,
+    dataset_name: str,
+    key: str,
+    records: Sequence[Presentation],
+    folder: Path,
+    shards: Sequence[Shard],
+    facts: Mapping[str, Any],
+) -> None:
+    """Describe the shards to `datasets`, and last of all write the finish marker."""
+    frames = sum(shard.frames for shard in shards)
+    skipped = [entry for shard in shards for entry in shard.skipped]
+    if not frames:
+        raise DataError(
+            f"Dataset {dataset_name!r} has no readable frame; the first of {len(skipped)}: {_reason(skipped)}"
+        )
+    state: dict[str, Any] = {
+        "_data_files": [{"filename": shard.file} for shard in shards if shard.frames],
+        "_fingerprint": key[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
+    features = _features()
+    preparation = {
+        "version": PREPARATION_VERSION,
+        "key": key,
+        "dataset": dataset_name,
+        "reader": f"{type(reader).__module__}:{type(reader).__qualname__}",
+        "fingerprint": reader.fingerprint(),
+        "simulated": reader.simulated,
+        "attribute_names": list(reader.attribute_names),
+        "image_size": reader.image_size,
+        "presentations": len({record.id for record in records}),
+        "records": len(records),
+        "frames": frames,
+        "skipped": skipped,
+        "dropped": [entry for shard in shards for entry in shard.dropped],
+        "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
+        "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
+        "versions": {
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in VERSIONED},
+        },
+        **facts,
+    }
+    write_json(folder / STATE, state)
+    write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
+    write_json(folder / FINISHED, preparation)
+
+
+def _reason(skipped: Sequence[Mapping[str, Any]]) -> str:
+    if not skipped:
+        return "the reader gave no frames."
+    first = skipped[0]
+    return str(
+        first["reason"]
+        if first["source"] and first["source"] in first["reason"]
+        else (f"{first['source'] or first['presentation']}: {first['reason']}")
+    )
+
+
+def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: bool) -> None:
+    skipped, dropped = table.skipped, table.preparation.get("dropped", [])
+    lines = []
+    if skipped:
+        lines.append(
+            f"skipped: {dataset_name}: {len(skipped)} of {table.preparation['records']} files or presentations could "
+            f"not be read; the first: {_reason(skipped)}"
+        )
+    if dropped:
+        lines.append(f"left out: {dataset_name}: {len(dropped)} frames; the first: {_reason(dropped)}.")
+    if lines and strict:
+        raise DataError(f"{lines[0].partition(': ')[2]} Mend or remove them, or drop `strict`.")
+    for line in lines if progress else ():
+        print(f"{line} All are listed in {table.folder / FINISHED}.", file=sys.stderr)

@@ -1,0 +1,268 @@
+"""The pieces a table is prepared in: each written by one process, atomically, and kept if the rest is interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import statistics
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from padkit.data.media.pictures import encode_png, to_square
+from padkit.data.presentation import Presentation
+from padkit.data.reader import DatasetReader, Tally
+from padkit.errors import DataError
+from padkit.files import write_json
+from padkit.processes import cores, counting_bar, worker_pool
+
+ROWS_IN_MEMORY, BYTES_IN_MEMORY = 256, 2**26
+TRIED = 3
+WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A finished piece of a table.
+
+    Attributes:
+        file: Arrow stream file, relative to the table's folder.
+        bytes: Its size.
+        frames: Rows in it.
+        skipped: `presentation`, `source` and `reason` of what could not be read.
+        dropped: `presentation`, `source`, `frame` and `reason` of single frames that were left out.
+        counts: What else befell frames, how often.
+    """
+
+    file: str
+    bytes: int
+    frames: int
+    skipped: list[dict[str, str]]
+    dropped: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardTask:
+    """A piece to write: some records, where to, and how."""
+
+    number: int
+    records: tuple[Presentation, ...]
+    folder: Path
+    schema: pa.Schema
+    image_size: int
+    strict: bool
+
+    @property
+    def file(self) -> str:
+        """Name of the Arrow file within the folder."""
+        return f"shard-{self.number:05d}.arrow"
+
+    @property
+    def receipt(self) -> Path:
+        """File that is written last and says that the shard is whole."""
+        return self.folder / "receipts" / f"shard-{self.number:05d}.json"
+
+
+def write_all(reader: DatasetReader, jobs: Sequence[ShardTask], *, workers: int | None, progress: bool) -> list[Shard]:
+    """Write the shards that are not there yet.
+
+    Args:
+        reader: Gives the frames; pickled once per worker process.
+        jobs: All pieces of the table.
+        workers: Processes; 1 works in this process; None takes one per available core if the first presentations, made
+            here on trial, show that it is worth it.
+        progress: Show a bar with the time left on stderr.
+
+    Returns:
+        The shards in the order of `jobs`.
+
+    Raises:
+        DataError: A file cannot be read under `strict`, the disk cannot be written, or a worker process died.
+    """
+    shards = {job.number: shard for job in jobs if (shard := _finished(job)) is not None}
+    pending = [job for job in jobs if job.number not in shards]
+    with counting_bar("preparing", sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
+        advance(sum(len(job.records) for job in jobs if job.number in shards))
+        for job, shard in _written(reader, pending, workers):
+            shards[job.number] = shard
+            advance(len(job.records))
+    return [shards[job.number] for job in jobs]
+
+
+def _written(
+    reader: DatasetReader, jobs: Sequence[ShardTask], workers: int | None
+) -> Iterator[tuple[ShardTask, Shard]]:
+    if workers is None:
+        workers = cores() if len(jobs) > 1 and cores() > 1 and _seconds_ahead(reader, jobs) > WORTH_A_POOL else 1
+    workers = min(workers or 1, len(jobs))
+    yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
+
+
+def _seconds_ahead(reader: DatasetReader, jobs: Sequence[ShardTask]) -> float:
+    """Return how long one process would work, by the first presentations; these are thrown away.
+
+    A whole shard on trial would leave the other cores idle for longer than that.
+    """
+    paces = []
+    for record in jobs[0].records[:TRIED]:
+        started = time.monotonic()
+        with contextlib.suppress(DataError):
+            _images(reader, record, jobs[0].image_size, Tally())
+        paces.append(time.monotonic() - started)
+    # The first one also pays for what is imported and computed once.
+    return statistics.median(paces) * sum(len(job.records) for job in jobs)
+
+
+def _finished(job: ShardTask) -> Shard | None:
+    try:
+        shard = Shard(**json.loads(job.receipt.read_text(encoding="utf-8")))
+        intact = (job.folder / shard.file).stat().st_size == shard.bytes
+    except (OSError, ValueError, TypeError):
+        return None
+    # A strict run must meet the unreadable file again to name it.
+    return shard if intact and not (job.strict and (shard.skipped or shard.dropped)) else None
+
+
+def _serial(reader: DatasetReader, jobs: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Shard]]:
+    for job in jobs:
+        yield job, write(reader, job)
+
+
+def _parallel(reader: DatasetReader, jobs: Sequence[ShardTask], workers: int) -> Iterator[tuple[ShardTask, Shard]]:
+    pool = worker_pool(workers, _receive, reader)
+    try:
+        futures: dict[Future[Shard], ShardTask] = {pool.submit(_work, job): job for job in jobs}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A preparation process died (out of memory, or the script lacks `if __name__ == '__main__':`); finished "
+            "parts are kept: run again, if need be with fewer workers."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_reader: DatasetReader | None = None
+
+
+def _receive(reader: DatasetReader) -> None:
+    global _reader  # noqa: PLW0603 -- the one place a pool's initializer can leave what its tasks share
+    _reader = reader
+
+
+def _work(job: ShardTask) -> Shard:
+    if _reader is None:
+        raise RuntimeError("the worker was not started by _receive")
+    return write(_reader, job)
+
+
+def write(reader: DatasetReader, job: ShardTask) -> Shard:
+    """Write one shard and its receipt, each to a temporary file first.
+
+    Raises:
+        DataError: A file cannot be read under `strict`, or the disk cannot be written.
+    """
+    shard = Shard(job.file, 0, 0, [])
+    counts: Counter[str] = Counter()
+    temporary = job.folder / f".{job.file}.{uuid.uuid4().hex}"
+    frames = 0
+    try:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as stream:
+            for rows in _chunks(_rows(reader, job, shard, counts), _rows_in_memory(job.image_size)):
+                columns = {name: [row[name] for row in rows] for name in job.schema.names}
+                stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=job.schema))
+                frames += len(rows)
+        shard = replace(shard, bytes=temporary.stat().st_size, frames=frames, counts=dict(+counts))
+        temporary.replace(job.folder / job.file)
+        write_json(job.receipt, asdict(shard))
+    except OSError as error:
+        raise DataError(
+            f"{job.folder} cannot be written ({error.strerror or error}); free space, or set PADKIT_CACHE."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return shard
+
+
+def _rows_in_memory(size: int) -> int:
+    """Return how many rows are held and written at once, of crops of some size, by what they weigh uncompressed."""
+    return min(ROWS_IN_MEMORY, max(1, BYTES_IN_MEMORY // (3 * size * size)))
+
+
+def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _rows(reader: DatasetReader, job: ShardTask, shard: Shard, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows; note in `shard` and `counts` what could not be read and what befell frames."""
+    for record in job.records:
+        tally = Tally()
+        about = {"presentation": record.id, "source": record.path}
+        try:
+            # All frames or none: half a presentation would be scored as if it were whole.
+            images = _images(reader, record, job.image_size, tally)
+            if job.strict:
+                _refuse_drops(record, tally)
+        except DataError as error:
+            if job.strict:
+                raise
+            shard.skipped.append({**about, "reason": str(error)})
+            images = []
+        shard.dropped.extend({**about, "frame": number, "reason": reason} for number, reason in tally.dropped)
+        counts.update(tally.counts)
+        for number, image in images:
+            yield _row(record, number, image)
+
+
+def _refuse_drops(record: Presentation, tally: Tally) -> None:
+    for number, reason in tally.dropped:
+        raise DataError(f"{record.path or record.id}: frame {number}: {reason}.")
+
+
+def _images(reader: DatasetReader, record: Presentation, size: int, tally: Tally) -> list[tuple[int, bytes]]:
+    name = record.path or record.id
+    try:
+        frames = reader.numbered_frames(record, tally)
+        squares = ((number, to_square(frame, size, name=name)) for number, frame in frames)
+        images = [(number, encode_png(square, deflate=reader.compress)) for number, square in squares]
+    except OSError as error:
+        raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
+    if not images:
+        raise DataError(f"{name}: no frames.")
+    return images
+
+
+def _row(record: Presentation, number: int, image: bytes) -> dict[str, Any]:
+    return {
+        "image": {"bytes": image, "path": None},
+        "label": record.label,
+        "dataset": record.dataset,
+        "domain": record.domain,
+        "split": record.split,
+        "subject": record.subject,
+        "presentation": record.id,
+        "attack_type": record.attack_type,
+        "species": record.species,
+        "device": record.device,
+        "session": record.session,
+        "attributes": list(record.attributes),
+        "frame": number,
+        "source": record.path,
+    }

@@ -1,0 +1,1 @@
+"""Which frames train, choose and test: names of protocols, conventions, held-out parts."""

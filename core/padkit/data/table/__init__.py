@@ -1,0 +1,1 @@
+"""Prepared tables: frames with their columns, counts, equal images."""

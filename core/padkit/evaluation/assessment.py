@@ -1,0 +1,177 @@
+"""A candidate judged: rates under each threshold policy, their intervals, and rates by species, device and domain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.errors import DataError
+from padkit.evaluation.candidates import Candidate
+from padkit.evaluation.metrics import Floats, auc, error_rates
+from padkit.evaluation.results import Counts, PolicyResult, count, rates_at, threshold_free
+from padkit.evaluation.scores import Scores
+from padkit.evaluation.statistics.bootstrap import Interval, Units, bootstrap, interval, units_of
+from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
+from padkit.evaluation.thresholds import TARGET_EER, Threshold, choose
+
+NO_POLICY = ""  # stands for the policy of what needs no threshold
+BREAKDOWNS = ("species", "device", "domain")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """Part of the test set: one species' attacks and all bona fide, or one device's or domain's presentations.
+
+    Attributes:
+        name: The species, device or domain.
+        bona_fide: Bona fide presentations in it.
+        attack: Attacks in it.
+        values: `apcer` (worst species), `apcer_pooled`, `bpcer`, `hter` at the threshold of the first policy, and
+            `auc`; None where a class is missing.
+    """
+
+    name: str
+    bona_fide: int
+    attack: int
+    values: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """One candidate's figures, shares in [0, 1].
+
+    Attributes:
+        candidate: What was judged.
+        counts: Presentations by class and species.
+        values: What needs no threshold.
+        results: Rates, one entry per policy, the one to quote first.
+        intervals: (policy, metric) -> 95 % interval; policy "" for what needs no threshold, metric `apcer:NAME` for a
+            species; empty without a bootstrap.
+        units: What the bootstrap drew, or None.
+        slices: `species`, `device`, `domain` -> its parts; empty where nothing is known or there is one part only.
+    """
+
+    candidate: Candidate
+    counts: Counts
+    values: Mapping[str, float]
+    results: tuple[PolicyResult, ...]
+    intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
+    units: Units | None = None
+    slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
+
+
+def assess(
+    candidate: Candidate,
+    policies: Sequence[str] = (),
+    *,
+    resamples: int = 0,
+    seed: int = 0,
+    shown: bool = False,
+) -> Assessment:
+    """Judge one candidate.
+
+    Args:
+        candidate: What is judged.
+        policies: Threshold policies, the one to quote first; by default the candidate's own.
+        resamples: Bootstrap resamples; 0 for no intervals.
+        seed: Of the bootstrap.
+        shown: Show a bar where the bootstrap takes long.
+
+    Raises:
+        SettingsError: A policy is unknown.
+        DataError: A policy lacks its scores, or a class is missing; the candidate is named.
+    """
+    target = candidate.target
+    try:
+        thresholds = thresholds_of(candidate, policies)
+        results = tuple(rates_at(target, threshold) for threshold in thresholds)
+        values = threshold_free(target)
+    except DataError as error:
+        raise DataError(f"{candidate.name}: {error}") from error
+    units: Units | None = None
+    intervals: Mapping[tuple[str, str], Interval] = {}
+    if resamples:
+        units, intervals = intervals_of(target, thresholds, resamples=resamples, seed=seed, shown=shown)
+    return Assessment(
+        candidate=candidate,
+        counts=count(target),
+        values=values,
+        results=results,
+        intervals=intervals,
+        units=units,
+        slices={by: slices(target, by, thresholds[0].value) for by in BREAKDOWNS},
+    )
+
+
+def intervals_of(
+    scores: Scores, thresholds: Sequence[Threshold], *, resamples: int, seed: int = 0, shown: bool = False
+) -> tuple[Units, dict[tuple[str, str], Interval]]:
+    """Return what the bootstrap drew, and the 95 % intervals by (policy, metric) as in `Assessment.intervals`.
+
+    Raises:
+        DataError: The scores hold one class only.
+    """
+    units = units_of(scores)
+    ranked = SortedScores(scores.label, scores.score, scores.pai_species, units.of_row)
+    found = bootstrap(
+        [ranked], units, lambda one: figures(one[0], thresholds), resamples=resamples, seed=seed, shown=shown
+    )
+    return units, {key: interval(sample) for key, sample in found.items() if not np.all(np.isnan(sample))}
+
+
+def thresholds_of(candidate: Candidate, policies: Sequence[str] = ()) -> list[Threshold]:
+    """Return the threshold of each policy, by default of the candidate's own; errors as in `assess`."""
+    sets = {"source_dev": candidate.source_dev, "target": candidate.target, "target_dev": candidate.target_dev}
+    return [choose(name, **sets) for name in policies or candidate.policies]
+
+
+def figures(scores: WeightedScores, thresholds: Sequence[Threshold]) -> dict[tuple[str, str], Floats]:
+    """Return (policy, metric) -> one value per resample."""
+    found = {(NO_POLICY, name): values for name, values in scores.separation().items()}
+    for threshold in thresholds:
+        found |= {(threshold.policy, name): values for name, values in resampled_rates(scores, threshold).items()}
+    return found
+
+
+def resampled_rates(scores: WeightedScores, threshold: Threshold) -> dict[str, Floats]:
+    """Return metric -> one value per resample.
+
+    A threshold that the test set itself chose is chosen anew in every resample; any other stays what it is.
+    """
+    own = threshold.policy == TARGET_EER
+    return scores.error_rates(scores.equal_vertices() if own else scores.vertices_of(threshold.value))
+
+
+def slices(scores: Scores, by: str, threshold: float) -> tuple[Slice, ...]:
+    """Divide scores by `species`, `device` or `domain`; nothing where there is one value only.
+
+    A species' slice holds its attacks and every bona fide presentation.
+    """
+    column: NDArray[np.str_] = scores.pai_species if by == "species" else getattr(scores, by)
+    names = np.unique(column[scores.label == ATTACK] if by == "species" else column)
+    if len(names) < 2:
+        return ()
+    everyone = scores.label == BONA_FIDE if by == "species" else np.zeros(len(scores), dtype=np.bool_)
+    return tuple(_slice(str(name), scores.select((column == name) | everyone), threshold) for name in names)
+
+
+def _slice(name: str, scores: Scores, threshold: float) -> Slice:
+    bona_fide = scores.label == BONA_FIDE
+    values: dict[str, float | None] = dict.fromkeys(("apcer", "apcer_pooled", "bpcer", "hter", "auc"))
+    if bona_fide.all():
+        values["bpcer"] = float(np.mean(scores.score < threshold))
+    elif not bona_fide.any():
+        accepted = scores.score >= threshold
+        kinds = scores.pai_species
+        values["apcer_pooled"] = float(np.mean(accepted))
+        values["apcer"] = max(float(np.mean(accepted[kinds == kind])) for kind in np.unique(kinds))
+    else:
+        rates = asdict(error_rates(scores.label, scores.score, threshold, scores.pai_species))
+        values = {key: rates.get(key) for key in values} | {"auc": auc(scores.label, scores.score)}
+    return Slice(
+        name=name or "unknown", bona_fide=int(np.sum(bona_fide)), attack=int(np.sum(~bona_fide)), values=values
+    )

@@ -1,0 +1,1 @@
+"""Intervals and tests: bootstrap, DeLong, paired differences over runs."""

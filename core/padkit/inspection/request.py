@@ -1,0 +1,60 @@
+"""What figures are asked for: of which runs, of which frames, how many."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from padkit.errors import DataError
+from padkit.report.figures.style import LIGHT, Palette
+from padkit.runs.finished import FinishedRun, one_of_each
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRequest:
+    """An order of figures.
+
+    Attributes:
+        runs: At least one. ROC and DET take all of them, other figures the first of each label on one target.
+        target: That target; "" takes the first run's for what looks into single runs, and all of them otherwise.
+        seed: Draws frames, and starts t-SNE and attacks.
+        points: Frames of a t-SNE, at most.
+        faces: Faces of each class of a Grad-CAM, at most.
+        palette: Colours.
+        shown: Show the progress of preparing data.
+
+    Raises:
+        DataError: Some of the runs are on simulated data and some are not, or none is on the target.
+    """
+
+    runs: Sequence[FinishedRun]
+    target: str = ""
+    seed: int = 0
+    points: int = 600
+    faces: int = 4
+    palette: Palette = LIGHT
+    shown: bool = False
+
+    def __post_init__(self) -> None:
+        if len({run.results.protocol.simulated for run in self.runs}) > 1:
+            raise DataError("runs on simulated and on real data do not belong into one figure; draw them apart.")
+        one_of_each(self.runs, self.target)
+
+    @property
+    def note(self) -> str:
+        """What every title says of the data."""
+        return " (simulated data)" if self.runs[0].results.protocol.simulated else ""
+
+    def chosen(self) -> list[FinishedRun]:
+        """Return the runs that are looked into."""
+        return one_of_each(self.runs, self.target)
+
+    def name(self, run: FinishedRun) -> str:
+        """Return what heads the figure of a single run."""
+        return f"{run.label}: {run.results.protocol.name}, seed {run.seed}{self.note}"
+
+
+def slug(label: str) -> str:
+    """Return a label as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", label).strip("-.") or "run"

@@ -1,0 +1,1 @@
+"""Tables and their layouts: terminal, Markdown, LaTeX, HTML."""

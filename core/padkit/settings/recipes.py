@@ -1,0 +1,288 @@
+"""Typed settings from YAML and the command line: a recipe's own options plus the settings of the components it names.
+
+`--aligner dat` chooses a component, `--aligner.epsilon 4/255` sets one of its options, `--config FILE` reads YAML
+of the same shape, which is what a run saves in `settings.yaml`. Later wins: defaults, files in order, command line.
+Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 4/255` then sets a member's option.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, NoReturn, TypeVar
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from padkit.catalog import JOINED, Catalog, Chosen, handed_parameters, members
+from padkit.errors import PadkitError, PluginError, SettingsError, closest
+from padkit.settings.layers import NONE, Slot, Tree, flatten, lay_over, nest, read_file, read_line
+from padkit.settings.values import final, interpret, wrong
+
+__all__ = ["NONE", "Settings", "Slot", "read_settings"]
+
+Options = TypeVar("Options")
+Names = Mapping[str, tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(Generic[Options]):
+    """The resolved settings of a run.
+
+    Attributes:
+        recipe: The recipe's own options.
+        chosen: Slot -> component, or slot -> name -> component; `none` leaves a slot empty (None).
+        given: Dotted keys that a file or the command line set.
+        tree: Everything as nested plain values, ready for YAML and for `--config`.
+    """
+
+    recipe: Options
+    chosen: Mapping[str, Any]
+    given: frozenset[str]
+    tree: Tree
+
+    def one(self, slot: str) -> Chosen | None:
+        """Return the component of a single slot, None where the user said `none`."""
+        return typing.cast("Chosen | None", self.chosen[slot])
+
+    def many(self, slot: str) -> dict[str, Chosen]:
+        """Return the components of a slot of several, by name."""
+        return dict(self.chosen[slot])
+
+    def without(self, slot: str) -> Settings[Options]:
+        """Return these settings with a single slot emptied, as if the user had said `none`."""
+        chosen, tree = {**self.chosen, slot: None}, {**self.tree, slot: NONE}
+        return dataclasses.replace(self, chosen=chosen, tree=tree)
+
+
+def read_settings(
+    recipe: type[Options], slots: Mapping[str, Slot], argv: Sequence[str], catalog: Catalog, prog: str = "recipe"
+) -> Settings[Options]:
+    """Resolve defaults, `--config` files and command line into settings; `--help` prints every option and exits.
+
+    Args:
+        recipe: Dataclass of the recipe's own options, described in its docstring.
+        slots: Where components go.
+        argv: The command line without the program's name.
+        catalog: The components.
+        prog: The program's name, for its help.
+
+    Raises:
+        SettingsError: Unknown key, wrong type, unreadable file; names the closest key.
+        PluginError: Unknown or broken component.
+    """
+    line = read_line(argv)
+    tree: Tree = {}
+    for entries in [*map(read_file, line.files), line.entries]:
+        tree = lay_over(tree, entries, slots)
+    names = _component_names(tree, slots)
+    parser, types = _parser(recipe, slots, names, catalog, prog)
+    if line.help:
+        print_help(parser)
+    groups = _groups(names)
+    given = {key: value for key, value in flatten(_drop_none(tree, slots)).items() if value != {} or key not in groups}
+    for key in given:
+        if key not in types:
+            raise _unknown(key, types, slots, groups)
+    parsed = parse_values(parser, {key: interpret(key, value, types[key]) for key, value in given.items()}, types)
+    for key, value in given.items():
+        parsed[key] = final(key, value, parsed[key], types[key])
+    return _resolve(recipe, slots, names, parsed, frozenset(given))
+
+
+def print_help(parser: ArgumentParser) -> NoReturn:
+    """Print every option and exit."""
+    # jsonargparse offers `--name+` to append to a list; here a list is given whole.
+    print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
+    raise SystemExit(0)
+
+
+def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:
+    """Return dotted place -> (role, component), in the recipe's order, empty slots left out."""
+    names: dict[str, tuple[str, str]] = {}
+    for slot_name, slot in slots.items():
+        asked = tree.get(slot_name, {})
+        if isinstance(slot.default, str):
+            names[slot_name] = (slot.role, str(asked.get("name", slot.default)))
+            if slot.required and names[slot_name][1] == NONE:
+                raise SettingsError(f"--{slot_name} cannot be none: this recipe needs a {slot.role}.")
+            continue
+        for member in [*slot.default, *sorted(asked.keys() - slot.default.keys())]:
+            name = asked.get(member, {}).get("name", slot.default.get(member))
+            if name is None:
+                near = closest(member, slot.default)
+                raise SettingsError(
+                    f"{slot_name}.{member} names no component; write --{slot_name}.{member} NAME.{near}"
+                )
+            names[f"{slot_name}.{member}"] = (slot.role, str(name))
+    return {place: found for place, found in names.items() if found[1] != NONE}
+
+
+def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
+    """Remove emptied slots; settings given for them would silently do nothing, so those are errors."""
+    kept = dict(tree)
+    for slot_name in slots.keys() & tree.keys():
+        single = isinstance(slots[slot_name].default, str)
+        members = {"": tree[slot_name]} if single else dict(tree[slot_name])
+        for member, value in list(members.items()):
+            place = f"{slot_name}.{member}".rstrip(".")
+            if value.get("name") == NONE:
+                if len(value) > 1:
+                    extra = next(k for k in value if k != "name")
+                    raise SettingsError(f"{place} is none, so {place}.{extra} has no effect; remove one of the two.")
+                del members[member]
+            elif not value:
+                del members[member]
+        kept[slot_name] = members.get("", {}) if single else members
+    return {key: value for key, value in kept.items() if key not in slots or value}
+
+
+def _groups(names: Names) -> dict[str, tuple[str, str]]:
+    """Return `names` and, below joined ones, the places of their members."""
+    return {
+        f"{place}.{member}".rstrip("."): (role, component)
+        for place, (role, name) in names.items()
+        for member, component in {"": name, **members(role, name)}.items()
+    }
+
+
+def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], groups: Names) -> SettingsError:
+    """Return the error of an unknown key, with the keys of the nearest group above it."""
+    group = max((place for place in groups if key.startswith(f"{place}.")), key=len, default="")
+    rest = key.removeprefix(f"{group}.")
+    if not group:
+        near = [known for known in types if "." not in known]
+        return SettingsError(f"unknown setting {key!r}.{closest(rest.partition('.')[0], [*near, *slots])}")
+    role, name = groups[group]
+    wanted = rest if "" not in members(role, name) else rest.partition(".")[0]
+    near = [known.removeprefix(f"{group}.") for known in types if known.startswith(f"{group}.")]
+    return SettingsError(f"unknown setting {key!r} of {role} {name!r}.{closest(wanted, near, f'{group}.')}")
+
+
+def _parser(
+    recipe: type, slots: Mapping[str, Slot], names: Names, catalog: Catalog, prog: str
+) -> tuple[ArgumentParser, dict[str, Any]]:
+    """Return the parser of exactly the chosen components and the type of every key."""
+    parser = ArgumentParser(
+        prog=prog,
+        usage=f"{prog} [--config FILE] [--NAME VALUE ...]",
+        description=inspect.cleandoc(recipe.__doc__ or "").split("\n\n")[0],
+        epilog="--config FILE reads the same settings from YAML; the command line wins. Dashes serve as underscores.",
+        exit_on_error=False,
+        add_help=False,
+        print_config="",
+    )
+    own = parser.add_argument_group("settings of the recipe")
+    own.add_class_arguments(recipe, None, as_group=False)
+    types: dict[str, Any] = dict(parameter_types(recipe))
+    for slot_name, slot in slots.items():
+        places = {place: name for place, (_, name) in names.items() if place.partition(".")[0] == slot_name}
+        for place, name in places.items():
+            types |= _add_component(parser, place, slot, name, catalog)
+        if not places:
+            parser.add_argument_group(f"--{slot_name} {NONE}", _alternatives(slot, catalog))
+    return parser, types
+
+
+def _alternatives(slot: Slot, catalog: Catalog) -> str:
+    several = ", or several joined by +" if slot.role in JOINED else ""
+    return f"{slot.role}: one of {', '.join([*catalog.names(slot.role), *([] if slot.required else [NONE])])}{several}"
+
+
+def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, catalog: Catalog) -> dict[str, Any]:
+    """Add the options of one chosen component or of those it joins; return their keys and types (None: unknown)."""
+    try:
+        factories = {key: (part, catalog.factory(slot.role, part)) for key, part in members(slot.role, name).items()}
+    except PadkitError as error:
+        raise type(error)(f"--{place}: {error}") from error
+    group = parser.add_argument_group(f"--{place} {name}", _alternatives(slot, catalog))
+    group.add_argument(f"--{place}.name", type=str, default=name, help=f"the same as --{place}")
+    types: dict[str, Any] = {f"{place}.name": str}
+    if slot.options is not None:
+        group.add_class_arguments(slot.options, place, as_group=False)
+        types |= {f"{place}.{key}": hint for key, hint in parameter_types(slot.options).items()}
+    for key, (part, factory) in factories.items():
+        where = f"{place}.{key}".rstrip(".")
+        if key:
+            summary = catalog.component(slot.role, part).summary
+            group = parser.add_argument_group(f"--{where}, of --{place} {name}", summary)
+        try:
+            types |= add_settings(group, where, factory)
+        except Exception as error:  # a plugin's signature may be anything
+            reason = " ".join(str(error).split()).rstrip(".")
+            raise PluginError(f"--{place}: the settings of {slot.role} {part!r} cannot be read: {reason}.") from error
+    return types
+
+
+def add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
+    """Add a factory's keyword-only parameters as options; return their keys and types."""
+    skip: set[str | int] = {*handed_parameters(factory)}
+    hints = parameter_types(factory)
+    add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
+    keys: list[str] = add(factory, place, as_group=False, skip=skip)
+    return {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
+
+
+def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a function's or a class's parameters, those of base classes included."""
+    bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
+    hints: dict[str, Any] = {}
+    for base in bases:
+        function = vars(base).get("__init__") if isinstance(base, type) else base
+        if inspect.isfunction(function):
+            hints |= typing.get_type_hints(function)
+    hints.pop("return", None)
+    return hints
+
+
+def parse_values(parser: ArgumentParser, values: Tree, types: Mapping[str, Any]) -> Namespace:
+    """Return what the parser makes of dotted keys and values.
+
+    Raises:
+        SettingsError: A value is missing or of the wrong type.
+    """
+    try:
+        parsed: Namespace = parser.parse_object(nest(values))
+    except ArgumentError as error:
+        text = " ".join(str(error).split())
+        missing = re.search(r"arguments are required: ([\w.]+)", text)
+        if missing:
+            raise SettingsError(f"setting {missing[1]!r} is missing; write --{missing[1]} VALUE.") from error
+        found = re.search(r'Parser key "([^"]+)"', text)
+        if found and types.get(found[1]) is not None and found[1] in values:
+            raise wrong(found[1], values[found[1]], types[found[1]]) from error
+        raise SettingsError(text) from error
+    return parsed
+
+
+def _resolve(
+    recipe: type[Options],
+    slots: Mapping[str, Slot],
+    names: Mapping[str, tuple[str, str]],
+    parsed: Namespace,
+    given: frozenset[str],
+) -> Settings[Options]:
+    tree = parsed.as_dict()
+    own = {f.name: tree[f.name] for f in dataclasses.fields(typing.cast("Any", recipe))}
+    chosen: dict[str, Any] = {name: None if isinstance(slot.default, str) else {} for name, slot in slots.items()}
+    saved: Tree = dict(own)
+    for slot_name, slot in slots.items():
+        saved[slot_name] = NONE if isinstance(slot.default, str) else dict.fromkeys(slot.default, NONE)
+    for place, (role, name) in names.items():
+        slot_name, _, member = place.partition(".")
+        values = dict(tree[slot_name][member] if member else tree[slot_name])
+        values.pop("name")
+        kept = slots[slot_name].options
+        mine = {f.name: values[f.name] for f in dataclasses.fields(kept)} if kept else {}
+        settings = {k: v for k, v in values.items() if k not in mine}
+        choice = Chosen(role, name, settings, kept(**mine) if kept else None)
+        if member:
+            chosen[slot_name][member] = choice
+            saved[slot_name][member] = {"name": name, **values}
+        else:
+            chosen[slot_name] = choice
+            saved[slot_name] = {"name": name, **values}
+    return Settings(recipe(**own), chosen, given, saved)

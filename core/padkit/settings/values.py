@@ -1,0 +1,103 @@
+"""Single values of settings: what a type admits beyond its YAML form, and the one line that a wrong value earns."""
+
+from __future__ import annotations
+
+import re
+import types
+import typing
+from typing import Any, Literal
+
+import yaml
+
+from padkit.errors import SettingsError, closest
+from padkit.settings.layers import Bare
+
+_FRACTION = re.compile(r"\s*([-+]?\d*\.?\d+)\s*/\s*(\d*\.?\d+)\s*")
+_WORDS = {int: "int", float: "float", str: "str", bool: "true or false", type(None): "null"}
+
+
+def interpret(key: str, value: Any, hint: Any) -> Any:
+    """Return `value` as the parser reads it: `4/255` becomes a number, `a,b` and `[a, b]` lists where one is due.
+
+    Args:
+        key: Dotted key, for errors.
+        value: What YAML or the command line gave.
+        hint: Type of the setting; None where unknown.
+
+    Raises:
+        SettingsError: No value, or null where the type does not admit it.
+    """
+    if hint is None:
+        return str(value) if isinstance(value, Bare) else value
+    options = _alternatives(hint)
+    if isinstance(value, Bare):
+        if bool not in options:
+            raise SettingsError(f"--{key} needs a value: {describe(hint)}.")
+        return True
+    if value is None and type(None) not in options and Any not in options:
+        raise wrong(key, value, hint)
+    if isinstance(value, str) and float in options and str not in options:
+        return _fraction(value)
+    if isinstance(value, str) and any(typing.get_origin(option) is list for option in options):
+        return _split(value)
+    return value
+
+
+def final(key: str, given: Any, parsed: Any, hint: Any) -> Any:
+    """Return the parsed value, or the text itself where a YAML reading of it would lose something.
+
+    Raises:
+        SettingsError: The value is not a number.
+    """
+    if isinstance(parsed, float) and parsed != parsed:  # only NaN differs from itself
+        raise wrong(key, given, hint)
+    # `--out "# 1"` is a text; as YAML it would be a comment.
+    as_text = isinstance(given, str) and hint is not None and set(_alternatives(hint)) <= {str, type(None)}
+    return given if as_text and given != "null" else parsed
+
+
+def wrong(key: str, value: Any, hint: Any) -> SettingsError:
+    """Return the error of a value that its type does not admit."""
+    shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+    choices = [c for option in _alternatives(hint) if typing.get_origin(option) is Literal for c in option.__args__]
+    guess = closest(value, map(str, choices)).partition(" Known:")[0] if choices and isinstance(value, str) else ""
+    quote = str in _alternatives(hint) and not isinstance(value, (str, list, dict)) and value is not None
+    remedy = "; put it in quotes" if quote else ""
+    return SettingsError(f"setting {key!r}: expected {describe(hint)}, got {shown}{remedy}.{guess}")
+
+
+def describe(hint: Any) -> str:
+    """Return a type in words."""
+    return " or ".join(_in_words(option) for option in _alternatives(hint))
+
+
+def _in_words(hint: Any) -> str:
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in hint.__args__)
+    if typing.get_origin(hint) is list:
+        return f"list of {describe(*typing.get_args(hint) or (Any,))} (a,b)"
+    return str(getattr(hint, "__name__", hint)).removeprefix("typing.")
+
+
+def _alternatives(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+def _fraction(text: str) -> Any:
+    """Read `4/255` as a number; epsilon is always written so."""
+    match = _FRACTION.fullmatch(text)
+    return text if match is None or float(match[2]) == 0 else float(match[1]) / float(match[2])
+
+
+def _split(text: str) -> Any:
+    """Read `[a, b]`, `a,b` and `a` as lists of texts; their items are interpreted by the parser."""
+    if text == "null":
+        return None
+    if text.lstrip().startswith("["):
+        try:
+            return yaml.load(text, yaml.BaseLoader)  # noqa: S506 - texts only, even safer than a SafeLoader
+        except yaml.YAMLError:
+            return text
+    return [word.strip() for word in text.split(",")] if text.strip() else []

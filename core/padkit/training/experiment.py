@@ -1,0 +1,104 @@
+"""What the parts of a run share, and how its detector is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from accelerate import Accelerator
+from numpy.typing import NDArray
+
+from padkit.data.batches import Frames
+from padkit.data.preparation.prepare import FrameTable
+from padkit.data.protocols.protocol import Protocol
+from padkit.data.reader import DatasetReader
+from padkit.evaluation.metrics import separation
+from padkit.evaluation.probe import domain_probe
+from padkit.evaluation.scores import Scores
+from padkit.evaluation.thresholds import DEV_EER
+from padkit.networks.detector import Detector
+from padkit.roles import Aligner
+from padkit.runs.folder import RunFolder
+from padkit.training.scoring import FrameScores, score_frames
+from padkit.training.start import loader_workers
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One run: its launcher, data and folder.
+
+    Attributes:
+        accelerator: Device, precision and processes.
+        reader: The dataset.
+        table: Its prepared frames.
+        protocol: Their division.
+        run: The run folder.
+        batch_size: Frames per optimiser step.
+        workers: Loader processes, None to choose by device.
+        seed: The run's seed.
+    """
+
+    accelerator: Accelerator
+    reader: DatasetReader
+    table: FrameTable
+    protocol: Protocol
+    run: RunFolder
+    batch_size: int
+    workers: int | None
+    seed: int
+
+    def tell(self) -> None:
+        """Print what is going to happen, once."""
+        note = " (simulated data)" if self.reader.simulated else ""
+        parts = ", ".join(f"{part} {len(rows)}" for part, rows in self.protocol.parts().items())
+        title = f"{self.protocol.name}{note}, convention {self.protocol.convention}"
+        self.accelerator.print(f"{title}; frames: {parts}; run folder {self.run.path}")
+        for line in self.protocol.lines(self.table):
+            self.accelerator.print(line)
+        for warning in self.protocol.warnings:
+            self.accelerator.print(f"warning: {warning}")
+
+    def frames(self, rows: NDArray[np.int64]) -> Frames:
+        """Return rows of the table as a dataset."""
+        return Frames(self.table, rows, self.protocol.domain_index)
+
+    def loader_workers(self) -> int:
+        """Return the number of loader processes."""
+        return loader_workers(self.workers, self.accelerator)
+
+    def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
+        """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
+        return self._score(detector, rows).presentations(self.table)
+
+    def scores(self, detector: Detector, policies: Sequence[str]) -> dict[str, Scores | None]:
+        """Return the scores to judge `detector` by: `target`, `source_dev`, and `target_dev` where a policy asks."""
+        protocol = self.protocol
+        target, source_dev = (self.presentations(detector, rows) for rows in (protocol.test, protocol.dev))
+        target_dev = None
+        if DEV_EER in policies:
+            target_dev = source_dev if protocol.official_dev else self.presentations(detector, protocol.target_dev)
+        return {"target": target, "source_dev": source_dev, "target_dev": target_dev}
+
+    def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
+        """Return figures on held-out source presentations.
+
+        `auc` and `eer` of the detector; the aligner's own evidence; and `domain_probe`, how well a fresh linear model
+        names the domain from the student's features (chance is 1 / number of domains).
+        """
+        # The dev split of an official protocol may hold domains that none of its training frames has.
+        known = bool((self.protocol.domain_index[self.protocol.dev] >= 0).all())
+        scored = self._score(detector, self.protocol.dev, aligner if known else None)
+        scores = scored.presentations(self.table)
+        found = separation(scores.label, scores.score, scores.pai_species)
+        groups = self.table.column("presentation")[scored.rows]
+        probe = domain_probe(scored.embeddings, scored.domains, groups, self.seed)
+        return {"auc": found.auc, "eer": found.eer, **scored.evidence} | (
+            {} if probe is None else {"domain_probe": probe}
+        )
+
+    def _score(self, detector: Detector, rows: NDArray[np.int64], aligner: Aligner | None = None) -> FrameScores:
+        size, workers = 2 * self.batch_size, self.loader_workers()
+        return score_frames(
+            detector, self.frames(rows), self.accelerator, batch_size=size, workers=workers, aligner=aligner
+        )

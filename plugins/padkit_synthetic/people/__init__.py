@@ -1,0 +1,1 @@
+"""Simulated people: who they are and how their portraits are drawn."""

@@ -1,0 +1,1 @@
+"""Simulated attacks of real photographs."""

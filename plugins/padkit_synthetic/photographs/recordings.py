@@ -1,0 +1,205 @@
+"""The simulated presentations of one photograph: where and how it is shown, its pictures' names, and the pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from padkit.data.media.pictures import encode_png
+from padkit.data.presentation import SPLITS
+from padkit.errors import DataError, SettingsError, closest
+from padkit.files import write_atomically
+from padkit_synthetic.camera import Camera
+from padkit_synthetic.imaging import generator
+from padkit_synthetic.photographs.gallery import Gallery
+from padkit_synthetic.photographs.scene import photograph_scene, read_photograph
+from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
+from padkit_synthetic.staging.prints import Printer
+from padkit_synthetic.world import DOMAINS, Domain, Instrument
+
+SIMULATE_STREAM = 303
+ATTACKS = ("print", "replay")
+# Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
+TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
+
+
+def instruments_for_photographs(domain: Domain) -> dict[str, list[Instrument]]:
+    """Return a domain's instruments by attack type, without prints with holes: a photograph's eyes are not known."""
+    found: dict[str, list[Instrument]] = {}
+    for instrument in domain.instruments:
+        if not (isinstance(instrument, Printer) and instrument.needs_wearer):
+            found.setdefault(instrument.attack_type, []).append(instrument)
+    return found
+
+
+def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Domain]:
+    """Return the domains called `names`, by default all that have instruments of every type in `attacks`.
+
+    Raises:
+        SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
+    """
+    kinds = {domain.name: set(instruments_for_photographs(domain)) for domain in DOMAINS}
+    _check_names("--attacks", "attack type", attacks, set().union(*kinds.values()))
+    if names is None:
+        names = [name for name, mine in kinds.items() if mine >= set(attacks)]
+    _check_names("--settings", "capture setting", names, kinds)
+    for name in names:
+        if not kinds[name] >= set(attacks):
+            lacking = ", ".join(kind for kind in attacks if kind not in kinds[name])
+            mine = ", ".join(sorted(kinds[name])) or "none for photographs"
+            raise SettingsError(f"capture setting {name!r} has no attack {lacking}, only {mine}: leave one out.")
+    return [domain for name in names for domain in DOMAINS if domain.name == name]
+
+
+def _check_names(option: str, kind: str, names: Sequence[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"{kind} {name!r} is unknown.{closest(name, known)}")
+    if not names or len(set(names)) < len(names):
+        raise SettingsError(f"{option} must name one or more, each once ({' '.join(names) or 'none given'}).")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """How photographs are shown.
+
+    Attributes:
+        seed: Of splits and captures.
+        image_size: Side of the pictures in pixels.
+        attacks: Attack types.
+        frames: Frames of a presentation, each with another movement of the hand.
+    """
+
+    seed: int
+    image_size: int
+    attacks: tuple[str, ...]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One photograph of a subject before the camera of one domain: a bona fide presentation and one per attack type."""
+
+    domain: Domain
+    split: str
+    subject: str
+    number: int
+    photograph: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One presentation of a recording; `instrument` None is bona fide."""
+
+    camera: Camera
+    instrument: Instrument | None
+    key: tuple[int, ...]
+    names: tuple[PurePosixPath, ...]
+
+
+def recordings(gallery: Gallery, domains: Sequence[Domain], seed: int) -> list[Recording]:
+    """Return who appears where: every subject in one domain and one split.
+
+    Raises:
+        DataError: There are too few subjects for one per split and domain.
+    """
+    if len(gallery) < 3 * len(domains):
+        remedy = f" or name at most {len(gallery) // 3} --settings" if len(gallery) >= 3 else ""
+        raise DataError(
+            f"{len(gallery)} subjects are too few for {len(domains)} capture settings with train, dev and test: "
+            f"have at least {3 * len(domains)} subjects{remedy}."
+        )
+    names = sorted(gallery)
+    order = [names[place] for place in generator(SIMULATE_STREAM, seed).permutation(len(names))]
+    found = []
+    for place, domain in enumerate(domains):
+        mine = order[place :: len(domains)]
+        train = max(1, round(TRAIN_SHARE * len(mine)))
+        dev = max(1, round(DEV_SHARE * len(mine)))
+        if train + dev >= len(mine):
+            train, dev = len(mine) - 2, 1
+        splits = ["train"] * train + ["dev"] * dev + ["test"] * (len(mine) - train - dev)
+        for name, split in zip(mine, splits, strict=True):
+            found += [Recording(domain, split, name, number, path) for number, path in enumerate(gallery[name])]
+    return sorted(found, key=lambda one: (one.domain.name, SPLITS.index(one.split), one.subject, one.number))
+
+
+def takes(one: Recording, plan: RecordingPlan) -> Iterator[Take]:
+    """Yield the presentations of a recording; cameras, and instruments of a type, take turns from a drawn first on."""
+    cameras, root = one.domain.cameras, PurePosixPath(one.domain.name, one.split)
+    camera = chosen_camera(cameras, _number(one.domain.name, one.subject, "camera") + one.number)
+    yield _take(one, plan, camera, None, root / "live")
+    for kind in plan.attacks:
+        if choices := instruments_for_photographs(one.domain).get(kind):
+            turn = _number(one.domain.name, one.subject, kind) + one.number
+            yield _take(one, plan, camera, choices[turn % len(choices)], root / "spoof" / kind)
+
+
+def _take(
+    one: Recording, plan: RecordingPlan, camera: Camera, instrument: Instrument | None, folder: PurePosixPath
+) -> Take:
+    kind = instrument.attack_type if instrument else "live"
+    identity = (one.domain.name, one.subject, str(one.number), kind)
+    key = (SIMULATE_STREAM, plan.seed, *(_number(*identity, str(word)) for word in range(4)))
+    stem = f"{one.subject}_{one.number}"
+    return Take(camera, instrument, key, tuple(folder / f"{stem}_f{frame:02d}.png" for frame in range(plan.frames)))
+
+
+def _number(*words: str) -> int:
+    """Return 32 bits that depend on the words alone."""
+    return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:4], "little")
+
+
+def finished(one: Recording, plan: RecordingPlan, out: Path) -> bool:
+    """Return whether all pictures of a recording are there."""
+    return all((out / name).exists() for take in takes(one, plan) for name in take.names)
+
+
+def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
+    """Write the pictures of a recording that are not there yet, each whole or not at all.
+
+    Returns:
+        Why the photograph could not be read, or "".
+
+    Raises:
+        DataError: The disk cannot be written.
+    """
+    try:
+        photograph = read_photograph(one.photograph)
+    except DataError as error:
+        return str(error)
+    for take in takes(one, plan):
+        if all((out / name).exists() for name in take.names):
+            continue
+        scene = photograph_scene(photograph, key=(*take.key, 1))
+        rng = generator(*take.key)
+        if take.instrument is None:
+            frames = bona_fide(scene, one.domain, take.camera, plan.image_size, plan.frames, rng)
+        else:
+            frames = attack(scene, one.domain, take.camera, take.instrument, plan.image_size, plan.frames, rng)
+        for frame, name in zip(frames, take.names, strict=True):
+            write_atomically(out / name, encode_png(np.ascontiguousarray(frame)))
+    return ""
+
+
+def manifest_rows(one: Recording, plan: RecordingPlan) -> Iterator[dict[str, str]]:
+    """Yield what is known of each picture of a recording, as a manifest tells it."""
+    for take in takes(one, plan):
+        for frame, name in enumerate(take.names):
+            yield {
+                "path": str(name),
+                "label": "spoof" if take.instrument else "live",
+                "domain": one.domain.name,
+                "split": one.split,
+                "subject": one.subject,
+                "presentation": str(name).rpartition("_f")[0],
+                "frame": str(frame),
+                "attack_type": take.instrument.attack_type if take.instrument else "",
+                "species": take.instrument.species if take.instrument else "",
+                "device": take.camera.name,
+                "source": str(one.photograph),
+            }

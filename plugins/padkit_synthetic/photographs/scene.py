@@ -1,0 +1,65 @@
+"""Photographs of faces: one is read, and stands in for the face before a simulated camera."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from padkit.data.media.pictures import read_image, to_square
+from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
+from padkit_synthetic.people.faces import Light
+from padkit_synthetic.presentations import Scene
+
+# Share of a photograph's side that a bona fide picture shows; the rest is what an attack's first capture sees more.
+FRAMING = 0.88
+# How far the framing wanders between the frames of a clip, in shares of the photograph's side.
+SWAY = 0.012
+# Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
+LARGEST = 1024
+
+
+def read_photograph(path: Path) -> Bytes:
+    """Return the central square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
+
+    Raises:
+        DataError: The file is no readable image.
+    """
+    picture = read_image(path)
+    return to_square(picture, min(*picture.shape[:2], LARGEST), name=str(path))
+
+
+def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:
+    """Return the scene where `photograph` stands in for the face, lit evenly by the light.
+
+    Args:
+        photograph: uint8 RGB [S, S, 3].
+        framing: Share of its side that a bona fide picture shows; what lies beyond its border is mirrored.
+        key: Draws how the framing wanders between the frames of a clip; the first frame is always the middle.
+    """
+    linear = linear_from_srgb(photograph)
+
+    def scene(side: int, light: Light, frames: int, wider: float) -> Floats:
+        radiance = np.stack([enlarged(plane, side) for plane in _window(linear, framing * wider, 0, 0)])[None]
+        if frames > 1:
+            offsets = np.clip(generator(*key).standard_normal((frames - 1, 2)), -2, 2) * SWAY
+            others = [_window(linear, framing * wider, *offset) for offset in offsets.tolist()]
+            swayed = [np.stack([enlarged(plane, side) for plane in window]) for window in others]
+            radiance = np.concatenate([radiance, np.stack(swayed)])
+        return np.clip(radiance, 0.0, None) * (light.key + light.ambient)[:, None, None]
+
+    return Scene(scene)
+
+
+def _window(linear: Floats, share: float, right: float, down: float) -> Floats:
+    """Return the square of `share` of the side of `linear` [3, S, S], off the middle by shares of the side."""
+    side = linear.shape[-1]
+    margin = 0.5 * side * (1 - share)
+    missing = side * max(abs(right), abs(down)) - margin
+    pad = math.ceil(missing) + 1 if missing > 0 else 0
+    if pad:
+        linear = np.pad(linear, ((0, 0), (pad, pad), (pad, pad)), mode="symmetric")
+    length = max(1, side - 2 * round(margin))
+    left, top = round(margin + right * side) + pad, round(margin + down * side) + pad
+    return linear[:, top : top + length, left : left + length]

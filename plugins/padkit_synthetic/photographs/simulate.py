@@ -1,0 +1,255 @@
+"""Make print and replay attacks of a person's own face photographs: `padkit simulate`.
+
+The photographs stand in for bona fide faces before the camera. Bona fide and attack pictures both pass the capture
+chain of a domain, so that the chain itself does not tell them apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import hashlib
+import io
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from padkit.commands.parser import Parser
+from padkit.data.reader import SIMULATED_NOTE
+from padkit.errors import DataError, SettingsError, run_as_command
+from padkit.files import write_atomically, write_json
+from padkit.processes import cores, counting_bar, worker_pool
+from padkit_synthetic.photographs.gallery import Gallery, find_photographs
+from padkit_synthetic.photographs.recordings import (
+    ATTACKS,
+    Recording,
+    RecordingPlan,
+    find_domains,
+    finished,
+    manifest_rows,
+    record,
+    recordings,
+)
+from padkit_synthetic.reader import check_image_size, check_seed
+from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
+
+# Says what the folder was made of and how: only the same may go on there.
+RECEIPT, MANIFEST = "simulation.json", "manifest.csv"
+WORTH_A_PROCESS = 16  # recordings; a process takes a second to start
+NOTE = """SIMULATED presentation attacks, made by padkit_synthetic (world version {version}, seed {seed}).
+
+The faces are photographs from {faces}; everything else is simulated: light, camera, print, screen and recapture.
+No attack in this folder was ever presented to a real camera. Figures measured on it say how a method copes with this
+simulation; they say nothing about security against real attacks and compare with no published figure.
+The terms of the photographs still hold.
+
+Capture settings: {settings}. Attacks: {attacks}. Subjects are disjoint between splits and between settings.
+Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<frame>.png. Training on them:
+  --data manifest --data.file DIR/manifest.csv (DIR is this folder)
+  --data folder --data.root DIR --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
+"""
+
+
+def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: RecordingPlan) -> dict[str, Any]:
+    """Return what the pictures are a function of."""
+    digest = hashlib.sha256()
+    for subject, paths in gallery.items():
+        for path in paths:
+            try:
+                status = path.stat()
+                size, changed = status.st_size, status.st_mtime_ns
+            except OSError:
+                size, changed = -1, -1
+            digest.update(f"{subject}\0{path.name}\0{size}\0{changed}\n".encode())
+    return {
+        "simulated": True,
+        "world_version": WORLD_VERSION,
+        "seed": plan.seed,
+        "image_size": plan.image_size,
+        "settings": [domain.name for domain in domains],
+        "attacks": list(plan.attacks),
+        "frames": plan.frames,
+        "photographs": digest.hexdigest(),
+        "faces": str(faces),
+    }
+
+
+def prepare_output(out: Path, description: dict[str, Any]) -> None:
+    """Make the output folder, or make sure that an earlier run with the same description began it.
+
+    Raises:
+        DataError: It holds something else, or cannot be made.
+    """
+    receipt = out / RECEIPT
+    try:
+        strange = [p.name for p in out.iterdir() if not p.name.startswith(f".{RECEIPT}.")] if out.exists() else []
+        if receipt.is_file():
+            before = json.loads(receipt.read_text(encoding="utf-8"))
+            changed = [name for name in description if name != "faces" and before.get(name) != description[name]]
+            if changed:
+                raise DataError(f"{out} was begun with other {', '.join(changed)}: choose a new folder for --out.")
+        elif strange:
+            raise DataError(f"{out} is not empty ({strange[0]}): choose a new folder for --out or empty it first.")
+        out.mkdir(parents=True, exist_ok=True)
+        written = [f".{name}.*" for name in (RECEIPT, MANIFEST, SIMULATED_NOTE, "*.png")]
+        for leftover in (path for pattern in written for path in out.rglob(pattern)):
+            leftover.unlink(missing_ok=True)  # a killed run's half-written files
+    except OSError as error:
+        raise DataError(f"{out} cannot be made ({error.strerror}): choose another folder for --out.") from error
+    except ValueError as error:
+        raise DataError(f"{receipt} is damaged: choose a new folder for --out or remove this one.") from error
+    write_json(receipt, description)
+
+
+def record_all(
+    pending: Sequence[Recording], plan: RecordingPlan, out: Path, workers: int
+) -> Iterator[tuple[Recording, str]]:
+    """Record all, in `workers` processes; yield each with what `record` returned, as they finish.
+
+    Raises:
+        DataError: The disk cannot be written, or a process died.
+    """
+    if workers <= 1:
+        for one in pending:
+            yield one, record(one, plan, out)
+        return
+    pool = worker_pool(workers)
+    try:
+        futures = {pool.submit(record, one, plan, out): one for one in pending}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process died (out of memory?); finished pictures are kept: run again with fewer --workers."
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def simulate(
+    faces: Path,
+    out: Path,
+    *,
+    plan: RecordingPlan,
+    settings: Sequence[str] | None = None,
+    subject_pattern: str | None = None,
+    workers: int | None = None,
+    strict: bool = False,
+) -> tuple[int, list[str]]:
+    """Write `<out>/<domain>/<split>/{live,spoof/<type>}/<subject>_<photograph>_f<frame>.png` and a manifest of them.
+
+    A run that was interrupted goes on where it stopped and ends in the same files.
+
+    Returns:
+        The number of pictures, and one line for each photograph that could not be read.
+
+    Raises:
+        DataError: The photographs are missing, too few, or cannot be read (all, or under `strict` one), or the output
+            folder is in use.
+        SettingsError: A setting is not possible.
+    """
+    check_image_size(plan.image_size)
+    check_seed(plan.seed)
+    if plan.frames < 1 or (workers is not None and workers < 1):
+        raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
+    domains = find_domains(settings, plan.attacks)
+    if out.resolve().is_relative_to(faces.resolve()):
+        raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
+    gallery = find_photographs(faces, subject_pattern)
+    planned = recordings(gallery, domains, plan.seed)
+    prepare_output(out, describe(faces, gallery, domains, plan))
+    names = ", ".join(domain.name for domain in domains)
+    note = NOTE.format(
+        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
+    )
+    write_atomically(out / SIMULATED_NOTE, note.encode())
+
+    pending = [one for one in planned if not finished(one, plan, out)]
+    unreadable: dict[Recording, str] = {}
+    with counting_bar("simulating captures", len(planned), shown=True) as advance:
+        advance(len(planned) - len(pending))
+        processes = workers or min(cores(), len(pending) // WORTH_A_PROCESS)
+        for one, problem in record_all(pending, plan, out, processes):
+            if problem and strict:
+                raise DataError(problem)
+            if problem:
+                unreadable[one] = problem
+            advance(1)
+    if len(unreadable) == len(planned):
+        first = next(iter(unreadable.values()))
+        raise DataError(f"none of the {len(planned)} photographs in {faces} can be read; the first: {first}")
+    rows = [row for one in planned if one not in unreadable for row in manifest_rows(one, plan)]
+    write_atomically(out / MANIFEST, _csv(rows))
+    return len(rows), [unreadable[one] for one in planned if one in unreadable]
+
+
+def _csv(rows: Sequence[dict[str, str]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the parsed command line.
+
+    Raises:
+        SettingsError: An option is unknown, missing or of the wrong type.
+    """
+    parser = Parser(
+        prog="padkit simulate",
+        description="Make simulated print and replay attacks of real face photographs, as a folder tree to train on. "
+        "Interrupted, it goes on when started again.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add(
+        "--faces", type=Path, required=True, help="folder <subject>/<image>, folder of images, or list (path[,subject])"
+    )
+    add("--out", type=Path, required=True, help="new folder to write to")
+    add(
+        "--subject-pattern", metavar="REGEX", help="its one group is the subject in the names of a flat folder's images"
+    )
+    add("--seed", type=int, default=0, help="seed of splits and captures (0)")
+    add("--image-size", type=int, default=128, help="side of the pictures in pixels: 64 to 256, a multiple of 16 (128)")
+    names = " ".join(domain.name for domain in DOMAINS)
+    add("--settings", nargs="+", metavar="NAME", help=f"capture settings, of: {names} (all that have the attacks)")
+    kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
+    add("--attacks", nargs="+", metavar="TYPE", default=ATTACKS, help=f"attack types, of: {kinds} (print replay)")
+    add("--frames", type=int, default=1, help="frames of a presentation, each with another movement of the hand (1)")
+    add("--workers", type=int, help="processes (one per core)")
+    add("--strict", action="store_true", help="an unreadable photograph is an error; otherwise it is skipped and named")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return 0."""
+    options = parse_arguments(arguments)
+    count, unreadable = simulate(
+        options.faces.expanduser(),
+        options.out.expanduser(),
+        plan=RecordingPlan(options.seed, options.image_size, tuple(options.attacks), options.frames),
+        settings=options.settings,
+        subject_pattern=options.subject_pattern,
+        workers=options.workers,
+        strict=options.strict,
+    )
+    console = Console(stderr=True)
+    for line in unreadable:
+        console.print(f"skipped: {line}", markup=False, highlight=False, soft_wrap=True)
+    console.print(
+        f"{count} simulated pictures in {options.out}, listed in {options.out / MANIFEST}",
+        markup=False, highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_command(main))

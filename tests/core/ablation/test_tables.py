@@ -1,0 +1,153 @@
+"""Statistics by hand and by scipy; tables say what the records say, and bold only what is significant."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from padkit.ablation.records import Record, write_records
+from padkit.ablation.tables import Grid, caption, sheets
+from padkit.evaluation.statistics.paired import holm, paired_difference, spread
+from padkit.report.tables.layout import latex, markdown, terminal
+
+TARGETS, SEEDS = ["office", "hall"], [0, 1, 2, 3]
+GRID = Grid(cells=["plain", "A_1", "B"], targets=TARGETS, seeds=SEEDS, baseline="plain")
+
+
+def record(cell: str, target: str, seed: int, hter: float, /, **changes: object) -> Record:
+    known = {"policy": "source-dev", "test_set_choice": False, "selection": "source-dev", "convention": "official"}
+    values = {"hter": hter, "auc": 1 - hter, "hter_target_eer": hter / 2}
+    return Record(cell=cell, target=target, seed=seed, **(known | values | changes))
+
+
+def records(gain: float) -> list[Record]:
+    """A_1 is better than plain by `gain` on each of 8 pairs, give or take; B is better once and worse once."""
+    found = []
+    for number, (target, seed) in enumerate((target, seed) for target in TARGETS for seed in SEEDS):
+        base = 0.2 + 0.01 * number
+        found += [
+            record("plain", target, seed, base),
+            record("A_1", target, seed, base - gain - 0.001 * number),
+            record("B", target, seed, base + (0.02 if number % 2 else -0.03)),
+        ]
+    return found
+
+
+def test_spread_by_hand() -> None:
+    found = spread([1.0, 2.0, 6.0])
+    assert (found.mean, found.deviation, found.count) == (3.0, pytest.approx(7**0.5), 3)
+    assert spread([4.0]).deviation is None
+
+
+def test_comparison_against_scipy() -> None:
+    generator = np.random.default_rng(1)
+    cell, base = generator.normal(19, 2, 12), generator.normal(20, 2, 12)
+    found = paired_difference({**dict(enumerate(cell)), 99: 1.0}, {**dict(enumerate(base)), 77: 5.0})
+    difference = cell - base
+    interval = stats.t.interval(0.95, 11, loc=difference.mean(), scale=stats.sem(difference))
+    assert found.pairs == 12
+    assert found.difference == pytest.approx(difference.mean())
+    assert (found.low, found.high) == (pytest.approx(interval[0]), pytest.approx(interval[1]))
+    assert found.wilcoxon == pytest.approx(stats.wilcoxon(cell, base).pvalue)
+    assert found.t_test == pytest.approx(stats.ttest_rel(cell, base).pvalue, rel=1e-5)
+
+
+def test_wilcoxon_by_hand() -> None:
+    """Five pairs, all better: two of 2^5 sign patterns are as extreme."""
+    found = paired_difference({number: -float(number) for number in range(1, 6)}, dict.fromkeys(range(1, 6), 0.0))
+    assert found.wilcoxon == pytest.approx(2 / 32)
+
+
+def test_ties_and_zeros_keep_the_signed_rank_test_exact() -> None:
+    """Equal differences share their ranks, pairs without any drop out: still 2 of 2^5 and 2 of 2^7 sign patterns."""
+    five = paired_difference(dict(enumerate([-1.0, -1, -2, -3, -4])), dict.fromkeys(range(5), 0.0))
+    assert five.wilcoxon == pytest.approx(2 / 32)
+    seven = paired_difference(dict(enumerate([2.0, 2, 2, 1, 1, 3, 4, 0, 0])), dict.fromkeys(range(9), 0.0))
+    assert seven.wilcoxon == pytest.approx(2 / 128)
+
+
+def test_what_cannot_be_tested_is_left_open() -> None:
+    assert paired_difference({}, {1: 2.0}).difference is None
+    single = paired_difference({1: 3.0}, {1: 2.0})
+    assert (single.pairs, single.difference, single.low, single.wilcoxon) == (1, 1.0, None, None)
+    equal = paired_difference({1: 0.1 + 0.2, 2: 1.0}, {1: 0.3, 2: 1.0})
+    assert (equal.difference, equal.wilcoxon, equal.t_test) == (0.0, 1.0, None)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, None, 0.03]) == [pytest.approx(0.03), pytest.approx(0.06), None, pytest.approx(0.06)]
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+
+
+def test_only_a_significant_best_is_bold() -> None:
+    figures, compared, *_ = sheets(records(0.05), GRID)
+    assert figures.head == ["cell", "office", "hall", "mean", "runs"]
+    assert figures.bold == {(1, 3)}
+    assert compared.rows[0][:3] == ["A_1", "8", "-5.35"]
+    assert compared.rows[0][4:6] == ["0.0078", "0.0156"]  # 2 of 2^8 sign patterns; Holm over two cells
+    worse, *_ = sheets(records(-0.05), GRID)
+    assert worse.bold == frozenset()  # plain is not the best, B is, and by chance
+    short = Grid(cells=GRID.cells, targets=["hall"], seeds=SEEDS, baseline="plain")
+    few, *_ = sheets(records(0.05), short)
+    assert few.bold == frozenset()
+
+
+def test_figures_by_hand() -> None:
+    figures, _, area, _, literature, _ = sheets(records(0.05), GRID)
+    office, hall = [20.0, 21, 22, 23], [24.0, 25, 26, 27]
+    means = [(a + b) / 2 for a, b in zip(office, hall, strict=True)]
+    texts = [f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}" for v in (office, hall, means)]
+    assert figures.rows[0] == ["plain", *texts, "8/8"]
+    assert figures.title.endswith("threshold policy source-dev")
+    assert area.rows[0][1] == "78.50 ± 1.29"
+    assert area.bold == {(1, 3)}
+    assert "test-set threshold" in literature.title
+    assert literature.rows[0][1] == "10.75 ± 0.65"
+
+
+def test_missing_runs_give_no_mean() -> None:
+    kept = [entry for entry in records(0.05) if (entry.cell, entry.seed, entry.target) != ("A_1", 0, "hall")]
+    failed = record("A_1", "hall", 0, 0.0, status="failed", error="loss became nan", hter=None)
+    figures, compared, *_ = sheets([*kept, failed], GRID)
+    assert figures.rows[1][2].endswith("(n=3)")
+    assert figures.rows[1][3:] == ["-", "7/8"]
+    assert figures.bold == frozenset()
+    assert compared.rows[0][1] == "7"
+    lines = caption([*kept, failed], GRID, dataset="toy", fingerprint="", simulated=False, command="x")
+    assert "23 of 24 runs finished. 1 run failed; the first, A_1, hall, seed 0: loss became nan" in lines
+    assert not any("Simulated" in line for line in lines)
+
+
+def test_texts_of_the_tables(tmp_path: Path) -> None:
+    entries = records(0.05)
+    lines = caption(
+        entries, GRID, dataset="synthetic", fingerprint="synthetic world 9", simulated=True, command="a --b_c 1"
+    )
+    made = sheets(entries, GRID)
+    text = markdown(made, lines)
+    assert re.search(r"\| A\\_1 \| .* \| \*\*18\.15 ± 1\.16\*\* \| 8/8 \|", text)
+    for wanted in ("(synthetic world 9)", "checkpoint selection source-dev", "seeds 0, 1, 2, 3", "convention official"):
+        assert wanted in text
+    assert "Simulated data" in text
+    assert "share targets" in text
+    assert "`a --b_c 1`" in text
+    tex = latex(made, lines)
+    assert r"\textbf{18.15 $\pm$ 1.16}" in tex
+    assert r"A\_1 &" in tex
+    assert r"HTER (\%)" in tex
+    assert tex.count(r"\begin{table}") == len(made) == 6
+    console = Console(width=80, record=True, file=(tmp_path / "out").open("w"))
+    console.print(terminal(made, lines))
+    console.file.close()
+    assert "A_1" in console.export_text()
+    write_records(entries, tmp_path / "results.csv")
+    with (tmp_path / "results.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 24
+    assert (rows[0]["cell"], rows[0]["policy"], float(rows[0]["hter"])) == ("plain", "source-dev", 0.2)
