@@ -151,7 +151,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
             asked = {option: target, "sources": recipe.sources, "convention": recipe.convention}
             try:
                 protocol = protocol_for(table, reader, **asked)
-                dtda.quoted_policies(recipe, protocol)
+                dtda.quoted_policies(recipe.policy, protocol)
                 tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
             except PadkitError as error:
                 raise SettingsError(f"cell {name!r}, {option} {target!r}: {one_line(error)}") from error

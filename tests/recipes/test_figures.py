@@ -18,13 +18,13 @@ from padkit.commands.figures import main
 from padkit.errors import PadkitError
 from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import read_scores
-from padkit.files import read_step
 from padkit.inspection import from_models as inside
 from padkit.inspection.gradcam import attention
 from padkit.inspection.kinds import KINDS
 from padkit.inspection.perturbation import perturb
 from padkit.inspection.request import Order
 from padkit.runs.finished import read_runs
+from padkit.runs.folder import read_step
 from padkit.runs.opened import Opener
 from padkit.weights import read_weights
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest
 from padkit.evaluation.assessment import assess
-from padkit.evaluation.candidates import Candidate, read_candidate
+from padkit.evaluation.candidates import Candidate
 from padkit.evaluation.comparison import PairedComparison, compare_candidates
 from padkit.evaluation.export import to_csv, to_json
 from padkit.evaluation.methods import Method, group
@@ -30,6 +30,7 @@ from padkit.report.tables.evaluation import (
     methods_sheet,
 )
 from padkit.report.tables.layout import MADE_BY, Sheet, latex, markdown, terminal
+from padkit.runs.candidates import read_candidate
 
 EPILOG = f"""\
 A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns

@@ -62,7 +62,7 @@ def test_a_run_names_its_protocol(tmp_path: Path) -> None:
         cell=next(iter(parse_cells(["a:"]).values())), target="O->M", option="protocol", seed=4,
         folder=tmp_path / "a" / "O-to-M" / "seed4", settings={}, facts={}, options=[],
     )  # fmt: skip
-    assert run.prepare()[:4] == ["--protocol", "O->M", "--seed", "4"]
+    assert run.arguments()[:4] == ["--protocol", "O->M", "--seed", "4"]
 
 
 def record(target: str, seed: int, acer: float) -> Record:

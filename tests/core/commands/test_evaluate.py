@@ -15,10 +15,10 @@ import yaml
 
 from padkit.commands.evaluate import main
 from padkit.errors import DataError, PadkitError, SettingsError
-from padkit.evaluation.candidates import read_candidate
 from padkit.evaluation.metrics import auc, equal_error, error_rates
 from padkit.evaluation.results import ProtocolSummary, evaluate, write_results
 from padkit.evaluation.scores import Scores, presentation_scores, write_scores
+from padkit.runs.candidates import read_candidate
 
 OCIM = ProtocolSummary(name="O&C&I->M", convention="ssdg", sources=("O", "C", "I"), target="M", simulated=False)
 
