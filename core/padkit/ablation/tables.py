@@ -9,7 +9,7 @@ from padkit.ablation.records import Record, finished
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
 from padkit.evaluation.statistics.paired import ALPHA, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, p_value, words
+from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, p_value, text_cells
 
 DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
@@ -195,7 +195,7 @@ def _comparisons(
         interval = NOTHING if found.low is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
         difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
         tests = [p_value(found.wilcoxon), p_value(adjusted[cell]), p_value(found.t_test)]
-        rows.append(TableRow(cell, words(str(found.pairs), difference, interval, *tests)))
+        rows.append(TableRow(cell, text_cells(str(found.pairs), difference, interval, *tests)))
     policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
     return Table(
         title=f"{metric.label} minus that of {baseline} (percentage points){policy}",

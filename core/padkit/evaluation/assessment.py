@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError
 from padkit.evaluation.candidates import Candidate, Provenance
-from padkit.evaluation.metrics import Floats, auc, error_rates
+from padkit.evaluation.metrics import Floats
 from padkit.evaluation.rates import Counts, PolicyResult, chosen_on_source, count, rates_at, threshold_free
 from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.slices import Slice, all_slices
 from padkit.evaluation.statistics.bootstrap import Interval, Units, bootstrap, interval, units_of
 from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
 from padkit.evaluation.thresholds import TARGET_EER, Threshold, choose
 
 NO_POLICY = ""  # stands for the policy of what needs no threshold
-BREAKDOWNS = ("species", "device", "domain")
 HELD_OUT = "held-out source"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Part of the test set: one species' attacks and all bona fide, or one device's or domain's presentations.
-
-    Attributes:
-        name: The species, device or domain.
-        bona_fide: Bona fide presentations in it.
-        attack: Attacks in it.
-        values: `apcer` (worst species), `apcer_pooled`, `bpcer`, `hter` at the threshold of the first policy, and
-            `auc`; None where a class is missing.
-    """
-
-    name: str
-    bona_fide: int
-    attack: int
-    values: Mapping[str, float | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +96,7 @@ def assessment_of(results: Results, target: Scores | None = None, source_dev: Sc
     known = results.source_dev
     held_out = None
     if known is not None:
-        parts = {} if source_dev is None else _slices(source_dev, known.result.threshold)
+        parts = {} if source_dev is None else all_slices(source_dev, known.result.threshold)
         held_out = Assessment(
             about=Provenance(name=HELD_OUT), counts=known.counts, values=known.values, results=(known.result,),
             slices=parts,
@@ -126,7 +106,7 @@ def assessment_of(results: Results, target: Scores | None = None, source_dev: Sc
         counts=results.counts,
         values=results.values,
         results=results.results,
-        slices={} if target is None else _slices(target, results.results[0].threshold),
+        slices={} if target is None else all_slices(target, results.results[0].threshold),
         source_dev=held_out,
         targets=tuple(
             Assessment(about=Provenance(name=one.target), counts=one.counts, values=one.values, results=one.results)
@@ -203,19 +183,6 @@ def resampled_rates(scores: WeightedScores, threshold: Threshold) -> dict[str, F
     return scores.error_rates(scores.equal_vertices() if chosen_here else scores.vertices_of(threshold.value))
 
 
-def slices(scores: Scores, by: str, threshold: float) -> tuple[Slice, ...]:
-    """Divide scores by `species`, `device` or `domain`; nothing where there is one value only.
-
-    A species' slice holds its attacks and every bona fide presentation.
-    """
-    column: NDArray[np.str_] = scores.pai_species if by == "species" else getattr(scores, by)
-    names = np.unique(column[scores.label == ATTACK] if by == "species" else column)
-    if len(names) < 2:
-        return ()
-    everyone = scores.label == BONA_FIDE if by == "species" else np.zeros(len(scores), dtype=np.bool_)
-    return tuple(_slice(str(name), scores.select((column == name) | everyone), threshold) for name in names)
-
-
 def _assess(
     about: Provenance, scores: Scores, thresholds: Sequence[Threshold], *, chosen_here: bool | None = None
 ) -> Assessment:
@@ -224,7 +191,7 @@ def _assess(
         counts=count(scores),
         values=threshold_free(scores),
         results=tuple(rates_at(scores, threshold, chosen_here=chosen_here) for threshold in thresholds),
-        slices=_slices(scores, thresholds[0].value),
+        slices=all_slices(scores, thresholds[0].value),
     )
 
 
@@ -239,25 +206,3 @@ def _alone(candidate: Candidate, name: str, policies: Sequence[str]) -> Assessme
 
 def _threshold(entry: PolicyResult) -> Threshold:
     return Threshold(entry.policy, entry.threshold, entry.chosen_on, entry.test_set_choice)
-
-
-def _slices(scores: Scores, threshold: float) -> dict[str, tuple[Slice, ...]]:
-    return {by: slices(scores, by, threshold) for by in BREAKDOWNS}
-
-
-def _slice(name: str, scores: Scores, threshold: float) -> Slice:
-    bona_fide = scores.label == BONA_FIDE
-    values: dict[str, float | None] = dict.fromkeys(("apcer", "apcer_pooled", "bpcer", "hter", "auc"))
-    if bona_fide.all():
-        values["bpcer"] = float(np.mean(scores.score < threshold))
-    elif not bona_fide.any():
-        accepted = scores.score >= threshold
-        kinds = scores.pai_species
-        values["apcer_pooled"] = float(np.mean(accepted))
-        values["apcer"] = max(float(np.mean(accepted[kinds == kind])) for kind in np.unique(kinds))
-    else:
-        rates = asdict(error_rates(scores.label, scores.score, threshold, scores.pai_species))
-        values = {key: rates.get(key) for key in values} | {"auc": auc(scores.label, scores.score)}
-    return Slice(
-        name=name or "unknown", bona_fide=int(np.sum(bona_fide)), attack=int(np.sum(~bona_fide)), values=values
-    )

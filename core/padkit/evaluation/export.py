@@ -25,10 +25,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from padkit.evaluation.assessment import BREAKDOWNS, Assessment
+from padkit.evaluation.assessment import Assessment
 from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.literature import comparable_target, published
 from padkit.evaluation.methods import Method
+from padkit.evaluation.slices import BREAKDOWNS
 from padkit.evaluation.statistics.bootstrap import CONFIDENCE
 
 SCHEMA = "padkit-evaluation/1"

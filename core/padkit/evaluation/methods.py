@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from padkit.errors import SettingsError
-from padkit.evaluation.assessment import NO_POLICY, Assessment, Slice
+from padkit.evaluation.assessment import NO_POLICY, Assessment
 from padkit.evaluation.candidates import Provenance
 from padkit.evaluation.rates import PolicyResult
+from padkit.evaluation.slices import Slice
 from padkit.evaluation.statistics.bootstrap import Interval
 from padkit.evaluation.statistics.paired import Spread, spread
 

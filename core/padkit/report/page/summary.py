@@ -10,7 +10,7 @@ from typing import Any
 
 from padkit.evaluation.rates import PolicyResult
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, Results
-from padkit.report.tables.layout import Table, TableRow, words
+from padkit.report.tables.layout import Table, TableRow, text_cells
 
 PARTS = {"train": "training", "dev": "held-out source", "test": "test"}
 
@@ -115,7 +115,9 @@ def division_table(division: Mapping[str, Any]) -> Table:
     """Return the table of parts: what was trained, chosen and tested on."""
     keys = ("presentations", "subjects", "frames", "bona_fide_frames", "attack_frames")
     parts = {named: division["parts"][part] for part, named in PARTS.items() if part in division["parts"]}
-    rows = [TableRow(key.replace("_", " "), words(*(_number(part[key]) for part in parts.values()))) for key in keys]
+    rows = [
+        TableRow(key.replace("_", " "), text_cells(*(_number(part[key]) for part in parts.values()))) for key in keys
+    ]
     return Table(title="Parts", head=["part", *parts], rows=rows)
 
 

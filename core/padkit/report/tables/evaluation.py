@@ -15,7 +15,7 @@ from padkit.evaluation.rates import LABELS
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED, Results, headline
 from padkit.evaluation.statistics.bootstrap import Interval
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, p_value, terminal, words
+from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, p_value, terminal, text_cells
 from padkit.report.tables.rates import NO_CELL, cells_of, interval_notes, policy_head, rate_tables
 
 RUN_COLUMNS = ("hter", "acer", "apcer", "bpcer")
@@ -42,7 +42,7 @@ def methods_table(methods: Sequence[Method]) -> Table:
     for method in methods:
         cells, entry = cells_of(method, intervals=False), method.first.results[0]
         keys = [(entry.policy, "hter"), (entry.policy, "acer"), (NO_POLICY, "auc")]
-        told = words(", ".join(map(str, method.seeds)) or "unknown", policy_head(entry))
+        told = text_cells(", ".join(map(str, method.seeds)) or "unknown", policy_head(entry))
         rows.append(TableRow(_title(method), [*told, *(cells[key] for key in keys)]))
     head = ["method", "seeds", "policy", "HTER", "ACER", "AUC"]
     return Table(title="All methods (%)", head=head, rows=rows, words=(0, 1, 2))
@@ -82,7 +82,7 @@ def literature_table(method: Method) -> Table | None:
         figures = [NOTHING if value is None else f"{value:.2f}" for value in (row.hter, row.auc)]
         if row.hter is None and row.auc is None:
             figures[0] = NOT_MEASURED
-        rows.append(TableRow(f"{row.method} {row.year}", words(*figures, row.backbone)))
+        rows.append(TableRow(f"{row.method} {row.year}", text_cells(*figures, row.backbone)))
     return Table(
         title=f"Published on {target} (%): {policy()}; to compare with {TARGET_EER} alone; frames and crops differ",
         head=["method", "HTER", "AUC", "backbone"],
@@ -126,7 +126,7 @@ def _runs(method: Method, number: int) -> Table:
         entry = run.results[number]
         values = [entry.values[name] for name in RUN_COLUMNS] + [run.values[name] for name in ("auc", "eer")]
         shown = [f"{100 * value:.2f}" for value in values]
-        rows.append(TableRow(method.short_name(run), words(str(run.about.seed), *shown)))
+        rows.append(TableRow(method.short_name(run), text_cells(str(run.about.seed), *shown)))
     return Table(
         title=f"{_title(method)}: its runs, threshold policy {policy_head(method.first.results[number])} (%)",
         head=["run", "seed", "HTER", "ACER", "APCER", "BPCER", "AUC", "EER"],
@@ -162,4 +162,4 @@ def _selection(about: Provenance) -> str:
 
 def _pair(first: float, second: float, ends: Interval | None, p: float | None) -> list[TableCell]:
     shown = NOTHING if ends is None else f"[{100 * ends.low:+.2f}, {100 * ends.high:+.2f}]"
-    return words(f"{100 * first:.2f}", f"{100 * second:.2f}", f"{100 * (first - second):+.2f}", shown, p_value(p))
+    return text_cells(f"{100 * first:.2f}", f"{100 * second:.2f}", f"{100 * (first - second):+.2f}", shown, p_value(p))

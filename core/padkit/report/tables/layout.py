@@ -76,7 +76,7 @@ class Table:
     notes: Sequence[str] = ()
 
 
-def words(*texts: str) -> list[TableCell]:
+def text_cells(*texts: str) -> list[TableCell]:
     """Return a cell for each text."""
     return [TableCell(text) for text in texts]
 

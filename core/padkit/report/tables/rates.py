@@ -15,7 +15,7 @@ from padkit.evaluation.rates import AT_THRESHOLD, LABELS, NO_THRESHOLD, PolicyRe
 from padkit.evaluation.statistics.bootstrap import Interval, Units
 from padkit.evaluation.statistics.paired import Spread
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, words
+from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
 
 TEST_SET_MARK = "test set"
 NO_CELL = TableCell(NOTHING)
@@ -45,11 +45,13 @@ def counts_table(assessment: Assessment) -> Table:
     protocol, held_out = assessment.about.protocol, assessment.source_dev
     sets = [(protocol.target if protocol else TEST_SET_MARK, assessment.counts)]
     sets += [(HELD_OUT, held_out.counts)] if held_out else []
-    rows = [TableRow("bona fide", words(*(f"{counts.bona_fide:,}" for _, counts in sets)))]
+    rows = [TableRow("bona fide", text_cells(*(f"{counts.bona_fide:,}" for _, counts in sets)))]
     for name in sorted({name for _, counts in sets for name in counts.species}):
         numbers = [counts.species.get(name, 0) for _, counts in sets]
-        rows.append(TableRow(f"attack: {name}", words(*(f"{number:,}" if number else NOTHING for number in numbers))))
-    rows.append(TableRow("frames in all", words(*(f"{counts.frames:,}" for _, counts in sets))))
+        rows.append(
+            TableRow(f"attack: {name}", text_cells(*(f"{number:,}" if number else NOTHING for number in numbers)))
+        )
+    rows.append(TableRow("frames in all", text_cells(*(f"{counts.frames:,}" for _, counts in sets))))
     head = ["presentations", *(name for name, _ in sets)]
     return Table(title="Presentations that were assessed", head=head, rows=rows)
 
@@ -58,12 +60,12 @@ def cells_of(method: Method, *, intervals: bool = True) -> dict[tuple[str, str],
     """Return (policy, metric) -> figure, as in `Method.figures`, with its spread over seeds or, if wanted, interval."""
     ends = method.intervals if intervals else {}
     return {
-        (policy, metric): _number(found) if metric == "threshold" else figure(found, ends.get((policy, metric)))
+        (policy, metric): _number(found) if metric == "threshold" else percent(found, ends.get((policy, metric)))
         for policy, metric, found in method.figures()
     }
 
 
-def figure(found: Spread | None, ends: Interval | None = None) -> TableCell:
+def percent(found: Spread | None, ends: Interval | None = None) -> TableCell:
     """Return a share in percent with its spread over seeds or its interval."""
     if found is None:
         return NO_CELL
@@ -121,7 +123,7 @@ def _each_target(method: Method) -> Iterator[Table]:
         counts, cells = one.first.counts, cells_of(one)
         keys = [*((entry.policy, "hter") for entry in one.first.results), (NO_POLICY, "auc")]
         shown = [cells[key] for key in keys]
-        rows.append(TableRow(one.first.about.name, [*words(str(counts.bona_fide), str(counts.attack)), *shown]))
+        rows.append(TableRow(one.first.about.name, [*text_cells(str(counts.bona_fide), str(counts.attack)), *shown]))
     if rows:
         heads = [f"HTER {policy_head(entry)}" for entry in method.first.results]
         yield Table(title="each target alone (%)", head=["target", "bona fide", "attacks", *heads, "AUC"], rows=rows)
@@ -134,7 +136,7 @@ def _by_species(method: Method, policies: Sequence[str], title: str) -> Iterator
     rows = []
     for name in dict.fromkeys(name for entry in first.results for name in entry.apcer_by_species):
         rates = [cells.get((entry.policy, f"apcer:{name}"), NO_CELL) for entry in first.results]
-        area = [figure(areas.get(name))] if areas else []
+        area = [percent(areas.get(name))] if areas else []
         rows.append(TableRow(name, [TableCell(str(first.counts.species.get(name, 0))), *rates, *area]))
     heads = [f"APCER {name}" for name in policies] + (["AUC"] if areas else [])
     if len(rows) > 1:
@@ -147,7 +149,8 @@ def _by(method: Method, by: str) -> Iterator[Table]:
     """Yield the rates by device or domain at the first policy's threshold, where there are several."""
     rows = [
         TableRow(
-            part.name, [*words(str(part.bona_fide), str(part.attack)), *(figure(spreads[key]) for key in BY_COLUMNS)]
+            part.name,
+            [*text_cells(str(part.bona_fide), str(part.attack)), *(percent(spreads[key]) for key in BY_COLUMNS)],
         )
         for part, spreads in method.slices(by)
     ]

@@ -7,15 +7,15 @@ import re
 import pytest
 from rich.console import Console
 
-from padkit.report.tables.layout import MADE_BY, Table, TableCell, TableRow, html, latex, markdown, terminal, words
+from padkit.report.tables.layout import MADE_BY, Table, TableCell, TableRow, html, latex, markdown, terminal, text_cells
 
 TABLE = Table(
     title="Errors of a_b (%)",
     head=["% (but threshold)", "source-dev", "target-eer (test set)", "network"],
     rows=[
-        TableRow("threshold", words("0.5", "0.25", "r&d"), ends=True),
+        TableRow("threshold", text_cells("0.5", "0.25", "r&d"), ends=True),
         TableRow("HTER", [TableCell("5.00", "[1.00, 9.00]"), TableCell("4.00", "± 0.50", bold=True), TableCell()]),
-        TableRow("<b>[red]x|y", words("1.00", "2.00", "<i>")),
+        TableRow("<b>[red]x|y", text_cells("1.00", "2.00", "<i>")),
     ],
     words=(0, 3),
     notes=["Not to be read without this: a_b."],
