@@ -265,10 +265,10 @@ def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
         records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
         command=shlex.join(["python", *sys.argv]),
     )  # fmt: skip
-    sheets = tables.sheets(records, grid)
-    write_atomically(job.out / "table.md", markdown(sheets, caption).encode())
-    write_atomically(job.out / "table.tex", latex(sheets, caption).encode())
-    Console().print(terminal(sheets, caption))
+    made = tables.tables_of(records, grid)
+    write_atomically(job.out / "table.md", markdown(made, caption).encode())
+    write_atomically(job.out / "table.tex", latex(made, caption).encode())
+    Console().print(terminal(made, caption))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is judged: a detector's scores on a test set, and all that is known of their making."""
+"""What is assessed: a detector's scores on a test set, and all that is known of their making."""
 
 from __future__ import annotations
 
@@ -22,34 +22,45 @@ WITHOUT_DEV = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One detector's scores on one test set.
+class Provenance:
+    """What is known of the making of some scores.
 
     Attributes:
-        name: What it is called in tables: its path as given.
-        target: Scores that are judged.
-        source_dev: Scores of held-out source presentations, or None.
-        target_dev: Scores of the target's dev split, or None.
+        name: What they are called in tables: their path as given.
         protocol: What trained and what tested, or None where nobody says.
         seed: The training's seed, or None.
         selection: How the checkpoint was selected, "" where nobody says.
-        policies: Threshold policies to tell, the one to quote first.
         method: What distinguishes it from others, but for its seed; candidates that share it are runs of one method.
-        named: Whether presentations have names, so that they can be matched with another's.
         notes: What it does not say, one line each.
     """
 
     name: str
-    target: Scores
-    source_dev: Scores | None = None
-    target_dev: Scores | None = None
     protocol: ProtocolSummary | None = None
     seed: int | None = None
     selection: str = ""
-    policies: tuple[str, ...] = (TARGET_EER,)
     method: Any = None
-    named: bool = True
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate(Provenance):
+    """One detector's scores on one test set, and what is known of their making.
+
+    Attributes:
+        target: Scores that are assessed.
+        source_dev: Scores of held-out source presentations, or None.
+        target_dev: Scores of the target's dev split, or None.
+        targets: Domains of the target, where each of several is assessed alone as well.
+        policies: Threshold policies to tell, the one to quote first.
+        named: Whether presentations have names, so that they can be matched with another's.
+    """
+
+    target: Scores
+    source_dev: Scores | None = None
+    target_dev: Scores | None = None
+    targets: tuple[str, ...] = ()
+    policies: tuple[str, ...] = (TARGET_EER,)
+    named: bool = True
 
     def possible_policies(self) -> tuple[str, ...]:
         """Return the threshold policies that these scores allow, the most honest first."""
@@ -73,7 +84,7 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
     parts, notes = found.parts, []
     if "test" not in parts:
         held = ", ".join(parts)
-        raise DataError(f"{name}: has no part `test` to judge, only {held}; name it test, or leave the column out.")
+        raise DataError(f"{name}: has no part `test` to assess, only {held}; name it test, or leave the column out.")
     target = parts["test"]
     if "train" in parts:
         notes.append(f"{name}: {len(parts['train'])} presentations of part train are left out.")
@@ -83,8 +94,8 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
         notes.append(f"{name}: scores are means over the {int(np.sum(target.frames))} rows of the test part.")
     source_dev, target_dev = parts.get("source-dev"), parts.get("target-dev")
     if "dev" in parts:
-        own, other, said = _divide(parts["dev"], target)
-        source_dev, target_dev = source_dev or other, target_dev or own
+        of_target, of_sources, said = _divide(parts["dev"], target)
+        source_dev, target_dev = source_dev or of_sources, target_dev or of_target
         notes += [f"{name}: {said}"] if said else []
     candidate = Candidate(
         name=name, target=target, source_dev=source_dev, target_dev=target_dev, named=found.named, notes=tuple(notes)
@@ -99,8 +110,8 @@ def _divide(dev: Scores, target: Scores) -> tuple[Scores | None, Scores | None, 
     if "" in known | set(dev.domain.tolist()):
         said = f"whose its dev part is, is unknown: {SOURCE_DEV} takes it as the sources', {DEV_EER} as the target's."
         return dev, dev, said
-    own = np.isin(dev.domain, list(known))
-    return (dev.select(own) if np.any(own) else None), (dev.select(~own) if np.any(~own) else None), ""
+    inside = np.isin(dev.domain, list(known))
+    return (dev.select(inside) if np.any(inside) else None), (dev.select(~inside) if np.any(~inside) else None), ""
 
 
 def with_notes(candidate: Candidate) -> Candidate:

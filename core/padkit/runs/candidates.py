@@ -55,6 +55,7 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
         protocol=results.protocol,
         seed=results.seed,
         selection=results.checkpoint_selection,
+        targets=tuple(one.target for one in results.targets),
         policies=told or (TARGET_EER,),
         method=_method(run, results.protocol),
         notes=tuple(f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost),

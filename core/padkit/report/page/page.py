@@ -12,9 +12,10 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from padkit.evaluation.assessment import NO_POLICY
-from padkit.evaluation.literature import comparable_target
-from padkit.evaluation.results import LABELS, Results
+from padkit.evaluation.assessment import NO_POLICY, assessment_of, resampled
+from padkit.evaluation.methods import Method
+from padkit.evaluation.rates import LABELS
+from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
 from padkit.files import write_atomically
 from padkit.report.figures.alignment import Course, alignment_figure
@@ -25,11 +26,13 @@ from padkit.report.figures.style import DARK, LIGHT, Palette, render
 from padkit.report.page import summary
 from padkit.report.page.mistakes import Faces, mistakes
 from padkit.report.page.threshold_tool import script, tool_data
-from padkit.report.tables import rates
-from padkit.report.tables.evaluation import literature_sources, run_literature
+from padkit.report.tables.evaluation import literature_table
+from padkit.report.tables.layout import html
+from padkit.report.tables.rates import cells_of, counts_table, interval_notes, rate_tables
 from padkit.runs.finished import FinishedRun
 
 TILES = ("hter", "apcer", "bpcer")
+RESAMPLES = 1000
 SECTIONS = {
     "result": "Result",
     "published": "Published",
@@ -127,37 +130,19 @@ def _leaf(value: object) -> str:
 
 def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict[str, Any]:
     """Return tables and notes, by the names the template uses."""
-    quoted = results.results[0]
-    judged = rates.Judged.of(target, results.results)
-    known = None
-    if source_dev is not None and results.source_dev is not None:
-        known = rates.Judged.of(source_dev, [results.source_dev.result])
-    tiles = [(LABELS[name], judged.cell(quoted.policy, name, quoted.values[name])) for name in TILES]
-    sets = [(results.protocol.target, results.counts)]
-    source_species = None
-    if known and results.source_dev is not None:
-        sets.append(("held-out source", results.source_dev.counts))
-        source_species = rates.species_table([results.source_dev.result], results.source_dev.counts.species, known)
-    kinds = sorted({name for _, counts in sets for name in counts.species})
+    assessment = resampled(assessment_of(results, target, source_dev), target, source_dev, resamples=RESAMPLES)
+    method = Method((assessment,))
+    cells, quoted = cells_of(method), results.results[0].policy
+    tiles = [(LABELS[name], cells[quoted, name]) for name in TILES]
     return {
         "flattered": summary.chosen_on_test_set(results),
-        "tiles": [*tiles, (LABELS["auc"], judged.cell(NO_POLICY, "auc", results.values["auc"]))],
+        "tiles": [*tiles, (LABELS["auc"], cells[NO_POLICY, "auc"])],
         "choices": summary.choices(results),
-        "rates": rates.rates_table(results, judged, known),
-        "free": rates.free_table(results, judged, known),
-        "species": rates.species_table(results.results, results.counts.species, judged),
-        "source_species": source_species,
-        "targets": rates.targets_table(results) if results.targets else None,
-        "slices": rates.slice_tables(target, quoted.threshold),
-        "notes": rates.interval_notes(judged.units),
-        "published": run_literature(results),
-        "sources": literature_sources(comparable_target(results.protocol)),
-        "sets": [name for name, _ in sets],
-        "counts": [
-            ("bona fide", [f"{counts.bona_fide:,}" for _, counts in sets]),
-            *((f"attack: {name}", [_count(counts.species.get(name, 0)) for _, counts in sets]) for name in kinds),
-            ("frames in all", [f"{counts.frames:,}" for _, counts in sets]),
-        ],
+        "tables": rate_tables(method),
+        "notes": list(interval_notes(assessment.units, RESAMPLES, 0)),
+        "published": literature_table(method),
+        "counts": counts_table(assessment),
+        "html": html,
     }
 
 
@@ -169,10 +154,6 @@ def _det(results: Results, target: Scores, source_dev: Scores | None, palette: P
     points = [(entry.policy, entry.values["fpr"], entry.values["fnr"]) for entry in results.results]
     note = " (simulated data)" if results.protocol.simulated else ""
     return det_comparison(curves, points=points, note=note, palette=palette)
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number else rates.NOTHING
 
 
 def _own(name: str) -> str:

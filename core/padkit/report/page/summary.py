@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, PolicyResult, Results
+from padkit.evaluation.rates import PolicyResult
+from padkit.evaluation.results import CHECKPOINT_SELECTIONS, Results
+from padkit.report.tables.layout import Table, TableRow, text_cells
 from padkit.runs.folder import RunFolder
 
 PARTS = {"train": "training", "dev": "held-out source", "test": "test"}
@@ -109,11 +111,14 @@ def revision(environment: Mapping[str, Any]) -> str:
     return f"git revision {found.removesuffix('+')}{changed if found.endswith('+') else ''}"
 
 
-def division_table(division: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Return heads and (name, cells) of the rows of the table of parts: what was trained, chosen and tested on."""
+def division_table(division: Mapping[str, Any]) -> Table:
+    """Return the table of parts: what was trained, chosen and tested on."""
     keys = ("presentations", "subjects", "frames", "bona_fide_frames", "attack_frames")
-    parts = {words: division["parts"][part] for part, words in PARTS.items() if part in division["parts"]}
-    return list(parts), [(key.replace("_", " "), [_number(part[key]) for part in parts.values()]) for key in keys]
+    parts = {named: division["parts"][part] for part, named in PARTS.items() if part in division["parts"]}
+    rows = [
+        TableRow(key.replace("_", " "), text_cells(*(_number(part[key]) for part in parts.values()))) for key in keys
+    ]
+    return Table(title="Parts", head=["part", *parts], rows=rows)
 
 
 def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any] | None) -> list[str]:

@@ -21,9 +21,8 @@ from padkit.evaluation.results import Results, evaluate
 from padkit.evaluation.thresholds import Threshold
 from padkit.report.page import summary as story
 from padkit.report.page.mistakes import LICENSED, Faces, mistakes
-from padkit.report.page.page import leaves, write_page
+from padkit.report.page.page import RESAMPLES, leaves, write_page
 from padkit.report.tables.evaluation import run_view
-from padkit.report.tables.rates import RESAMPLES
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
 DRAWN = ("alignment", "det", "histogram", "roc", "training")
@@ -156,10 +155,10 @@ def test_the_page_tells_rates_with_intervals_data_and_how_to_run_it_again(writte
     threshold = Threshold(entry.policy, entry.threshold, "", test_set_choice=False)
     _, ends = intervals_of(scores(1), [threshold], resamples=RESAMPLES)
     for key in (("source-dev", "hter"), ("", "auc"), ("source-dev", "apcer:screen1")):
-        assert f"{100 * ends[key].low:.2f} to {100 * ends[key].high:.2f}" in text
+        assert f"[{100 * ends[key].low:.2f}, {100 * ends[key].high:.2f}]" in text
     parts = [
-        "1000 resamples of 32 subjects",
-        "(chosen on test set)",
+        "1000 resamples (seed 0) of 32 subjects",
+        "(test set)",
         "flatters",
         "teachers.fr",
         "2.9.0",
@@ -248,7 +247,7 @@ def test_published_figures_stand_beside_a_real_run_of_the_four_protocols(tmp_pat
     assert ("#published" in {attrs.get("href") for _, attrs in page.elements}) == (not simulated)
 
 
-def test_several_targets_are_judged_alone_as_well_and_can_be_looked_at_in_the_tool(tmp_path: Path) -> None:
+def test_several_targets_are_assessed_alone_as_well_and_can_be_looked_at_in_the_tool(tmp_path: Path) -> None:
     target = scores(1)
     target = dataclasses.replace(target, domain=np.where(np.arange(len(target)) % 2, "C", "M"))
     protocol = dataclasses.replace(results(target, None).protocol, target="C&M")
