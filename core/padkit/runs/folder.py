@@ -136,7 +136,7 @@ def open_run(
 
 
 def resume_arguments(argv: Sequence[str]) -> list[str]:
-    """Rewrite `--resume DIR` as that run's settings followed by the other arguments, and `--out DIR`.
+    """Put the settings of the run that `--resume DIR` names before the other arguments, and `--out DIR` after them.
 
     Raises:
         TrainingError: `--resume` names no run.
@@ -153,7 +153,7 @@ def resume_arguments(argv: Sequence[str]) -> list[str]:
         raise TrainingError("--resume needs the folder of a run.")
     folder = words[at + 1]
     run = RunFolder.reopen(Path(folder))
-    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", "true"]
+    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", folder]
 
 
 def describe_environment(discovery: Discovery, hardware: Mapping[str, Any]) -> dict[str, Any]:

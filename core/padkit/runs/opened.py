@@ -12,12 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from padkit.networks.frozen import label_loss
 from padkit.catalog import Catalog
 from padkit.data.reader import DatasetReader
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.deploy.bundle import load_bundle
-from padkit.networks.detector import Detector
+from padkit.networks.detector import Detector, label_loss
 from padkit.errors import DataError, PluginError, WeightsError
 from padkit.evaluation.scores import Scores
 from padkit.files import read_step
@@ -62,8 +61,7 @@ class OpenRun:
         embeddings, scores = [], []
         for start in range(0, len(rows), BATCH):
             features = self.detector.student(self.images(rows[start : start + BATCH]))
-            scores.append(self.detector.classify(features).float().softmax(dim=1)[:, 1])
-            assert features.embedding is not None  # classify refuses students without one
+            scores.append(self.detector.score(features))
             embeddings.append(features.embedding.float())
         return torch.cat(embeddings).numpy(), torch.cat(scores).numpy()
 

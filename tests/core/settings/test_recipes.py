@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 import yaml
@@ -45,6 +45,8 @@ class Options:
     strict: bool = False
     policy: str = "source-dev"
     sizes: list[int] | None = None
+
+    former: ClassVar[dict[str, str]] = {"rate": "--lr RATE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +423,7 @@ def test_a_list_of_teachers_chooses_among_those_of_the_file(config):
 LINE_ERRORS = [
     ("--alinger dat", "unknown setting 'alinger'. Did you mean 'aligner'? Known: aligner, batch_size, data, lr,"),
     ("--learning 1", "unknown setting 'learning'. Known: aligner, batch_size,"),
+    ("--rate 1", "setting 'rate' is gone; remove it and write --lr RATE."),
     ("--max-step 1", "unknown setting 'max_step'. Did you mean 'max_steps'? Known: "),
     (
         "--aligner.epsilom 1",
