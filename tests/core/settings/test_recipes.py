@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -227,7 +227,7 @@ def test_defaults():
         "fe": "stargan",
     }
     assert settings.many("teachers")["fr"].options == TeacherOptions()
-    assert list(settings.tree) == [*Options.__dataclass_fields__, *SLOTS]
+    assert list(settings.tree) == [*(field.name for field in fields(Options)), *SLOTS]
     assert settings.tree["data"] == {"name": "world"}
 
 

@@ -420,7 +420,7 @@ def test_an_idle_parameter_and_a_taken_name(tmp_path):
 
 def test_an_augmentation_that_changes_nothing_is_found(tmp_path):
     suite = type("Own", (AugmentationSuite,), {"factory": Misspelt, "_resolved": {}})()
-    with pytest.raises(Fault, match="it changes nothing; implement __call__ .* or vary"):
+    with pytest.raises(Fault, match=r"it changes nothing; implement __call__ .* or vary"):
         run(suite, "test_it_varies_images_or_batches", tmp_path)
 
 
