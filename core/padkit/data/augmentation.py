@@ -52,6 +52,11 @@ class Augmentation:
         """
         return images
 
+    @property
+    def varies_images(self) -> bool:
+        """Whether it has a `__call__` of its own, so that images must pass it one by one."""
+        return type(self).__call__ is not Augmentation.__call__
+
 
 def vary_image(
     augmentation: Augmentation, image: NDArray[np.uint8], label: int, rng: np.random.Generator
@@ -101,6 +106,11 @@ class JoinedAugmentation(Augmentation):
         for member in self.members.values():
             images = member.vary(images)
         return images
+
+    @property
+    def varies_images(self) -> bool:
+        """Whether a member varies single images."""
+        return any(member.varies_images for member in self.members.values())
 
 
 def joined(factories: Mapping[str, Callable[..., Any]]) -> Callable[..., JoinedAugmentation]:

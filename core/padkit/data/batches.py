@@ -90,6 +90,8 @@ class Augmented(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw) -> Sample:
         sample = self.frames[draw.frame]
+        if not self.augmentation.varies_images:
+            return sample
         image = sample["image"].permute(1, 2, 0).contiguous().numpy()
         varied, label = vary_image(self.augmentation, image, sample["label"], draw_generator(self.seed, draw.number))
         planes = np.array(varied.transpose(2, 0, 1), order="C")

@@ -57,8 +57,8 @@ class AugmentationSuite(ComponentSuite):
 
     def test_it_varies_images_or_batches(self) -> None:
         """A misspelt method would leave all images as they are."""
-        kind = type(self.build())
-        changes = [name for name in ("__call__", "vary") if getattr(kind, name) is not getattr(Augmentation, name)]
+        augmentation = self.build()
+        changes = augmentation.varies_images or type(augmentation).vary is not Augmentation.vary
         assert changes, "it changes nothing; implement __call__ (one image while loading) or vary (a batch)"
 
     def test_results_are_images_with_a_label(self) -> None:

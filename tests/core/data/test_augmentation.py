@@ -49,6 +49,7 @@ def test_by_default_nothing_changes():
     assert image is IMAGE
     assert label == 1
     assert Augmentation().vary(images) is images
+    assert not Augmentation().varies_images
     assert rng.random() == draw_generator(0, 0).random(), "nothing was drawn"
 
 
@@ -60,6 +61,7 @@ def test_members_vary_one_after_the_other_each_with_its_own_settings(order, valu
     assert np.array_equal(image, np.full_like(IMAGE, value))
     assert label == 0
     torch.testing.assert_close(both.vary(torch.full((1, 3, 2, 2), 0.1)), torch.full((1, 3, 2, 2), batch))
+    assert both.varies_images
     assert joined({"add": Add})(add={"number": 3}).members["add"].number == 3
 
 

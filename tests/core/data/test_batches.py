@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from padkit.data.augmentation import Augmentation, draw_generator
+from padkit.data.augmentation import Augmentation, JoinedAugmentation, draw_generator
 from padkit.data.batches import Augmented, BalancedBatches, Draw, Frames
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
@@ -240,6 +240,11 @@ def test_augmented_frames_depend_on_seed_and_draw_alone(frames):
     assert stamps(frames, seed=4) != whole
     assert len(Augmented(frames, Stamp(), 3)) == len(frames)
     assert len(pickle.dumps(Augmented(frames, Stamp(), 3))) < 5000
+
+
+def test_frames_pass_untouched_where_only_batches_are_varied(frames):
+    found = Augmented(frames, JoinedAugmentation({"first": Augmentation(), "second": Augmentation()}), 3)[Draw(4, 9)]
+    assert {**found, "image": found["image"].tolist()} == {**frames[4], "image": frames[4]["image"].tolist()}
 
 
 def test_loader_processes_give_the_same_augmentation(frames):
