@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from padkit.catalog import Catalog
-from padkit.data.batches import BalancedBatches, Frames, augment, to_images
+from padkit.data.batches import BalancedBatches, Frames, to_images
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.protocols.protocol import leave_one_out
 from padkit.evaluation.metrics import equal_error, error_rates
@@ -71,7 +71,7 @@ def train(candidate: Candidate, table: FrameTable, pair: tuple[str, ...], steps:
     torch.manual_seed(seed)
     catalog, other = Catalog(), next(d.name for d in SOURCES if d.name not in pair)
     protocol = leave_one_out(table, other, list(pair))
-    detector = Detector(catalog.build("student", "timm", {}))
+    detector, light = Detector(catalog.build("student", "timm", {})), catalog.build("augmentation", "light", {})
     size = detector.student.embedding_dim
     aligner = (
         catalog.build("aligner", candidate.aligner, candidate.settings or {}, 2, size) if candidate.aligner else None
@@ -88,7 +88,7 @@ def train(candidate: Candidate, table: FrameTable, pair: tuple[str, ...], steps:
         for indices in batches:
             torch.manual_seed(seed + 1_000_003 * step)
             samples = [frames[int(index)] for index in indices]
-            images = augment(to_images(torch.stack([sample["image"] for sample in samples])))
+            images = light.vary(to_images(torch.stack([sample["image"] for sample in samples])))
             labels, domains = (torch.tensor([sample[name] for sample in samples]) for name in ("label", "domain"))  # type: ignore[literal-required]
             objective.total(objective(images, labels, domains, step / steps)).backward()
             optimizer.step()

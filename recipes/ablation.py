@@ -23,7 +23,7 @@ import sys
 from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -36,6 +36,7 @@ from padkit.ablation.runs import Run
 from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
+from padkit.commands.parser import Parser
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
@@ -52,18 +53,10 @@ LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
 OWNED = ("target", "protocol", "seed", "out", "resume")  # options of dtda.py that the ablation sets itself
 
 
-class Parser(argparse.ArgumentParser):
-    """Errors are padkit's one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise instead of printing the usage."""
-        raise SettingsError(f"{message}; options of dtda.py go after --.")
-
-
 def parser() -> Parser:
     """Return the parser of the ablation's own options."""
     own = Parser(
-        prog="ablation.py", description=__doc__, allow_abbrev=False,
+        remedy="options of dtda.py go after --", prog="ablation.py", description=__doc__, allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter, usage="%(prog)s [OPTIONS] [-- OPTIONS OF dtda.py]",
     )  # fmt: skip
     add = own.add_argument

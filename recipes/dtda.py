@@ -1,7 +1,7 @@
 """DTDA: dual-teacher distillation with a domain adversarial attack (arXiv 2401.01102), leave one domain out.
 
     accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
-    accelerate launch recipes/dtda.py --augmentation recapture # some live training images become simulated attacks
+    accelerate launch recipes/dtda.py --augmentation recapture+light # some live images become simulated attacks
     accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
     accelerate launch recipes/dtda.py --aligner daa+mixstyle   # the attack, and MixStyle within the student
     accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
@@ -17,13 +17,13 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from accelerate import Accelerator, skip_first_batches
-from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.batches import Augmentation, Augmented, BalancedBatches, augment, to_images
+from padkit.data.augmentation import Augmentation
+from padkit.data.batches import Augmented, BalancedBatches, to_images
 from padkit.data.preparation.prepare import prepare
 from padkit.data.protocols.protocol import Protocol, protocol_for
 from padkit.errors import SettingsError, run_as_command
@@ -56,7 +56,7 @@ SLOTS = {
     "student": Slot("student", "timm", required=True),
     "aligner": Slot("aligner", "daa"),
     "teachers": Slot("teacher", {"fr": "arcface", "fe": "stargan"}, TeacherOptions),
-    "augmentation": Slot("augmentation", "none"),
+    "augmentation": Slot("augmentation", "light"),
 }
 
 
@@ -71,7 +71,7 @@ class Options:
         convention: Splits that count: official (sources' train, target's test), ssdg (train and test of all, no dev) or
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
-        resume: Continue the run (write --resume DIR).
+        resume: Folder of a run to continue, with its settings.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -82,7 +82,6 @@ class Options:
         weight_decay: Weight decay.
         warmup: Share of the steps to warm up in, in [0, 1).
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
-        augment: Vary the training images lightly (mirror, shift, zoom, light), after any --augmentation of a plugin.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last.
         policy: Threshold policy to quote first and to ship: source-dev (the default), dev-eer (the target's dev split;
             the default of official protocols that have one), target-eer or fixed:VALUE.
@@ -94,12 +93,14 @@ class Options:
         thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
     """
 
+    former: ClassVar[dict[str, str]] = {"augment": "--augmentation light for true, none for false"}
+
     protocol: str | None = None
     target: str | None = None
     sources: list[str] | None = None
     convention: Literal["official", "ssdg", "all"] | None = None
     out: str | None = None
-    resume: bool = False
+    resume: str | None = None
     seed: int = 0
     epochs: int = 3
     max_steps: int | None = None
@@ -110,7 +111,6 @@ class Options:
     weight_decay: float = 0.01
     warmup: float = 0.1
     ema: float = 0.98
-    augment: bool = True
     selection: Literal["source-dev", "last"] = "source-dev"
     policy: str | None = None
     tracker: str = "tensorboard"
@@ -146,7 +146,8 @@ def main() -> int:
     seed_run(options.seed)
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
     name = f"dtda-{options.protocol or protocol.target}-seed{options.seed}"
-    run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
+    folder, resumed = options.resume or options.out, options.resume is not None
+    run = open_run(accelerator, folder, resumed, name, settings.tree, catalog.discovery)
     experiment = Experiment(
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
@@ -197,14 +198,14 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = DataLoader(samples, batch_sampler=batches, num_workers=experiment.loader_workers())
+    loader = experiment.loader(samples, batches)
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
-    accelerator.init_trackers("tensorboard")
+    accelerator.init_trackers("padkit")
 
     with training_bar(total_steps, progress.step, shown=accelerator.is_main_process) as advance:
         while progress.step < total_steps:
@@ -217,7 +218,7 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
                 seed_step(accelerator, options.seed, micro_step)
                 with accelerator.accumulate(model):
                     images = to_images(sample["image"])
-                    images = augment(images) if options.augment else images
+                    images = images if augmentation is None else augmentation.vary(images)
                     losses = model(images, sample["label"], sample["domain"], progress.step / total_steps)
                     total = objective.total(losses)
                     seen = {name: value.detach() for name, value in {**losses, "total": total}.items()}

@@ -28,17 +28,16 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from padkit.catalog import Catalog
-from padkit.data.batches import augment
-from padkit.data.portraits import Portraits, hold_out, network_input
+from padkit.data.augmentation import Augmentation
+from padkit.data.portraits import Portraits, hold_out
 from padkit.data.preparation.prepare import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
-from padkit.roles import normalise
+from padkit.networks.inputs import network_input, normalise
 from padkit.settings.recipes import Slot, read_settings
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
 
-HALF = (0.5, 0.5, 0.5)
 FALSE_ACCEPT_RATE = 0.01
 COMPARED = 4000  # unseen images at most; every pair of them is a comparison
 
@@ -151,8 +150,8 @@ def verify(network: IResNet, portraits: Portraits, device: torch.device, seed: i
     return {**verification(embeddings, labels), "unseen_identities": len(portraits.identities)}
 
 
-def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> IResNet:
-    """Return the trained network.
+def train(options: Options, accelerator: Accelerator, portraits: Portraits, variation: Augmentation) -> IResNet:
+    """Return the network trained on varied portraits.
 
     Raises:
         SettingsError: The batch is larger than the dataset.
@@ -185,7 +184,7 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits) -> I
             for group in optimizer.param_groups:
                 rise = min(1.0, (step + 1) / (0.05 * options.steps + 1))
                 group["lr"] = options.lr * rise * 0.5 * (1 + math.cos(math.pi * progress))
-            faces = normalise(augment(images.float() / 255), options.input_size, HALF, HALF)
+            faces = normalise(variation.vary(images.float() / 255), options.input_size)
             loss, accuracy = model(faces.contiguous(memory_format=layout), labels, margin)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), 5.0)
@@ -235,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     portraits, others = check(seen, "train on"), check(unseen, "verify with")
     found = f"{len(portraits)} images of {len(portraits.identities)} identities"
     accelerator.print(f"{found}; {len(others)} images of {len(others.identities)} unseen ones")
-    network = train(options, accelerator, portraits)
+    network = train(options, accelerator, portraits, catalog.build("augmentation", "light", {}))
     if not accelerator.is_main_process:
         return 0
 

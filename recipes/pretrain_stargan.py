@@ -28,9 +28,10 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.portraits import Portraits, hold_out, network_input
+from padkit.data.portraits import Portraits, hold_out
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
+from padkit.networks.inputs import network_input
 from padkit.settings.recipes import Slot, read_settings
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights

@@ -147,9 +147,11 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("dataset", "siw-mv2"): native(trees_public.write_siw_mv2),
     ("dataset", "synthetic"): fixed(size="tiny", image_size=64),
     ("dataset", "wmca"): native(trees_public.write_wmca),
+    ("augmentation", "light"): fixed(),
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
+    ("augmentation", "recapture+light"): fixed(recapture={"share": 0.4, "live_share": 0.4}),
 }
-PAIRS = 34
+PAIRS = 36
 OWN = {
     ("student", "clip"): {"image_size": 32},  # its own: strides count its pixels
     ("dataset", "nuaa"): {"shared_subjects": True},  # its official splits are by session

@@ -21,8 +21,8 @@ BASES = {
     "dataset": "padkit.data.reader:DatasetReader",
     "augmentation": "padkit.data.augmentation:Augmentation",
 }
-# Roles of which several components may be joined by `+`, with the class that makes one factory of several.
-JOINED = {"aligner": "padkit.alignment.joined:Joined"}
+# Roles of which several components may be joined by `+`, with what makes one factory of several.
+JOINED = {"aligner": "padkit.alignment.joined:Joined", "augmentation": "padkit.data.augmentation:joined"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from padkit.catalog import Catalog
+from padkit.commands.parser import Parser
 from padkit.errors import run_as_command
 from padkit.plugins import OWN_COMMANDS, Discovery, discover
 
@@ -48,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _parser(found: Discovery) -> argparse.ArgumentParser:
     """Return a parser for the help alone: commands read their own words."""
-    parser = argparse.ArgumentParser(prog="padkit", description=HELP)
+    parser = Parser(prog="padkit", description=HELP)
     parser.add_argument("--version", action="version", version=f"padkit {version('padkit')}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
     rows = [(name, summary) for name, (summary, _) in OWN_COMMANDS.items()]

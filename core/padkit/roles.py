@@ -14,25 +14,40 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from padkit.data.reader import DatasetReader
+from padkit.networks.inputs import normalise
 
-__all__ = ["Aligner", "Batch", "DatasetReader", "Features", "LabelLoss", "Student", "Teacher"]
+__all__ = ["Aligner", "Batch", "Features", "LabelLoss", "Student", "StudentFeatures", "Teacher"]
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Features(NamedTuple):
-    """What a backbone saw.
+    """What a network makes of images.
 
     Attributes:
         maps: Feature maps [B, C_i, h_i, w_i], from shallow to deep.
-        embedding: One vector per image [B, D], or None.
+        embedding: One vector per image [B, D]; a teacher may have none (None).
     """
 
     maps: tuple[Tensor, ...]
     embedding: Tensor | None
+
+
+class StudentFeatures(Features):
+    """What a student makes of images: it always has an embedding, which its head, aligners and distillation need.
+
+    Attributes:
+        maps: Feature maps [B, C_i, h_i, w_i], from shallow to deep.
+        embedding: One vector per image [B, D].
+    """
+
+    __slots__ = ()
+    embedding: Tensor
+
+    def __new__(cls, maps: tuple[Tensor, ...], embedding: Tensor) -> Self:
+        """Take the place of `Features`' constructor, whose embedding may be None."""
+        return super().__new__(cls, maps, embedding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +67,6 @@ class Batch:
     labels: Tensor
     domains: Tensor
     label_loss: LabelLoss | None = None
-
-
-def resize(images: Tensor, size: int | None) -> Tensor:
-    """Resize images [B, 3, H, W] to `size` x `size` pixels; None keeps them."""
-    if size is not None and images.shape[-2:] != (size, size):
-        images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
-    return images
-
-
-def normalise(images: Tensor, size: int | None, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
-    """Resize images [B, 3, H, W] in [0, 1] to `size` x `size` pixels (None: keep) and standardise each channel."""
-    images = resize(images, size)
-    if len(set(mean)) == len(set(std)) == 1:  # plain numbers: a tensor of them would be copied to the device each time
-        return (images - mean[0]) / std[0]
-    return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
 
 
 class Teacher(nn.Module):
@@ -111,7 +111,7 @@ class Student(nn.Module):
     embedding_dim: int
 
     @abstractmethod
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor) -> StudentFeatures:
         """Return maps and embedding [B, embedding_dim] of `images` [B, 3, H, W], RGB in [0, 1]."""
 
     def make_head(self) -> nn.Module:
@@ -157,7 +157,7 @@ class Aligner(nn.Module):
         """
         return nullcontext()
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return named scalar losses of its own, given the student's features of the perturbed images.
 
         Args:
@@ -171,7 +171,7 @@ class Aligner(nn.Module):
         """Return the weight of each of its losses in the sum; 1 where none is named."""
         return {}
 
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
         """Return per-image figures [B] on held-out source images, logged as means (was the domain guessed right?).
 
         Args:

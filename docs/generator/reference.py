@@ -29,6 +29,7 @@ CLASSES = (
     "padkit.roles:Aligner",
     "padkit.roles:Batch",
     "padkit.roles:Features",
+    "padkit.roles:StudentFeatures",
 )
 INTRODUCTION = """\
 # Hooks, records and roles

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from padkit.errors import SettingsError
-from padkit.roles import Features, Student, resize
+from padkit.networks.inputs import resize
+from padkit.roles import Student, StudentFeatures
 from padkit_clip.loading import build
 from padkit_clip.lora import add_lora
 from padkit_clip.prompts import text_head
@@ -80,9 +81,9 @@ class ClipStudent(Student):
         maps, embedding = self.tower.eval()(torch.zeros(1, 3, self.size, self.size))
         return tuple(m.shape[1] for m in maps), tuple(self.size // m.shape[2] for m in maps), embedding.shape[1]
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor) -> StudentFeatures:
         """Return four maps and the embedding of `images` [B, 3, H, W], RGB in [0, 1]."""
-        features: Features = self.tower((resize(images, self.size) - self.mean) / self.std)
+        features: StudentFeatures = self.tower((resize(images, self.size) - self.mean) / self.std)
         return features
 
     def make_head(self) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from padkit.networks.feature_maps import pick, spread_levels
-from padkit.roles import Features
+from padkit.roles import StudentFeatures
 
 RESNET_STRIDES = (4, 4, 8, 16, 32)  # the stem and four stages
 
@@ -33,11 +33,11 @@ class Tower(nn.Module):
         # A ResNet of open_clip stops after the last level asked for, short of its embedding.
         self._asked = sorted({*self.indices, len(levels) - 1})
 
-    def forward(self, inputs: Tensor) -> Features:
+    def forward(self, inputs: Tensor) -> StudentFeatures:
         """Return maps and embedding of standardised `inputs` [B, 3, size, size]."""
         found = self.visual.forward_intermediates(inputs, indices=self._asked, output_fmt="NCHW")
         maps = dict(zip(self._asked, found["image_intermediates"], strict=True))
-        return Features(tuple(maps[index] for index in self.indices), found["image_features"])
+        return StudentFeatures(tuple(maps[index] for index in self.indices), found["image_features"])
 
 
 def reductions(visual: Any) -> list[int]:

@@ -12,7 +12,7 @@ from padkit.alignment.adversary import DomainClassifier
 from padkit.alignment.share import perturb_share
 from padkit.errors import PluginError, SettingsError
 from padkit.networks.frozen import evaluation_mode, frozen_call
-from padkit.roles import Aligner, Batch, Features
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class CrossGradientTraining(Aligner):
@@ -90,14 +90,14 @@ class CrossGradientTraining(Aligner):
             (gradient,) = torch.autograd.grad(loss(moved).sum(), moved)
         return (images + self.epsilon * gradient.clamp(-self.clip, self.clip)).clamp(0, 1)
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return `domain`: the domain classifier's loss on x and x_l; the student gets no gradient from it."""
         moved = self.along_label(batch)
         clean, perturbed = (_cross_entropy(self.classifier(x), batch.domains).mean() for x in (batch.images, moved))
         return {"domain": (1 - self.alpha) * clean + self.alpha * perturbed}
 
     @torch.no_grad()
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
         """Return whether the classifier names the domain of x and of x_d, and the largest change."""
         moved = self.along_domain(batch.images, batch.domains)
         with evaluation_mode(self.classifier):

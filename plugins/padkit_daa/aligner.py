@@ -12,7 +12,7 @@ from padkit.alignment.adversary import DomainClassifier
 from padkit.alignment.share import perturb_share
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
-from padkit.roles import Aligner, Batch, Features
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class DomainAdversarialAttack(Aligner):
@@ -100,12 +100,12 @@ class DomainAdversarialAttack(Aligner):
             return -log_p.mean(dim=1)  # KL(uniform || p) up to the constant log(n_domains)
         return log_p.gather(1, domains[:, None])[:, 0]
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return `domain`: the classifier's cross-entropy on the clean images; the student gets no gradient from it."""
         return {"domain": F.cross_entropy(self.classifier(batch.images).float(), batch.domains)}
 
     @torch.no_grad()
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
         """Return whether the classifier names the domain of clean and of attacked images, and the largest change."""
         attacked = self.attack(batch.images, batch.domains)
         with evaluation_mode(self.classifier):

@@ -12,13 +12,12 @@ from torch import Tensor, nn
 from padkit.alignment.adversary import (
     domain_discriminator,
     domain_loss,
-    embedding_of,
     reversal_schedule,
     reverse_gradient,
 )
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
-from padkit.roles import Aligner, Batch, Features
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class DomainAdversarialTraining(Aligner):
@@ -67,16 +66,16 @@ class DomainAdversarialTraining(Aligner):
         chosen = labels if len(self.discriminators) > 1 else torch.zeros_like(labels)
         return logits[torch.arange(len(labels), device=labels.device), chosen]
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:
         """Return `domain`: the discriminator's cross-entropy on the reversed features."""
-        embedding = embedding_of(features, "dat")
+        embedding = features.embedding
         logits = self.judge(reverse_gradient(embedding, reversal_schedule(progress)), batch.labels)
         counted = batch.labels if self.variant == "live-only" else torch.ones_like(batch.labels)
         return {"domain": domain_loss(logits, batch.domains, counted)}
 
     @torch.no_grad()
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:
         """Return whether the discriminator names the domain of each image's features."""
         with evaluation_mode(self):
-            guess = self.judge(embedding_of(features, "dat"), batch.labels).argmax(dim=1)
+            guess = self.judge(features.embedding, batch.labels).argmax(dim=1)
         return {"domain_accuracy": (guess == batch.domains).float()}

@@ -13,7 +13,8 @@ from padkit.alignment.adversary import DomainClassifier
 from padkit.alignment.share import perturb_share
 from padkit.errors import PluginError, SettingsError
 from padkit.networks.frozen import evaluation_mode, frozen_call
-from padkit.roles import Aligner, Batch, Features, normalise
+from padkit.networks.inputs import normalise
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 _SPREAD = 0.02  # of the initial weights, as in the authors' code: training starts from a faint perturbation
 
@@ -51,7 +52,7 @@ class TransformationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the perturbations of `images`."""
-        perturbations: Tensor = self.layers(normalise(images, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+        perturbations: Tensor = self.layers(normalise(images))
         return perturbations
 
 
@@ -121,7 +122,7 @@ class ImageGeneration(Aligner):
         with torch.no_grad():
             return perturb_share(batch, self.alpha, lambda part: self.transform(part.images))
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return `domain`, for D alone, and `transformation`, for T alone.
 
         Raises:
@@ -136,7 +137,7 @@ class ImageGeneration(Aligner):
         return {"domain": domain, "transformation": kept - hidden}
 
     @torch.no_grad()
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:  # noqa: ARG002
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
         """Return whether D names the domain of x and of x~, the largest change, and the student's loss on x~."""
         transformed = self.transform(batch.images)
         with evaluation_mode(self.classifier):

@@ -12,13 +12,12 @@ from torch.nn import functional as F
 from padkit.alignment.adversary import (
     domain_discriminator,
     domain_loss,
-    embedding_of,
     reversal_schedule,
     reverse_gradient,
 )
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
-from padkit.roles import Aligner, Batch, Features
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class SingleSideGeneralisation(Aligner):
@@ -80,7 +79,7 @@ class SingleSideGeneralisation(Aligner):
         """Return the weights of `domain` and `triplet`."""
         return {"domain": self.weight, "triplet": self.triplet_weight}
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:
         """Return `domain` over live features and `triplet` over all."""
         embedding = self._embedding(features)
         logits = self.discriminator(reverse_gradient(embedding, reversal_schedule(progress)))
@@ -91,14 +90,14 @@ class SingleSideGeneralisation(Aligner):
         }
 
     @torch.no_grad()
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:
         """Return whether the discriminator, which learns from live features, names the domain of any image's."""
         with evaluation_mode(self):
             guess = self.discriminator(self._embedding(features)).argmax(dim=1)
         return {"domain_accuracy": (guess == batch.domains).float()}
 
-    def _embedding(self, features: Features) -> Tensor:
-        embedding = embedding_of(features, "ssdg").float()
+    def _embedding(self, features: StudentFeatures) -> Tensor:
+        embedding = features.embedding.float()
         return F.normalize(embedding, dim=1) if self.normalise else embedding
 
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from padkit.data.portraits import Portraits, network_input
+from padkit.data.portraits import Portraits
+from padkit.networks.inputs import network_input
 from padkit_stargan.network import Discriminator, DiscriminatorShape, Generator
 
 BATCH = 64

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from padkit.errors import SettingsError, WeightsError, closest
 from padkit.networks.feature_maps import pick, spread_levels
-from padkit.roles import Features
+from padkit.roles import StudentFeatures
 from padkit.weights import load_matched, read_weights
 
 ELSEWHERE = ("hf-hub:", "local-dir:")  # timm's prefixes of models that it does not know by name
@@ -68,13 +68,13 @@ def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout
     )
 
 
-def features(net: Any, inputs: Tensor, indices: list[int]) -> Features:
+def features(net: Any, inputs: Tensor, indices: list[int]) -> StudentFeatures:
     """Return the maps of some levels and the embedding of standardised `inputs` [B, 3, H, W].
 
     The embedding is what timm hands to its classifier: a pooled map, or a transformer's class token or pooled tokens.
     """
     last, maps = net.forward_intermediates(inputs, indices=indices, output_fmt="NCHW")
-    return Features(tuple(maps), net.forward_head(last, pre_logits=True))
+    return StudentFeatures(tuple(maps), net.forward_head(last, pre_logits=True))
 
 
 def build(model: str, *, pretrained: bool, weights: str | None, drop_rate: float = 0.0, role: str, option: str) -> Any:

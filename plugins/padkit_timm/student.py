@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from padkit.errors import SettingsError
-from padkit.roles import Features, Student, normalise
+from padkit.networks.inputs import normalise
+from padkit.roles import Student, StudentFeatures
 from padkit_timm.network import build, check_name, features, layout
 
 
@@ -36,6 +37,6 @@ class TimmStudent(Student):
         self.indices, self.channels, self.strides = found.indices, found.channels, found.strides
         self.mean, self.std, self.embedding_dim = found.mean, found.std, found.embedding_dim
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor) -> StudentFeatures:
         """Return four maps and the embedding of `images` [B, 3, H, W], RGB in [0, 1]."""
         return features(self.net, normalise(images, None, self.mean, self.std), self.indices)

@@ -224,6 +224,23 @@ def test_an_unknown_command_is_refused(word, line):
     assert error(word) == line
 
 
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["data"], "error: the following arguments are required: DIR|NAME; see padkit data --help."),
+        (["data", "x", "--columns", "many"], "error: argument --columns: invalid int value: 'many'; see padkit data"),
+        (["plugins", "shw"], "error: argument show NAME: invalid choice: 'shw'"),
+        (["plugins", "--role", "techer"], "error: argument --role: invalid choice: 'techer'"),
+        (["plugins", "show"], "error: the following arguments are required: name; see padkit plugins show --help."),
+        (["new", "techer", "mine"], "error: argument role: invalid choice: 'techer'"),
+        (["new", "teacher"], "error: the following arguments are required: name; see padkit new --help."),
+        (["--vershon"], "error: unrecognized arguments: --vershon; see padkit --help."),
+    ],
+)
+def test_a_mistake_is_one_line(words, line):
+    assert error(*words).startswith(line)
+
+
 def test_the_simulation_shows_its_own_help_without_torch():
     status, text, modules = padkit("simulate", "--help")
     assert (status, text.startswith("usage: padkit simulate")) == (0, True)

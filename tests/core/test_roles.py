@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 import torch
 from torch import nn
 
-from padkit.errors import SettingsError
-from padkit.networks.detector import Detector
-from padkit.roles import Aligner, Batch, Features, Student, Teacher, normalise
+from padkit.roles import Aligner, Batch, Features, Student, StudentFeatures, Teacher
 
 torch.set_num_threads(1)
 
@@ -56,22 +56,8 @@ def test_a_teacher_shrinks_by_averaging():
     assert teacher.seen[0].mean().item() == pytest.approx(2 / 8 - 1, abs=0.1)
 
 
-def test_normalise_by_hand():
-    image = torch.tensor([0.2, 0.5, 1.0]).view(1, 3, 1, 1).expand(1, 3, 2, 3)
-    found = normalise(image, None, (0.1, 0.5, 0.0), (0.5, 0.1, 2.0))
-    assert found.shape == image.shape
-    torch.testing.assert_close(found[0, :, 1, 2], torch.tensor([0.2, 0.0, 0.5]))
-    torch.testing.assert_close(normalise(image, 2, (0.0,) * 3, (1.0,) * 3), image[..., :2])
-
-
-def test_normalise_lets_the_gradient_reach_the_image():
-    image = torch.rand(1, 3, 6, 6, requires_grad=True)
-    normalise(image, 4, (0.5,) * 3, (0.25,) * 3).sum().backward()
-    torch.testing.assert_close(image.grad.sum(), torch.tensor(3 * 16 / 0.25))
-
-
 def test_an_aligner_aligns_nothing_by_default():
-    aligner, features = Aligner(3, 8), Features((), torch.rand(2, 8))
+    aligner, features = Aligner(3, 8), StudentFeatures((), torch.rand(2, 8))
     batch = Batch(torch.rand(2, 3, 4, 4), torch.tensor([0, 1]), torch.tensor([0, 2]))
     assert aligner.perturb(batch) is batch.images
     assert batch.label_loss is None, "a batch made by hand needs none"
@@ -88,27 +74,15 @@ def test_an_aligner_aligns_nothing_by_default():
 class Flat(Student):
     channels, strides, embedding_dim = (), (), 3
 
-    def __init__(self, *, with_embedding: bool = True) -> None:
-        super().__init__()
-        self.with_embedding = with_embedding
-
     def forward(self, images):
-        return Features((), images.mean((2, 3)) if self.with_embedding else None)
+        return StudentFeatures((), images.mean((2, 3)))
 
 
-def test_a_detector_gives_the_probability_of_bona_fide():
-    detector = Detector(Flat())
-    with torch.no_grad():
-        detector.head.weight.copy_(torch.tensor([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0]]))
-        detector.head.bias.zero_()
-    images = torch.zeros(2, 3, 2, 2)
-    images[1, 0] = 1.0
-    scores = detector(images)
-    torch.testing.assert_close(scores, torch.tensor([0.0, 2.0]).sigmoid())
-    with torch.autocast("cpu", torch.bfloat16):
-        assert detector(images).dtype == torch.float32
-
-
-def test_a_detector_needs_an_embedding():
-    with pytest.raises(SettingsError, match="Flat gives no embedding"):
-        Detector(Flat(with_embedding=False))(torch.rand(1, 3, 2, 2))
+def test_a_students_features_are_features_with_an_embedding():
+    maps, embedding = (torch.rand(2, 3, 4, 4),), torch.rand(2, 3)
+    found = StudentFeatures(maps, embedding)
+    assert isinstance(found, Features)
+    assert tuple(found) == (maps, embedding)
+    assert type(pickle.loads(pickle.dumps(found))) is StudentFeatures
+    with pytest.raises(TypeError, match="embedding"):
+        StudentFeatures(maps)

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from padkit.alignment.adversary import reversal_schedule
-from padkit.errors import PluginError, SettingsError
+from padkit.errors import SettingsError
 from padkit.networks.detector import Detector
 from padkit.roles import Batch, Features, Student
 from padkit.training.distillation import FrozenTeachers
@@ -180,11 +180,6 @@ def test_in_bfloat16_the_loss_is_float32():
     loss.backward()
     assert loss.dtype == torch.float32
     assert features.grad.isfinite().all()
-
-
-def test_a_student_without_embedding_is_refused():
-    with pytest.raises(PluginError, match="needs a student with an embedding"):
-        aligner().losses(batch(), Features((torch.rand(6, 3, 2, 2),), None), 0.0)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from aligner_checks import AlignerChecks
 
-from padkit.errors import PluginError, SettingsError
+from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
 from padkit.testing.toys import DIM, N_DOMAINS
 from padkit_dat.aligner import DomainAdversarialTraining
@@ -150,11 +150,6 @@ def test_a_step_along_the_gradient_hides_the_domain_of_live_faces():
 def test_weights():
     assert make().weights() == {"domain": 0.5, "triplet": 1.0}
     assert make(weight=0.1, triplet_weight=2.0).weights() == {"domain": 0.1, "triplet": 2.0}
-
-
-def test_a_student_without_embedding_is_refused():
-    with pytest.raises(PluginError, match="aligner 'ssdg' needs a student with an embedding"):
-        make().losses(batch(), Features((torch.rand(6, 3, 2, 2),), None), 0.0)
 
 
 @pytest.mark.parametrize(

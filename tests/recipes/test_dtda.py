@@ -46,7 +46,7 @@ def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_
     assert environment["hardware"] == {"device": "cpu", "precision": "no", "processes": 1, "threads": 1}
     assert "daa" in {plugin["name"] for plugin in environment["plugins"]}
     assert "<html" in (out / "report" / "index.html").read_text()
-    assert list((out / "tensorboard").glob("**/events*"))
+    assert list((out / "padkit").glob("**/events*"))
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
     evidence = [record for record in read_log(out) if "source_dev/auc" in record]
     assert len(evidence) == 2
@@ -100,22 +100,23 @@ def test_saved_settings_repeat_the_run(
     assert (first / "metrics.json").read_text() == (second / "metrics.json").read_text()
 
 
-AUGMENTED = ["--augmentation", "recapture", "--augmentation.share", "0.5"]
+AUGMENTED = ["--augmentation", "recapture+light", "--augmentation.recapture.share", "0.5"]
 
 
 def test_an_augmentation_changes_the_run_and_is_saved_with_it(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     options = [*arguments, "--aligner", "none", "--max-steps", "2"]
-    for name, more in (("plain", []), ("varied", AUGMENTED), ("again", AUGMENTED)):
+    chosen = {"light": [], "none": ["--augmentation", "none"], "varied": AUGMENTED, "again": AUGMENTED}
+    for name, more in chosen.items():
         dtda([*options, *more, "--out", str(tmp_path / name)])
-    plain, varied, again = (steps(tmp_path / name) for name in ("plain", "varied", "again"))
+    light, none, varied, again = (steps(tmp_path / name) for name in chosen)
     assert varied == again
-    assert plain[0]["live"] != varied[0]["live"]
-    settings = yaml.safe_load((tmp_path / "varied" / "settings.yaml").read_text())
-    assert settings["augmentation"]["name"] == "recapture"
-    assert settings["augmentation"]["share"] == 0.5
-    assert settings["augment"] is True
-    assert yaml.safe_load((tmp_path / "plain" / "settings.yaml").read_text())["augmentation"] == "none"
-    counts = [len(read_scores(tmp_path / name / "scores.parquet")) for name in ("plain", "varied")]
+    assert len({run[0]["live"] for run in (light, none, varied)}) == 3
+    settings = {name: yaml.safe_load((tmp_path / name / "settings.yaml").read_text()) for name in chosen}
+    assert settings["varied"]["augmentation"]["name"] == "recapture+light"
+    assert settings["varied"]["augmentation"]["recapture"]["share"] == 0.5
+    assert settings["light"]["augmentation"] == {"name": "light"}
+    assert settings["none"]["augmentation"] == "none"
+    counts = [len(read_scores(tmp_path / name / "scores.parquet")) for name in ("none", "varied")]
     assert counts == [12, 12]
 
 
@@ -210,8 +211,8 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--aligner", "mixstyle", "--aligner.stages", "1,9"], "aligner.stages: the student has 4 stages"),
         (["--augmentation", "recaptur"], "unknown augmentation 'recaptur'. Did you mean 'recapture'"),
         (["--augmentation", "recapture", "--augmentation.share", "2"], "share 2.* must not be negative"),
-        (["--augmentation.share", "0.2"], "unknown setting 'augmentation.share'"),
-        (["--augment", "recapture"], "setting 'augment': expected true or false, got 'recapture'"),
+        (["--augmentation.share", "0.2"], "unknown setting 'augmentation.share' of augmentation 'light'"),
+        (["--augment", "false"], "'augment' is gone; remove it and write --augmentation light for true, none for"),
         (["--aligner.epsilom", "1"], "'aligner.epsilom' of aligner 'daa'. Did you mean 'aligner.epsilon'"),
         (["--epochs", "many"], "epochs"),
         (["--out", "/proc/none"], "/proc/none"),
@@ -221,6 +222,7 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--student", "none"], "--student cannot be none"),
         (["--sources", "[a]", "--aligner", "daa"], "needs two source domains or more, there is only 'a'"),
         (["--resume", "/nowhere"], "/nowhere"),
+        (["--resume"], "--resume needs the folder of a run"),
         (["--student.model", "resnet19"], "Did you mean"),
         (["--teachers.fr", "arcface", "--teachers.fr.weights", "/nowhere.safetensors"], "/nowhere.safetensors"),
     ],

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from padkit.errors import PluginError
-from padkit.roles import Features, normalise
+from padkit.networks.inputs import normalise
 
 
 class DomainClassifier(nn.Module):
@@ -29,7 +28,7 @@ class DomainClassifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the domain logits of `images`."""
-        logits: Tensor = self.layers(normalise(images, None, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+        logits: Tensor = self.layers(normalise(images))
         return logits
 
 
@@ -70,14 +69,3 @@ def domain_loss(logits: Tensor, domains: Tensor, counted: Tensor) -> Tensor:
     """
     each = F.cross_entropy(logits.float(), domains, reduction="none")
     return (each * counted).sum() / counted.sum().clamp(min=1)
-
-
-def embedding_of(features: Features, aligner: str) -> Tensor:
-    """Return the embedding [B, D].
-
-    Raises:
-        PluginError: The student gives none; names the `aligner` that needs it.
-    """
-    if features.embedding is None:
-        raise PluginError(f"aligner {aligner!r} needs a student with an embedding; choose another student.")
-    return features.embedding

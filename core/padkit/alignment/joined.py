@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from padkit.errors import PluginError, SettingsError
-from padkit.roles import Aligner, Batch, Features, Student
+from padkit.roles import Aligner, Batch, Student, StudentFeatures
 
 
 class JoinedAligner(Aligner):
@@ -54,7 +54,7 @@ class JoinedAligner(Aligner):
                 stack.enter_context(member.inside(student, batch))
             yield
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:
         """Return every member's losses."""
         return _named((name, member.losses(batch, features, progress)) for name, member in self._each())
 
@@ -62,7 +62,7 @@ class JoinedAligner(Aligner):
         """Return every member's weights."""
         return _named((name, member.weights()) for name, member in self._each())
 
-    def evidence(self, batch: Batch, features: Features) -> dict[str, Tensor]:
+    def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:
         """Return every member's evidence."""
         return _named((name, member.evidence(batch, features)) for name, member in self._each())
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from padkit.catalog import Catalog
+from padkit.commands.parser import Parser
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import BONA_FIDE
 from padkit.data.protocols.official import official_protocols
@@ -40,7 +41,7 @@ class Options:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="padkit data", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False, usage="%(prog)s DIR [DIR ...] | NAME [--SETTING VALUE ...] [--sheet FILE.png]",
     )  # fmt: skip

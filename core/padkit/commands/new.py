@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import re
 import shutil
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from padkit.commands.parser import Parser
 from padkit.errors import PluginError, SettingsError
 from padkit.plugins import discover
 
@@ -62,9 +62,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="padkit new", description="Write a distribution padkit-NAME with one component and its tests."
-    )
+    parser = Parser(prog="padkit new", description="Write a distribution padkit-NAME with one component and its tests.")
     parser.add_argument("role", choices=tuple(ROLES), help="what the component is")
     parser.add_argument("name", help="what a user types: lower case letters, digits, - and _")
     parser.add_argument("--into", metavar="DIR", default=".", help="folder to write padkit-NAME into (here)")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from padkit.catalog import Catalog
+from padkit.commands.parser import Parser
 from padkit.errors import PadkitError, PluginError, closest
 from padkit.plugins import ROLES, Component, Discovery, discover
 
@@ -18,7 +19,7 @@ WIDTH = 110  # of a line, in characters
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="padkit plugins", description="List every component; `padkit plugins show NAME` tells all about one."
     )
     parser.add_argument("--role", choices=tuple(ROLES), help="only this role")

@@ -1,26 +1,32 @@
-"""The role of an augmentation plugin: vary one training image, and its label if need be. Imports no torch."""
+"""The role of an augmentation plugin: vary training images, and their labels if need be. Imports no torch."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from padkit.errors import PluginError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # First word of every random key, so that no other use of the run's seed draws the same numbers.
 AUGMENTATION_STREAM = 404
 
 
-class Augmentation(ABC):
-    """Varies training images one by one as they are loaded; development and test images are never varied.
+class Augmentation:
+    """Varies training images; development and test images are never varied.
 
-    `__init__(self, *, <settings>)`. Instances must be picklable, for loader processes, and must keep no state: a call
-    depends on its arguments alone, so that a resumed run sees what an uninterrupted one would.
+    `__init__(self, *, <settings>)`. A subclass implements `__call__`, which varies one image while it is loaded, or
+    `vary`, which varies a batch on its device, or both; each changes nothing by default. Instances must be picklable,
+    for loader processes, and must keep no state, so that a resumed run sees what an uninterrupted one would.
     """
 
-    @abstractmethod
-    def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-        """Return the image and the label to train on.
+    def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:  # noqa: ARG002
+        """Return the image and the label to train on; a function of the arguments alone.
 
         Args:
             image: uint8 RGB [H, W, 3]; must not be written to.
@@ -30,6 +36,90 @@ class Augmentation(ABC):
         Returns:
             uint8 RGB [H, W, 3] of the same size, and its label.
         """
+        return image, label
+
+    def vary(self, images: Tensor) -> Tensor:
+        """Return the batch of images to train on, after `__call__` has seen each of them.
+
+        Random numbers come from torch's global CPU generator alone, which the recipe seeds at every step: the same seed
+        then gives the same images on every device.
+
+        Args:
+            images: float32 [B, 3, H, W], RGB in [0, 1]; must not be written to.
+
+        Returns:
+            float32 [B, 3, H, W] in [0, 1], on the same device.
+        """
+        return images
+
+    @property
+    def varies_images(self) -> bool:
+        """Whether it has a `__call__` of its own, so that images must pass it one by one."""
+        return type(self).__call__ is not Augmentation.__call__
+
+
+def vary_image(
+    augmentation: Augmentation, image: NDArray[np.uint8], label: int, rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], int]:
+    """Return what `augmentation` makes of one image and its label.
+
+    Raises:
+        PluginError: It is no image of the same size with a label.
+    """
+    varied, new = augmentation(image, label, rng)
+    if varied.shape != image.shape or varied.dtype != np.uint8 or new not in (0, 1):
+        made = f"{varied.dtype} {list(varied.shape)} with label {new}"
+        name = type(augmentation).__name__
+        raise PluginError(f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors.")
+    return varied, int(new)
+
+
+class JoinedAugmentation(Augmentation):
+    """Several augmentations as one, `--augmentation recapture+light`: each varies what the one before it returned.
+
+    All that vary single images come before all that vary batches, whatever the order of the names.
+
+    Args:
+        members: The augmentations by name.
+
+    Raises:
+        PluginError: A member is no augmentation.
+    """
+
+    def __init__(self, members: Mapping[str, Augmentation]) -> None:
+        for name, member in members.items():
+            if not isinstance(member, Augmentation):
+                raise PluginError(
+                    f"augmentation {name!r} is a {type(member).__name__}, "
+                    "which is no padkit.data.augmentation.Augmentation."
+                )
+        self.members = dict(members)
+
+    def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+        """Return the image and its label as the members leave them."""
+        for member in self.members.values():
+            image, label = vary_image(member, image, label, rng)
+        return image, label
+
+    def vary(self, images: Tensor) -> Tensor:
+        """Return the batch as the members leave it."""
+        for member in self.members.values():
+            images = member.vary(images)
+        return images
+
+    @property
+    def varies_images(self) -> bool:
+        """Whether a member varies single images."""
+        return any(member.varies_images for member in self.members.values())
+
+
+def joined(factories: Mapping[str, Callable[..., Any]]) -> Callable[..., JoinedAugmentation]:
+    """Return what builds a `JoinedAugmentation`: each member by its factory, from the settings under its name."""
+
+    def build(**settings: Mapping[str, Any]) -> JoinedAugmentation:
+        return JoinedAugmentation({name: make(**settings.get(name, {})) for name, make in factories.items()})
+
+    return build
 
 
 def draw_generator(seed: int, draw: int) -> np.random.Generator:

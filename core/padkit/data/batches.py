@@ -1,4 +1,4 @@
-"""From a table's rows to batches in which every (domain, class) cell has the same share, and their augmentation."""
+"""From a table's rows to batches in which every (domain, class) cell has the same share."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import Dataset, Sampler
 
-from padkit.data.augmentation import Augmentation, draw_generator
+from padkit.data.augmentation import Augmentation, draw_generator, vary_image
 from padkit.data.preparation.prepare import FrameTable
-from padkit.errors import DataError, PluginError, SettingsError
+from padkit.errors import DataError, SettingsError
 
 
 class Sample(TypedDict):
@@ -74,7 +73,7 @@ class Draw(NamedTuple):
 
 
 class Augmented(Dataset[Sample]):
-    """Training frames that an augmentation varies, each time they are drawn anew.
+    """Training frames that an augmentation varies one by one, each time they are drawn anew.
 
     What it makes is a function of the run's seed and the number of the draw: the same after a resumption, under
     accumulation, and in whichever loader process.
@@ -91,16 +90,12 @@ class Augmented(Dataset[Sample]):
 
     def __getitem__(self, draw: Draw) -> Sample:
         sample = self.frames[draw.frame]
+        if not self.augmentation.varies_images:
+            return sample
         image = sample["image"].permute(1, 2, 0).contiguous().numpy()
-        varied, label = self.augmentation(image, sample["label"], draw_generator(self.seed, draw.number))
-        if varied.shape != image.shape or varied.dtype != np.uint8 or label not in (0, 1):
-            made = f"{varied.dtype} {list(varied.shape)} with label {label}"
-            name = type(self.augmentation).__name__
-            raise PluginError(
-                f"augmentation {name} made {made} of uint8 {list(image.shape)}; report it to its authors."
-            )
+        varied, label = vary_image(self.augmentation, image, sample["label"], draw_generator(self.seed, draw.number))
         planes = np.array(varied.transpose(2, 0, 1), order="C")
-        return {**sample, "image": torch.from_numpy(planes), "label": int(label)}
+        return {**sample, "image": torch.from_numpy(planes), "label": label}
 
 
 class BalancedBatches(Sampler[list[int] | list[Draw]]):
@@ -199,50 +194,6 @@ class _Walk:
             generator = np.random.default_rng(np.random.SeedSequence([*self._key, turn]))
             self._round, self._order = turn, generator.permutation(self._members)
         return int(self._order[offset])
-
-
-def augment(images: Tensor) -> Tensor:
-    """Vary a batch on its device: mirror, shift, zoom in a little, change brightness, contrast and saturation lightly.
-
-    Three of four images are only mirrored and shifted by whole pixels: resampling blurs the print and screen texture
-    that tells an attack, so the network must mostly see it untouched. Random numbers come from torch's global CPU
-    generator, one row per image, so that the same seed varies an image alike on every device and under gradient
-    accumulation.
-
-    Args:
-        images: float [B, 3, H, W], RGB in [0, 1].
-
-    Returns:
-        float [B, 3, H, W] in [0, 1].
-    """
-    if not len(images):
-        return images
-    noise = torch.rand(len(images), 8).to(device=images.device, dtype=images.dtype)
-    return _jitter(_move(images, noise[:, :5]), noise[:, 5:] * 2 - 1)
-
-
-def _move(images: Tensor, noise: Tensor, *, reach: float = 0.06, zoom: float = 0.12) -> Tensor:
-    """Mirror, shift by up to `reach` of the side and zoom in by up to `zoom`, with reflected borders."""
-    size = images.new_tensor([images.shape[-1], images.shape[-2]])
-    flip = 1 - 2 * (noise[:, 0] < 0.5).to(images.dtype)
-    zoomed = noise[:, 1] < 0.25
-    scale = torch.where(zoomed, 1 - zoom * 4 * noise[:, 1], torch.ones_like(flip))
-    shift = (noise[:, 2:4] * 2 - 1) * reach * size  # pixels
-    shift = torch.where(zoomed.unsqueeze(1), shift, shift.round()) * 2 / size
-    theta = torch.zeros(len(images), 2, 3, dtype=images.dtype, device=images.device)
-    theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale * flip, scale, shift
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-
-
-def _jitter(images: Tensor, noise: Tensor, *, strength: float = 0.15) -> Tensor:
-    """Scale brightness, contrast and saturation by up to `strength`; `noise` [B, 3] in [-1, 1]."""
-    brightness, contrast, saturation = (1 + strength * noise).view(-1, 3, 1, 1, 1).unbind(1)
-    images = images * brightness
-    images = (images - images.mean((1, 2, 3), keepdim=True)) * contrast + images.mean((1, 2, 3), keepdim=True)
-    weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # luma of ITU-R BT.601
-    grey = (images * weights).sum(1, keepdim=True)
-    return ((images - grey) * saturation + grey).clamp(0, 1)
 
 
 def to_images(pixels: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,6 @@ from torch.utils.data import Dataset
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.presentation import BONA_FIDE
 from padkit.errors import DataError
-from padkit.roles import normalise
 
 
 class Portrait(NamedTuple):
@@ -53,12 +52,6 @@ class Portraits(Dataset[Portrait]):
     def __getitem__(self, index: int) -> Portrait:
         image = torch.from_numpy(self.table.image(int(self.rows[index])))
         return Portrait(image, int(self.labels[index]), self.attributes[index])
-
-
-def network_input(images: Tensor, size: int) -> Tensor:
-    """Return uint8 images [B, 3, H, W] as networks take them: [B, 3, size, size], RGB in [-1, 1], channels last."""
-    half = (0.5, 0.5, 0.5)
-    return normalise(images.float() / 255, size, half, half).contiguous(memory_format=torch.channels_last)
 
 
 def hold_out(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from padkit.errors import SettingsError
-from padkit.roles import Features, Student
+from padkit.networks.frozen import frozen_call
+from padkit.roles import Student, StudentFeatures
 
 
 class Detector(nn.Module):
@@ -16,13 +17,25 @@ class Detector(nn.Module):
         self.student = student
         self.head = student.make_head()
 
-    def classify(self, features: Features) -> Tensor:
+    def classify(self, features: StudentFeatures) -> Tensor:
         """Return the logits [B, 2] of the student's `features`."""
-        if features.embedding is None:
-            raise SettingsError(f"student {type(self.student).__name__} gives no embedding; the head needs one.")
         logits: Tensor = self.head(features.embedding)
         return logits
 
+    def score(self, features: StudentFeatures) -> Tensor:
+        """Return P(bona fide) [B] in [0, 1], float32, of the student's `features`."""
+        return self.classify(features).float().softmax(dim=1)[:, 1]
+
     def forward(self, images: Tensor) -> Tensor:
         """Return P(bona fide) [B] in [0, 1], float32, of `images` [B, 3, H, W], RGB in [0, 1]."""
-        return self.classify(self.student(images)).float().softmax(dim=1)[:, 1]
+        return self.score(self.student(images))
+
+
+def label_loss(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
+    """Return the cross-entropy [B], float32, of each of `images` [B, 3, H, W] for `detector` as it is now.
+
+    Its gradient reaches the images alone. This is what `padkit.roles.Batch.label_loss` calls.
+    """
+    features: StudentFeatures = frozen_call(detector.student, images)
+    logits: Tensor = frozen_call(detector.head, features.embedding)
+    return F.cross_entropy(logits.float(), labels, reduction="none")

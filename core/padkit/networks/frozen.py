@@ -8,9 +8,6 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
-
-from padkit.networks.detector import Detector
 
 
 @contextmanager
@@ -36,15 +33,3 @@ def frozen_call(module: nn.Module, *inputs: Tensor) -> Any:
     state |= {name: buffer.clone() for name, buffer in module.named_buffers()}
     with evaluation_mode(module):
         return functional_call(module, state, inputs)
-
-
-def label_loss(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy [B], float32, of each of `images` [B, 3, H, W] for `detector` as it is now.
-
-    Its gradient reaches the images alone. This is what `padkit.roles.Batch.label_loss` calls.
-    """
-    features = frozen_call(detector.student, images)
-    if features.embedding is None:
-        detector.classify(features)  # says what is wrong
-    logits: Tensor = frozen_call(detector.head, features.embedding)
-    return F.cross_entropy(logits.float(), labels, reduction="none")

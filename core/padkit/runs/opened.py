@@ -18,8 +18,7 @@ from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import load_bundle
 from padkit.errors import DataError, PluginError, WeightsError
 from padkit.evaluation.scores import Scores
-from padkit.networks.detector import Detector
-from padkit.networks.frozen import label_loss
+from padkit.networks.detector import Detector, label_loss
 from padkit.roles import Aligner, Batch
 from padkit.runs.finished import FinishedRun
 from padkit.runs.folder import read_step
@@ -62,8 +61,7 @@ class OpenRun:
         embeddings, scores = [], []
         for start in range(0, len(rows), BATCH):
             features = self.detector.student(self.images(rows[start : start + BATCH]))
-            scores.append(self.detector.classify(features).float().softmax(dim=1)[:, 1])
-            assert features.embedding is not None  # classify refuses students without one
+            scores.append(self.detector.score(features))
             embeddings.append(features.embedding.float())
         return torch.cat(embeddings).numpy(), torch.cat(scores).numpy()
 

@@ -64,7 +64,8 @@ def read_settings(
     """Resolve defaults, `--config` files and command line into settings; `--help` prints every option and exits.
 
     Args:
-        recipe: Dataclass of the recipe's own options, described in its docstring.
+        recipe: Dataclass of the recipe's own options, described in its docstring; its class attribute `former` may
+            name options that are gone, each with what to write instead.
         slots: Where components go.
         argv: The command line without the program's name.
         catalog: The components.
@@ -86,7 +87,7 @@ def read_settings(
     given = {key: value for key, value in flatten(_drop_none(tree, slots)).items() if value != {} or key not in groups}
     for key in given:
         if key not in types:
-            raise _unknown(key, types, slots, groups)
+            raise _unknown(key, recipe, types, slots, groups)
     parsed = parse_values(parser, {key: interpret(key, value, types[key]) for key, value in given.items()}, types)
     for key, value in given.items():
         parsed[key] = final(key, value, parsed[key], types[key])
@@ -149,10 +150,15 @@ def _groups(names: Names) -> dict[str, tuple[str, str]]:
     }
 
 
-def _unknown(key: str, types: Mapping[str, Any], slots: Mapping[str, Slot], groups: Names) -> SettingsError:
+def _unknown(
+    key: str, recipe: type, types: Mapping[str, Any], slots: Mapping[str, Slot], groups: Names
+) -> SettingsError:
     """Return the error of an unknown key, with the keys of the nearest group above it."""
     group = max((place for place in groups if key.startswith(f"{place}.")), key=len, default="")
     rest = key.removeprefix(f"{group}.")
+    former: Mapping[str, str] = getattr(recipe, "former", {})
+    if key in former:
+        return SettingsError(f"setting {key!r} is gone; remove it and write {former[key]}.")
     if not group:
         near = [known for known in types if "." not in known]
         return SettingsError(f"unknown setting {key!r}.{closest(rest.partition('.')[0], [*near, *slots])}")

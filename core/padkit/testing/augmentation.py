@@ -7,9 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from padkit.data.augmentation import draw_generator
+from padkit.data.augmentation import Augmentation, draw_generator
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.testing.suite import ComponentSuite
 
@@ -34,7 +36,7 @@ class AugmentationSuite(ComponentSuite):
         fixed.setflags(write=False)
         return fixed
 
-    def vary(self, augmentation: Any) -> list[tuple[NDArray[np.uint8], int]]:
+    def draw(self, augmentation: Any) -> list[tuple[NDArray[np.uint8], int]]:
         """Return the results of the first draws for each label."""
         image = self.image()
         return [
@@ -43,9 +45,25 @@ class AugmentationSuite(ComponentSuite):
             for draw in range(self.draws)
         ]
 
+    def batch(self) -> Tensor:
+        """Return different images [4, 3, image_size, image_size], float32 in [0, 1]."""
+        return torch.rand(4, 3, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))
+
+    def vary(self, augmentation: Any, seed: int = 0) -> Tensor:
+        """Return the batch as varied after torch's generator was seeded."""
+        torch.manual_seed(seed)
+        varied: Tensor = augmentation.vary(self.batch())
+        return varied
+
+    def test_it_varies_images_or_batches(self) -> None:
+        """A misspelt method would leave all images as they are."""
+        augmentation = self.build()
+        changes = augmentation.varies_images or type(augmentation).vary is not Augmentation.vary
+        assert changes, "it changes nothing; implement __call__ (one image while loading) or vary (a batch)"
+
     def test_results_are_images_with_a_label(self) -> None:
         """uint8 RGB of the same size; 1 = bona fide, 0 = attack."""
-        for image, label in self.vary(self.build()):
+        for image, label in self.draw(self.build()):
             assert image.dtype == np.uint8, f"the image became {image.dtype}; give uint8"
             assert image.shape == (self.image_size, self.image_size, 3), f"the image became {list(image.shape)}"
             assert label in (BONA_FIDE, ATTACK), f"the label became {label!r}; it must be 1 or 0"
@@ -54,7 +72,7 @@ class AugmentationSuite(ComponentSuite):
         """A resumed run sees what an uninterrupted one would, whichever process loads the image."""
         augmentation = self.build()
         before = pickle.dumps(np.random.get_state())  # noqa: NPY002 - to see that nobody uses it
-        first, second, other = self.vary(augmentation), self.vary(augmentation), self.vary(self.build(seed=1))
+        first, second, other = self.draw(augmentation), self.draw(augmentation), self.draw(self.build(seed=1))
         after = pickle.dumps(np.random.get_state())  # noqa: NPY002
         for name, found in {"called again": second, "built again": other}.items():
             same = all(np.array_equal(a[0], b[0]) and a[1] == b[1] for a, b in zip(first, found, strict=True))
@@ -68,5 +86,23 @@ class AugmentationSuite(ComponentSuite):
             copied = pickle.loads(pickle.dumps(augmentation))  # noqa: S301 - our own bytes
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             pytest.fail(f"the augmentation cannot be pickled: {error}; keep no open files, locks or lambdas in it")
-        pairs = zip(self.vary(augmentation), self.vary(copied), strict=True)
+        pairs = zip(self.draw(augmentation), self.draw(copied), strict=True)
         assert all(np.array_equal(a[0], b[0]) and a[1] == b[1] for a, b in pairs), "unpickled it gives something else"
+
+    def test_a_batch_stays_a_batch_of_images(self) -> None:
+        """float32 in [0, 1] of the same size."""
+        images = self.batch()
+        varied = self.build().vary(images)
+        assert torch.equal(images, self.batch()), "vary writes into the images; work on a copy"
+        assert varied.shape == images.shape, f"a batch {list(images.shape)} became {list(varied.shape)}"
+        assert varied.dtype == torch.float32, f"a batch became {varied.dtype}; give float32"
+        low, high = float(varied.min()), float(varied.max())
+        assert 0 <= low <= high <= 1, f"a varied batch reaches from {low:.3g} to {high:.3g}; clamp it to [0, 1]"
+
+    def test_a_batch_depends_on_torchs_generator_alone(self) -> None:
+        """Which the recipe seeds at every step, so that a resumed run sees what an uninterrupted one would."""
+        augmentation = self.build()
+        first, second, other = self.vary(augmentation), self.vary(augmentation), self.vary(self.build(seed=1))
+        for name, found in {"called again": second, "built again": other}.items():
+            same = torch.equal(first, found)
+            assert same, f"{name} vary gives something else; draw from torch's generator alone and keep no state"

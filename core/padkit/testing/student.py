@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.networks.detector import Detector
-from padkit.roles import Features, Student
+from padkit.roles import Features, Student, StudentFeatures
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.toys import backward, changed, state
 
@@ -34,12 +34,14 @@ class StudentSuite(ComponentSuite):
         """Return the student with its head."""
         return Detector(self.build(seed))
 
-    def features(self, student: Student) -> Features:
+    def features(self, student: Student) -> StudentFeatures:
         """Return the features in evaluation mode, without gradient."""
         with torch.no_grad():
             found = student.eval()(self.images())
-        assert isinstance(found, Features), f"forward gives a {type(found).__name__}; return padkit.roles.Features"
-        return found
+        given = type(found).__name__
+        assert isinstance(found, Features), f"forward gives a {given}; return padkit.roles.StudentFeatures"
+        assert found.embedding is not None, "it gives no embedding, which the head needs; return StudentFeatures"
+        return StudentFeatures(found.maps, found.embedding)
 
     def test_maps_are_as_announced(self) -> None:
         """`channels` and `strides` tell the shape of every map."""
@@ -60,7 +62,6 @@ class StudentSuite(ComponentSuite):
         """The head and the aligners take it."""
         student = self.build()
         embedding = self.features(student).embedding
-        assert embedding is not None, "it gives no embedding; the head needs one"
         wanted = [4, student.embedding_dim]
         assert list(embedding.shape) == wanted, f"the embedding is {list(embedding.shape)}; announced is {wanted}"
         assert bool(embedding.isfinite().all()), "the embedding is not finite"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from padkit.networks.detector import Detector
-from padkit.roles import Aligner, Batch, Features, Student
+from padkit.roles import Aligner, Batch, Student, StudentFeatures
 from padkit.training.distillation import FrozenTeachers
 from padkit.training.objective import Objective
 
@@ -28,11 +28,11 @@ class ToyStudent(Student):
         self.second = stage(4, DIM)
         self.drop = nn.Dropout(0.1)
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor) -> StudentFeatures:
         """Return two maps and their deeper one's mean."""
         shallow = self.first(images - 0.5)
         deep = self.second(shallow)
-        return Features((shallow, deep), self.drop(deep.mean((2, 3))))
+        return StudentFeatures((shallow, deep), self.drop(deep.mean((2, 3))))
 
 
 def stage(channels: int, width: int) -> nn.Sequential:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.errors import SettingsError
-from padkit.roles import Features, Teacher
+from padkit.roles import Features, StudentFeatures, Teacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +67,40 @@ class Distiller(nn.Module):
         SettingsError: The teacher lacks what `use` asks for.
     """
 
-    def __init__(self, student: Features, teacher: Features, use: str = "both", name: str = "teacher") -> None:
+    def __init__(self, student: StudentFeatures, teacher: Features, use: str = "both", name: str = "teacher") -> None:
         super().__init__()
-        n_pairs = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
-        with_embedding = use != "maps" and teacher.embedding is not None and student.embedding is not None
-        if (
-            (use == "maps" and n_pairs == 0)
-            or (use == "embedding" and not with_embedding)
-            or not (n_pairs or with_embedding)
-        ):
+        self.use = use
+        self.n_pairs = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
+        goal = self._goal(teacher)
+        if self.n_pairs == 0 and goal is None:
             raise SettingsError(
                 f"teachers.{name}: it gives no {use if use != 'both' else 'features'}; choose another `use`."
             )
-        self.n_pairs = n_pairs
-        self.with_embedding = with_embedding
         pairs = self._pairs(student, teacher)
         self.projections = nn.ModuleList(_projection(s.shape[1], t.shape[1]) for s, t in pairs)
         self.project_embedding: nn.Module = nn.Identity()
-        if with_embedding and student.embedding is not None and teacher.embedding is not None:
-            dims = student.embedding.shape[1], teacher.embedding.shape[1]
-            self.project_embedding = nn.Identity() if dims[0] == dims[1] else nn.Linear(*dims, bias=False)
+        if goal is not None and goal.shape[1] != student.embedding.shape[1]:
+            self.project_embedding = nn.Linear(student.embedding.shape[1], goal.shape[1], bias=False)
 
-    def _pairs(self, student: Features, teacher: Features) -> list[tuple[Tensor, Tensor]]:
+    def _goal(self, teacher: Features) -> Tensor | None:
+        """Return the teacher's embedding where it is to be imitated and there is one."""
+        return None if self.use == "maps" else teacher.embedding
+
+    def _pairs(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:
         if self.n_pairs == 0:
             return []
         return list(zip(student.maps[-self.n_pairs :], teacher.maps[-self.n_pairs :], strict=True))
 
-    def forward(self, student: Features, teacher: Features) -> Tensor:
+    def forward(self, student: StudentFeatures, teacher: Features) -> Tensor:
         """Return the scalar distance, float32."""
-        terms: list[Tensor] = []
-        for projection, (seen, goal) in zip(self.projections, self._pairs(student, teacher), strict=True):
-            terms.append(map_distance(projection(seen), goal))
-        total = torch.stack(terms).mean() if terms else None
-        if self.with_embedding and student.embedding is not None and teacher.embedding is not None:
+        pairs = zip(self.projections, self._pairs(student, teacher), strict=True)
+        distances = [map_distance(projection(seen), given) for projection, (seen, given) in pairs]
+        terms = [torch.stack(distances).mean()] if distances else []
+        goal = self._goal(teacher)
+        if goal is not None:
             seen = self.project_embedding(student.embedding).float()
-            angle = 1 - F.cosine_similarity(seen, teacher.embedding.float(), dim=1).mean()
-            total = angle if total is None else total + angle
-        assert total is not None  # the constructor refused teachers without features
-        return total
+            terms.append(1 - F.cosine_similarity(seen, goal.float(), dim=1).mean())
+        return torch.stack(terms).sum()
 
 
 def map_distance(student: Tensor, teacher: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset
 
-from padkit.data.batches import Frames
+from padkit.data.batches import BalancedBatches, Frames, Sample
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
 from padkit.data.reader import DatasetReader
@@ -75,6 +76,10 @@ class Experiment:
     def loader_workers(self) -> int:
         """Return the number of loader processes."""
         return loader_workers(self.workers, self.accelerator)
+
+    def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
+        """Return what loads the training batches."""
+        return DataLoader(samples, batch_sampler=batches, num_workers=self.loader_workers())
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.errors import PluginError, SettingsError
-from padkit.networks.detector import Detector
-from padkit.networks.frozen import label_loss
-from padkit.roles import Aligner, Batch, Features
+from padkit.networks.detector import Detector, label_loss
+from padkit.roles import Aligner, Batch, StudentFeatures
 from padkit.training.distillation import Distiller, FrozenTeachers, TeacherOptions
 
 LIVE = "live"
@@ -94,8 +93,8 @@ class Objective(nn.Module):
 
 
 @torch.no_grad()
-def _dry_run(detector: Detector, image_size: int) -> Features:
+def _dry_run(detector: Detector, image_size: int) -> StudentFeatures:
     was_training = detector.training
-    features: Features = detector.eval().student(torch.zeros(2, 3, image_size, image_size))
+    features: StudentFeatures = detector.eval().student(torch.zeros(2, 3, image_size, image_size))
     detector.train(was_training)
     return features

@@ -16,8 +16,7 @@ from torch.utils.data import DataLoader
 from padkit.data.batches import Frames, to_images
 from padkit.data.preparation.prepare import FrameTable
 from padkit.evaluation.scores import Scores, presentation_scores
-from padkit.networks.detector import Detector
-from padkit.networks.frozen import label_loss
+from padkit.networks.detector import Detector, label_loss
 from padkit.roles import Aligner, Batch
 
 FRAME_COLUMNS = (
@@ -75,10 +74,9 @@ def score_frames(
         images = to_images(sample["image"])
         with accelerator.autocast():
             features = detector.student(images)
-            scores = detector.classify(features).float().softmax(dim=1)[:, 1]
+            scores = detector.score(features)
             batch = Batch(images, sample["label"], sample["domain"], partial(label_loss, detector))
             found = aligner.evidence(batch, features) if aligner else {}
-        assert features.embedding is not None  # classify refuses students without one
         row = {"row": sample["index"], "domain": sample["domain"], "score": scores}
         row |= {"embedding": features.embedding.float()} | {f"evidence.{k}": v for k, v in found.items()}
         for name, value in accelerator.gather(row).items():

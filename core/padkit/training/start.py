@@ -126,4 +126,4 @@ def resume_arguments(argv: Sequence[str]) -> list[str]:
         raise TrainingError("--resume needs the folder of a run.")
     folder = words[at + 1]
     run = RunFolder.reopen(Path(folder))
-    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", "true"]
+    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", folder]

@@ -12,12 +12,9 @@ from padkit.alignment.adversary import (
     DomainClassifier,
     domain_discriminator,
     domain_loss,
-    embedding_of,
     reversal_schedule,
     reverse_gradient,
 )
-from padkit.errors import PluginError
-from padkit.roles import Features
 
 torch.set_num_threads(1)
 
@@ -71,10 +68,3 @@ def test_a_discriminator_has_the_layers_of_ssdg():
     names = [type(layer).__name__ for layer in domain_discriminator(6, 8, 0.25, 3)]
     assert names == ["Linear", "ReLU", "Dropout", "Linear"]
     assert domain_discriminator(6, 8, 0.25, 3)(torch.rand(2, 6)).shape == (2, 3)
-
-
-def test_an_embedding_is_needed():
-    features = Features((), torch.rand(2, 3))
-    assert embedding_of(features, "mine") is features.embedding
-    with pytest.raises(PluginError, match="aligner 'mine' needs a student with an embedding; choose another student"):
-        embedding_of(Features((), None), "mine")

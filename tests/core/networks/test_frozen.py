@@ -5,14 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from padkit.alignment.share import perturb_share
-from padkit.errors import SettingsError
-from padkit.networks.detector import Detector
-from padkit.networks.frozen import evaluation_mode, frozen_call, label_loss
-from padkit.roles import Batch, Features, Student
-from padkit.testing.toys import ToyStudent, toy_data
+from padkit.networks.frozen import evaluation_mode, frozen_call
+from padkit.roles import Batch
+from padkit.testing.toys import toy_data
 
 torch.set_num_threads(1)
 
@@ -72,36 +69,6 @@ def test_casts_that_autocast_keeps_do_not_lead_back_to_the_parameters():
     assert all(p.grad is None for p in module.parameters())
     plain.float().sum().backward()
     assert all(p.grad is not None for p in module.parameters())
-
-
-def test_the_label_loss_is_the_detectors_cross_entropy_an_image():
-    torch.manual_seed(0)
-    detector, (images, labels, _) = Detector(ToyStudent()).train(), toy_data()
-    images.requires_grad_(True)
-    found = label_loss(detector, images, labels)
-    with evaluation_mode(detector):
-        score = detector(images)
-    torch.testing.assert_close(found, -torch.where(labels == 1, score, 1 - score).log())
-    (gradient,) = torch.autograd.grad(found.sum(), images)
-    with evaluation_mode(detector):
-        expected = F.cross_entropy(detector.classify(detector.student(images)), labels, reduction="sum")
-    torch.testing.assert_close(gradient, torch.autograd.grad(expected, images)[0])
-    assert all(p.grad is None for p in detector.parameters())
-    with torch.autocast("cpu", torch.bfloat16):
-        assert label_loss(detector, images, labels).dtype == torch.float32
-
-
-class Blind(Student):
-    channels, strides, embedding_dim = (), (), 3
-
-    def forward(self, images):
-        return Features((), None)
-
-
-def test_the_label_loss_needs_an_embedding():
-    images, labels, _ = toy_data()
-    with pytest.raises(SettingsError, match="student Blind gives no embedding"):
-        label_loss(Detector(Blind()), images, labels)
 
 
 def test_a_share_of_a_batch_is_perturbed_with_what_belongs_to_it():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal
 
 import pytest
 import yaml
@@ -45,6 +45,8 @@ class Options:
     strict: bool = False
     policy: str = "source-dev"
     sizes: list[int] | None = None
+
+    former: ClassVar[dict[str, str]] = {"rate": "--lr RATE"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +227,7 @@ def test_defaults():
         "fe": "stargan",
     }
     assert settings.many("teachers")["fr"].options == TeacherOptions()
-    assert list(settings.tree) == [*Options.__dataclass_fields__, *SLOTS]
+    assert list(settings.tree) == [*(field.name for field in fields(Options)), *SLOTS]
     assert settings.tree["data"] == {"name": "world"}
 
 
@@ -421,6 +423,7 @@ def test_a_list_of_teachers_chooses_among_those_of_the_file(config):
 LINE_ERRORS = [
     ("--alinger dat", "unknown setting 'alinger'. Did you mean 'aligner'? Known: aligner, batch_size, data, lr,"),
     ("--learning 1", "unknown setting 'learning'. Known: aligner, batch_size,"),
+    ("--rate 1", "setting 'rate' is gone; remove it and write --lr RATE."),
     ("--max-step 1", "unknown setting 'max_step'. Did you mean 'max_steps'? Known: "),
     (
         "--aligner.epsilom 1",

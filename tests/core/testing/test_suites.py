@@ -161,6 +161,11 @@ class Deaf(GoodStudent):
         return Features(maps, embedding.detach())
 
 
+class Flat(GoodStudent):
+    def forward(self, images):
+        return Features(super().forward(images).maps, None)
+
+
 class Forgetful(GoodStudent):
     def prepare(self):
         self.shift = torch.rand(3, 1, 1)
@@ -303,6 +308,29 @@ class Cropping(GoodAugmentation):
         return image[1:], label
 
 
+class Misspelt(Augmentation):
+    def varied(self, images):
+        return images
+
+
+class Unclamped(GoodAugmentation):
+    def vary(self, images):
+        return images * 1.5
+
+
+class InPlace(GoodAugmentation):
+    def vary(self, images):
+        return images.mul_(0.5)
+
+
+class Wandering(GoodAugmentation):
+    calls = 0
+
+    def vary(self, images):
+        self.calls += 1
+        return images / self.calls
+
+
 GOOD = {
     TeacherSuite: GoodTeacher,
     StudentSuite: GoodStudent,
@@ -328,6 +356,7 @@ FAULTS = [
     (Headless, "test_its_head_gives_two_logits", r"the head gives \[4, 3\]"),
     (Unused, "test_every_parameter_that_trains_gets_a_gradient", "student.idle.weight.* got no gradient"),
     (Deaf, "test_every_parameter_that_trains_gets_a_gradient", "student.first.0.weight.* got no gradient"),
+    (Flat, "test_the_embedding_is_as_announced", "it gives no embedding, which the head needs; return StudentFeatures"),
     (Forgetful, "test_its_state_and_its_copies_are_whole", "its state dict scores otherwise"),
     (Unsteady, "test_evaluation_leaves_no_trace", "draws random numbers"),
     (Rows, "test_losses_are_finite_scalars_with_names_of_their_own", r"loss 'domain' is \[24\]"),
@@ -345,6 +374,9 @@ FAULTS = [
     (Shuffled, "test_records_come_in_a_stable_order", "sort the files"),
     (Remembering, "test_it_depends_on_its_arguments_alone", "keep no state"),
     (Cropping, "test_results_are_images_with_a_label", "the image became"),
+    (Unclamped, "test_a_batch_stays_a_batch_of_images", r"reaches from .* to 1.5; clamp it"),
+    (InPlace, "test_a_batch_stays_a_batch_of_images", "vary writes into the images"),
+    (Wandering, "test_a_batch_depends_on_torchs_generator_alone", "called again vary gives something else"),
 ]
 
 
@@ -384,6 +416,12 @@ def test_an_idle_parameter_and_a_taken_name(tmp_path):
         run(suite_of(Idle), "test_every_parameter_gets_a_gradient_in_every_batch", tmp_path)
     with pytest.raises(PluginError, match="names a loss 'live', which is taken"):
         run(suite_of(Taken), "test_losses_are_finite_scalars_with_names_of_their_own", tmp_path)
+
+
+def test_an_augmentation_that_changes_nothing_is_found(tmp_path):
+    suite = type("Own", (AugmentationSuite,), {"factory": Misspelt, "_resolved": {}})()
+    with pytest.raises(Fault, match=r"it changes nothing; implement __call__ .* or vary"):
+        run(suite, "test_it_varies_images_or_batches", tmp_path)
 
 
 HEAVY = """

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from padkit.errors import SettingsError
-from padkit.roles import Features, Teacher
+from padkit.roles import Features, StudentFeatures, Teacher
 from padkit.training.distillation import Distiller, FrozenTeachers, TeacherOptions, map_distance
 
 torch.set_num_threads(1)
@@ -97,22 +97,20 @@ def test_maps_are_paired_from_the_deepest():
     assert distiller.n_pairs == 2
     assert list(distiller.parameters()) == []
     assert distiller(STUDENT, teacher).item() == pytest.approx(0, abs=1e-6)
-    student = Features(STUDENT.maps[2:], None)
+    student = StudentFeatures(STUDENT.maps[2:], STUDENT.embedding)
     assert Distiller(student, STUDENT)(student, STUDENT).item() == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("use", "n_pairs", "with_embedding"), [("both", 3, True), ("maps", 3, False), ("embedding", 0, True)]
-)
-def test_use(use, n_pairs, with_embedding):
+@pytest.mark.parametrize(("use", "n_pairs", "angles"), [("both", 3, True), ("maps", 3, False), ("embedding", 0, True)])
+def test_use(use, n_pairs, angles):
     distiller = Distiller(STUDENT, features((5, 8), (5, 4), (5, 2), dim=3), use)
-    assert (distiller.n_pairs, distiller.with_embedding) == (n_pairs, with_embedding)
-    assert len(list(distiller.parameters())) == n_pairs + with_embedding
+    assert distiller.n_pairs == n_pairs
+    assert len(list(distiller.parameters())) == n_pairs + angles
 
 
 def test_both_takes_what_the_teacher_has():
     maps_only, embedding_only = features((8, 2)), features(dim=8)
-    assert not Distiller(STUDENT, maps_only).with_embedding
+    assert Distiller(STUDENT, maps_only)(STUDENT, maps_only).isfinite()
     assert Distiller(STUDENT, embedding_only).n_pairs == 0
     assert Distiller(STUDENT, embedding_only)(STUDENT, embedding_only).isfinite()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from padkit.errors import SettingsError
-from padkit.roles import Features, Student, normalise
+from padkit.networks.inputs import normalise
+from padkit.roles import Student, StudentFeatures
 
 
 class Cells(Student):
@@ -26,8 +27,8 @@ class Cells(Student):
         self.first = nn.Sequential(nn.Conv2d(3, width, 5, stride=4, padding=2), nn.BatchNorm2d(width), nn.ReLU())
         self.second = nn.Sequential(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1), nn.ReLU())
 
-    def forward(self, images: Tensor) -> Features:
+    def forward(self, images: Tensor) -> StudentFeatures:
         """Return two maps, of strides 4 and 8, and the mean of the second."""
-        first = self.first(normalise(images, None, (0.5,) * 3, (0.5,) * 3))
+        first = self.first(normalise(images))
         second = self.second(first)
-        return Features((first, second), second.mean(dim=(2, 3)))
+        return StudentFeatures((first, second), second.mean(dim=(2, 3)))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from padkit.roles import Aligner, Batch, Features
+from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class MomentMatching(Aligner):
@@ -22,9 +22,8 @@ class MomentMatching(Aligner):
         super().__init__(n_domains, embedding_dim)
         self.weight = weight
 
-    def losses(self, batch: Batch, features: Features, progress: float) -> dict[str, Tensor]:
+    def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:
         """Return `moments`: the mean squared distance, in [0, 4], of the domains' means from their common mean."""
-        assert features.embedding is not None
         vectors = F.normalize(features.embedding.float(), dim=1)
         present = torch.unique(batch.domains)
         means = torch.stack([vectors[batch.domains == domain].mean(dim=0) for domain in present])

@@ -1,0 +1,34 @@
+"""What networks take: images resized and standardised."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+HALF = (0.5, 0.5, 0.5)
+
+
+def resize(images: Tensor, size: int | None) -> Tensor:
+    """Resize images [B, 3, H, W] to `size` x `size` pixels; None keeps them."""
+    if size is not None and images.shape[-2:] != (size, size):
+        images = F.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+    return images
+
+
+def normalise(
+    images: Tensor, size: int | None = None, mean: tuple[float, ...] = HALF, std: tuple[float, ...] = HALF
+) -> Tensor:
+    """Resize images [B, 3, H, W] in [0, 1] to `size` x `size` pixels (None: keep) and standardise each channel.
+
+    The default maps [0, 1] to [-1, 1].
+    """
+    images = resize(images, size)
+    if len(set(mean)) == len(set(std)) == 1:  # plain numbers: a tensor of them would be copied to the device each time
+        return (images - mean[0]) / std[0]
+    return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
+
+
+def network_input(images: Tensor, size: int) -> Tensor:
+    """Return uint8 images [B, 3, H, W] as networks take them: [B, 3, size, size], RGB in [-1, 1], channels last."""
+    return normalise(images.float() / 255, size).contiguous(memory_format=torch.channels_last)
