@@ -16,9 +16,7 @@ from typing import ClassVar, NamedTuple, Self
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from padkit.data.reader import DatasetReader
-
-__all__ = ["Aligner", "Batch", "DatasetReader", "Features", "LabelLoss", "Student", "Teacher"]
+__all__ = ["Aligner", "Batch", "Features", "LabelLoss", "Student", "Teacher"]
 
 LabelLoss = Callable[[Tensor, Tensor], Tensor]
 

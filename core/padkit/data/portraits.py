@@ -61,7 +61,7 @@ def network_input(images: Tensor, size: int) -> Tensor:
     return normalise(images.float() / 255, size, half, half).contiguous(memory_format=torch.channels_last)
 
 
-def hold_out(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def hold_out_people(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the bona fide rows to train on and those kept unseen: the dataset's test split, or a draw by seed.
 
     The draw takes whole subjects where they are known, otherwise single presentations. Attacks are left out: they show
