@@ -70,7 +70,7 @@ def test_the_hook_names_datasets_that_can_be_built():
 
 
 def test_readers_import_no_torch():
-    names = ("tree", "manifest", "huggingface", "identities", "prepared")
+    names = ("tree", "manifest", "huggingface", "identities", "tables")
     modules = ", ".join(f"padkit_folder.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -254,7 +254,7 @@ def test_manifest_formats(tmp_path, kind):
         box=(2.0, 4.0, 10.0, 12.0),
     )
     boxed = [Cropper(reader).crops(record, Tally())[0][1] for record in (first, second)]
-    assert [crop.shape for crop in boxed] == [(256, 256, 3)] * 2
+    assert [crop.shape for crop in boxed] == [(16, 16, 3)] * 2
 
 
 def test_manifest_of_path_and_label_is_one_domain(tmp_path):
@@ -354,9 +354,7 @@ def test_a_still_is_turned_before_it_is_cut(tmp_path):
     reader = ManifestReader(file=str(written(tmp_path, "csv", rows)), image_size=8)
     record = dataclasses.replace(only(read(reader)), rotation=90)
     ((_, crop),) = Cropper(reader).crops(record, Tally())
-    assert np.array_equal(crop, np.rot90(pixels, -1)[12:20, 40:48]), (
-        "the middle of the box, which is 8 wide and 32 high"
-    )
+    assert np.array_equal(crop, np.rot90(pixels, -1)[12:20, 40:48]), "the middle of a box of 8 x 32"
 
 
 def test_missing_images_of_a_manifest_are_skipped_and_counted(tmp_path):

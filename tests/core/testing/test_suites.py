@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from padkit.data.augmentation import Augmentation
-from padkit.data.presentation import Presentation
+from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import PluginError
 from padkit.roles import Aligner, Features, Student, Teacher
