@@ -22,9 +22,11 @@ import av
 import numpy as np
 from PIL import Image
 
+from padkit.data.media.opening import open_media
 from padkit.data.media.pictures import encode_png
-from padkit.data.media.sources import FrameSource, open_media
-from padkit.data.preparation.cropping import CropOptions, PreparedReader
+from padkit.data.media.sources import FrameSource
+from padkit.data.preparation.cropping import Cropper
+from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.prepare import prepare
 from padkit.data.preparation.sampling import ssdg
 from padkit.data.presentation import Presentation
@@ -47,13 +49,9 @@ class Files(DatasetReader):
         for path in self.paths:
             yield Presentation(dataset="bench", domain="bench", id=path.name, label=1, path=str(path), box=self.box)
 
-    def frames(self, presentation: Presentation) -> Iterator[np.ndarray]:
-        """Preparation opens the media instead."""
-        raise NotImplementedError
-
     def open_media(self, presentation: Presentation) -> FrameSource:
         """Open the file."""
-        return open_media(presentation)
+        return open_media(presentation.path)
 
 
 def scene(width: int, height: int, number: int) -> np.ndarray:
@@ -126,8 +124,8 @@ def with_margin(box: tuple[float, float, float, float]) -> tuple[float, float, f
 def padkit(paths: list[Path], *, boxed: bool) -> None:
     """Prepare the files."""
     with tempfile.TemporaryDirectory() as out:
-        reader = PreparedReader(Files(paths, boxed=boxed), CropOptions(face="hints" if boxed else "none", size=SIZE))
-        prepare(reader, dataset_name="bench", cache_dir=out, workers=1, progress=False)
+        cropper = Cropper(Files(paths, boxed=boxed), CropOptions(face="hints" if boxed else "none", size=SIZE))
+        prepare(cropper, dataset_name="bench", cache_dir=out, workers=1, progress=False)
 
 
 def seconds(work: Callable[[Any], object], material: Any) -> tuple[float, float]:

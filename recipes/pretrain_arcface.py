@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader, Subset
 
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
-from padkit.data.portraits import Portraits, hold_out
+from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.networks.inputs import network_input, normalise
@@ -230,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader = catalog.build("dataset", choice.name, choice.settings)
     with accelerator.main_process_first():
         table = prepare(reader, dataset_name=choice.name, progress=accelerator.is_main_process)
-    seen, unseen = (Portraits(table, rows) for rows in hold_out(table, options.held_out, options.seed))
+    seen, unseen = (Portraits(table, rows) for rows in hold_out_people(table, options.held_out, options.seed))
     portraits, others = check(seen, "train on"), check(unseen, "verify with")
     found = f"{len(portraits)} images of {len(portraits.identities)} identities"
     accelerator.print(f"{found}; {len(others)} images of {len(others.identities)} unseen ones")

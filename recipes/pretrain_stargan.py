@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.portraits import Portraits, hold_out
+from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
 from padkit.networks.inputs import network_input
@@ -239,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with accelerator.main_process_first():
         table = prepare(reader, dataset_name=choice.name, progress=accelerator.is_main_process)
     names = chosen_attributes(options.attributes, table)
-    seen, unseen = (Portraits(table, rows, names) for rows in hold_out(table, options.held_out, options.seed))
+    seen, unseen = (Portraits(table, rows, names) for rows in hold_out_people(table, options.held_out, options.seed))
     accelerator.print(f"{len(seen)} images, {len(unseen)} unseen ones; attributes: {', '.join(names)}")
     trained = train(options, accelerator, seen)
     if not accelerator.is_main_process:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from padkit.data.media.sources import Frame, FrameSource
+from padkit.data.media.pictures import Frame
+from padkit.data.media.sources import FrameSource
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.errors import DataError, PluginError

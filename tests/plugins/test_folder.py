@@ -17,10 +17,10 @@ import pytest
 from clips import moving_frames, write_clip
 from PIL import Image
 
+from padkit.data.preparation.cropping import Cropper, Tally
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.protocols.protocol import leave_one_out
-from padkit.data.reader import Tally
 from padkit.errors import PadkitError
 from padkit_folder import padkit_datasets
 from padkit_folder.huggingface import HuggingFaceReader
@@ -70,7 +70,7 @@ def test_the_hook_names_datasets_that_can_be_built():
 
 
 def test_readers_import_no_torch():
-    names = ("tree", "manifest", "huggingface", "identities", "prepared")
+    names = ("tree", "manifest", "huggingface", "identities", "tables")
     modules = ", ".join(f"padkit_folder.{name}" for name in names)
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules or 'datasets' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -253,7 +253,8 @@ def test_manifest_formats(tmp_path, kind):
         frames=(7,),
         box=(2.0, 4.0, 10.0, 12.0),
     )
-    assert [frame.shape for record in (first, second) for frame in reader.frames(record)] == [(24, 20, 3), (12, 10, 3)]
+    boxed = [Cropper(reader).crops(record, Tally())[0][1] for record in (first, second)]
+    assert [crop.shape for crop in boxed] == [(16, 16, 3)] * 2
 
 
 def test_manifest_of_path_and_label_is_one_domain(tmp_path):
@@ -339,20 +340,21 @@ def test_manifest_of_videos(tmp_path):
     reader = ManifestReader(file=str(written(tmp_path, "csv", rows)))
     whole, one = read(reader)
     assert (whole.frames, one.frames) == ((), (3,))
-    assert [number for number, _ in reader.numbered_frames(whole, Tally())] == [6, 11]
-    (number, frame), *others = reader.numbered_frames(one, Tally())
-    assert (number, frame.shape, round(float(frame.mean()) / 8), others) == (3, (8, 16, 3), 8, [])
+    assert [number for number, _ in Cropper(reader).crops(whole, Tally())] == [6, 11]
+    (number, crop), *others = Cropper(reader).crops(one, Tally())
+    assert (number, round(float(crop.mean()) / 8), others) == (3, 8, [])
     beyond = dataclasses.replace(one, frames=(12,))
-    refused(lambda: list(reader.frames(beyond)), "a.avi", "frame 12 does not exist", "12 frames")
+    refused(lambda: Cropper(reader).crops(beyond, Tally()), "a.avi", "frame 12 does not exist", "12 frames")
 
 
 def test_a_still_is_turned_before_it_is_cut(tmp_path):
     pixels = np.arange(48 * 32 * 3, dtype=np.uint32).reshape(48, 32, 3).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     rows = [{"path": "a.png", "label": "live", "box": "40 0 8 32"}]
-    reader = ManifestReader(file=str(written(tmp_path, "csv", rows)))
+    reader = ManifestReader(file=str(written(tmp_path, "csv", rows)), image_size=8)
     record = dataclasses.replace(only(read(reader)), rotation=90)
-    assert np.array_equal(*reader.frames(record), np.rot90(pixels, -1)[:, 40:48])
+    ((_, crop),) = Cropper(reader).crops(record, Tally())
+    assert np.array_equal(crop, np.rot90(pixels, -1)[12:20, 40:48]), "the middle of a box of 8 x 32"
 
 
 def test_missing_images_of_a_manifest_are_skipped_and_counted(tmp_path):

@@ -10,7 +10,7 @@ from listed import prepared
 
 from padkit.data.protocols.names import parse
 from padkit.data.protocols.official import folds
-from padkit.data.protocols.protocol import Protocol, draw
+from padkit.data.protocols.protocol import Protocol, divide
 from padkit.data.table.columns import presentations_by_label
 from padkit.data.table.frames import FrameTable, open_tables
 from padkit_ocim.casia import CasiaFasdReader
@@ -38,7 +38,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> FrameTable:
 
 
 def drawn(four: FrameTable, name: str, convention: str | None = None) -> Protocol:
-    return draw(four, parse(name), convention=convention, divisions=four.divisions())
+    return divide(four, parse(name), convention=convention, divisions=four.divisions())
 
 
 def of(four: FrameTable, rows) -> tuple[int, int]:

@@ -24,7 +24,8 @@ from trees_public import (
 )
 
 from padkit.data.native import NativeReader
-from padkit.data.preparation.cropping import CropOptions, PreparedReader
+from padkit.data.preparation.cropping import Cropper, Tally
+from padkit.data.preparation.options import CropOptions
 from padkit_public import padkit_datasets
 
 READERS = {spec.name: spec.factory for spec in padkit_datasets()}
@@ -68,10 +69,10 @@ def test_nothing_heavy_is_imported():
 def test_every_presentation_becomes_crops(tmp_path, name):
     write, right, _ = TREES[name]
     found = reader(name, write(tmp_path) / right)
-    whole = PreparedReader(found, CropOptions(frames="all", face="none", size=32))
+    whole = Cropper(found, CropOptions(frames="all", face="none", size=32))
     frames = {"siw": FRAMES, "siw-mv2": FRAMES, "cefa": 3, "hifimask": 3, "wmca": 3}.get(name)
     for record in whole.records():
-        crops = list(whole.frames(record))
+        crops = [crop for _, crop in whole.crops(record, Tally())]
         assert {crop.shape for crop in crops} == {(32, 32, 3)}
         # Of the folders of stills, CASIA-SURF's hold two; its listed images and all other stills are alone.
         assert len(crops) == (frames or (2 if Path(record.path).is_dir() else 1))
@@ -84,7 +85,7 @@ def test_crops_follow_the_hints(tmp_path):
     # The box 28 56 112 140 of 224x224 is 56 84 224 210 here, and its square 224 pixels wide.
     image.paste((200, 0, 0), (56, 77, 280, 301))
     image.save(record.path)
-    (crop,) = PreparedReader(found, CropOptions(face="hints", margin=0, size=56)).frames(record)
+    ((_, crop),) = Cropper(found, CropOptions(face="hints", margin=0, size=56)).crops(record, Tally())
     # Antialiasing looks beyond the square's edge.
     assert np.abs(crop[2:-2, 2:-2].astype(int) - (200, 0, 0)).max() <= 2
     assert crop[..., 2].max() < 50

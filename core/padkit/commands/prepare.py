@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from padkit.catalog import Catalog
-from padkit.data.native import NativeReader
 from padkit.data.preparation.census import census_lines, take_census
-from padkit.data.preparation.cropping import EVENTS, CropOptions, PreparedReader, model_checksum
+from padkit.data.preparation.cropping import EVENTS, Cropper
+from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.output import exclusive, sweep
 from padkit.data.preparation.prepare import FINISHED, FrameTable, prepare
 from padkit.data.preparation.scrfd import LICENCE, scrfd_weights
@@ -66,14 +66,14 @@ def main(arguments: Sequence[str]) -> int:
     sized = "image_size" in _parameters(factory)
     sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}
     values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
-    output, choices = Output(**values["output"]), CropOptions(**values["choices"])
-    if choices.face == "scrfd":
+    output, options = Output(**values["output"]), CropOptions(**values["choices"])
+    if options.face == "scrfd":
         print(f"note: {LICENCE}")
-        model = scrfd_weights(choices.face_model, download=output.download)
-        choices = dataclasses.replace(choices, face_model=str(model))
-    reader = catalog.build("dataset", name, {**values[name], **({"image_size": choices.size} if sized else {})})
+        model = scrfd_weights(options.face_model, download=output.download)
+        options = dataclasses.replace(options, face_model=str(model))
+    reader = catalog.build("dataset", name, {**values[name], **({"image_size": options.size} if sized else {})})
     with exclusive(Path(output.out).expanduser()):
-        _prepare(name, values[name], reader, choices, output)
+        _prepare(name, values[name], reader, options, output)
     return 0
 
 
@@ -94,38 +94,29 @@ def _usage(catalog: Catalog, arguments: Sequence[str]) -> int:
 
 
 def _prepare(
-    name: str, settings: Mapping[str, Any], reader: DatasetReader, choices: CropOptions, output: Output
+    name: str, settings: Mapping[str, Any], reader: DatasetReader, options: CropOptions, output: Output
 ) -> None:
     out = Path(output.out).expanduser()
-    prepared = PreparedReader(reader, choices, compress=output.compress)
-    choices = prepared.choices
-    expected = reader.expected if isinstance(reader, NativeReader) else {}
-    census = take_census(prepared.records(), expected)
+    cropper = Cropper(reader, options, compress=output.compress)
+    census = take_census(cropper.records(), reader.expected)
     print(*census_lines(census), sep="\n", flush=True)
-    made = {**dataclasses.asdict(choices), "face_model": model_checksum(choices)}
+    told = {"settings": dict(settings), "choices": cropper.options.facts(), "compress": output.compress}
     finished = (out / FINISHED).exists()
     table = prepare(
-        prepared,
+        cropper,
         dataset_name=name,
         folder=out,
-        request={"dataset": name, "settings": dict(settings), "choices": made, "compress": output.compress},
-        facts={
-            "reader": f"{type(reader).__module__}:{type(reader).__qualname__}",
-            "settings": dict(settings),
-            "choices": made,
-            "compress": output.compress,
-            "census": [{**dataclasses.asdict(row), "remark": row.remark} for row in census],
-        },
+        request={"dataset": name, **told},
+        facts={**told, "census": [{**dataclasses.asdict(row), "remark": row.remark} for row in census]},
         strict=output.strict,
         workers=output.workers,
     )
-    if isinstance(reader, NativeReader):
-        _write_protocols(reader, out, strict=output.strict)
+    _write_protocols(reader, out, strict=output.strict)
     sweep(out)
-    _tell(table, choices, finished=finished)
+    _tell(table, align=cropper.options.align, finished=finished)
 
 
-def _write_protocols(reader: NativeReader, out: Path, *, strict: bool) -> None:
+def _write_protocols(reader: DatasetReader, out: Path, *, strict: bool) -> None:
     """Write the official protocols by name; one whose list is missing is told and left out.
 
     Raises:
@@ -144,7 +135,7 @@ def _write_protocols(reader: NativeReader, out: Path, *, strict: bool) -> None:
         write_json(out / PROTOCOLS, written)
 
 
-def _tell(table: FrameTable, choices: CropOptions, *, finished: bool) -> None:
+def _tell(table: FrameTable, *, align: bool, finished: bool) -> None:
     preparation = table.preparation
     kept = preparation["presentations"] - len({entry["presentation"] for entry in table.skipped})
     print(f"{'finished before' if finished else 'finished'}: {table.folder}")
@@ -153,7 +144,7 @@ def _tell(table: FrameTable, choices: CropOptions, *, finished: bool) -> None:
         (kept, f"of {preparation['presentations']} presentations"),
         (len(table.skipped), "files or presentations skipped"),
     ]
-    untold = {event for event, told in (("not_aligned", choices.align), ("hint_of_another_frame", False)) if not told}
+    untold = {event for event, told in (("not_aligned", align), ("hint_of_another_frame", False)) if not told}
     counts = preparation["counts"]
     rows += [(counts.get(event, 0), text) for event, text in EVENTS.items() if counts.get(event) or event not in untold]
     width = max(len(str(count)) for count, _ in rows)

@@ -54,7 +54,7 @@ class Portraits(Dataset[Portrait]):
         return Portrait(image, int(self.labels[index]), self.attributes[index])
 
 
-def hold_out(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def hold_out_people(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the bona fide rows to train on and those kept unseen: the dataset's test split, or a draw by seed.
 
     The draw takes whole subjects where they are known, otherwise single presentations. Attacks are left out: they show

@@ -1,59 +1,47 @@
-"""The role of a dataset plugin: list presentations and give their frames. Imports no torch."""
+"""The role of a dataset plugin: list presentations and say how each is opened. Imports no torch."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.media.sources import FrameSource, HeldFrames
-from padkit.data.presentation import Division, Presentation
+from padkit.data.preparation.options import CropOptions
+from padkit.data.presentation import Division, FaceHint, Presentation
+from padkit.errors import PluginError
 
 # A file of this name in the root of a folder tree says that its captures are simulated.
 SIMULATED_NOTE = "SIMULATED.txt"
 
 
-@dataclass(slots=True)
-class Tally:
-    """What befell the frames of a presentation while they were read; preparation adds the tallies up.
-
-    Attributes:
-        counts: How often something happened, by its name, for example `several_faces`.
-        dropped: Number and reason of each frame left out.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
-    dropped: list[tuple[int, str]] = field(default_factory=list)
-
-    def drop(self, number: int, event: str, reason: str) -> None:
-        """Count the event, and note that this frame is left out."""
-        self.counts[event] += 1
-        self.dropped.append((number, reason))
-
-
 class DatasetReader(ABC):
     """Reads one dataset. Keyword-only constructor parameters are its settings; instances must be picklable.
+
+    A reader says what there is and how it is opened; preparation alone chooses frames, finds faces and cuts. One that
+    makes its frames itself writes `records` and `frames`. One whose presentations are files writes `records` and
+    `open_media`, and no `frames`.
 
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
         cropped: Whether its frames are face crops already; preparation then looks for no face unless told to.
-        compress: Whether preparation deflates the crops, or stores their pixels as they are.
         default_target: Domain held out when the user names none, or "" to make the user choose.
         simulated: True where no real capture stands behind all the frames; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
+        expected: Published number of presentations by (split, label), split "" where the dataset names none; compared
+            with what was found. Empty where none is published.
     """
 
     image_size: int = 128
     cropped: bool = False
-    compress: bool = False
     default_target: str = ""
     simulated: bool = False
     attribute_names: tuple[str, ...] = ()
+    expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 
     @abstractmethod
     def records(self) -> Iterable[Presentation]:
@@ -63,40 +51,52 @@ class DatasetReader(ABC):
             DataError: The root is missing, empty or not laid out as this reader expects.
         """
 
-    @abstractmethod
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
-        """Yield the presentation's frames, each uint8 RGB [H, W, 3], cropped to the face; any size.
+        """Yield all frames of a presentation, each uint8 RGB [H, W, 3], upright; any size.
 
         Raises:
-            DataError: The media cannot be decoded; preparation skips and counts it unless it is strict.
+            DataError: They cannot be made; preparation skips and counts the presentation unless it is strict.
         """
-
-    def numbered_frames(self, presentation: Presentation, tally: Tally) -> Iterator[tuple[int, NDArray[np.uint8]]]:  # noqa: ARG002
-        """Yield what `frames` does, each with its number; what befalls other frames goes into `tally`.
-
-        Raises:
-            DataError: See `frames`.
-        """
-        frames = list(self.frames(presentation))
-        fits = len(presentation.frames) == len(frames)
-        yield from zip(presentation.frames if fits else range(len(frames)), frames, strict=True)
+        name = type(self).__name__
+        raise PluginError(f"{name} opens no presentation such as {presentation.id!r}; write `frames` or `open_media`.")
 
     def open_media(self, presentation: Presentation) -> FrameSource:
-        """Open what the presentation's frames are read from, so that preparation may choose frames and crop them anew.
+        """Open the presentation; by default this holds its `frames` in memory.
 
-        By default these are `frames`, decoded by the reader; a reader whose records have a `box` or a `rotation` that
-        `frames` applies must override this; `padkit.data.media.sources.open_media` opens videos, stills and folders of
-        stills.
+        `padkit.data.media.opening.open_media` opens videos, stills and folders of stills.
+
+        Args:
+            presentation: One of `records()`.
+
+        Returns:
+            Its frames, upright: `rotation` is applied, `box` is not.
 
         Raises:
             DataError: The medium is missing, empty or damaged.
         """
-        return HeldFrames(self.frames(presentation))
+        return HeldFrames(self.frames(presentation), presentation.frames)
+
+    def hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:  # noqa: ARG002
+        """Return what the dataset says of the face, by frame number; frames without a hint are left out.
+
+        Args:
+            presentation: One of `records()`.
+            width: Width of its upright frames in pixels, for boxes that are relative to it.
+            height: Their height in pixels.
+
+        Raises:
+            DataError: The hint file is malformed.
+        """
+        return {}
+
+    def crop_options(self) -> CropOptions:
+        """Return how the media become crops when nobody says otherwise; by default all frames are taken whole."""
+        return CropOptions(frames="all", face="none", size=self.image_size)
 
     def tables(self) -> Sequence[Path]:
         """Return the folders of prepared tables that are this dataset; none where its frames are yet to be prepared.
 
-        Where there are any, preparation opens these tables and asks for neither records nor frames.
+        Where there are any, a run opens these tables and asks for neither records nor frames.
         """
         return ()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from padkit.data.media.pictures import read_image, to_square
+from padkit.data.media.pictures import read_picture, to_square
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.presentations import Scene
@@ -26,8 +26,8 @@ def read_photograph(path: Path) -> Bytes:
     Raises:
         DataError: The file is no readable image.
     """
-    picture = read_image(path)
-    return to_square(picture, min(*picture.shape[:2], LARGEST), name=str(path))
+    picture = read_picture(path)
+    return to_square(picture, min(*picture.size, LARGEST))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:

@@ -114,24 +114,6 @@ def rotate(frame: Frame, degrees: int) -> Frame:
     return np.ascontiguousarray(np.rot90(frame, -(degrees // 90)))
 
 
-def crop(frame: Frame, box: Box, name: str = "frame") -> Frame:
-    """Cut `box` (x, y, width, height in pixels) out of `frame` [H, W, 3], clipped to the frame.
-
-    Raises:
-        DataError: The box is empty or lies outside the frame; `name` stands in the line.
-    """
-    x, y, width, height = box
-    rows, columns = frame.shape[:2]
-    text = " ".join(f"{value:g}" for value in box)
-    if not np.isfinite(box).all() or width < 1 or height < 1:
-        raise DataError(f"{name}: box '{text}' is empty; it must be 'x y width height' in pixels.")
-    left, top = max(round(x), 0), max(round(y), 0)
-    right, bottom = min(round(x + width), columns), min(round(y + height), rows)
-    if right <= left or bottom <= top:
-        raise DataError(f"{name}: box '{text}' lies outside the {columns}x{rows} frame.")
-    return np.ascontiguousarray(frame[top:bottom, left:right])
-
-
 def check_frame(frame: Frame, name: str) -> None:
     """Refuse what is not uint8 [H, W, 3]; `name` stands in the error's line.
 
@@ -142,33 +124,16 @@ def check_frame(frame: Frame, name: str) -> None:
         raise DataError(f"{name}: a frame must be uint8 [H, W, 3], this one is {frame.dtype} {list(frame.shape)}.")
 
 
-def to_square(frame: Frame, size: int, box: Box | None = None, name: str = "frame") -> Frame:
-    """Cut `box` if given, then the largest centred square, and resize it with antialiasing.
+def to_square(picture: Image.Image, size: int) -> Frame:
+    """Cut the largest centred square out of a picture of mode RGB, and resize it with antialiasing.
 
     Args:
-        frame: uint8 RGB [H, W, 3].
+        picture: Any size; it never becomes an array as a whole.
         size: Side of the result in pixels.
-        box: Face box (x, y, width, height) in pixels, or None.
-        name: What an error's line calls the frame.
 
     Returns:
         uint8 RGB [size, size, 3].
-
-    Raises:
-        DataError: The box lies outside the frame, or the frame is not uint8 [H, W, 3].
     """
-    check_frame(frame, name)
-    if box is not None:
-        frame = crop(frame, box, name)
-    left, top, right, bottom = _centred(frame.shape[1], frame.shape[0])
-    square = np.ascontiguousarray(frame[top:bottom, left:right])
-    if right - left == size:
-        return square
-    return np.array(Image.fromarray(square).resize((size, size), Image.Resampling.BICUBIC), dtype=np.uint8)
-
-
-def picture_to_square(picture: Image.Image, size: int) -> Frame:
-    """Do what `to_square` does, to the same pixels, with a Pillow image of mode RGB, which never becomes an array."""
     # Cut first: resizing a part of a picture would let what lies around it seep in.
     square = picture.crop(_centred(*picture.size))
     if square.width != size:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 
-from padkit.data.presentation import Presentation
+from padkit.data.media.pictures import Frame, check_frame
 from padkit.errors import DataError
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Frame = NDArray[np.uint8]
 
 
 class FrameSource(ABC):
-    """The stored frames of one presentation, numbered from 0; a context manager, closed by whoever opened it."""
+    """The stored frames of one presentation, numbered from 0; a context manager, closed by whoever opened it.
+
+    Attributes:
+        numbers: Where the source holds only the presentation's frames of a longer medium: their numbers in that medium,
+            one per frame. Empty where the source is the whole medium.
+    """
+
+    numbers: Sequence[int] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -46,7 +46,7 @@ class FrameSource(ABC):
             DataError: A frame cannot be decoded.
         """
 
-    def pictures(self, numbers: Sequence[int], name: str) -> Iterator[tuple[int, Image]]:
+    def pictures(self, numbers: Sequence[int], name: str) -> Iterator[tuple[int, Image.Image]]:
         """Yield (number, picture) of the frames asked for, as Pillow images of mode RGB.
 
         A medium that Pillow decodes overrides it, so that what no crop needs never becomes an array.
@@ -58,10 +58,6 @@ class FrameSource(ABC):
         Raises:
             DataError: A frame cannot be decoded, or is not uint8 RGB.
         """
-        from PIL import Image
-
-        from padkit.data.media.pictures import check_frame
-
         for number, frame in self.take(numbers):
             check_frame(frame, name)
             yield number, Image.fromarray(frame)
@@ -79,14 +75,16 @@ class FrameSource(ABC):
 
 
 class HeldFrames(FrameSource):
-    """Frames that are in memory already.
+    """All frames of one presentation, in memory already.
 
     Args:
         frames: Each uint8 RGB [H, W, 3], upright.
+        named: The numbers by which the presentation names them; where these are not as many, they count from 0.
     """
 
-    def __init__(self, frames: Iterable[Frame]) -> None:
+    def __init__(self, frames: Iterable[Frame], named: Sequence[int] = ()) -> None:
         self._frames = list(frames)
+        self.numbers = named if len(named) == len(self._frames) else range(len(self._frames))
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -99,23 +97,3 @@ class HeldFrames(FrameSource):
 
 class ShorterError(DataError):
     """The medium ended before a frame that its count promised; the count is right from now on."""
-
-
-def open_media(presentation: Presentation) -> FrameSource:
-    """Open a video, a still, or a folder of stills (its frames in natural order).
-
-    Args:
-        presentation: Its `path` and `rotation` count; every video suffix that is known is decoded as video, other files
-            are taken for stills.
-
-    Raises:
-        DataError: The medium is missing, empty or damaged.
-    """
-    from padkit.data.media.pictures import VIDEO_SUFFIXES
-    from padkit.data.media.stills import StillFolder, Stills
-    from padkit.data.media.video import Video
-
-    path = Path(presentation.path)
-    if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
-        return Video(path, presentation.rotation)
-    return StillFolder(path, presentation.rotation) if path.is_dir() else Stills([path], presentation.rotation)

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, read_picture
-from padkit.data.media.sources import Frame, FrameSource
+from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, read_picture
+from padkit.data.media.sources import FrameSource
 from padkit.errors import DataError
 
 # Pillow turns the other way round.

@@ -12,8 +12,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from padkit.data.media.pictures import rotate
-from padkit.data.media.sources import Frame, FrameSource, ShorterError
+from padkit.data.media.pictures import Frame, rotate
+from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.errors import DataError
 
 # What recorders write for a frame they dropped is shorter than this; such a packet may hold a frame or none.

@@ -1,26 +1,24 @@
-"""A dataset seen through the choices of a preparation: which frames, which face in them, how it is cropped."""
+"""The one way from a medium to its face crops: which frames, which face in them, how it is cut."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL.Image import Image
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, picture_to_square
-from padkit.data.media.sources import Frame, FrameSource, ShorterError
-from padkit.data.native import NativeReader
-from padkit.data.preparation.crops import cut, face_square
-from padkit.data.preparation.finders import HINTED, check_finder, finder, largest, nearest_hint
+from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, to_square
+from padkit.data.media.sources import FrameSource, ShorterError
+from padkit.data.preparation.crops import Square, cut, cut_exactly, face_square
+from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, nearest_hint
+from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.sampling import chosen_frames, sampling_rule
 from padkit.data.presentation import FaceHint, Presentation
-from padkit.data.reader import DatasetReader, Tally
-from padkit.errors import DataError, SettingsError
+from padkit.data.reader import DatasetReader
+from padkit.errors import DataError
 
 # What is counted, and what it is called when told.
 EVENTS = {
@@ -30,59 +28,48 @@ EVENTS = {
     "hint_of_another_frame": "frames cropped by the dataset's box or eyes of the nearest frame that has them",
     "not_aligned": "frames without known eyes, cropped by the box alone",
 }
+# Keys of tables are made of these two names, which a class and its options had once; tables that earlier versions
+# prepared stay valid only as long as the texts stay as they are, whatever is renamed.
+KEY_OWNER, KEY_OPTIONS = "padkit.data.prepared:PreparedReader", "Choices"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CropOptions:
-    """How media become face crops.
+@dataclass(slots=True)
+class Tally:
+    """What happened to the frames of a presentation while they were cropped; preparation adds the tallies up.
 
-    Eyes are not levelled by default: only some datasets tell where they are, and turning resamples the traces that
-    attacks leave.
-
-    Args:
-        frames: Frames kept of each presentation: `ssdg`, `uniform:N`, `every:N`, `first:N` or `all`.
-        face: Who finds the face: `auto`, `hints`, `lbp`, `scrfd` or `none`.
-        face_model: For `scrfd`: its weights, an .onnx file or the name of a pack of insightface's model zoo.
-        margin: Share of the face's side added on each side; 0.15 makes 1.3 times the box.
-        align: Level the eyes and scale by their distance, where they are known.
-        size: Side of the stored square crops in pixels.
+    Attributes:
+        counts: How often something happened, by its name in `EVENTS`.
+        dropped: Number and reason of each frame left out.
     """
 
-    frames: str = "ssdg"
-    face: str = "auto"
-    face_model: str = "buffalo_l"
-    margin: float = 0.15
-    align: bool = False
-    size: int = 256
+    counts: Counter[str] = field(default_factory=Counter)
+    dropped: list[tuple[int, str]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        sampling_rule(self.frames)
-        check_finder(self.face)
-        if not 0 <= self.margin <= 2:
-            raise SettingsError(f"margin {self.margin:g} must lie between 0 and 2.")
-        if not 8 <= self.size <= 2048:
-            raise SettingsError(f"size {self.size} must lie between 8 and 2048 pixels.")
+    def drop(self, number: int, event: str, reason: str) -> None:
+        """Count the event, and note that this frame is left out."""
+        self.counts[event] += 1
+        self.dropped.append((number, reason))
 
 
-class PreparedReader(DatasetReader):
-    """Gives the face crops that the choices make of another reader's media; its records are that reader's.
-
-    Where several still files are one presentation (records that share an id), the sampling rule chooses among them.
+class Cropper:
+    """Makes face crops of a dataset's media.
 
     Args:
         reader: The dataset.
-        choices: The choices; `face_model` is a file here, if the finder needs one.
-        compress: See `DatasetReader`.
+        options: How; None takes the reader's own. `face_model` is a file here, if the finder needs one.
+        compress: Whether a table of these crops deflates them, or stores their pixels as they are.
+
+    Attributes:
+        reader: The dataset.
+        options: What is done, `auto` settled as `none` where the dataset's media are face crops already.
+        compress: See above.
     """
 
-    def __init__(self, reader: DatasetReader, choices: CropOptions, *, compress: bool = False) -> None:
+    def __init__(self, reader: DatasetReader, options: CropOptions | None = None, *, compress: bool = False) -> None:
         self.reader = reader
-        self.choices = choices = _settled(choices, reader)
-        self.image_size = choices.size
+        self.options = _settled(options or reader.crop_options(), reader)
         self.compress = compress
-        self.default_target = reader.default_target
-        self.simulated = reader.simulated
-        self.attribute_names = reader.attribute_names
+        self._asked = options is not None
         self._records: Sequence[Presentation] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -90,21 +77,22 @@ class PreparedReader(DatasetReader):
         return {**self.__dict__, "_records": None}
 
     def records(self) -> Sequence[Presentation]:
-        """Return the reader's records, of several stills of one presentation those that the rule keeps."""
+        """Return the reader's records.
+
+        Where options were asked for and several still files are one presentation (records that share an id), the
+        sampling rule chooses among these, too; by default all are kept.
+        """
         if self._records is None:
-            self._records = _sampled(list(self.reader.records()), self.choices.frames)
+            found = list(self.reader.records())
+            self._records = _sampled(found, self.options.frames) if self._asked else found
         return self._records
 
-    def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
-        """Yield the crops.
+    def crops(self, presentation: Presentation, tally: Tally) -> list[tuple[int, Frame]]:
+        """Return frame number and crop, uint8 RGB [size, size, 3], of each frame that the rule chooses and has a face.
 
-        Raises:
-            DataError: See `numbered_frames`.
-        """
-        return (crop for _, crop in self.numbered_frames(presentation, Tally()))
-
-    def numbered_frames(self, presentation: Presentation, tally: Tally) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Yield frame number and crop, uint8 RGB [size, size, 3], of each frame that the rule chooses and has a face.
+        Args:
+            presentation: One of `records()`.
+            tally: What happens to its frames is added here, also where none gives a crop.
 
         Raises:
             DataError: The medium cannot be decoded, a hint file is malformed, or no chosen frame has a usable face.
@@ -117,21 +105,33 @@ class PreparedReader(DatasetReader):
                 crops, found = self._crops(presentation, source)
         tally.counts += found.counts
         tally.dropped += found.dropped
+        name = presentation.path or presentation.id
+        if found.dropped and not crops:
+            raise DataError(f"{name}: none of its {len(found.dropped)} frames gave a crop ({found.dropped[0][1]}).")
         if not crops:
-            name, reason = presentation.path or presentation.id, found.dropped[0][1] if found.dropped else "it has none"
-            raise DataError(f"{name}: none of its {len(found.dropped)} frames gave a crop ({reason}).")
-        yield from crops
+            raise DataError(f"{name}: no frames.")
+        return crops
+
+    @property
+    def owner(self) -> str:
+        """Who answers for the crops, for a table's key: the reader, or what once cropped by options."""
+        return KEY_OWNER if self._asked else class_name(self.reader)
 
     def fingerprint(self) -> str:
-        """Return the reader, its own fingerprint, and the choices; a detector's weights by their checksum."""
-        owner = f"{type(self.reader).__module__}:{type(self.reader).__qualname__}"
-        choices = replace(self.choices, face_model=model_checksum(self.choices))
-        return f"{owner}|{self.reader.fingerprint()}|{choices!r}{'|compress' * self.compress}"
+        """Return a text that changes when the crops of the same records and media would; it is part of a table's key.
+
+        It is the reader's own where nothing was asked for, else its class, its fingerprint and the options.
+        """
+        told = self.reader.fingerprint()
+        if self._asked:
+            options = ", ".join(f"{name}={value!r}" for name, value in self.options.facts().items())
+            told = f"{class_name(self.reader)}|{told}|{KEY_OPTIONS}({options})"
+        return told + "|compress" * self.compress
 
     def _crops(self, presentation: Presentation, source: FrameSource) -> tuple[list[tuple[int, Frame]], Tally]:
         tally, name = Tally(), presentation.path or presentation.id
-        shown = chosen_frames(presentation, len(source), self.choices.frames)
-        find = finder(self.choices.face, self.choices.face_model)
+        shown = chosen_frames(presentation, source, self.options.frames)
+        find = finder(self.options.face, self.options.face_model)
         hints: Mapping[int, FaceHint] | None = None
         crops = []
         for stored, picture in source.pictures(list(shown), name):
@@ -147,25 +147,35 @@ class PreparedReader(DatasetReader):
             tally.counts["several_faces"] += len(faces) > 1
             face = largest(faces)
             try:
-                crop = self._crop(picture, face)
+                square = self._square(picture, face)
             except DataError as error:
                 tally.drop(shown[stored], "box_refused", str(error))
                 continue
             tally.counts["hint_of_another_frame"] += face is hint and bool(hints) and stored not in hints
-            tally.counts["not_aligned"] += self.choices.align and face.eyes is None and face.box is not None
-            crops.append((shown[stored], crop))
+            tally.counts["not_aligned"] += self.options.align and face.eyes is None and face.box is not None
+            crops.append((shown[stored], self._cut(picture, face, square, name)))
         return crops, tally
 
     def _hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:
-        if self.choices.face not in HINTED or not isinstance(self.reader, NativeReader):
-            return {}
-        return self.reader.hints(presentation, width, height)
+        return self.reader.hints(presentation, width, height) if self.options.face in HINTED else {}
 
-    def _crop(self, picture: Image, face: FaceHint) -> Frame:
-        choices = self.choices
+    def _square(self, picture: Image, face: FaceHint) -> Square | None:
+        if self.options.face == RECORDED:
+            return None
         width, height = picture.size
-        square = face_square(face, margin=choices.margin, align=choices.align, width=width, height=height)
-        return picture_to_square(picture, choices.size) if square is None else cut(picture, square, choices.size)
+        return face_square(face, margin=self.options.margin, align=self.options.align, width=width, height=height)
+
+    def _cut(self, picture: Image, face: FaceHint, square: Square | None, name: str) -> Frame:
+        if square is not None:
+            return cut(picture, square, self.options.size)
+        if self.options.face == RECORDED and face.box is not None:
+            picture = cut_exactly(picture, face.box, name)
+        return to_square(picture, self.options.size)
+
+
+def class_name(reader: DatasetReader) -> str:
+    """Return the address of the reader's class, `module:name`."""
+    return f"{type(reader).__module__}:{type(reader).__qualname__}"
 
 
 def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
@@ -180,14 +190,6 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
     return [record for place, record in enumerate(records) if place in kept]
 
 
-def _settled(choices: CropOptions, reader: DatasetReader) -> CropOptions:
-    """Return the choices with `auto` settled: `none` where the dataset's frames are face crops already."""
-    whole = choices.face == "auto" and reader.cropped
-    return replace(choices, face="none") if whole else choices
-
-
-def model_checksum(choices: CropOptions) -> str:
-    """Return the SHA-256 of the detector's weights, or "" where none are used."""
-    if choices.face != "scrfd":
-        return ""
-    return hashlib.sha256(Path(choices.face_model).read_bytes()).hexdigest()
+def _settled(options: CropOptions, reader: DatasetReader) -> CropOptions:
+    """Return the options with `auto` settled: `none` where the dataset's media are face crops already."""
+    return replace(options, face="none") if options.face == "auto" and reader.cropped else options

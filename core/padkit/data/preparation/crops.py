@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from padkit.data.media.pictures import Box
-from padkit.data.media.sources import Frame
+from padkit.data.media.pictures import Box, Frame
 from padkit.data.presentation import FaceHint
 from padkit.errors import DataError
 
@@ -122,6 +121,23 @@ def cut(picture: Image.Image, square: Square, size: int) -> Frame:
         Image.Resampling.BICUBIC,
     )
     return np.asarray(turned if full == size else turned.resize((size, size), Image.Resampling.BICUBIC))
+
+
+def cut_exactly(picture: Image.Image, box: Box, name: str) -> Image.Image:
+    """Cut a box (x, y, width, height in pixels) out of a picture as it is, clipped to the picture.
+
+    Raises:
+        DataError: The box is empty or lies outside the picture; `name` opens the line.
+    """
+    x, y, width, height = box
+    text = " ".join(f"{value:g}" for value in box)
+    if not all(map(math.isfinite, box)) or width < 1 or height < 1:
+        raise DataError(f"{name}: box '{text}' is empty; it must be 'x y width height' in pixels.")
+    left, top = max(round(x), 0), max(round(y), 0)
+    right, bottom = min(round(x + width), picture.width), min(round(y + height), picture.height)
+    if right <= left or bottom <= top:
+        raise DataError(f"{name}: box '{text}' lies outside the {picture.width}x{picture.height} frame.")
+    return picture.crop((left, top, right, bottom))
 
 
 def _region(picture: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:

@@ -43,6 +43,11 @@ def whole_frame(_picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]
     return [FaceHint()]
 
 
+def recorded(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
+    """Take the record's box as it is, or the whole frame where it has none."""
+    return [hint or FaceHint()]
+
+
 def hinted(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
     """Take the face where the dataset says it is."""
     return [hint] if hint is not None and (hint.box is not None or hint.eyes is not None) else []
@@ -113,7 +118,8 @@ FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
     "none": ("the whole frame, for media that are face crops already", lambda _model: whole_frame),
 }
 
-
+# What readers of a person's own files do by default; nobody asks for it by name.
+RECORDED = "recorded"
 # Those that ask the dataset; for the others its hint files need not be sound.
 HINTED = frozenset({"auto", "hints"})
 
@@ -124,7 +130,7 @@ def check_finder(name: str) -> None:
     Raises:
         SettingsError: There is no finder of that name; the others are listed.
     """
-    if name not in FINDERS:
+    if name not in FINDERS and name != RECORDED:
         raise SettingsError(f"face finder {name!r} is unknown.{closest(name, FINDERS)}")
 
 
@@ -133,7 +139,7 @@ def finder(name: str, model: str = "") -> Finder:
     """Return a finder, built once a process.
 
     Args:
-        name: One of `FINDERS`.
+        name: One of `FINDERS`, or `RECORDED`.
         model: Weights file, for those that need one.
 
     Raises:
@@ -141,4 +147,6 @@ def finder(name: str, model: str = "") -> Finder:
         WeightsError: Its weights cannot be read.
     """
     check_finder(name)
+    if name == RECORDED:
+        return recorded
     return FINDERS[name][1](model)

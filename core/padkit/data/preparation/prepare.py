@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from padkit.data.preparation.cropping import Cropper, class_name
 from padkit.data.preparation.output import claim
 from padkit.data.preparation.shards import Shard, ShardTask, write_all
 from padkit.data.presentation import SPLITS, Presentation
@@ -44,7 +45,7 @@ def cache_folder() -> Path:
 
 
 def prepare(
-    reader: DatasetReader,
+    dataset: DatasetReader | Cropper,
     *,
     dataset_name: str,
     cache_dir: str | Path | None = None,
@@ -59,11 +60,11 @@ def prepare(
 
     Shards are written one by one, each atomically, so an interrupted preparation goes on where it stopped, and several
     processes may prepare the same table at once (they only repeat work). The table is keyed by the records, the reader
-    and its fingerprint, the size and modification time of the media files, and the image size. A reader that names
-    tables prepared before has these opened, and nothing else done.
+    and its fingerprint, the options asked for, the size and modification time of the media files, and the image size. A
+    reader that names tables prepared before has these opened, and nothing else done.
 
     Args:
-        reader: The dataset.
+        dataset: A reader, whose own options decide how its media become crops, or a cropper with options of its own.
         dataset_name: Names the folder in the cache.
         cache_dir: None takes `cache_folder()`.
         folder: Where the table goes itself, in place of a folder of the cache that its key names.
@@ -80,31 +81,32 @@ def prepare(
         DataError: No records, no readable frame, contradictory records, an unreadable file under `strict`, or a cache
             folder that cannot be written, or a `folder` that holds something else.
     """
-    if folders := reader.tables():
+    if isinstance(dataset, DatasetReader) and (folders := dataset.tables()):
         tables = [open_table(folder) for folder in folders]
-        for table in tables:
-            _report(table, table.preparation["dataset"], strict=strict, progress=progress)
+        for one in tables:
+            _report(one, one.preparation["dataset"], strict=strict, progress=progress)
         return join(tables)
-    records = list(reader.records())
+    cropper = dataset if isinstance(dataset, Cropper) else Cropper(dataset)
+    records = cropper.records()
     if not records:
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
     _check(records)
-    key = _key(reader, records)
+    key = _key(cropper, records)
     cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
     place = Path(folder or cached).expanduser()
     if folder:
         claim(place, key, request or {})
-    prepared = _reopen(place, key)
-    if prepared is None:
-        shards = _write(reader, records, place, strict=strict, workers=workers, progress=progress)
-        _finish(reader, dataset_name, key, records, place, shards, facts or {})
-        prepared = open_table(place)
-    _report(prepared, dataset_name, strict=strict, progress=progress)
-    return prepared
+    table = _reopen(place, key)
+    if table is None:
+        shards = _write(cropper, records, place, strict=strict, workers=workers, progress=progress)
+        _finish(cropper, dataset_name, key, records, place, shards, facts or {})
+        table = open_table(place)
+    _report(table, dataset_name, strict=strict, progress=progress)
+    return table
 
 
 def _write(
-    reader: DatasetReader,
+    cropper: Cropper,
     records: Sequence[Presentation],
     folder: Path,
     *,
@@ -122,8 +124,8 @@ def _write(
     length = max(32, -(-len(records) // 256))
     parts = [tuple(records[start : start + length]) for start in range(0, len(records), length)]
     schema: pa.Schema = _features().arrow_schema
-    jobs = [ShardTask(number, part, folder, schema, reader.image_size, strict) for number, part in enumerate(parts)]
-    return write_all(reader, jobs, workers=workers, progress=progress)
+    tasks = [ShardTask(number, part, folder, schema, strict) for number, part in enumerate(parts)]
+    return write_all(cropper, tasks, workers=workers, progress=progress)
 
 
 def _features() -> Any:
@@ -159,10 +161,10 @@ def _check(records: Sequence[Presentation]) -> None:
             )
 
 
-def _key(reader: DatasetReader, records: Sequence[Presentation]) -> str:
+def _key(cropper: Cropper, records: Sequence[Presentation]) -> str:
     digest = hashlib.sha256()
-    owner = f"{type(reader).__module__}:{type(reader).__qualname__}"
-    digest.update(f"{PREPARATION_VERSION}|{owner}|{reader.fingerprint()}|{reader.image_size}\n".encode())
+    made = f"{cropper.owner}|{cropper.fingerprint()}|{cropper.options.size}"
+    digest.update(f"{PREPARATION_VERSION}|{made}\n".encode())
     for record in records:
         digest.update(f"{record!r}\n".encode())
     for path in dict.fromkeys(record.path for record in records if record.path):
@@ -185,14 +187,14 @@ def _plain(name: str) -> str:
 def _reopen(folder: Path, key: str) -> FrameTable | None:
     """Return the finished table, or None if it is absent, another's, or a shard was lost or cut short."""
     try:
-        prepared = open_table(folder)
-        return prepared if prepared.preparation["key"] == key else None
+        table = open_table(folder)
+        return table if table.preparation["key"] == key else None
     except (KeyError, DataError):
         return None
 
 
 def _finish(
-    reader: DatasetReader,
+    cropper: Cropper,
     dataset_name: str,
     key: str,
     records: Sequence[Presentation],
@@ -201,7 +203,7 @@ def _finish(
     facts: Mapping[str, Any],
 ) -> None:
     """Describe the shards to `datasets`, and last of all write the finish marker."""
-    frames = sum(shard.frames for shard in shards)
+    reader, frames = cropper.reader, sum(shard.frames for shard in shards)
     skipped = [entry for shard in shards for entry in shard.skipped]
     if not frames:
         raise DataError(
@@ -221,11 +223,11 @@ def _finish(
         "version": PREPARATION_VERSION,
         "key": key,
         "dataset": dataset_name,
-        "reader": f"{type(reader).__module__}:{type(reader).__qualname__}",
-        "fingerprint": reader.fingerprint(),
+        "reader": class_name(reader),
+        "fingerprint": cropper.fingerprint(),
         "simulated": reader.simulated,
         "attribute_names": list(reader.attribute_names),
-        "image_size": reader.image_size,
+        "image_size": cropper.options.size,
         "presentations": len({record.id for record in records}),
         "records": len(records),
         "frames": frames,

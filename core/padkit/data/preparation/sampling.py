@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from padkit.data.media.sources import FrameSource
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError, SettingsError, closest
 
@@ -62,13 +63,15 @@ def sampling_rule(text: str) -> Rule:
     return rules[name]
 
 
-def chosen_frames(presentation: Presentation, count: int, rule: str) -> dict[int, int]:
-    """Return number in the medium -> number to show, of the frames that the rule keeps.
+def chosen_frames(presentation: Presentation, source: FrameSource, rule: str) -> dict[int, int]:
+    """Return number in the source -> number to show, of the frames that the rule keeps.
 
     Raises:
         DataError: The record names a frame that the medium does not have.
     """
-    named = presentation.frames
+    count, named = len(source), presentation.frames
+    if source.numbers:
+        return {number: source.numbers[number] for number in sampling_rule(rule)(count)}
     if count == 1 and len(named) == 1:
         # A still that is frame 7 of a clip.
         return {0: named[0]}

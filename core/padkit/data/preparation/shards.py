@@ -17,9 +17,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from padkit.data.media.pictures import encode_png, to_square
+from padkit.data.media.pictures import encode_png
+from padkit.data.preparation.cropping import Cropper, Tally
 from padkit.data.presentation import Presentation
-from padkit.data.reader import DatasetReader, Tally
 from padkit.errors import DataError
 from padkit.files import write_json
 from padkit.processes import cores, counting_bar, worker_pool
@@ -39,7 +39,7 @@ class Shard:
         frames: Rows in it.
         skipped: `presentation`, `source` and `reason` of what could not be read.
         dropped: `presentation`, `source`, `frame` and `reason` of single frames that were left out.
-        counts: What else befell frames, how often.
+        counts: What else happened to frames, how often.
     """
 
     file: str
@@ -58,7 +58,6 @@ class ShardTask:
     records: tuple[Presentation, ...]
     folder: Path
     schema: pa.Schema
-    image_size: int
     strict: bool
 
     @property
@@ -72,75 +71,75 @@ class ShardTask:
         return self.folder / "receipts" / f"shard-{self.number:05d}.json"
 
 
-def write_all(reader: DatasetReader, jobs: Sequence[ShardTask], *, workers: int | None, progress: bool) -> list[Shard]:
+def write_all(cropper: Cropper, tasks: Sequence[ShardTask], *, workers: int | None, progress: bool) -> list[Shard]:
     """Write the shards that are not there yet.
 
     Args:
-        reader: Gives the frames; pickled once per worker process.
-        jobs: All pieces of the table.
+        cropper: Makes the crops; pickled once per worker process.
+        tasks: All pieces of the table.
         workers: Processes; 1 works in this process; None takes one per available core if the first presentations, made
             here on trial, show that it is worth it.
         progress: Show a bar with the time left on stderr.
 
     Returns:
-        The shards in the order of `jobs`.
+        The shards in the order of `tasks`.
 
     Raises:
         DataError: A file cannot be read under `strict`, the disk cannot be written, or a worker process died.
     """
-    shards = {job.number: shard for job in jobs if (shard := _finished(job)) is not None}
-    pending = [job for job in jobs if job.number not in shards]
-    with counting_bar("preparing", sum(len(job.records) for job in jobs), shown=progress and bool(pending)) as advance:
-        advance(sum(len(job.records) for job in jobs if job.number in shards))
-        for job, shard in _written(reader, pending, workers):
-            shards[job.number] = shard
-            advance(len(job.records))
-    return [shards[job.number] for job in jobs]
+    shards = {task.number: shard for task in tasks if (shard := _finished(task)) is not None}
+    pending = [task for task in tasks if task.number not in shards]
+    with counting_bar(
+        "preparing", sum(len(task.records) for task in tasks), shown=progress and bool(pending)
+    ) as advance:
+        advance(sum(len(task.records) for task in tasks if task.number in shards))
+        for task, shard in _written(cropper, pending, workers):
+            shards[task.number] = shard
+            advance(len(task.records))
+    return [shards[task.number] for task in tasks]
 
 
-def _written(
-    reader: DatasetReader, jobs: Sequence[ShardTask], workers: int | None
-) -> Iterator[tuple[ShardTask, Shard]]:
+def _written(cropper: Cropper, tasks: Sequence[ShardTask], workers: int | None) -> Iterator[tuple[ShardTask, Shard]]:
     if workers is None:
-        workers = cores() if len(jobs) > 1 and cores() > 1 and _seconds_ahead(reader, jobs) > WORTH_A_POOL else 1
-    workers = min(workers or 1, len(jobs))
-    yield from _serial(reader, jobs) if workers <= 1 else _parallel(reader, jobs, workers)
+        workers = cores() if len(tasks) > 1 and cores() > 1 and _seconds_ahead(cropper, tasks) > WORTH_A_POOL else 1
+    workers = min(workers or 1, len(tasks))
+    yield from _serial(cropper, tasks) if workers <= 1 else _parallel(cropper, tasks, workers)
 
 
-def _seconds_ahead(reader: DatasetReader, jobs: Sequence[ShardTask]) -> float:
+def _seconds_ahead(cropper: Cropper, tasks: Sequence[ShardTask]) -> float:
     """Return how long one process would work, by the first presentations; these are thrown away.
 
     A whole shard on trial would leave the other cores idle for longer than that.
     """
     paces = []
-    for record in jobs[0].records[:TRIED]:
+    for record in tasks[0].records[:TRIED]:
         started = time.monotonic()
         with contextlib.suppress(DataError):
-            _images(reader, record, jobs[0].image_size, Tally())
+            _images(cropper, record, Tally())
         paces.append(time.monotonic() - started)
     # The first one also pays for what is imported and computed once.
-    return statistics.median(paces) * sum(len(job.records) for job in jobs)
+    return statistics.median(paces) * sum(len(task.records) for task in tasks)
 
 
-def _finished(job: ShardTask) -> Shard | None:
+def _finished(task: ShardTask) -> Shard | None:
     try:
-        shard = Shard(**json.loads(job.receipt.read_text(encoding="utf-8")))
-        intact = (job.folder / shard.file).stat().st_size == shard.bytes
+        shard = Shard(**json.loads(task.receipt.read_text(encoding="utf-8")))
+        intact = (task.folder / shard.file).stat().st_size == shard.bytes
     except (OSError, ValueError, TypeError):
         return None
     # A strict run must meet the unreadable file again to name it.
-    return shard if intact and not (job.strict and (shard.skipped or shard.dropped)) else None
+    return shard if intact and not (task.strict and (shard.skipped or shard.dropped)) else None
 
 
-def _serial(reader: DatasetReader, jobs: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Shard]]:
-    for job in jobs:
-        yield job, write(reader, job)
+def _serial(cropper: Cropper, tasks: Iterable[ShardTask]) -> Iterator[tuple[ShardTask, Shard]]:
+    for task in tasks:
+        yield task, write(cropper, task)
 
 
-def _parallel(reader: DatasetReader, jobs: Sequence[ShardTask], workers: int) -> Iterator[tuple[ShardTask, Shard]]:
-    pool = worker_pool(workers, _receive, reader)
+def _parallel(cropper: Cropper, tasks: Sequence[ShardTask], workers: int) -> Iterator[tuple[ShardTask, Shard]]:
+    pool = worker_pool(workers, _receive, cropper)
     try:
-        futures: dict[Future[Shard], ShardTask] = {pool.submit(_work, job): job for job in jobs}
+        futures: dict[Future[Shard], ShardTask] = {pool.submit(_work, task): task for task in tasks}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
@@ -152,42 +151,42 @@ def _parallel(reader: DatasetReader, jobs: Sequence[ShardTask], workers: int) ->
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-_reader: DatasetReader | None = None
+_cropper: Cropper | None = None
 
 
-def _receive(reader: DatasetReader) -> None:
-    global _reader  # noqa: PLW0603 -- the one place a pool's initializer can leave what its tasks share
-    _reader = reader
+def _receive(cropper: Cropper) -> None:
+    global _cropper  # noqa: PLW0603 -- the one place a pool's initializer can leave what its tasks share
+    _cropper = cropper
 
 
-def _work(job: ShardTask) -> Shard:
-    if _reader is None:
+def _work(task: ShardTask) -> Shard:
+    if _cropper is None:
         raise RuntimeError("the worker was not started by _receive")
-    return write(_reader, job)
+    return write(_cropper, task)
 
 
-def write(reader: DatasetReader, job: ShardTask) -> Shard:
+def write(cropper: Cropper, task: ShardTask) -> Shard:
     """Write one shard and its receipt, each to a temporary file first.
 
     Raises:
         DataError: A file cannot be read under `strict`, or the disk cannot be written.
     """
-    shard = Shard(job.file, 0, 0, [])
+    shard = Shard(task.file, 0, 0, [])
     counts: Counter[str] = Counter()
-    temporary = job.folder / f".{job.file}.{uuid.uuid4().hex}"
+    temporary = task.folder / f".{task.file}.{uuid.uuid4().hex}"
     frames = 0
     try:
-        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, job.schema) as stream:
-            for rows in _chunks(_rows(reader, job, shard, counts), _rows_in_memory(job.image_size)):
-                columns = {name: [row[name] for row in rows] for name in job.schema.names}
-                stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=job.schema))
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, task.schema) as stream:
+            for rows in _chunks(_rows(cropper, task, shard, counts), _rows_in_memory(cropper.options.size)):
+                columns = {name: [row[name] for row in rows] for name in task.schema.names}
+                stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=task.schema))
                 frames += len(rows)
         shard = replace(shard, bytes=temporary.stat().st_size, frames=frames, counts=dict(+counts))
-        temporary.replace(job.folder / job.file)
-        write_json(job.receipt, asdict(shard))
+        temporary.replace(task.folder / task.file)
+        write_json(task.receipt, asdict(shard))
     except OSError as error:
         raise DataError(
-            f"{job.folder} cannot be written ({error.strerror or error}); free space, or set PADKIT_CACHE."
+            f"{task.folder} cannot be written ({error.strerror or error}); free space, or set PADKIT_CACHE."
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -210,18 +209,18 @@ def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str
         yield chunk
 
 
-def _rows(reader: DatasetReader, job: ShardTask, shard: Shard, counts: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows; note in `shard` and `counts` what could not be read and what befell frames."""
-    for record in job.records:
+def _rows(cropper: Cropper, task: ShardTask, shard: Shard, counts: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows; note in `shard` and `counts` what could not be read and what happened to frames."""
+    for record in task.records:
         tally = Tally()
         about = {"presentation": record.id, "source": record.path}
         try:
             # All frames or none: half a presentation would be scored as if it were whole.
-            images = _images(reader, record, job.image_size, tally)
-            if job.strict:
+            images = _images(cropper, record, tally)
+            if task.strict:
                 _refuse_drops(record, tally)
         except DataError as error:
-            if job.strict:
+            if task.strict:
                 raise
             shard.skipped.append({**about, "reason": str(error)})
             images = []
@@ -236,17 +235,13 @@ def _refuse_drops(record: Presentation, tally: Tally) -> None:
         raise DataError(f"{record.path or record.id}: frame {number}: {reason}.")
 
 
-def _images(reader: DatasetReader, record: Presentation, size: int, tally: Tally) -> list[tuple[int, bytes]]:
-    name = record.path or record.id
+def _images(cropper: Cropper, record: Presentation, tally: Tally) -> list[tuple[int, bytes]]:
     try:
-        frames = reader.numbered_frames(record, tally)
-        squares = ((number, to_square(frame, size, name=name)) for number, frame in frames)
-        images = [(number, encode_png(square, deflate=reader.compress)) for number, square in squares]
+        crops = cropper.crops(record, tally)
     except OSError as error:
+        name = record.path or record.id
         raise DataError(f"{name}: cannot be read ({error.strerror or error}).") from error
-    if not images:
-        raise DataError(f"{name}: no frames.")
-    return images
+    return [(number, encode_png(crop, deflate=cropper.compress)) for number, crop in crops]
 
 
 def _row(record: Presentation, number: int, image: bytes) -> dict[str, Any]:

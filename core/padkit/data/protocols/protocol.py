@@ -161,7 +161,7 @@ def protocol_for(
         raise SettingsError(f"--protocol {protocol!r} names sources and targets itself; drop --{extra}.")
     name = names.parse(protocol)
     divisions = official_protocols(table, reader) if isinstance(name, Official) else {}
-    return draw(table, name, seed=seed, convention=convention, divisions=divisions)
+    return divide(table, name, seed=seed, convention=convention, divisions=divisions)
 
 
 def leave_one_out(
@@ -196,15 +196,15 @@ def leave_one_out(
     if target and sources is not None and list(sources) == [target]:
         target = None
     if not target:
-        return draw(table, Intra(_only_domain(known, sources)), seed=seed, convention=convention)
+        return divide(table, Intra(_only_domain(known, sources)), seed=seed, convention=convention)
     chosen = _checked_sources(known, target, sources)
     if sources is None:
         parts = Parts(table, convention, seed)
         chosen = [domain for domain in chosen if parts.trains(domain)] or chosen
-    return draw(table, Across(tuple(chosen), (target,)), seed=seed, convention=convention)
+    return divide(table, Across(tuple(chosen), (target,)), seed=seed, convention=convention)
 
 
-def draw(
+def divide(
     table: Columns,
     name: Name,
     *,
@@ -212,7 +212,7 @@ def draw(
     convention: str | None = None,
     divisions: Mapping[str, Division] | None = None,
 ) -> Protocol:
-    """Draw the protocol of a name.
+    """Divide a table by the protocol of a name.
 
     Args:
         table: The prepared frames.

@@ -12,21 +12,17 @@ import pytest
 from clips import mark_turn, moving_frames, write_clip
 from PIL import Image
 
-from padkit.data.media.sources import ShorterError, open_media
+from padkit.data.media.opening import open_media
+from padkit.data.media.sources import ShorterError
 from padkit.data.media.stills import natural
 from padkit.data.media.video import Video
-from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
 SUFFIXES = [".avi", ".mov", ".mp4"]
 
 
-def record(path: Path, **facts) -> Presentation:
-    return Presentation(dataset="d", domain="d", id="p", label=1, path=str(path), **facts)
-
-
-def taken(path: Path, numbers, **facts) -> dict[int, np.ndarray]:
-    with open_media(record(path, **facts)) as source:
+def taken(path: Path, numbers, rotation: int = 0) -> dict[int, np.ndarray]:
+    with open_media(path, rotation) as source:
         assert len(source)
         return dict(source.take(numbers))
 
@@ -45,7 +41,7 @@ def test_frames_by_number_are_those_written(tmp_path, suffix):
     frames = moving_frames(23)
     path = tmp_path / f"a b ü 顔{suffix}"
     write_clip(path, frames)
-    with open_media(record(path)) as source:
+    with open_media(path) as source:
         assert len(source) == 23
         found = dict(source.take([0, 6, 17, 22]))
         again = dict(source.take([21]))
@@ -142,7 +138,7 @@ def test_the_header_of_an_avi_may_lie(tmp_path, stated):
     path.write_bytes(content)
     with av.open(str(path)) as container:
         assert container.streams.video[0].frames == stated
-    with open_media(record(path)) as source:
+    with open_media(path) as source:
         assert len(source) == 20
         assert [number for number, _ in source.take([19])] == [19]
 
@@ -170,7 +166,7 @@ def test_a_dropped_frame_is_no_frame(tmp_path):
     write_clip(path, moving_frames(20))
     # A picture that is not coded: VOP of type P, no modulo time, time 10, vop_coded 0 (ISO/IEC 14496-2).
     replace_packet(path, 10, lambda _: bytes([0, 0, 1, 0xB6, 0b01010101, 0b01001111]))
-    with open_media(record(path)) as source:
+    with open_media(path) as source:
         assert len(source) == 19
         assert [number for number, _ in source.take([18])] == [18]
 
@@ -217,7 +213,7 @@ def test_fewer_frames_than_packets_are_counted_anew(tmp_path, monkeypatch):
 def test_a_still_is_one_frame(tmp_path):
     image = np.arange(12 * 8 * 3, dtype=np.uint8).reshape(12, 8, 3)
     Image.fromarray(image).save(tmp_path / "a.png")
-    with open_media(record(tmp_path / "a.png", rotation=270)) as source:
+    with open_media(tmp_path / "a.png", rotation=270) as source:
         assert len(source) == 1
         ((number, frame),) = source.take([0])
     assert number == 0
@@ -235,7 +231,7 @@ def test_a_folder_of_stills_is_in_natural_order(tmp_path):
         Image.new("RGB", (4, 4), (number, 0, 0)).save(folder / f"f_{number}.png")
     (folder / "notes.txt").write_text("x")
     (folder / ".hidden.png").write_bytes(b"x")
-    with open_media(record(folder)) as source:
+    with open_media(folder) as source:
         assert len(source) == 5
         assert [int(frame[0, 0, 0]) for _, frame in source.take(range(5))] == [1, 2, 9, 10, 100]
         assert [number for number, _ in source.take([1, 4])] == [1, 4]

@@ -1,4 +1,4 @@
-"""A dataset seen through a preparation's choices: which frames, whose face, and what is counted or refused."""
+"""A dataset cropped by options, or by its reader's own: which frames, whose face, and what is counted or refused."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from portrait import BOX, EYES, portrait
 
 from padkit.data.media.pictures import read_image, rotate, to_square
 from padkit.data.native import NativeReader
-from padkit.data.preparation.cropping import CropOptions, PreparedReader
+from padkit.data.preparation.cropping import Cropper, Tally
 from padkit.data.preparation.crops import Square, cut
+from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import FaceHint, Presentation
-from padkit.data.reader import DatasetReader, Tally
-from padkit.errors import DataError, SettingsError
+from padkit.data.reader import DatasetReader
+from padkit.errors import DataError, PluginError, SettingsError
 from padkit_synthetic.reader import SyntheticReader
 
 RECORD = Presentation(dataset="d", domain="d", id="p", label=1, split="train")
@@ -58,10 +59,10 @@ def clip(path: Path, count: int = 20, width: int = 96, height: int = 128) -> Pre
     return replace(RECORD, path=str(path))
 
 
-def crops(reader: DatasetReader, record: Presentation, **choices) -> tuple[dict[int, np.ndarray], Tally]:
+def crops(reader: DatasetReader, record: Presentation, **options) -> tuple[dict[int, np.ndarray], Tally]:
     tally = Tally()
-    settings = {"face": "hints", "size": 32, "margin": 0.0, **choices}
-    found = dict(PreparedReader(reader, CropOptions(**settings)).numbered_frames(record, tally))
+    settings = {"face": "hints", "size": 32, "margin": 0.0, **options}
+    found = dict(Cropper(reader, CropOptions(**settings)).crops(record, tally))
     return found, tally
 
 
@@ -87,14 +88,14 @@ def test_whole_stills_are_those_of_a_face_as_large_as_the_frame(tmp_path, mode, 
     Image.fromarray(moving_frames(1, 90, 60)[0]).convert(mode).save(tmp_path / "a.png", exif=exif)
     record = replace(RECORD, path=str(tmp_path / "a.png"), rotation=rotation)
     found, tally = crops(Toy(record), record, face="none")
-    assert np.array_equal(found[0], to_square(rotate(read_image(tmp_path / "a.png"), rotation), 32))
+    assert np.array_equal(found[0], to_square(Image.fromarray(rotate(read_image(tmp_path / "a.png"), rotation)), 32))
     assert +tally.counts == {}
 
 
 def test_a_compressed_table_holds_the_same_pixels(tmp_path):
     tables = {
         compress: prepare(
-            PreparedReader(Memory(), CropOptions(face="none", size=32), compress=compress),
+            Cropper(Memory(), CropOptions(face="none", size=32), compress=compress),
             dataset_name="d", cache_dir=tmp_path, workers=1, progress=False,
         )
         for compress in (False, True)
@@ -189,11 +190,11 @@ def test_stills_of_one_presentation_are_sampled_together(tmp_path):
         records += [replace(RECORD, id="clip", path=str(path), frames=(number,))]
     alone = replace(RECORD, id="other", path=str(tmp_path / "3.png"))
     films = [replace(RECORD, id="films", path=f"{name}.mp4") for name in "abc"]
-    reader = PreparedReader(Toy(alone, *records, *films), CropOptions(face="none"))
+    reader = Cropper(Toy(alone, *records, *films), CropOptions(face="none"))
     assert [record.path for record in reader.records()] == [
         alone.path, records[6].path, records[16].path, "a.mp4", "b.mp4", "c.mp4"
     ]  # fmt: skip
-    assert [number for number, _ in reader.numbered_frames(records[16], Tally())] == [16]
+    assert [number for number, _ in reader.crops(records[16], Tally())] == [16]
 
 
 def test_readers_that_render_are_sampled_too():
@@ -205,7 +206,7 @@ def test_readers_that_render_are_sampled_too():
 def test_nothing_is_no_crop():
     empty = Memory()
     empty.frames = lambda presentation: []
-    with pytest.raises(DataError, match=r"p: none of its 0 frames gave a crop \(it has none\)"):
+    with pytest.raises(DataError, match=r"p: no frames\."):
         crops(empty, RECORD, face="none")
 
 
@@ -226,10 +227,10 @@ def test_a_cropped_dataset_is_taken_whole_unless_a_finder_is_named():
         cropped = True
 
     reader = Cropped()
-    assert PreparedReader(reader, CropOptions()).choices.face == "none"
-    assert PreparedReader(reader, CropOptions(face="lbp")).choices.face == "lbp"
-    assert PreparedReader(Toy(), CropOptions()).choices.face == "auto"
-    assert PreparedReader(SyntheticReader(), CropOptions()).choices.face == "none"
+    assert Cropper(reader, CropOptions()).options.face == "none"
+    assert Cropper(reader, CropOptions(face="lbp")).options.face == "lbp"
+    assert Cropper(Toy(), CropOptions()).options.face == "auto"
+    assert Cropper(SyntheticReader(), CropOptions()).options.face == "none"
 
 
 def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):
@@ -243,7 +244,24 @@ def test_a_native_reader_prepares_itself_by_the_defaults(tmp_path):
     wanted, _ = crops(reader, records[0], face="auto", margin=CropOptions().margin)
     assert np.array_equal(table.image(1).transpose(1, 2, 0), wanted[16])
     assert [entry["presentation"] for entry in table.skipped] == ["broken"]
-    assert [frame.shape for frame in reader.frames(records[0])] == [(32, 32, 3)] * 2
+
+
+def test_a_table_of_an_earlier_version_stays_valid():
+    """Its key holds names that nothing else has any more."""
+    asked = Cropper(Toy(), CropOptions(size=64), compress=True)
+    assert asked.owner == "padkit.data.prepared:PreparedReader"
+    options = "frames='ssdg', face='auto', face_model='', margin=0.15, align=False, size=64"
+    assert asked.fingerprint() == f"{__name__}:Toy||Choices({options})|compress"
+    assert (Cropper(Toy()).owner, Cropper(Toy()).fingerprint()) == (f"{__name__}:Toy", "")
+
+
+def test_a_reader_that_opens_nothing_says_so():
+    class Half(DatasetReader):
+        def records(self):
+            return [RECORD]
+
+    with pytest.raises(PluginError, match="Half opens no presentation such as 'p'; write `frames` or `open_media`"):
+        Cropper(Half()).crops(RECORD, Tally())
 
 
 def test_dropped_frames_are_listed_and_fatal_only_if_strict(tmp_path, capsys):
@@ -265,7 +283,7 @@ def test_a_folder_of_stills_is_prepared_anew_when_a_still_changes(tmp_path):
     folder.mkdir()
     for number in range(3):
         Image.new("RGB", (40, 40), (50 * number, 0, 0)).save(folder / f"{number}.png")
-    reader = PreparedReader(Toy(replace(RECORD, path=str(folder))), CropOptions(face="none", frames="all", size=8))
+    reader = Cropper(Toy(replace(RECORD, path=str(folder))), CropOptions(face="none", frames="all", size=8))
 
     def reds() -> list[int]:
         table = prepare(reader, dataset_name="toy", cache_dir=tmp_path, workers=1, progress=False)
@@ -284,12 +302,12 @@ def test_the_fingerprint_follows_every_choice(tmp_path):
         {}, {"frames": "all"}, {"face": "lbp"}, {"margin": 0.2}, {"align": True}, {"size": 64},
         {"face": "scrfd", "face_model": str(weights[0])}, {"face": "scrfd", "face_model": str(weights[1])},
     ]  # fmt: skip
-    marks = [PreparedReader(Toy(), CropOptions(**change)).fingerprint() for change in changes]
+    marks = [Cropper(Toy(), CropOptions(**change)).fingerprint() for change in changes]
     assert len(set(marks)) == len(changes)
     moved = weights[0].rename(tmp_path / "moved.onnx")
-    assert PreparedReader(Toy(), CropOptions(face="scrfd", face_model=str(moved))).fingerprint() == marks[6]
-    assert PreparedReader(Memory(), CropOptions()).fingerprint() != marks[0]
-    assert pickle.loads(pickle.dumps(PreparedReader(Toy(RECORD), CropOptions()))).fingerprint() == marks[0]
+    assert Cropper(Toy(), CropOptions(face="scrfd", face_model=str(moved))).fingerprint() == marks[6]
+    assert Cropper(Memory(), CropOptions()).fingerprint() != marks[0]
+    assert pickle.loads(pickle.dumps(Cropper(Toy(RECORD), CropOptions()))).fingerprint() == marks[0]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from padkit.data.preparation.crops import DROP_IN_EYES, FACE_IN_EYES, Square, cut, face_box, face_square
+from padkit.data.preparation.crops import DROP_IN_EYES, FACE_IN_EYES, Square, cut, cut_exactly, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.errors import DataError
 
@@ -139,3 +139,23 @@ def test_levelled_eyes_are_level():
     scale = 120 / (FACE_IN_EYES * 1.2)
     assert columns[1] + 60 - columns[0] == pytest.approx(scale, abs=0.7)
     assert 59.5 - rows[0] == pytest.approx(DROP_IN_EYES * scale, abs=0.7)
+
+
+def test_an_exact_box_is_clipped():
+    frame = ramp()
+    picture = Image.fromarray(frame)
+    assert np.array_equal(cut_exactly(picture, (4.4, 5.6, 10, 8), "a.png"), frame[6:14, 4:14])
+    assert np.array_equal(cut_exactly(picture, (-5, -5, 10, 10), "a.png"), frame[:5, :5])
+
+
+@pytest.mark.parametrize(
+    ("box", "cause"),
+    [
+        ((200, 0, 5, 5), "lies outside the 200x160 frame"),
+        ((0, 0, 0, 5), "is empty"),
+        ((math.nan, 0, 3, 5), "is empty"),
+    ],
+)
+def test_an_exact_box_is_refused_outside(box, cause):
+    with pytest.raises(DataError, match=rf"^a\.png: box '.*' {cause}"):
+        cut_exactly(Image.fromarray(ramp()), box, "a.png")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padkit.data.media.sources import FrameSource, HeldFrames
 from padkit.data.preparation.sampling import RULES, chosen_frames, sampling_rule
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError, SettingsError
@@ -102,10 +104,30 @@ def named(*frames: int) -> Presentation:
     return Presentation(dataset="d", domain="d", id="p", label=1, path="x.avi", frames=frames)
 
 
+class Medium(FrameSource):
+    """Says how long it is."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, numbers):
+        raise AssertionError("nobody looks at frames to choose some")
+
+
 def test_a_record_may_name_its_frames():
-    assert chosen_frames(named(), 100, "ssdg") == {6: 6, 56: 56}
-    assert chosen_frames(named(50, 10, 20, 30, 10), 100, "first:2") == {10: 10, 20: 20}
-    assert chosen_frames(named(99), 100, "ssdg") == {99: 99}
-    assert chosen_frames(named(7), 1, "ssdg") == {0: 7}, "a still that is frame 7 of a clip"
+    assert chosen_frames(named(), Medium(100), "ssdg") == {6: 6, 56: 56}
+    assert chosen_frames(named(50, 10, 20, 30, 10), Medium(100), "first:2") == {10: 10, 20: 20}
+    assert chosen_frames(named(99), Medium(100), "ssdg") == {99: 99}
+    assert chosen_frames(named(7), Medium(1), "ssdg") == {0: 7}, "a still that is frame 7 of a clip"
     with pytest.raises(DataError, match=r"x\.avi: frame 100 does not exist; the medium has 100 frames"):
-        chosen_frames(named(100), 100, "all")
+        chosen_frames(named(100), Medium(100), "all")
+
+
+@pytest.mark.parametrize(("frames", "shown"), [((5, 7, 9), {0: 5, 1: 7, 2: 9}), ((5, 7), {0: 0, 1: 1, 2: 2})])
+def test_frames_that_a_reader_makes_are_those_that_the_record_names(frames, shown):
+    held = HeldFrames([np.zeros((2, 2, 3), np.uint8)] * 3, frames)
+    assert chosen_frames(named(*frames), held, "all") == shown
+    assert chosen_frames(named(*frames), held, "every:2") == {place: shown[place] for place in (0, 2)}

@@ -11,7 +11,7 @@ from listed import Listed, ocim, presentations
 
 from padkit.data.presentation import Division
 from padkit.data.protocols.names import parse
-from padkit.data.protocols.protocol import draw, leave_one_out
+from padkit.data.protocols.protocol import divide, leave_one_out
 from padkit.errors import DataError, PadkitError, SettingsError
 
 
@@ -21,7 +21,7 @@ def four() -> Listed:
 
 
 def drawn(table: Listed, text: str, **options):
-    return draw(table, parse(text), **options)
+    return divide(table, parse(text), **options)
 
 
 def counts(live: int, attack: int) -> dict[str, int]:

@@ -16,6 +16,7 @@ from listed import Listed, Noise, picture, prepared, presentations
 from PIL import Image
 
 from padkit.commands import data
+from padkit.data.preparation.cropping import Cropper
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.table.duplicates import duplicates
@@ -93,9 +94,9 @@ def test_equal_images_in_two_tables(tmp_path: Path) -> None:
     first = prepared(tmp_path, presentations("a", SPLITS))
     reader = Twin(presentations("b", SPLITS))
     second = prepare(reader, dataset_name="twin", cache_dir=tmp_path, workers=1, progress=False)
-    reader.compress = True
+    compressed = Cropper(reader, compress=True)
     third = prepare(
-        reader, dataset_name="small", cache_dir=tmp_path, workers=1, progress=False, facts={"compress": True}
+        compressed, dataset_name="small", cache_dir=tmp_path, workers=1, progress=False, facts={"compress": True}
     )
     for other in (second, third):  # the last one compressed
         found = duplicates(open_tables([first, other.folder]))

@@ -1,0 +1,30 @@
+"""Opening a media file whatever its kind: a video, a still, or a folder of stills."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.sources import FrameSource
+from padkit.data.media.stills import StillFolder, Stills
+
+
+def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
+    """Open a video, a still, or a folder of stills (its frames in natural order).
+
+    Args:
+        path: Every video suffix that is known is decoded as video, other files are taken for stills.
+        rotation: Degrees (0, 90, 180, 270) to turn every frame clockwise until it is upright.
+
+    Raises:
+        DataError: The medium is missing, empty or damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return StillFolder(path, rotation)
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        # FFmpeg's libraries are loaded by those who read videos.
+        from padkit.data.media.video import Video
+
+        return Video(path, rotation)
+    return Stills([path], rotation)

@@ -1,0 +1,52 @@
+"""How media become face crops: what `padkit prepare` lets its user choose, and what each reader does by default."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from padkit.data.preparation.finders import check_finder
+from padkit.data.preparation.sampling import sampling_rule
+from padkit.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropOptions:
+    """How media become face crops.
+
+    Eyes are not levelled by default: only some datasets tell where they are, and turning resamples the traces that
+    attacks leave.
+
+    Args:
+        frames: Frames kept of each presentation: `ssdg`, `uniform:N`, `every:N`, `first:N` or `all`.
+        face: Who finds the face: `auto`, `hints`, `lbp`, `scrfd` or `none`.
+        face_model: For `scrfd`: its weights, an .onnx file or the name of a pack of insightface's model zoo.
+        margin: Share of the face's side added on each side; 0.15 makes 1.3 times the box.
+        align: Level the eyes and scale by their distance, where they are known.
+        size: Side of the stored square crops in pixels.
+    """
+
+    frames: str = "ssdg"
+    face: str = "auto"
+    face_model: str = "buffalo_l"
+    margin: float = 0.15
+    align: bool = False
+    size: int = 256
+
+    def __post_init__(self) -> None:
+        sampling_rule(self.frames)
+        check_finder(self.face)
+        if not 0 <= self.margin <= 2:
+            raise SettingsError(f"margin {self.margin:g} must lie between 0 and 2.")
+        if not 8 <= self.size <= 2048:
+            raise SettingsError(f"size {self.size} must lie between 8 and 2048 pixels.")
+
+    def facts(self) -> dict[str, Any]:
+        """Return the options by name as a table tells them.
+
+        `face_model` is the SHA-256 of the weights, "" where none are used: files may be moved.
+        """
+        weights = hashlib.sha256(Path(self.face_model).read_bytes()).hexdigest() if self.face == "scrfd" else ""
+        return {**asdict(self), "face_model": weights}
