@@ -1,144 +1,112 @@
-"""An ONNX recognition network as a torch module: on the student's device, in its precision, with maps on the way."""
+"""An ONNX recognition network as a torch module with maps on the way.
+
+onnx2pytorch converts it, onnxruntime checks the result. Which libraries were tried: docs/decisions/0006-onnx.md.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnxruntime
 import torch
+from onnx2pytorch import ConvertModel
 from torch import Tensor, nn
 
 from padkit.errors import WeightsError, one_line
-from padkit_arcface.operators import Run, Value, compile_node
 
-PROBE = 2  # images of the trial run; two show a graph that was exported for exactly one
+ONNX_DOMAINS = ("", "ai.onnx")
+PROBE = 2  # images of the check; two show a graph that mixes the images of a batch
+TOLERANCE = 1e-3  # of the largest value; sums in another order stay below 1e-5
 MAP, VECTOR = 4, 2  # dimensions of a map and of an embedding, batch included
+REMEDY = "export it from arcface_torch"
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node.
-
-    Attributes:
-        title: How errors call it.
-        operator: Its ONNX operator.
-        run: What it does.
-        inputs: Names of its inputs; an empty name is an input left out.
-        output: Name of its result.
-        spent: Names of results that nobody needs after it.
-    """
-
-    title: str
-    operator: str
-    run: Run
-    inputs: tuple[str, ...]
-    output: str
-    spent: tuple[str, ...] = ()
+Shape = tuple[int, ...]
+Values = dict[str, np.ndarray]
 
 
 class OnnxNetwork(nn.Module):
-    """Executes an ONNX graph of one image input and one embedding output, node by node.
-
-    Its initializers are buffers: nothing in it is to be trained.
+    """Runs an ONNX file of one image input and one embedding output on the device and in the precision of torch.
 
     Args:
-        model: The graph, of the operators in `padkit_arcface.operators`.
+        file: The ONNX file.
         input_size: Side of its square input in pixels.
-        source: Where it comes from, for errors.
 
     Attributes:
         maps: Names of the values given as maps, see `stage_ends`.
 
     Raises:
-        WeightsError: An operator is unknown, or the graph does not turn images into one embedding each.
+        WeightsError: An operator is unknown, the graph does not turn images into one embedding each, or its
+            conversion computes something else.
     """
 
-    def __init__(self, model: onnx.ModelProto, input_size: int, source: str | Path) -> None:
+    def __init__(self, file: Path, input_size: int) -> None:
         super().__init__()
-        self._source = source
-        self._buffer_of: dict[str, str] = {}
-        self._numbers: dict[str, Value] = {"": None}
-        for tensor in model.graph.initializer:
-            self._keep(tensor.name, tensor)
-        steps = []
-        for node in model.graph.node:
-            if node.op_type == "Constant" and node.attribute[0].name == "value":
-                self._keep(node.output[0], node.attribute[0].t)
-            else:
-                steps.append(self._step(node))
-        self._input, self._output = self._ends(model.graph)
-        self._check_order(steps)
-        self._steps = release(steps, {self._output})
-        shapes = self._trial(input_size)
-        self.maps = stage_ends(steps, shapes, input_size)
-        self._steps = release(steps, {*self.maps, self._output})
-
-    def _keep(self, name: str, tensor: onnx.TensorProto) -> None:
-        """Keep a constant: floating-point numbers as a buffer, integers (shapes, axes, indices) as they are."""
-        array = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
-        if array.is_floating_point():
-            self._buffer_of[name] = f"{len(self._buffer_of)}_{name.replace('.', '_')}"
-            self.register_buffer(self._buffer_of[name], array.float())
-        else:
-            self._numbers[name] = tuple(array.tolist()) if array.ndim else int(array)
-
-    def _step(self, node: onnx.NodeProto) -> Step:
-        title = f"node {node.name or node.output[0]} ({node.op_type})"
-        try:
-            run = compile_node(node)
-        except ValueError as error:
-            raise WeightsError(f"{self._source}: {title}: {error}; convert the network to arcface_torch's") from error
-        return Step(title, node.op_type, run, tuple(node.input), node.output[0])
+        self._file = file
+        model = onnx.load(file)
+        constants_to_weights(model.graph)
+        image, embedding = self._ends(model.graph)
+        show_values(model.graph)
+        images = np.random.default_rng(0).random((PROBE, 3, input_size, input_size), dtype=np.float32)
+        expected = self._run_one_by_one(model, image, images)
+        shapes = {name: values[0].shape for name, values in expected.items() if values[0].dtype == np.float32}
+        keep_batch(model.graph, shapes)
+        drop_training_mode(model.graph)
+        self.maps = stage_ends(model.graph.node, shapes, input_size)
+        self.network = self._convert(onnx.utils.Extractor(model).extract_model([image], [*self.maps, embedding]))
+        self._check(images, {name: np.concatenate(expected[name]) for name in [*self.maps, embedding]})
 
     def _ends(self, graph: onnx.GraphProto) -> tuple[str, str]:
-        constants = self._buffer_of.keys() | self._numbers.keys()
+        constants = {tensor.name for tensor in graph.initializer}
         inputs = [entry.name for entry in graph.input if entry.name not in constants]
         outputs = [entry.name for entry in graph.output]
         if len(inputs) != 1 or len(outputs) != 1:
             found = f"inputs {', '.join(inputs)} and outputs {', '.join(outputs)}"
-            raise WeightsError(f"{self._source} has {found}; a recognition network has one of each")
+            raise WeightsError(f"{self._file} has {found}; a recognition network has one of each")
         return inputs[0], outputs[0]
 
-    def _check_order(self, steps: Iterable[Step]) -> None:
-        known = self._buffer_of.keys() | self._numbers.keys() | {self._input}
-        made: set[str] = set()
-        for step in steps:
-            absent = [name for name in step.inputs if name not in known | made]
-            if absent:
-                raise WeightsError(
-                    f"{self._source}: {step.title} reads {absent[0]}, which nothing makes; fetch it again"
-                )
-            made.add(step.output)
-        if self._output not in made:
-            raise WeightsError(f"{self._source}: nothing makes its output {self._output}; fetch it again")
+    def _run_one_by_one(self, model: onnx.ModelProto, image: str, images: np.ndarray) -> dict[str, list[np.ndarray]]:
+        """Return all outputs by name, as onnxruntime computes them of one image after the other."""
+        names = [entry.name for entry in model.graph.output]
+        try:
+            session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+            runs = [session.run(names, {image: one[np.newaxis]}) for one in images]
+        except Exception as error:  # its errors share no other base
+            raise WeightsError(
+                f"{self._file}: onnxruntime cannot run it ({one_line(error)}); fetch it again"
+            ) from error
+        return {name: list(values) for name, values in zip(names, zip(*runs, strict=True), strict=True)}
 
-    def _trial(self, input_size: int) -> dict[str, torch.Size]:
-        """Run a batch of black images; return the shapes of all tensors on the way."""
-        shapes: dict[str, torch.Size] = {}
+    def _convert(self, model: onnx.ModelProto) -> nn.Module:
+        for node in model.graph.node:  # onnx2pytorch would take any domain's operator for ONNX's own
+            if node.domain not in ONNX_DOMAINS:
+                raise WeightsError(f"{self._file}: operator {node.domain}.{node.op_type} is not ONNX's own; {REMEDY}")
+        try:
+            # Its layers draw weights before they get their own, and its guess at an operator is a warning.
+            with torch.random.fork_rng(devices=()), warnings.catch_warnings():
+                warnings.simplefilter("error", RuntimeWarning)
+                network: nn.Module = ConvertModel(model)
+        except Exception as error:  # its errors share no other base
+            raise WeightsError(f"{self._file}: onnx2pytorch cannot convert it ({one_line(error)}); {REMEDY}") from error
+        model.graph.ClearField("initializer")  # it keeps the graph, whose weights it has copied
+        return network.eval().requires_grad_(requires_grad=False)
+
+    def _check(self, images: np.ndarray, expected: Values) -> None:
+        """Compare maps and embeddings of `images` [PROBE, 3, H, W] with those of onnxruntime, by name."""
         try:
             with torch.no_grad():
-                self._run(torch.zeros(PROBE, 3, input_size, input_size), shapes)
-        except (ValueError, TypeError, RuntimeError, IndexError) as error:
-            at = self._steps[len(shapes)].title
-            raise WeightsError(f"{self._source}: {at}: {one_line(error)}; fetch it again") from error
-        found = shapes[self._output]
-        if len(found) != VECTOR or found[0] != PROBE:
-            raise WeightsError(f"{self._source} makes {tuple(found)} of {PROBE} images, not one embedding each")
-        return shapes
-
-    def _run(self, images: Tensor, shapes: dict[str, torch.Size] | None = None) -> dict[str, Value]:
-        """Return the results that are not let go of; note the shape of each (none, of integers) where asked to."""
-        values: dict[str, Value] = {self._input: images, **self._numbers}
-        values |= {name: getattr(self, place) for name, place in self._buffer_of.items()}
-        for step in self._steps:
-            result = values[step.output] = step.run(*(values[name] for name in step.inputs))
-            if shapes is not None:
-                shapes[step.output] = result.shape if isinstance(result, Tensor) else torch.Size()
-            for name in step.spent:
-                del values[name]
-        return values
+                maps, embedding = self(torch.from_numpy(images))
+        except Exception as error:
+            raise WeightsError(f"{self._file} does not run in torch ({one_line(error)}); {REMEDY}") from error
+        if embedding.ndim != VECTOR or len(embedding) != PROBE:
+            found = tuple(embedding.shape)
+            raise WeightsError(f"{self._file} makes {found} of {PROBE} images, not one embedding each; {REMEDY}")
+        for (name, wanted), value in zip(expected.items(), [*maps, embedding], strict=True):
+            if not is_close(value.numpy(), wanted):
+                raise WeightsError(f"{self._file}: value {name} in torch differs from onnxruntime's; {REMEDY}")
 
     def forward(self, images: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Return the maps [B, C, h, w], from shallow to deep, and embeddings [B, D], not normalised.
@@ -146,30 +114,64 @@ class OnnxNetwork(nn.Module):
         Args:
             images: [B, 3, input_size, input_size], standardised as the graph expects.
         """
-        values = self._run(images)
-        embedding, maps = values[self._output], [values[name] for name in self.maps]
-        assert isinstance(embedding, Tensor)  # the trial showed it
-        return tuple(value for value in maps if isinstance(value, Tensor)), embedding
+        values = self.network(images)
+        *maps, embedding = values if self.maps else [values]  # onnx2pytorch makes no list of a single output
+        return tuple(maps), embedding
 
 
-def release(steps: Sequence[Step], wanted: set[str]) -> list[Step]:
-    """Return `steps` that let go of every result after its last use, except the `wanted` ones."""
-    last = last_use(steps)
-    return [
-        replace(step, spent=tuple(name for name, at in last.items() if at == index and name not in wanted))
-        for index, step in enumerate(steps)
-    ]
+def is_close(found: np.ndarray, wanted: np.ndarray) -> bool:
+    """Return whether two arrays are equal but for rounding; what is not finite is not."""
+    return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= TOLERANCE * np.abs(wanted).max())
 
 
-def last_use(steps: Sequence[Step]) -> dict[str, int]:
-    """Return for every result the index of the last step that reads it, its own where none does."""
-    last: dict[str, int] = {}
-    for index, step in enumerate(steps):
-        last |= {name: index for name in step.inputs if name in last} | {step.output: index}
-    return last
+def constants_to_weights(graph: onnx.GraphProto) -> None:
+    """Make weights of `graph` of its nodes `Constant`: onnx2pytorch has layers for weights alone."""
+    for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]:
+        tensor = graph.initializer.add()
+        tensor.CopyFrom(node.attribute[0].t)
+        tensor.name = node.output[0]
+        graph.node.remove(node)
 
 
-def stage_ends(steps: Sequence[Step], shapes: Mapping[str, torch.Size], input_size: int) -> tuple[str, ...]:
+def show_values(graph: onnx.GraphProto) -> None:
+    """Make the first result of every node an output of `graph`, too; it is changed in place."""
+    shown = {entry.name for entry in graph.output}
+    results = [node.output[0] for node in graph.node]
+    graph.output.extend(onnx.ValueInfoProto(name=name) for name in results if name not in shown)
+
+
+def keep_batch(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> None:
+    """Let every Reshape take any number of images.
+
+    Exporters write the batch as the 1 that it was, or compute it from another tensor's shape, for which a GPU has to
+    be waited for. To make a vector of each image is what Flatten does; else a target of 0 keeps the input's own size.
+
+    Args:
+        graph: Changed in place.
+        shapes: Shapes of its floating-point values for one image.
+    """
+    for index, node in enumerate(graph.node):
+        if node.op_type != "Reshape" or shapes.get(node.input[0], ())[:1] != (1,):
+            continue
+        batch, *rest = shapes[node.output[0]]
+        if batch != 1:
+            continue
+        del node.attribute[:], node.input[1]
+        if len(rest) == 1:
+            node.op_type = "Flatten"
+        else:
+            node.input.append(f"target_{index}")
+            graph.initializer.append(onnx.numpy_helper.from_array(np.array([0, *rest]), node.input[1]))
+
+
+def drop_training_mode(graph: onnx.GraphProto) -> None:
+    """Drop from every BatchNormalization of `graph` that it does not train, which onnx2pytorch 0.6 cannot read."""
+    for node in graph.node:
+        for attribute in [entry for entry in node.attribute if entry.name == "training_mode" and entry.i == 0]:
+            node.attribute.remove(attribute)
+
+
+def stage_ends(nodes: Sequence[onnx.NodeProto], shapes: Mapping[str, Shape], input_size: int) -> tuple[str, ...]:
     """Return the values in which the network's stages end, from shallow to deep.
 
     A stage is what happens at one resolution below the input's and above 1 x 1. It ends in its last residual sum (in
@@ -177,22 +179,25 @@ def stage_ends(steps: Sequence[Step], shapes: Mapping[str, torch.Size], input_si
     depends on.
 
     Args:
-        steps: The graph.
-        shapes: Shapes of its results; empty where one is integers.
-        input_size: Side of its input in pixels.
+        nodes: The nodes in order.
+        shapes: Shapes of their floating-point results for one image.
+        input_size: Side of the network's input in pixels.
     """
-    last = last_use(steps)
+    last = {name: index for index, node in enumerate(nodes) for name in node.input}
     sums: dict[int, str] = {}
     necks: dict[int, str] = {}
     alive: set[str] = set()
-    for index, step in enumerate(steps):
-        alive = {name for name in alive | {step.output} if last[name] > index and shapes[name]}
-        shape = shapes[step.output]
+    for index, node in enumerate(nodes):
+        name = node.output[0]
+        if name not in shapes:
+            continue
+        shape = shapes[name]
+        alive = {value for value in alive | {name} if last.get(value, index) > index}
         if len(shape) != MAP or not 1 < shape[-1] < input_size:
             continue
-        if step.operator == "Add" and all(shapes.get(name) == shape for name in step.inputs):
-            sums[shape[-1]] = step.output
-        if alive == {step.output}:
-            necks[shape[-1]] = step.output
+        if node.op_type == "Add" and all(shapes.get(value) == shape for value in node.input):
+            sums[shape[-1]] = name
+        if alive == {name}:
+            necks[shape[-1]] = name
     ends = necks | sums
     return tuple(ends[size] for size in sorted(ends, reverse=True))

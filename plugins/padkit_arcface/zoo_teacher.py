@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import onnx
 from torch import Tensor
 
 from padkit.roles import Features, Teacher
@@ -13,7 +12,7 @@ from padkit_arcface.zoo import find
 class InsightFaceTeacher(Teacher):
     """Face recognition teacher from insightface's zoo or any ArcFace-style ONNX file.
 
-    The graph is rebuilt of torch operations, so a training step runs it on the student's device and in its precision.
+    The graph is converted to torch operations, so a training step runs it on the student's device and in its precision.
     It gives the embedding of insightface's own `get_feat` and the maps in which its stages end; of an iResNet (all
     packs but the MobileFaceNets of `buffalo_s` and `buffalo_sc`) 64x56x56, 128x28x28, 256x14x14 and 512x7x7. Input
     size, mean and standard deviation are those insightface uses.
@@ -31,7 +30,7 @@ class InsightFaceTeacher(Teacher):
     def __init__(self, *, model: str = "buffalo_l", download: bool = False, root: str = "~/.insightface") -> None:
         super().__init__()
         found = find(model, root, download=download)
-        self.network = OnnxNetwork(onnx.load(found.file), found.input_size, found.file)
+        self.network = OnnxNetwork(found.file, found.input_size)
         self.input_size = found.input_size
         self.mean, self.std = (found.mean,) * 3, (found.std,) * 3
         self.train()
