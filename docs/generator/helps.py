@@ -48,8 +48,8 @@ def flags(help_text: str) -> set[str]:
 def as_markdown(help_text: str, level: int = 2) -> str:
     """Return a help with its headings as headings, its indented lines as they are and the others as prose."""
     parts = []
-    for part in re.split(r"\n\s*\n", help_text.strip()):
-        heading, colon, rest = part.partition(":\n")
+    for paragraph in re.split(r"\n\s*\n", help_text.strip()):
+        part, (heading, colon, rest) = paragraph, paragraph.partition(":\n")
         if colon and "\n" not in heading and rest.startswith(" "):
             parts.append(f"{'#' * level} " + (f"`{heading}`" if heading.startswith("-") else heading.capitalize()))
             part = rest

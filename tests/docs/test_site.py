@@ -330,7 +330,8 @@ def test_links_of_the_readme_lead_somewhere():
 
 
 def test_a_help_becomes_headings_text_as_it_is_and_prose():
-    told = "usage: it <a>\n\nTakes <b> and `<c>`,\n*soon*.\n\nthe options:\n  --x X\n      for: <d>\n\n--y z:\n  a\n\n  b\n"
+    told = "usage: it <a>\n\nTakes <b> and `<c>`,\n*soon*.\n\nthe options:\n  --x X\n      for: <d>\n"
+    told += "\n--y z:\n  a\n\n  b\n"
     assert helps.as_markdown(told).split("\n\n") == [
         "```text\nusage: it <a>\n```",
         "Takes &lt;b> and `<c>`,\n*soon*.",
