@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -143,9 +142,3 @@ def _import(component: Component) -> Callable[..., Any]:
         kind = "function" if component.role == "command" else "class"
         raise PluginError(f"{who}: {spec.factory} is not a {kind}.")
     return typing.cast("Callable[..., Any]", target)
-
-
-def handed_parameters(factory: Callable[..., Any]) -> set[str]:
-    """Return the names of the positional parameters, which padkit hands over and which are no settings."""
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return {p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds}

@@ -10,9 +10,10 @@ from torch import nn
 
 from padkit import roles
 from padkit.alignment.joined import JoinedAligner
-from padkit.catalog import BASES, Catalog, Chosen, handed_parameters, members
+from padkit.catalog import BASES, Catalog, Chosen, members
 from padkit.errors import PluginError, SettingsError
 from padkit.plugins import ROLES, Component, Discovery, Plugin
+from padkit.settings.describe import handed_parameters
 from padkit.specs import (
     AlignerSpec,
     AugmentationSpec,
@@ -187,16 +188,6 @@ def test_unknown_names_mention_plugins_that_did_not_load():
     for name in ("broken", "padkit-broken"):
         with pytest.raises(PluginError, match=r"plugin broken of padkit-broken: ImportError: no x\.$"):
             made.factory("aligner", name)
-
-
-def test_handed_parameters_are_the_positional_ones():
-    assert handed_parameters(Quiet) == {"n_domains", "embedding_dim"}
-    assert handed_parameters(roles.Aligner) == {"n_domains", "embedding_dim"}
-
-    def anything(first, /, second, *rest, setting: int = 1, **others):
-        return first
-
-    assert handed_parameters(anything) == {"first", "second"}
 
 
 def built_in() -> list[tuple[str, str]]:

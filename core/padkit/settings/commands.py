@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from padkit.catalog import handed_parameters
 from padkit.errors import PluginError, SettingsError, closest
+from padkit.settings.describe import add_settings, handed_parameters
 from padkit.settings.layers import read_line
-from padkit.settings.recipes import parameter_types, parse_values, print_help
-from padkit.settings.values import final, interpret
+from padkit.settings.parser import make_parser, parse, print_help
 
 Values = dict[str, Any]
 
@@ -40,15 +38,8 @@ def read_options(
         PluginError: A section's signature cannot be read.
     """
     line = read_line(argv)
-    parser = ArgumentParser(
-        prog=prog,
-        usage=f"{prog} --NAME VALUE ...",
-        description=inspect.cleandoc(next(iter(sections.values())).__doc__ or "").partition("\n\n")[0],
-        epilog="Dashes serve as underscores.",
-        exit_on_error=False,
-        add_help=False,
-        print_config="",
-    )
+    described = next(iter(sections.values()))
+    parser = make_parser(prog, "--NAME VALUE ...", described, "Dashes serve as underscores.")
     owners: dict[str, tuple[str, str]] = {}
     types: Values = {}
     for section, factory in sections.items():
@@ -62,9 +53,7 @@ def read_options(
     for key in given:
         if key not in owners:
             raise SettingsError(f"unknown option {key!r} of {prog}.{closest(key, owners)}")
-    parsed = parse_values(parser, {key: interpret(key, value, types[key]) for key, value in given.items()}, types)
-    for key, value in given.items():
-        parsed[key] = final(key, value, parsed[key], types[key])
+    parsed = parse(parser, given, types)
     values: dict[str, Values] = {section: {} for section in sections}
     for key, (section, name) in owners.items():
         values[section][name] = parsed[key]
@@ -77,19 +66,12 @@ def _add(
     """Add a section's options; return key, parameter and type of each."""
     group = parser.add_argument_group(section)
     try:
-        hints = parameter_types(factory)
-        add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
-        names = {name for name in inspect.signature(factory).parameters if name not in hidden}
-        skipped = {*handed_parameters(factory), *hidden}
-        plain = add(typing.cast("Any", factory), None, as_group=False, skip={*skipped, *taken})
-        clashing = names & taken - skipped
-        nested = (
-            add(typing.cast("Any", factory), section, as_group=False, skip={*skipped, *(names - clashing)})
-            if clashing
-            else []
-        )
+        names = {*inspect.signature(factory).parameters} - hidden - handed_parameters(factory)
+        clashing = names & taken
+        plain = add_settings(group, None, factory, hidden | taken)
+        nested = add_settings(group, section, factory, hidden | names - clashing) if clashing else {}
     except Exception as error:  # a plugin's signature may be anything
         reason = " ".join(str(error).split()).rstrip(".")
         raise PluginError(f"the settings of {section!r} cannot be read: {reason}.") from error
-    found = [(key, key.removeprefix(f"{section}.") if key in nested else key) for key in [*plain, *nested]]
-    return [(key, name, hints.get(name)) for key, name in found]
+    found = [(key, key, hint) for key, hint in plain.items()]
+    return found + [(key, key.removeprefix(f"{section}."), hint) for key, hint in nested.items()]

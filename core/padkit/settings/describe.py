@@ -1,15 +1,16 @@
-"""What settings a component has, read from its constructor as `--help` reads it."""
+"""What a constructor's signature says of a component's settings: for `--help`, for the parsers and for the docs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import inspect
+import typing
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from padkit.settings.recipes import add_settings
 from padkit.settings.values import describe
 
 
@@ -56,3 +57,41 @@ def shown(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ",".join(shown(item) for item in value)
     return f"{value:.4g}" if isinstance(value, float) else str(value) or "''"
+
+
+def add_settings(
+    group: Any, place: str | None, factory: Callable[..., Any], without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Add a factory's keyword-only parameters as options; return their keys and types (None: unknown).
+
+    Args:
+        group: A jsonargparse parser's group.
+        place: What stands before the names, as in `aligner.epsilon`; None leaves them as they are.
+        factory: A class or a function.
+        without: Parameters that are no options.
+
+    Raises:
+        Exception: Whatever jsonargparse raises at a signature it cannot read.
+    """
+    hints = parameter_types(factory)
+    add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
+    keys: list[str] = add(factory, place, as_group=False, skip={*handed_parameters(factory), *without})
+    return {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
+
+
+def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
+    """Return the types of a function's or a class's parameters, those of base classes included."""
+    bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
+    hints: dict[str, Any] = {}
+    for base in bases:
+        function = vars(base).get("__init__") if isinstance(base, type) else base
+        if inspect.isfunction(function):
+            hints |= typing.get_type_hints(function)
+    hints.pop("return", None)
+    return hints
+
+
+def handed_parameters(factory: Callable[..., Any]) -> set[str]:
+    """Return the names of the positional parameters, which padkit hands over and which are no settings."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return {p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds}

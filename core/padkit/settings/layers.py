@@ -258,8 +258,3 @@ def flatten(tree: Tree, prefix: str = "") -> Tree:
         else:
             flat[f"{prefix}{key}".removesuffix(".")] = value
     return flat
-
-
-def nest(flat: Tree) -> Tree:
-    """Undo `flatten`."""
-    return _nest(flat.items())

@@ -8,19 +8,18 @@ Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 
 from __future__ import annotations
 
 import dataclasses
-import inspect
-import re
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentParser, Namespace
 
-from padkit.catalog import JOINED, Catalog, Chosen, handed_parameters, members
+from padkit.catalog import JOINED, Catalog, Chosen, members
 from padkit.errors import PadkitError, PluginError, SettingsError, closest
-from padkit.settings.layers import NONE, Slot, Tree, flatten, lay_over, nest, read_file, read_line
-from padkit.settings.values import final, interpret, wrong
+from padkit.settings.describe import add_settings, parameter_types
+from padkit.settings.layers import NONE, Slot, Tree, flatten, lay_over, read_file, read_line
+from padkit.settings.parser import make_parser, parse, print_help
 
 __all__ = ["NONE", "Settings", "Slot", "read_settings"]
 
@@ -88,17 +87,7 @@ def read_settings(
     for key in given:
         if key not in types:
             raise _unknown(key, recipe, types, slots, groups)
-    parsed = parse_values(parser, {key: interpret(key, value, types[key]) for key, value in given.items()}, types)
-    for key, value in given.items():
-        parsed[key] = final(key, value, parsed[key], types[key])
-    return _resolve(recipe, slots, names, parsed, frozenset(given))
-
-
-def print_help(parser: ArgumentParser) -> NoReturn:
-    """Print every option and exit."""
-    # jsonargparse offers `--name+` to append to a list; here a list is given whole.
-    print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
-    raise SystemExit(0)
+    return _resolve(recipe, slots, names, parse(parser, given, types), frozenset(given))
 
 
 def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:
@@ -172,15 +161,8 @@ def _parser(
     recipe: type, slots: Mapping[str, Slot], names: Names, catalog: Catalog, prog: str
 ) -> tuple[ArgumentParser, dict[str, Any]]:
     """Return the parser of exactly the chosen components and the type of every key."""
-    parser = ArgumentParser(
-        prog=prog,
-        usage=f"{prog} [--config FILE] [--NAME VALUE ...]",
-        description=inspect.cleandoc(recipe.__doc__ or "").split("\n\n")[0],
-        epilog="--config FILE reads the same settings from YAML; the command line wins. Dashes serve as underscores.",
-        exit_on_error=False,
-        add_help=False,
-        print_config="",
-    )
+    epilog = "--config FILE reads the same settings from YAML; the command line wins. Dashes serve as underscores."
+    parser = make_parser(prog, "[--config FILE] [--NAME VALUE ...]", recipe, epilog)
     own = parser.add_argument_group("settings of the recipe")
     own.add_class_arguments(recipe, None, as_group=False)
     types: dict[str, Any] = dict(parameter_types(recipe))
@@ -221,47 +203,6 @@ def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, ca
             reason = " ".join(str(error).split()).rstrip(".")
             raise PluginError(f"--{place}: the settings of {slot.role} {part!r} cannot be read: {reason}.") from error
     return types
-
-
-def add_settings(group: Any, place: str, factory: Callable[..., Any]) -> dict[str, Any]:
-    """Add a factory's keyword-only parameters as options; return their keys and types."""
-    skip: set[str | int] = {*handed_parameters(factory)}
-    hints = parameter_types(factory)
-    add = group.add_class_arguments if isinstance(factory, type) else group.add_function_arguments
-    keys: list[str] = add(factory, place, as_group=False, skip=skip)
-    return {key: hints.get(key.removeprefix(f"{place}.")) for key in keys}
-
-
-def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a function's or a class's parameters, those of base classes included."""
-    bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
-    hints: dict[str, Any] = {}
-    for base in bases:
-        function = vars(base).get("__init__") if isinstance(base, type) else base
-        if inspect.isfunction(function):
-            hints |= typing.get_type_hints(function)
-    hints.pop("return", None)
-    return hints
-
-
-def parse_values(parser: ArgumentParser, values: Tree, types: Mapping[str, Any]) -> Namespace:
-    """Return what the parser makes of dotted keys and values.
-
-    Raises:
-        SettingsError: A value is missing or of the wrong type.
-    """
-    try:
-        parsed: Namespace = parser.parse_object(nest(values))
-    except ArgumentError as error:
-        text = " ".join(str(error).split())
-        missing = re.search(r"arguments are required: ([\w.]+)", text)
-        if missing:
-            raise SettingsError(f"setting {missing[1]!r} is missing; write --{missing[1]} VALUE.") from error
-        found = re.search(r'Parser key "([^"]+)"', text)
-        if found and types.get(found[1]) is not None and found[1] in values:
-            raise wrong(found[1], values[found[1]], types[found[1]]) from error
-        raise SettingsError(text) from error
-    return parsed
 
 
 def _resolve(

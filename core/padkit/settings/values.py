@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -25,8 +26,10 @@ def interpret(key: str, value: Any, hint: Any) -> Any:
         hint: Type of the setting; None where unknown.
 
     Raises:
-        SettingsError: No value, or null where the type does not admit it.
+        SettingsError: No value, no number (NaN), or null where the type does not admit it.
     """
+    if isinstance(value, float) and math.isnan(value):
+        raise wrong(key, value, hint)
     if hint is None:
         return str(value) if isinstance(value, Bare) else value
     options = _alternatives(hint)
@@ -41,19 +44,6 @@ def interpret(key: str, value: Any, hint: Any) -> Any:
     if isinstance(value, str) and any(typing.get_origin(option) is list for option in options):
         return _split(value)
     return value
-
-
-def final(key: str, given: Any, parsed: Any, hint: Any) -> Any:
-    """Return the parsed value, or the text itself where a YAML reading of it would lose something.
-
-    Raises:
-        SettingsError: The value is not a number.
-    """
-    if isinstance(parsed, float) and parsed != parsed:  # only NaN differs from itself
-        raise wrong(key, given, hint)
-    # `--out "# 1"` is a text; as YAML it would be a comment.
-    as_text = isinstance(given, str) and hint is not None and set(_alternatives(hint)) <= {str, type(None)}
-    return given if as_text and given != "null" else parsed
 
 
 def wrong(key: str, value: Any, hint: Any) -> SettingsError:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from padkit.catalog import Catalog
 from padkit.errors import PluginError, SettingsError
 from padkit.plugins import Component, Discovery, Plugin
-from padkit.settings.recipes import Slot, read_settings
+from padkit.settings import Slot, read_settings
 from padkit.specs import AlignerSpec, DatasetSpec, StudentSpec, TeacherSpec
 
 

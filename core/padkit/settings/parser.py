@@ -1,0 +1,60 @@
+"""The jsonargparse parser behind recipes and commands: how it is made, how it prints its help and what it reads."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
+
+from padkit.errors import SettingsError
+from padkit.settings.values import interpret, wrong
+
+
+def make_parser(prog: str, usage: str, described: object, epilog: str) -> ArgumentParser:
+    """Return a parser without options, described by the first paragraph of a docstring."""
+    return ArgumentParser(
+        prog=prog,
+        usage=f"{prog} {usage}",
+        description=inspect.cleandoc(described.__doc__ or "").partition("\n\n")[0],
+        epilog=epilog,
+        exit_on_error=False,
+        add_help=False,
+        print_config="",
+        parser_mode="json",  # read as YAML, `--out "# 1"` would be a comment and `--target ~` null
+    )
+
+
+def print_help(parser: ArgumentParser) -> NoReturn:
+    """Print every option and exit."""
+    # jsonargparse offers `--name+` to append to a list; here a list is given whole.
+    print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
+    raise SystemExit(0)
+
+
+def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, Any]) -> Namespace:
+    """Return what the parser makes of dotted keys and values.
+
+    Args:
+        parser: Knows every key of `given`.
+        given: As YAML or the command line gave them.
+        types: Of every key; None where unknown.
+
+    Raises:
+        SettingsError: A value is missing or of the wrong type.
+    """
+    values = {key: interpret(key, value, types[key]) for key, value in given.items()}
+    try:
+        parsed: Namespace = parser.parse_object(values)
+    except ArgumentError as error:
+        text = " ".join(str(error).split())
+        missing = re.search(r"arguments are required: ([\w.]+)", text)
+        if missing:
+            raise SettingsError(f"setting {missing[1]!r} is missing; write --{missing[1]} VALUE.") from error
+        found = re.search(r'Parser key "([^"]+)"', text)
+        if found and types.get(found[1]) is not None and found[1] in values:
+            raise wrong(found[1], values[found[1]], types[found[1]]) from error
+        raise SettingsError(text) from error
+    return parsed
