@@ -23,17 +23,15 @@ import torch
 from numpy.typing import NDArray
 
 from padkit.catalog import Catalog
-from padkit.data.batches import BalancedBatches, Frames, augment
+from padkit.data.batches import BalancedBatches, Frames, augment, to_images
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.protocols.protocol import leave_one_out
 from padkit.evaluation.metrics import equal_error, error_rates
 from padkit.evaluation.scores import presentation_scores
 from padkit.networks.detector import Detector
-from padkit.training.average import averaged
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.objective import Objective
-from padkit.training.optimisation import make_optimizer, warm_up_cosine
-from padkit.training.scoring import to_images
+from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
 from padkit_synthetic.reader import SyntheticReader
 from padkit_synthetic.world import SOURCES
 

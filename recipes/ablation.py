@@ -151,7 +151,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
             asked = {option: target, "sources": recipe.sources, "convention": recipe.convention}
             try:
                 protocol = protocol_for(table, reader, **asked)
-                dtda.quoted_policies(recipe, protocol)
+                dtda.quoted_policies(recipe.policy, protocol)
                 tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
             except PadkitError as error:
                 raise SettingsError(f"cell {name!r}, {option} {target!r}: {one_line(error)}") from error
@@ -265,10 +265,10 @@ def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
         records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
         command=shlex.join(["python", *sys.argv]),
     )  # fmt: skip
-    sheets = tables.sheets(records, grid)
-    write_atomically(job.out / "table.md", markdown(sheets, caption).encode())
-    write_atomically(job.out / "table.tex", latex(sheets, caption).encode())
-    Console().print(terminal(sheets, caption))
+    made = tables.tables_of(records, grid)
+    write_atomically(job.out / "table.md", markdown(made, caption).encode())
+    write_atomically(job.out / "table.tex", latex(made, caption).encode())
+    Console().print(terminal(made, caption))
 
 
 if __name__ == "__main__":

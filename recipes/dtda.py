@@ -17,41 +17,39 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-import torch
 from accelerate import Accelerator, skip_first_batches
-from accelerate.utils import set_seed
-from rich.console import Console
-from safetensors.torch import load_file
 from torch.utils.data import DataLoader
 
 from padkit.catalog import Catalog
-from padkit.data.augmentation import Augmentation
-from padkit.data.batches import Augmented, BalancedBatches, augment
+from padkit.data.batches import Augmentation, Augmented, BalancedBatches, augment, to_images
 from padkit.data.preparation.prepare import prepare
-from padkit.data.protocols.names import file_name
 from padkit.data.protocols.protocol import Protocol, protocol_for
-from padkit.data.reader import DatasetReader
 from padkit.errors import SettingsError, run_as_command
-from padkit.evaluation.thresholds import check_policy, policies
 from padkit.networks.detector import Detector
-from padkit.report.tables.evaluation import run_view
+from padkit.report.present import present
 from padkit.runs import checkpoints
-from padkit.runs.folder import check_writable, open_run, resume_arguments
 from padkit.settings.recipes import Settings, Slot, read_settings
-from padkit.training.average import averaged
-from padkit.training.display import training_bar
-from padkit.training.distillation import FrozenTeachers, TeacherOptions
-from padkit.training.experiment import Experiment
-from padkit.training.loop import keep, require_finite, seed_step
-from padkit.training.objective import Objective
-from padkit.training.optimisation import make_optimizer, warm_up_cosine
-from padkit.training.outcome import conclude
-from padkit.training.scoring import to_images
-from padkit.training.selected import keep_selected
-from padkit.training.start import start
+from padkit.training import (
+    Experiment,
+    FrozenTeachers,
+    Objective,
+    TeacherOptions,
+    averaged,
+    conclude,
+    keep,
+    make_optimizer,
+    open_run,
+    quoted_policies,
+    require_finite,
+    resume_arguments,
+    seed_run,
+    seed_step,
+    start,
+    training_bar,
+    warm_up_cosine,
+)  # fmt: skip
 
 SLOTS = {
     "data": Slot("dataset", "synthetic", required=True),
@@ -128,14 +126,12 @@ def main() -> int:
     catalog = Catalog()
     settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
     options = settings.recipe
-    if options.policy is not None:
-        check_policy(options.policy)
+    quoted_policies(options.policy)
     accelerator = start(
-        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads
-    )
-    if options.out and not options.resume and accelerator.is_main_process:
-        check_writable(Path(options.out))
-    reader: DatasetReader = catalog.build_chosen(settings.one("data"))
+        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads,
+        out=None if options.resume else options.out,
+    )  # fmt: skip
+    reader = catalog.build_chosen(settings.one("data"))
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process
         table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
@@ -143,27 +139,27 @@ def main() -> int:
         table, reader, protocol=options.protocol, target=options.target, sources=options.sources,
         convention=options.convention, seed=options.seed,
     )  # fmt: skip
-    quoted_policies(options, protocol)
+    quoted = quoted_policies(options.policy, protocol)
     asked, settings = settings.one("aligner"), drop_lone_aligner(settings, catalog, protocol)
     if asked and not settings.one("aligner"):
         accelerator.print(f"One source domain ({protocol.sources[0]}): training without the aligner {asked.name}.")
-    set_seed(options.seed)
+    seed_run(options.seed)
     objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
-    name = f"dtda-{file_name(options.protocol or protocol.target)}-seed{options.seed}"
+    name = f"dtda-{options.protocol or protocol.target}-seed{options.seed}"
     run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery)
     experiment = Experiment(
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
     experiment.tell()
     train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
-    finish(experiment, settings, objective.detector)
+    results = conclude(
+        experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
+        settings=settings.tree,
+    )  # fmt: skip
+    if results is not None:
+        present(run.path)
     accelerator.end_training()
     return 0
-
-
-def quoted_policies(options: Options, protocol: Protocol) -> list[str]:
-    """Return the threshold policies of the results, the one to quote first; a wrong one is an error before training."""
-    return policies(options.policy, target_dev=len(protocol.target_dev) > 0, official=protocol.official_dev)
 
 
 def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
@@ -187,7 +183,7 @@ def assemble(
     teachers = FrozenTeachers({name: catalog.build_chosen(teacher) for name, teacher in chosen.items()})
     objective = Objective(detector, aligner, teachers, {n: c.options for n, c in chosen.items()}, image_size)
     teachers.to(accelerator.device)
-    return objective.to(memory_format=torch.channels_last)
+    return objective
 
 
 def train(experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
@@ -262,26 +258,7 @@ def select(
     if options.selection == "last" or not progress.best or rank > progress.best:
         progress.best, progress.best_step = rank, progress.step
         if experiment.accelerator.is_main_process:
-            keep_selected(experiment.run, detector, objective.aligner, progress.step)
-
-
-def finish(experiment: Experiment, settings: Settings[Options], detector: Detector) -> None:
-    """Evaluate the selected weights on the target, once; write scores, metrics, bundle and report; print the table."""
-    options = settings.recipe
-    experiment.accelerator.wait_for_everyone()
-    detector.load_state_dict(load_file(experiment.run.selected))
-    chosen = quoted_policies(options, experiment.protocol)
-    scores = experiment.scores(detector, chosen)
-    if not experiment.accelerator.is_main_process:
-        return
-    results = conclude(
-        experiment.run, **scores, table=experiment.table, protocol=experiment.protocol, reader=experiment.reader,
-        detector=detector,
-        student=settings.one("student"), policies=chosen, selection=options.selection, seed=options.seed,
-        settings=settings.tree, thumbnails=options.thumbnails,
-    )  # fmt: skip
-    Console().print(run_view(results))
-    print(f"report: {experiment.run.report / 'index.html'}")
+            checkpoints.keep_selected(experiment.run, detector, objective.aligner, progress.step)
 
 
 if __name__ == "__main__":

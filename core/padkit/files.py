@@ -11,8 +11,6 @@ from typing import Any
 
 from padkit.errors import DataError
 
-STEP = "step"  # a note in the head of a weights file: the training step that they are of
-
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Put `content` into `path` by way of a temporary file beside it, so that no reader ever sees half a file.
@@ -48,18 +46,6 @@ def read_json_lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return records
-
-
-def read_step(path: Path) -> int | None:
-    """Return the training step that a safetensors file notes in its head; None where it is missing or notes none."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "numpy") as file:
-            noted = (file.metadata() or {}).get(STEP)
-    except (OSError, SafetensorError):
-        return None
-    return int(noted) if noted else None
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -44,6 +44,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.plugins"),
+    "report": ("write the page of a finished run again, from its folder alone", "padkit.commands.report"),
 }
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 

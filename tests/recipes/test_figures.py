@@ -18,13 +18,13 @@ from padkit.commands.figures import main
 from padkit.errors import PadkitError
 from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import read_scores
-from padkit.files import read_step
 from padkit.inspection import from_models as inside
 from padkit.inspection.gradcam import attention
 from padkit.inspection.kinds import KINDS
 from padkit.inspection.perturbation import perturb
-from padkit.inspection.request import Order
+from padkit.inspection.request import FigureRequest
 from padkit.runs.finished import read_runs
+from padkit.runs.folder import read_step
 from padkit.runs.opened import Opener
 from padkit.weights import read_weights
 
@@ -42,9 +42,9 @@ def runs(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.fixture(scope="module")
-def order(runs: Path) -> Iterator[Order]:
+def order(runs: Path) -> Iterator[FigureRequest]:
     torch.set_num_threads(1)
-    return Order(runs=read_runs([str(runs / "plain"), str(runs / "daa")]), points=40, faces=2, seed=3)
+    return FigureRequest(runs=read_runs([str(runs / "plain"), str(runs / "daa")]), points=40, faces=2, seed=3)
 
 
 def only(figures: Iterator[tuple[str, Figure]]) -> Figure:
@@ -75,7 +75,7 @@ def test_every_kind_is_drawn_and_twice_the_same(runs: Path, tmp_path: Path, caps
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
-def test_the_plane_holds_each_frame_once_in_both_colourings_and_the_probe_is_the_runs_own(order: Order) -> None:
+def test_the_plane_holds_each_frame_once_in_both_colourings_and_the_probe_is_the_runs_own(order: FigureRequest) -> None:
     figure = only(inside.tsne(order))
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
         "plain: by class", "plain: by domain", "daa: by class", "daa: by domain",
@@ -98,9 +98,9 @@ def test_the_plane_holds_each_frame_once_in_both_colourings_and_the_probe_is_the
     assert f"{100 * probe:.0f} % (chance 50 %)" in figure.axes[3].get_xlabel()
 
 
-def test_another_seed_draws_other_frames_and_the_same_for_every_run(order: Order, runs: Path) -> None:
+def test_another_seed_draws_other_frames_and_the_same_for_every_run(order: FigureRequest, runs: Path) -> None:
     def shown(seed: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        figure = only(inside.gradcam(Order(runs=order.runs, faces=2, seed=seed)))
+        figure = only(inside.gradcam(FigureRequest(runs=order.runs, faces=2, seed=seed)))
         pictures = [np.asarray(axes.images[0].get_array()) for axes in figure.axes[:12]]
         return pictures[:4], pictures[4:]
 
@@ -112,7 +112,7 @@ def test_another_seed_draws_other_frames_and_the_same_for_every_run(order: Order
     assert len(overlays) == 8
 
 
-def test_grad_cam_shows_faces_of_the_target_with_their_scores_and_a_row_per_run(order: Order) -> None:
+def test_grad_cam_shows_faces_of_the_target_with_their_scores_and_a_row_per_run(order: FigureRequest) -> None:
     figure = only(inside.gradcam(order))
     grid = np.array(figure.axes[:12], dtype=object).reshape(3, 4)
     assert [axes.get_title() for axes in grid[0]] == ["bona fide", "bona fide", "print", "print"]
@@ -134,7 +134,9 @@ def test_grad_cam_shows_faces_of_the_target_with_their_scores_and_a_row_per_run(
     assert heat.max() <= 1
 
 
-def test_the_perturbation_is_what_the_kept_weights_make_of_held_out_source_images(order: Order, runs: Path) -> None:
+def test_the_perturbation_is_what_the_kept_weights_make_of_held_out_source_images(
+    order: FigureRequest, runs: Path
+) -> None:
     figure = only(inside.perturbation(order))
     grid = np.array(figure.axes, dtype=object).reshape(3, 4)
     assert [axes.get_title() for axes in grid[0]] == ["a\nbona fide", "b\nbona fide", "a\nprint", "b\nprint"]
@@ -153,7 +155,7 @@ def test_the_perturbation_is_what_the_kept_weights_make_of_held_out_source_image
     assert f"clean images {100 * record['source_dev/domain_accuracy_clean']:.0f} %" in title
 
 
-def test_the_kept_aligner_is_small_and_the_trained_one_of_the_selected_step(order: Order, runs: Path) -> None:
+def test_the_kept_aligner_is_small_and_the_trained_one_of_the_selected_step(order: FigureRequest, runs: Path) -> None:
     path = runs / "daa" / "checkpoints" / "selected_aligner.safetensors"
     assert path.stat().st_size < 1_000_000
     assert not (runs / "plain" / "checkpoints" / "selected_aligner.safetensors").exists()
@@ -164,7 +166,7 @@ def test_the_kept_aligner_is_small_and_the_trained_one_of_the_selected_step(orde
     assert all(torch.equal(value, whole[name]) for name, value in kept.items())
 
 
-def test_the_perturbation_depends_on_its_seed_alone(order: Order) -> None:
+def test_the_perturbation_depends_on_its_seed_alone(order: FigureRequest) -> None:
     opener = Opener(Catalog())
     opened = opener.open(order.chosen()[1])
     torch.manual_seed(5)
@@ -214,26 +216,26 @@ def test_an_ablation_is_read_by_cell_and_failed_runs_are_passed_over(runs: Path,
     (tmp_path / "results.csv").write_text("\n".join([*rows, "DAA + x,c,2,failed,daa/2"]) + "\n")
     found = read_runs([str(tmp_path)])
     assert [run.label for run in found] == ["none", "DAA + x", "DAA + x"]
-    assert [run.path.name for run in Order(runs=found).chosen()] == ["0", "0"]
+    assert [run.path.name for run in FigureRequest(runs=found).chosen()] == ["0", "0"]
     assert main([str(tmp_path), "--only", "roc,scores", "--format", "pdf", "--out", str(tmp_path / "out")]) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"roc.pdf", "scores-none.pdf", "scores-DAA-+-x.pdf"}
     named = read_runs([f"mine={tmp_path}"])
     assert [run.label for run in named] == ["mine: none", "mine: DAA + x", "mine: DAA + x"]
 
 
-def test_runs_on_other_frames_are_refused(runs: Path, order: Order, tmp_path: Path) -> None:
+def test_runs_on_other_frames_are_refused(runs: Path, order: FigureRequest, tmp_path: Path) -> None:
     other = shutil.copytree(runs / "plain", tmp_path / "other", ignore=shutil.ignore_patterns("step-*"))
     scores = read_scores(other / "scores.parquet")
     settings = (other / "settings.yaml").read_text().replace("image_size: 32", "image_size: 48")
     (other / "settings.yaml").write_text(settings)
     with pytest.raises(PadkitError, match="are on different data"):
-        only(inside.tsne(Order(runs=[*order.runs, *read_runs([str(other)])], points=20)))
+        only(inside.tsne(FigureRequest(runs=[*order.runs, *read_runs([str(other)])], points=20)))
     (other / "settings.yaml").write_text(settings.replace("image_size: 48", "image_size: 32"))
     metrics = json.loads((other / "metrics.json").read_text())
     metrics["protocol"]["simulated"] = True
     (other / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(PadkitError, match="simulated and on real data"):
-        Order(runs=[*order.runs, *read_runs([str(other)])])
+        FigureRequest(runs=[*order.runs, *read_runs([str(other)])])
     assert len(scores) == 12
 
 

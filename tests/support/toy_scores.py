@@ -12,7 +12,10 @@ from PIL import Image
 
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate
 from padkit.evaluation.scores import Scores, presentation_scores
+from padkit.report.page.mistakes import Faces
 from padkit.report.page.page import write_page
+from padkit.runs.finished import FinishedRun
+from padkit.runs.folder import RunFolder
 
 EVIL = "<script>alert(1)</script>"
 LOG = [{"step": i, "epoch": 0, "live": 1 / (i + 1), "fr": 0.5} for i in range(5)]
@@ -52,7 +55,7 @@ DIVISION = {
     "warnings": ["subjects are unknown"],
     "parts": {"train": PART, "dev": PART, "test": PART},
 }
-PREPARATION = {"dataset": "toy", "fingerprint": "world 9", "image_size": 32, "skipped": [{}], "records": 7}
+PREPARATION = {"dataset": "toy", "fingerprint": "world 9", "image_size": 32, "skipped": 1, "records": 7}
 SETTINGS = {
     "student": {"name": "timm", "model": "resnet18"},
     "aligner": {"name": "daa", "epsilon": 0.1},
@@ -68,13 +71,20 @@ ENVIRONMENT = {
 }
 
 
-def toy_page(folder: Path, **change: Any) -> tuple[Path, Results]:
-    """Write a complete page; `change` replaces arguments of `write_page`."""
+def toy_run(
+    folder: Path, found: Results, target: Scores, source_dev: Scores | None = None, **change: Any
+) -> FinishedRun:
+    """Return a finished run as `read_run` would, bare but for what `change` says."""
+    blank: dict[str, Any] = {"settings": {}, "log": []}
+    return FinishedRun(
+        label="toy", folder=RunFolder(folder), results=found, target=target, source_dev=source_dev, **(blank | change)
+    )
+
+
+def toy_page(folder: Path) -> tuple[Path, Results]:
+    """Write a complete page."""
     target, source_dev = scores(1), scores(0)
-    arguments: dict[str, Any] = {
-        "results": results(target, source_dev), "target": target, "source_dev": source_dev, "log": iter(LOG),
-        "settings": SETTINGS, "environment": ENVIRONMENT, "division": DIVISION, "preparation": PREPARATION,
-        "pictures": picture, "selected": 4,
-    }  # fmt: skip
-    arguments |= change
-    return write_page(folder, **arguments), arguments["results"]
+    found = results(target, source_dev)
+    data = {"division": DIVISION, "preparation": PREPARATION, "selected_step": 4}
+    run = toy_run(folder, found, target, source_dev, settings=SETTINGS, environment=ENVIRONMENT, log=LOG, data=data)
+    return write_page(run, Faces(pictures=picture)), found

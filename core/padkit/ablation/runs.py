@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from padkit.ablation.plan import Cell
-from padkit.errors import SettingsError
+from padkit.errors import DataError, SettingsError
 from padkit.files import write_json
-from padkit.settings.layers import BOOKKEEPING, flatten
+from padkit.runs.folder import BOOKKEEPING, RunFolder
+from padkit.settings.layers import flatten
 
-SETTINGS, METRICS, NOTE = "settings.yaml", "metrics.json", "ablation.json"
+NOTE = "ablation.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +50,14 @@ class Run:
         return f"{self.cell.name}, {self.target}, seed {self.seed}"
 
     @property
+    def files(self) -> RunFolder:
+        """Its files."""
+        return RunFolder(self.folder)
+
+    @property
     def metrics(self) -> Path:
         """The results; there once the run has finished."""
-        return self.folder / METRICS
+        return self.files.metrics
 
     @property
     def output(self) -> Path:
@@ -61,12 +67,12 @@ class Run:
     @property
     def begun(self) -> bool:
         """Whether the folder holds a run, finished or not."""
-        return (self.folder / SETTINGS).exists()
+        return self.files.begun
 
     @property
     def finished(self) -> bool:
         """Whether the run has its results."""
-        return self.begun and self.metrics.exists()
+        return self.begun and self.files.finished
 
     def check(self) -> None:
         """Refuse a folder that holds another run; nothing is ever overwritten.
@@ -77,11 +83,11 @@ class Run:
         if not self.begun:
             return
         try:
-            there = yaml.safe_load((self.folder / SETTINGS).read_text(encoding="utf-8"))
+            there = self.files.read_settings()
             note = self.folder / NOTE
             facts = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
             found = flatten(_comparable(there)) | {key: facts.get(key) for key in self.facts}
-        except (OSError, ValueError, AttributeError, yaml.YAMLError) as error:
+        except (OSError, ValueError, AttributeError, DataError) as error:
             raise SettingsError(
                 f"{self.folder}: its settings cannot be read ({error}); choose another --out."
             ) from error
@@ -93,12 +99,12 @@ class Run:
                     f"{self.folder} holds a run with other settings ({cause}); choose another --out or remove it."
                 )
 
-    def prepare(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """Make the folder ready and return the recipe's arguments: to go on from a checkpoint, or to start.
 
         A run that was interrupted before its first checkpoint starts again.
         """
-        if self.begun and any(self.folder.glob("checkpoints/step-*/progress.json")):
+        if self.begun and any(self.files.checkpoints.glob("step-*/progress.json")):
             return ["--resume", str(self.folder)]
         if self.begun:
             shutil.rmtree(self.folder)
@@ -117,7 +123,7 @@ class Run:
 
     def prune(self) -> None:
         """Remove the checkpoints to resume from; the model stays."""
-        for checkpoint in self.folder.glob("checkpoints/step-*"):
+        for checkpoint in self.files.checkpoints.glob("step-*"):
             shutil.rmtree(checkpoint)
 
 

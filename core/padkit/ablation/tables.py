@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from padkit.ablation.records import Record, finished
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
 from padkit.evaluation.statistics.paired import ALPHA, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
-from padkit.report.tables.layout import MADE_BY, NOTHING, Sheet, p_value
+from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, p_value, text_cells
 
 DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
@@ -66,14 +66,14 @@ class Grid:
     official: bool = False
 
 
-def sheets(records: Sequence[Record], grid: Grid) -> list[Sheet]:
+def tables_of(records: Sequence[Record], grid: Grid) -> list[Table]:
     """Return two tables per metric, figures and comparison: HTER as quoted, AUC, HTER as in the literature.
 
     With an official protocol, its metrics come first.
     """
     done = finished(records)
     quoted = {record.policy for record in done}
-    found: list[Sheet] = []
+    found: list[Table] = []
     metrics = [*((ACER, APCER, BPCER) if grid.official else ()), HTER, AUC]
     for metric in (*metrics, *([] if quoted == {TARGET_EER} else [LITERATURE])):
         values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
@@ -129,22 +129,20 @@ def _figures(
     grid: Grid,
     best: str | None,
     done: Sequence[Record],
-) -> Sheet:
+) -> Table:
     total = len(grid.targets) * len(grid.seeds)
-    rows, bold = [], set()
-    for number, cell in enumerate(grid.cells):
-        row = [cell]
+    rows = []
+    for cell in grid.cells:
+        row = []
         for target in grid.targets:
             seen = [values[cell][target, seed] for seed in grid.seeds if (target, seed) in values[cell]]
-            row.append(_spread(spread(seen), len(grid.seeds)) if seen else NOTHING)
+            row.append(_figure(spread(seen) if seen else None, len(grid.seeds)))
         row += [_over_folds(values[cell], folds, grid) for folds in grid.folds.values()]
-        mean = mean_over_targets(values[cell], grid)
-        row.append(_spread(mean, len(grid.seeds)) if mean else NOTHING)
-        rows.append([*row, f"{len(values[cell])}/{total}"])
-        if cell == best:
-            bold.add((number, len(row) - 1))
+        mean = _figure(mean_over_targets(values[cell], grid), len(grid.seeds))
+        row += [replace(mean, bold=cell == best), TableCell(f"{len(values[cell])}/{total}")]
+        rows.append(TableRow(cell, row))
     where = _threshold(metric, done)
-    return Sheet(
+    return Table(
         title=f"{metric.label} (%), {'lower' if metric.lower_is_better else 'higher'} is better; {where}",
         head=[
             "cell",
@@ -154,15 +152,14 @@ def _figures(
             "runs",
         ],
         rows=rows,
-        bold=frozenset(bold),
     )
 
 
-def _over_folds(values: Mapping[tuple[str, int], float], folds: Sequence[str], grid: Grid) -> str:
+def _over_folds(values: Mapping[tuple[str, int], float], folds: Sequence[str], grid: Grid) -> TableCell:
     """Return mean and standard deviation over folds, each the mean over its seeds."""
     seen = [[values[fold, seed] for seed in grid.seeds if (fold, seed) in values] for fold in folds]
     means = [spread(fold).mean for fold in seen if fold]
-    return _spread(spread(means), len(folds)) if means else NOTHING
+    return _figure(spread(means) if means else None, len(folds))
 
 
 def _threshold(metric: Metric, done: Sequence[Record]) -> str:
@@ -171,7 +168,7 @@ def _threshold(metric: Metric, done: Sequence[Record]) -> str:
     if metric.test_set_threshold:
         return f"policy {TARGET_EER}: test-set threshold, as in the literature, which flatters every row"
     chosen = {(record.policy, record.test_set_choice) for record in done}
-    flattered = " (test-set threshold, which flatters every row)" if any(own for _, own in chosen) else ""
+    flattered = " (test-set threshold, which flatters every row)" if any(here for _, here in chosen) else ""
     return f"threshold policy {', '.join(sorted(policy for policy, _ in chosen)) or NOTHING}{flattered}"
 
 
@@ -192,15 +189,15 @@ def _reading(grid: Grid) -> list[str]:
 
 def _comparisons(
     metric: Metric, compared: Mapping[str, PairedDifference], adjusted: Mapping[str, float | None], baseline: str
-) -> Sheet:
+) -> Table:
     rows = []
     for cell, found in compared.items():
         interval = NOTHING if found.low is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
         difference = NOTHING if found.difference is None else f"{found.difference:+.2f}"
         tests = [p_value(found.wilcoxon), p_value(adjusted[cell]), p_value(found.t_test)]
-        rows.append([cell, str(found.pairs), difference, interval, *tests])
+        rows.append(TableRow(cell, text_cells(str(found.pairs), difference, interval, *tests)))
     policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
-    return Sheet(
+    return Table(
         title=f"{metric.label} minus that of {baseline} (percentage points){policy}",
         head=["cell", "pairs", "difference", "95 % interval", "Wilcoxon p", "Holm p", "t-test p"],
         rows=rows,
@@ -247,9 +244,12 @@ def _selection(records: Sequence[Record]) -> str:
     return f" ({CHECKPOINT_SELECTIONS.get(chosen.pop(), 'unknown to this version')})" if len(chosen) == 1 else ""
 
 
-def _spread(found: Spread, wanted: int) -> str:
-    text = f"{found.mean:.2f}" if found.deviation is None else f"{found.mean:.2f} ± {found.deviation:.2f}"
-    return text if found.count == wanted else f"{text} (n={found.count})"
+def _figure(found: Spread | None, wanted: int) -> TableCell:
+    if found is None:
+        return TableCell(NOTHING)
+    beside = [] if found.deviation is None else [f"± {found.deviation:.2f}"]
+    beside += [] if found.count == wanted else [f"(n={found.count})"]
+    return TableCell(f"{found.mean:.2f}", " ".join(beside))
 
 
 def _count(number: int, noun: str) -> str:

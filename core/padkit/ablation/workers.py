@@ -92,7 +92,7 @@ class Workers:
             since = output.tell()
             if run.finished:
                 return Outcome(run, "", None)
-            arguments = run.prepare()
+            arguments = run.arguments()
             status = self._start([*arguments, *(self.resumed if arguments[0] == "--resume" else [])], place, output)
         seconds = time.monotonic() - started
         if self._stopped.is_set():

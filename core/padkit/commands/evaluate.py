@@ -1,4 +1,4 @@
-"""`padkit evaluate`: judge runs and score files, anybody's, under named threshold policies."""
+"""`padkit evaluate`: assess runs and score files, anybody's, under named threshold policies."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from rich.console import Console
 from padkit.commands.parser import Parser
 from padkit.errors import SettingsError, closest
 from padkit.evaluation.assessment import assess
-from padkit.evaluation.candidates import Candidate, read_candidate
+from padkit.evaluation.candidates import Candidate
 from padkit.evaluation.comparison import PairedComparison, compare_candidates
 from padkit.evaluation.export import to_csv, to_json
-from padkit.evaluation.methods import Method, group
+from padkit.evaluation.methods import Method, methods_of
 from padkit.evaluation.results import CHECKPOINT_SELECTIONS, ProtocolSummary
 from padkit.evaluation.score_files import SYNONYMS, ColumnNames
 from padkit.evaluation.statistics.bootstrap import FEWEST
@@ -24,12 +24,13 @@ from padkit.evaluation.thresholds import POLICIES, check_policy
 from padkit.files import write_atomically
 from padkit.report.tables.evaluation import (
     comparison_notes,
-    comparison_sheets,
+    comparison_table,
     method_notes,
-    method_sheets,
-    methods_sheet,
+    method_tables,
+    methods_table,
 )
-from padkit.report.tables.layout import MADE_BY, Sheet, latex, markdown, terminal
+from padkit.report.tables.layout import MADE_BY, Table, latex, markdown, terminal
+from padkit.runs.candidates import read_candidate
 
 EPILOG = f"""\
 A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns
@@ -47,8 +48,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         SettingsError: An option is unknown, or a value is none.
     """
     parser = Parser(
-        prog="padkit evaluate", description="Judge runs and score files under named threshold policies.", epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        prog="padkit evaluate", description="Assess runs and score files under named threshold policies.",
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
     add("scores", nargs="+", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
@@ -110,29 +111,29 @@ def main(arguments: Sequence[str]) -> int:
     told = _told(line)
     candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
     options = {"resamples": line.bootstrap, "seed": line.bootstrap_seed, "shown": True}
-    groups = group([assess(candidate, line.policy, **options) for candidate in candidates])
+    methods = methods_of([assess(candidate, line.policy, **options) for candidate in candidates])
     comparison = None
     if line.against:
         comparison = compare_candidates(candidates[0], told.read(line.against, None), line.policy, **options)
-    _write(line, groups, comparison, f"{MADE_BY}{shlex.join(['padkit', 'evaluate', *arguments])}")
+    _write(line, methods, comparison, f"{MADE_BY}{shlex.join(['padkit', 'evaluate', *arguments])}")
     return 0
 
 
 def _write(
-    line: argparse.Namespace, groups: Sequence[Method], comparison: PairedComparison | None, made_by: str
+    line: argparse.Namespace, methods: Sequence[Method], comparison: PairedComparison | None, made_by: str
 ) -> None:
     """Print the tables and write the files that were asked for."""
     told = {"resamples": line.bootstrap, "seed": line.bootstrap_seed}
-    blocks: list[tuple[list[Sheet], list[str]]] = [
-        (method_sheets(each), [*method_notes(each, **told), made_by]) for each in groups
+    blocks: list[tuple[list[Table], list[str]]] = [
+        (method_tables(each), [*method_notes(each, **told), made_by]) for each in methods
     ]
-    if len(groups) > 1:
-        blocks.append(([methods_sheet(groups)], [made_by]))
+    if len(methods) > 1:
+        blocks.append(([methods_table(methods)], [made_by]))
     if comparison is not None:
-        blocks.append((comparison_sheets(comparison), [*comparison_notes(comparison, **told), made_by]))
+        blocks.append(([comparison_table(comparison)], [*comparison_notes(comparison, **told), made_by]))
     texts = (
-        (line.json, to_json(groups, comparison, **told)),
-        (line.csv, to_csv(groups, comparison)),
+        (line.json, to_json(methods, comparison, **told)),
+        (line.csv, to_csv(methods, comparison)),
         (line.markdown, "\n".join(markdown(*block) for block in blocks)),
         (line.latex, "\n".join(latex(*block) for block in blocks)),
     )
@@ -140,8 +141,8 @@ def _write(
         if path is not None:
             write_atomically(path.expanduser(), text.encode())
     console = Console()
-    for sheets, notes in blocks:
-        console.print(terminal(sheets, notes[:-1]))
+    for tables, notes in blocks:
+        console.print(terminal(tables, notes[:-1]))
         console.print()
 
 

@@ -243,3 +243,8 @@ def _jitter(images: Tensor, noise: Tensor, *, strength: float = 0.15) -> Tensor:
     weights = images.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)  # luma of ITU-R BT.601
     grey = (images * weights).sum(1, keepdim=True)
     return ((images - grey) * saturation + grey).clamp(0, 1)
+
+
+def to_images(pixels: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 [B, 3, H, W] into float32 in [0, 1] with channels last, the layout convolutions are fastest in."""
+    return pixels.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)

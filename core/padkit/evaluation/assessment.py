@@ -1,43 +1,25 @@
-"""A candidate judged: rates under each threshold policy, their intervals, and rates by species, device and domain."""
+"""A candidate assessed: rates under each threshold policy, their intervals, and rates by species, device and domain."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError
-from padkit.evaluation.candidates import Candidate
-from padkit.evaluation.metrics import Floats, auc, error_rates
-from padkit.evaluation.results import Counts, PolicyResult, count, rates_at, threshold_free
+from padkit.evaluation.candidates import Candidate, Provenance
+from padkit.evaluation.metrics import Floats
+from padkit.evaluation.rates import Counts, PolicyResult, chosen_on_source, count, rates_at, threshold_free
+from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.slices import Slice, all_slices
 from padkit.evaluation.statistics.bootstrap import Interval, Units, bootstrap, interval, units_of
 from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
 from padkit.evaluation.thresholds import TARGET_EER, Threshold, choose
 
 NO_POLICY = ""  # stands for the policy of what needs no threshold
-BREAKDOWNS = ("species", "device", "domain")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Part of the test set: one species' attacks and all bona fide, or one device's or domain's presentations.
-
-    Attributes:
-        name: The species, device or domain.
-        bona_fide: Bona fide presentations in it.
-        attack: Attacks in it.
-        values: `apcer` (worst species), `apcer_pooled`, `bpcer`, `hter` at the threshold of the first policy, and
-            `auc`; None where a class is missing.
-    """
-
-    name: str
-    bona_fide: int
-    attack: int
-    values: Mapping[str, float | None]
+HELD_OUT = "held-out source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +27,7 @@ class Assessment:
     """One candidate's figures, shares in [0, 1].
 
     Attributes:
-        candidate: What was judged.
+        about: What was assessed.
         counts: Presentations by class and species.
         values: What needs no threshold.
         results: Rates, one entry per policy, the one to quote first.
@@ -53,15 +35,19 @@ class Assessment:
             species; empty without a bootstrap.
         units: What the bootstrap drew, or None.
         slices: `species`, `device`, `domain` -> its parts; empty where nothing is known or there is one part only.
+        source_dev: The same of held-out source presentations, at the first policy's threshold; None without them.
+        targets: The same of each of several targets alone, which `about` names; without intervals.
     """
 
-    candidate: Candidate
+    about: Provenance
     counts: Counts
     values: Mapping[str, float]
     results: tuple[PolicyResult, ...]
     intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
     units: Units | None = None
     slices: Mapping[str, tuple[Slice, ...]] = field(default_factory=dict)
+    source_dev: Assessment | None = None
+    targets: tuple[Assessment, ...] = ()
 
 
 def assess(
@@ -72,10 +58,10 @@ def assess(
     seed: int = 0,
     shown: bool = False,
 ) -> Assessment:
-    """Judge one candidate.
+    """Assess one candidate.
 
     Args:
-        candidate: What is judged.
+        candidate: What is assessed.
         policies: Threshold policies, the one to quote first; by default the candidate's own.
         resamples: Bootstrap resamples; 0 for no intervals.
         seed: Of the bootstrap.
@@ -85,26 +71,77 @@ def assess(
         SettingsError: A policy is unknown.
         DataError: A policy lacks its scores, or a class is missing; the candidate is named.
     """
-    target = candidate.target
     try:
         thresholds = thresholds_of(candidate, policies)
-        results = tuple(rates_at(target, threshold) for threshold in thresholds)
-        values = threshold_free(target)
+        found = _assess(candidate, candidate.target, thresholds)
+        targets = tuple(_alone(candidate, name, policies) for name in candidate.targets)
     except DataError as error:
         raise DataError(f"{candidate.name}: {error}") from error
-    units: Units | None = None
-    intervals: Mapping[tuple[str, str], Interval] = {}
-    if resamples:
-        units, intervals = intervals_of(target, thresholds, resamples=resamples, seed=seed, shown=shown)
+    source_dev, held_out = candidate.source_dev, None
+    if source_dev is not None and len(np.unique(source_dev.label)) == 2:
+        chosen_here = chosen_on_source(thresholds[0].policy, source_dev, candidate.target_dev)
+        held_out = _assess(Provenance(name=HELD_OUT), source_dev, thresholds[:1], chosen_here=chosen_here)
+    found = replace(found, source_dev=held_out, targets=targets)
+    return resampled(found, candidate.target, source_dev, resamples=resamples, seed=seed, shown=shown)
+
+
+def assessment_of(results: Results, target: Scores | None = None, source_dev: Scores | None = None) -> Assessment:
+    """Return the assessment that a run's results hold.
+
+    Args:
+        results: What `padkit.evaluation.results.evaluate` returned.
+        target: The scores behind them; without them there are no slices.
+        source_dev: The scores of held-out source presentations behind them; likewise.
+    """
+    known = results.source_dev
+    held_out = None
+    if known is not None:
+        parts = {} if source_dev is None else all_slices(source_dev, known.result.threshold)
+        held_out = Assessment(
+            about=Provenance(name=HELD_OUT), counts=known.counts, values=known.values, results=(known.result,),
+            slices=parts,
+        )  # fmt: skip
     return Assessment(
-        candidate=candidate,
-        counts=count(target),
-        values=values,
-        results=results,
-        intervals=intervals,
-        units=units,
-        slices={by: slices(target, by, thresholds[0].value) for by in BREAKDOWNS},
+        about=Provenance(name="", protocol=results.protocol, seed=results.seed, selection=results.checkpoint_selection),
+        counts=results.counts,
+        values=results.values,
+        results=results.results,
+        slices={} if target is None else all_slices(target, results.results[0].threshold),
+        source_dev=held_out,
+        targets=tuple(
+            Assessment(about=Provenance(name=one.target), counts=one.counts, values=one.values, results=one.results)
+            for one in results.targets
+        ),
     )
+
+
+def resampled(
+    assessment: Assessment,
+    target: Scores,
+    source_dev: Scores | None = None,
+    *,
+    resamples: int,
+    seed: int = 0,
+    shown: bool = False,
+) -> Assessment:
+    """Return the assessment with 95 % intervals, also of held-out source where its scores are given; errors as there.
+
+    Args:
+        assessment: Figures of these very scores.
+        target: Scores of the target.
+        source_dev: Scores of held-out source presentations.
+        resamples: Bootstrap resamples; 0 for no intervals.
+        seed: Of the bootstrap.
+        shown: Show a bar where it takes long.
+    """
+    if not resamples:
+        return assessment
+    thresholds = [_threshold(entry) for entry in assessment.results]
+    units, intervals = intervals_of(target, thresholds, resamples=resamples, seed=seed, shown=shown)
+    held_out = assessment.source_dev
+    if held_out is not None and source_dev is not None:
+        held_out = resampled(held_out, source_dev, resamples=resamples, seed=seed, shown=shown)
+    return replace(assessment, units=units, intervals=intervals, source_dev=held_out)
 
 
 def intervals_of(
@@ -142,36 +179,30 @@ def resampled_rates(scores: WeightedScores, threshold: Threshold) -> dict[str, F
 
     A threshold that the test set itself chose is chosen anew in every resample; any other stays what it is.
     """
-    own = threshold.policy == TARGET_EER
-    return scores.error_rates(scores.equal_vertices() if own else scores.vertices_of(threshold.value))
+    chosen_here = threshold.policy == TARGET_EER
+    return scores.error_rates(scores.equal_vertices() if chosen_here else scores.vertices_of(threshold.value))
 
 
-def slices(scores: Scores, by: str, threshold: float) -> tuple[Slice, ...]:
-    """Divide scores by `species`, `device` or `domain`; nothing where there is one value only.
-
-    A species' slice holds its attacks and every bona fide presentation.
-    """
-    column: NDArray[np.str_] = scores.pai_species if by == "species" else getattr(scores, by)
-    names = np.unique(column[scores.label == ATTACK] if by == "species" else column)
-    if len(names) < 2:
-        return ()
-    everyone = scores.label == BONA_FIDE if by == "species" else np.zeros(len(scores), dtype=np.bool_)
-    return tuple(_slice(str(name), scores.select((column == name) | everyone), threshold) for name in names)
-
-
-def _slice(name: str, scores: Scores, threshold: float) -> Slice:
-    bona_fide = scores.label == BONA_FIDE
-    values: dict[str, float | None] = dict.fromkeys(("apcer", "apcer_pooled", "bpcer", "hter", "auc"))
-    if bona_fide.all():
-        values["bpcer"] = float(np.mean(scores.score < threshold))
-    elif not bona_fide.any():
-        accepted = scores.score >= threshold
-        kinds = scores.pai_species
-        values["apcer_pooled"] = float(np.mean(accepted))
-        values["apcer"] = max(float(np.mean(accepted[kinds == kind])) for kind in np.unique(kinds))
-    else:
-        rates = asdict(error_rates(scores.label, scores.score, threshold, scores.pai_species))
-        values = {key: rates.get(key) for key in values} | {"auc": auc(scores.label, scores.score)}
-    return Slice(
-        name=name or "unknown", bona_fide=int(np.sum(bona_fide)), attack=int(np.sum(~bona_fide)), values=values
+def _assess(
+    about: Provenance, scores: Scores, thresholds: Sequence[Threshold], *, chosen_here: bool | None = None
+) -> Assessment:
+    return Assessment(
+        about=about,
+        counts=count(scores),
+        values=threshold_free(scores),
+        results=tuple(rates_at(scores, threshold, chosen_here=chosen_here) for threshold in thresholds),
+        slices=all_slices(scores, thresholds[0].value),
     )
+
+
+def _alone(candidate: Candidate, name: str, policies: Sequence[str]) -> Assessment:
+    """Assess one of several targets as if it were the only one."""
+    target, dev = candidate.target, candidate.target_dev
+    scores = target.select(target.domain == name)
+    own_dev = None if dev is None else dev.select(dev.domain == name)
+    thresholds = thresholds_of(replace(candidate, target=scores, target_dev=own_dev), policies)
+    return _assess(Provenance(name=name), scores, thresholds)
+
+
+def _threshold(entry: PolicyResult) -> Threshold:
+    return Threshold(entry.policy, entry.threshold, entry.chosen_on, entry.test_set_choice)

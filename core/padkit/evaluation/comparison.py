@@ -48,7 +48,7 @@ class PairedComparison:
     Attributes:
         first: The first candidate.
         second: The second.
-        presentations: How many both judged.
+        presentations: How many both scored.
         auc: Their AUC by DeLong's test.
         differences: HTER under each policy and AUC, by the paired bootstrap.
         units: What the bootstrap drew, or None without one.
@@ -71,7 +71,7 @@ def compare_candidates(
     seed: int = 0,
     shown: bool = False,
 ) -> PairedComparison:
-    """Compare two candidates that judged the same presentations; each has its own thresholds.
+    """Compare two candidates that scored the same presentations; each has its own thresholds.
 
     Args:
         first: One of them.
@@ -82,7 +82,7 @@ def compare_candidates(
         shown: Show a bar where it takes long.
 
     Raises:
-        DataError: They did not judge the same presentations, disagree on a label, or a policy lacks its scores.
+        DataError: They did not score the same presentations, disagree on a label, or a policy lacks its scores.
     """
     first, second = _matched(first, second)
     labels = first.target.label

@@ -1,4 +1,4 @@
-"""Judgements as JSON and as CSV, for other programs. Rates are shares in [0, 1]; an absent figure is null or empty.
+"""Assessments as JSON and as CSV, for other programs. Rates are shares in [0, 1]; an absent figure is null or empty.
 
 JSON, schema `padkit-evaluation/1`:
 
@@ -21,15 +21,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from padkit.evaluation.assessment import BREAKDOWNS, Assessment
+from padkit.evaluation.assessment import Assessment
 from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.literature import comparable_target, published
 from padkit.evaluation.methods import Method
-from padkit.evaluation.statistics.bootstrap import CONFIDENCE, Interval
+from padkit.evaluation.slices import BREAKDOWNS
+from padkit.evaluation.statistics.bootstrap import CONFIDENCE
 
 SCHEMA = "padkit-evaluation/1"
 CSV_COLUMNS = (
@@ -38,24 +39,24 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def to_json(groups: Sequence[Method], comparison: PairedComparison | None, *, resamples: int, seed: int) -> str:
+def to_json(methods: Sequence[Method], comparison: PairedComparison | None, *, resamples: int, seed: int) -> str:
     """Return the JSON text; the module's text is its schema."""
     content = {
         "schema": SCHEMA,
         "bootstrap": {"resamples": resamples, "seed": seed, "level": CONFIDENCE} if resamples else None,
-        "methods": [_method(group) for group in groups],
+        "methods": [_method(method) for method in methods],
         "comparison": None if comparison is None else _comparison(comparison),
     }
     return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def to_csv(groups: Sequence[Method], comparison: PairedComparison | None) -> str:
+def to_csv(methods: Sequence[Method], comparison: PairedComparison | None) -> str:
     """Return the CSV text; a method of several runs has rows for their mean and for each run."""
     text = io.StringIO()
     writer = csv.DictWriter(text, CSV_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for group in groups:
-        parts = [group] if len(group.assessments) == 1 else [group, *(Method((run,)) for run in group.assessments)]
+    for method in methods:
+        parts = [method] if len(method.assessments) == 1 else [method, *(Method((run,)) for run in method.assessments)]
         for part in parts:
             writer.writerows(_rows(part))
     if comparison is not None:
@@ -63,28 +64,28 @@ def to_csv(groups: Sequence[Method], comparison: PairedComparison | None) -> str
     return text.getvalue()
 
 
-def _method(group: Method) -> dict[str, Any]:
-    candidate = group.first.candidate
-    target = comparable_target(candidate.protocol) if candidate.protocol else ""
+def _method(method: Method) -> dict[str, Any]:
+    about = method.first.about
+    target = comparable_target(about.protocol) if about.protocol else ""
     return {
-        "name": group.name,
-        "protocol": None if candidate.protocol is None else asdict(candidate.protocol),
-        "seeds": list(group.seeds),
-        "checkpoint_selection": candidate.selection,
+        "name": method.name,
+        "protocol": None if about.protocol is None else asdict(about.protocol),
+        "seeds": list(method.seeds),
+        "checkpoint_selection": about.selection,
         "figures": [
             {"policy": policy, "metric": metric, "mean": found.mean, "deviation": found.deviation, "n": found.count}
-            for policy, metric, found in group.figures()
+            for policy, metric, found in method.figures()
         ],
         "published": [asdict(row) for row in published(target)] if target else [],
-        "runs": [_run(assessment) for assessment in group.assessments],
+        "runs": [_run(assessment) for assessment in method.assessments],
     }
 
 
 def _run(assessment: Assessment) -> dict[str, Any]:
     units = assessment.units
     return {
-        "name": assessment.candidate.name,
-        "seed": assessment.candidate.seed,
+        "name": assessment.about.name,
+        "seed": assessment.about.seed,
         "counts": asdict(assessment.counts),
         "values": dict(assessment.values),
         "results": [asdict(entry) for entry in assessment.results],
@@ -94,7 +95,7 @@ def _run(assessment: Assessment) -> dict[str, Any]:
         ],
         "resampled": None if units is None else {"kind": units.kind, "count": units.count},
         "slices": {by: [asdict(part) for part in parts] for by, parts in assessment.slices.items()},
-        "notes": list(assessment.candidate.notes),
+        "notes": list(assessment.about.notes),
     }
 
 
@@ -120,28 +121,27 @@ def _comparison(comparison: PairedComparison) -> dict[str, Any]:
     }
 
 
-def _rows(group: Method) -> Iterator[dict[str, Any]]:
-    first = group.first
-    protocol = first.candidate.protocol
+def _rows(method: Method) -> Iterator[dict[str, Any]]:
+    first = method.first
+    protocol = first.about.protocol
     chosen = {entry.policy: entry.test_set_choice for entry in first.results}
     shared: dict[str, Any] = {
-        "method": group.name,
+        "method": method.name,
         "protocol": protocol.name if protocol else "",
         "simulated": protocol.simulated if protocol else "",
-        "seeds": " ".join(map(str, group.seeds)),
-        "n": len(group.assessments),
-        "checkpoint_selection": first.candidate.selection,
+        "seeds": " ".join(map(str, method.seeds)),
+        "n": len(method.assessments),
+        "checkpoint_selection": first.about.selection,
     }
-    intervals: Mapping[tuple[str, str], Interval] = first.intervals if len(group.assessments) == 1 else {}
     everyone = {"bona_fide": first.counts.bona_fide, "attack": first.counts.attack}
-    for policy, metric, found in group.figures():
+    for policy, metric, found in method.figures():
         where = {"policy": policy, "test_set_choice": chosen.get(policy, ""), "metric": metric}
-        ends = intervals.get((policy, metric))
+        ends = method.intervals.get((policy, metric))
         reach = {"low": ends.low, "high": ends.high} if ends else {}
         yield shared | everyone | where | reach | {"value": found.mean, "deviation": _known(found.deviation)}
     policy = first.results[0].policy
     for by in BREAKDOWNS:
-        for part, spreads in group.slices(by):
+        for part, spreads in method.slices(by):
             counts = {"slice": by, "name": part.name, "bona_fide": part.bona_fide, "attack": part.attack}
             for metric, value in spreads.items():
                 used = "" if metric == "auc" else policy

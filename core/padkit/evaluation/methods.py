@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from padkit.errors import SettingsError
-from padkit.evaluation.assessment import NO_POLICY, Assessment, Slice
-from padkit.evaluation.candidates import Candidate
-from padkit.evaluation.results import PolicyResult
+from padkit.evaluation.assessment import NO_POLICY, Assessment
+from padkit.evaluation.candidates import Provenance
+from padkit.evaluation.rates import PolicyResult
+from padkit.evaluation.slices import Slice
+from padkit.evaluation.statistics.bootstrap import Interval
 from padkit.evaluation.statistics.paired import Spread, spread
 
 
@@ -28,20 +30,38 @@ class Method:
     @property
     def name(self) -> str:
         """The name of the one, or what the names begin with."""
-        names = [assessment.candidate.name for assessment in self.assessments]
+        names = [assessment.about.name for assessment in self.assessments]
         beginning = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter: seed0 and seed1 become seed*
         return names[0] if len(names) == 1 else f"{beginning}*"
 
     def short_name(self, run: Assessment) -> str:
         """Return the name of one of them without the folder that all share."""
-        names = [assessment.candidate.name for assessment in self.assessments]
+        names = [assessment.about.name for assessment in self.assessments]
         beginning = os.path.commonprefix(names)  # noqa: RUF071
-        return run.candidate.name[beginning.rfind("/") + 1 :]
+        return run.about.name[beginning.rfind("/") + 1 :]
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """Seeds of the runs, as far as they are known."""
-        return tuple(run.candidate.seed for run in self.assessments if run.candidate.seed is not None)
+        return tuple(run.about.seed for run in self.assessments if run.about.seed is not None)
+
+    @property
+    def intervals(self) -> Mapping[tuple[str, str], Interval]:
+        """Intervals of the one, as in `Assessment`; none of several, which their spread tells more of."""
+        return self.first.intervals if len(self.assessments) == 1 else {}
+
+    @property
+    def source_dev(self) -> Method | None:
+        """The same of held-out source presentations; None unless every run has them at the same policy."""
+        found = [run.source_dev for run in self.assessments if run.source_dev is not None]
+        return Method(tuple(found)) if len(found) == len(self.assessments) else None
+
+    @property
+    def targets(self) -> list[Method]:
+        """The same of each of several targets alone."""
+        of_runs = [{one.about.name: one for one in run.targets} for run in self.assessments]
+        shared = [one.about.name for one in self.first.targets if all(one.about.name in each for each in of_runs)]
+        return [Method(tuple(each[name] for each in of_runs)) for name in shared]
 
     def figures(self) -> Iterator[tuple[str, str, Spread]]:
         """Yield (policy, metric, spread over the runs), policy "" for what needs no threshold."""
@@ -69,23 +89,23 @@ class Method:
         return next(entry for entry in assessment.results if entry.policy == policy)
 
 
-def group(assessments: Sequence[Assessment]) -> list[Method]:
+def methods_of(assessments: Sequence[Assessment]) -> list[Method]:
     """Put runs of one method together, in the order of their first.
 
     Raises:
         SettingsError: A method has two runs with the same seed.
     """
-    groups: dict[Any, list[Assessment]] = {}
+    members: dict[Any, list[Assessment]] = {}
     for number, assessment in enumerate(assessments):
-        candidate, policies = assessment.candidate, tuple(entry.policy for entry in assessment.results)
-        alone = candidate.method is None
-        groups.setdefault((number if alone else candidate.method, policies), []).append(assessment)
-    for members in groups.values():
-        _refuse_twins([assessment.candidate for assessment in members])
-    return [Method(tuple(members)) for members in groups.values()]
+        about, policies = assessment.about, tuple(entry.policy for entry in assessment.results)
+        alone = about.method is None
+        members.setdefault((number if alone else about.method, policies), []).append(assessment)
+    for runs in members.values():
+        _refuse_twins([assessment.about for assessment in runs])
+    return [Method(tuple(runs)) for runs in members.values()]
 
 
-def _refuse_twins(candidates: Sequence[Candidate]) -> None:
+def _refuse_twins(candidates: Sequence[Provenance]) -> None:
     seen: dict[int | None, str] = {}
     for candidate in candidates:
         twin = seen.setdefault(candidate.seed, candidate.name)

@@ -199,12 +199,12 @@ def _highest_rejected(label: NDArray[np.int64], score: Floats, bound: float, kin
 
 
 def _between(thresholds: Floats, vertex: int) -> float:
-    """Return the middle of the thresholds that give `vertex` of a ROC, those in (next score, own score]."""
-    own = float(thresholds[vertex])
+    """Return the middle of the thresholds that give `vertex` of a ROC, those in (next score, this score]."""
+    here = float(thresholds[vertex])
     if vertex + 1 == len(thresholds):
-        return own  # everything is accepted here and below
-    middle = (own + float(thresholds[vertex + 1])) / 2
-    return middle if middle > thresholds[vertex + 1] else own  # neighbouring floats have no middle
+        return here  # everything is accepted here and below
+    middle = (here + float(thresholds[vertex + 1])) / 2
+    return middle if middle > thresholds[vertex + 1] else here  # neighbouring floats have no middle
 
 
 def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
@@ -216,7 +216,7 @@ def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
 def checked(
     labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.str_] | None]:
-    """Return labels, scores and species [N] as arrays that can be judged; errors as in `error_rates`."""
+    """Return labels, scores and species [N] as arrays that have rates; errors as in `error_rates`."""
     label = np.asarray(labels)
     score = np.asarray(scores, dtype=np.float64)
     kinds = None if species is None else np.asarray(species, dtype=np.str_)

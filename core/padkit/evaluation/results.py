@@ -11,8 +11,8 @@ All rates are shares in [0, 1], not percentages; what each name means is in `pad
 - `values`: what the target's scores give without a threshold, `auc`, `eer`, `bpcer10`, `bpcer20`, `bpcer100`,
   `tpr_at_fpr1`.
 - `results`: a list, one entry per threshold policy, the one to quote first. Each has `policy` (see
-  `padkit.evaluation.thresholds`), `threshold`, `chosen_on` (in words), `test_set_choice` (true if the scores that are
-  judged also chose the threshold), `values` (`apcer`, `apcer_pooled`, `bpcer`, `acer`, `acer_pooled`, `fpr`, `fnr`,
+  `padkit.evaluation.thresholds`), `threshold`, `chosen_on` (in words), `test_set_choice` (true if the scores
+  themselves chose the threshold), `values` (`apcer`, `apcer_pooled`, `bpcer`, `acer`, `acer_pooled`, `fpr`, `fnr`,
   `hter`) and `apcer_by_species` (by name).
 - `targets`: of a protocol with several targets, a list with `target`, `counts`, `values` and `results` of each domain
   alone (as above, each policy applied to that domain's scores); empty otherwise. All else is of the targets pooled.
@@ -27,19 +27,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from rich.table import Table
-from rich.text import Text
-
-from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, closest
-from padkit.evaluation.metrics import error_rates, separation
+from padkit.evaluation.rates import Counts, PolicyResult, chosen_on_source, count, rates_at, threshold_free
 from padkit.evaluation.scores import Scores
-from padkit.evaluation.thresholds import Threshold, choose
+from padkit.evaluation.thresholds import choose
 from padkit.files import write_atomically
 
 SCHEMA = "padkit-metrics/1"
@@ -49,22 +44,6 @@ CHECKPOINT_SELECTIONS: Mapping[str, str] = {
     "last": "the last checkpoint",
     "target-best": "the best checkpoint on the test set, as often in the literature",
 }
-LABELS: Mapping[str, str] = {
-    "hter": "HTER",
-    "acer": "ACER",
-    "apcer": "APCER, worst species",
-    "bpcer": "BPCER",
-    "apcer_pooled": "APCER, pooled",
-    "acer_pooled": "ACER, pooled",
-    "auc": "AUC",
-    "eer": "EER",
-    "bpcer10": "BPCER10",
-    "bpcer20": "BPCER20",
-    "bpcer100": "BPCER100",
-    "tpr_at_fpr1": "TPR@FPR=1%",
-}
-AT_THRESHOLD = ("hter", "acer", "apcer", "bpcer", "apcer_pooled", "acer_pooled")
-NO_THRESHOLD = ("auc", "eer", "bpcer10", "bpcer20", "bpcer100", "tpr_at_fpr1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,28 +55,6 @@ class ProtocolSummary:
     sources: tuple[str, ...]
     target: str
     simulated: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Presentations by class and by PAI species, and frames in all."""
-
-    bona_fide: int
-    attack: int
-    frames: int
-    species: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyResult:
-    """One entry of `results`; the keys are explained in the module's text."""
-
-    policy: str
-    threshold: float
-    chosen_on: str
-    test_set_choice: bool
-    values: dict[str, float]
-    apcer_by_species: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +101,7 @@ def evaluate(
     target_dev: Scores | None = None,
     targets: Sequence[str] = (),
 ) -> Results:
-    """Judge the target's scores under each policy, the policy to quote first.
+    """Assess the target's scores under each policy, the policy to quote first.
 
     Args:
         target: Scores of the target test set.
@@ -154,7 +111,7 @@ def evaluate(
         policies: At least one of `padkit.evaluation.thresholds.POLICIES`.
         source_dev: Scores of held-out source presentations.
         target_dev: Scores of the target's dev split.
-        targets: Domains of the target; where there are several, each is judged alone as well.
+        targets: Domains of the target; where there are several, each is assessed alone as well.
 
     Raises:
         SettingsError: A policy or the checkpoint selection is unknown, or no policy is named.
@@ -166,7 +123,6 @@ def evaluate(
     if not policies:
         raise SettingsError("threshold policies: none is named; name source-dev, say.")
     thresholds = [choose(name, source_dev=source_dev, target=target, target_dev=target_dev) for name in policies]
-    own = thresholds[0].policy == "source-dev" or (thresholds[0].policy == "dev-eer" and source_dev is target_dev)
     return Results(
         protocol=protocol,
         seed=seed,
@@ -179,7 +135,11 @@ def evaluate(
         else SourceDevResult(
             counts=count(source_dev),
             values=threshold_free(source_dev),
-            result=rates_at(source_dev, thresholds[0], own=own),
+            result=rates_at(
+                source_dev,
+                thresholds[0],
+                chosen_here=chosen_on_source(thresholds[0].policy, source_dev, target_dev),
+            ),
         ),
         targets=tuple(_alone(name, target, policies, source_dev, target_dev) for name in targets)
         if len(targets) > 1
@@ -222,118 +182,21 @@ def read_results(path: Path | str) -> Results:
         raise DataError(f"{path}: does not fit schema {SCHEMA} ({cause}); write it again.") from error
 
 
-def results_table(results: Results) -> Table:
-    """Return the table for a terminal: percentages with two decimals, one column per policy."""
-    # Text, because a name with square brackets would be read as markup
-    caption = Text("\n".join(notes(results)))
-    table = Table(title=Text(headline(results.protocol)), caption=caption, caption_justify="left")
-    table.add_column("% (but threshold)")
-    for column in table_columns(results):
-        table.add_column(Text(column), justify="right")
-    for name, cells, ends in table_rows(results):
-        table.add_row(Text(name), *cells, end_section=ends)
-    return table
-
-
-def table_columns(results: Results) -> list[str]:
-    """Return the heads of the columns: one per policy, then the held-out source's if there is one."""
-    heads = [entry.policy + ("\n(chosen on test set)" if entry.test_set_choice else "") for entry in results.results]
-    return heads + ([f"held-out source\n(at {results.results[0].policy})"] if results.source_dev else [])
-
-
-def table_rows(results: Results) -> list[tuple[str, list[str], bool]]:
-    """Return (label, cells, whether a block ends here); cells as in `table_columns`."""
-    dev = results.source_dev
-    entries = [*results.results, *([dev.result] if dev else [])]
-    free = [results.values] * len(results.results) + ([dev.values] if dev else [])
-    rows = [("threshold", [f"{entry.threshold:.5g}" for entry in entries], False)]
-    rows += [(LABELS[name], [_percent(entry.values[name]) for entry in entries], False) for name in AT_THRESHOLD]
-    rows[-1] = (*rows[-1][:2], True)
-    species = dict.fromkeys(name for entry in entries for name in entry.apcer_by_species)
-    for name in species:
-        cells = [_percent(entry.apcer_by_species.get(name)) for entry in entries]
-        rows.append((f"APCER {name}", cells, name == list(species)[-1]))
-    rows += [(LABELS[name], [_percent(values[name]) for values in free], False) for name in NO_THRESHOLD]
-    if results.targets:
-        rows[-1] = (*rows[-1][:2], True)
-    absent = ["-"] if dev else []
-    for one in results.targets:
-        rows.append((f"HTER {one.target}", [_percent(e.values["hter"]) for e in one.results] + absent, False))
-    for one in results.targets:
-        rows.append((f"AUC {one.target}", [_percent(one.values["auc"])] * len(one.results) + absent, False))
-    return rows
-
-
 def headline(protocol: ProtocolSummary) -> str:
     """Return one line that names the protocol and, where so, that the data are simulated."""
     notice = " (simulated data)" if protocol.simulated else ""
     return f"{protocol.name}, convention {protocol.convention}{notice}"
 
 
-def notes(results: Results) -> list[str]:
-    """Return the lines without which the table must not be read."""
-    counts = results.counts
-    presentations = f"{counts.bona_fide} bona fide, {counts.attack} attack presentations"
-    selection = CHECKPOINT_SELECTIONS.get(results.checkpoint_selection, "unknown to this version")
-    lines = [
-        f"Trained on {', '.join(results.protocol.sources)}; seed {results.seed}.",
-        f"Tested on {results.protocol.target}: {presentations}, {counts.frames} frames.",
-        *_by_target(results),
-        f"Checkpoint selection {results.checkpoint_selection}: {selection}.",
-    ]
-    lines += [f"Threshold {entry.policy}: chosen on {entry.chosen_on}." for entry in results.results]
-    if results.protocol.simulated:
-        lines.append(SIMULATED)
-    return lines
-
-
-def _by_target(results: Results) -> list[str]:
-    shown = [f"{one.target} {one.counts.bona_fide} + {one.counts.attack}" for one in results.targets]
-    return [f"All targets pooled; bona fide + attack by target: {', '.join(shown)}."] if shown else []
-
-
 def _alone(
     name: str, pooled: Scores, policies: Sequence[str], source_dev: Scores | None, target_dev: Scores | None
 ) -> TargetResult:
-    """Judge one of several targets as if it were the only one."""
+    """Assess one of several targets as if it were the only one."""
     scores = pooled.select(pooled.domain == name)
     dev = None if target_dev is None else target_dev.select(target_dev.domain == name)
     chosen = [choose(policy, source_dev=source_dev, target=scores, target_dev=dev) for policy in policies]
-    judged = tuple(rates_at(scores, threshold) for threshold in chosen)
-    return TargetResult(target=name, counts=count(scores), values=threshold_free(scores), results=judged)
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2f}"
-
-
-def count(scores: Scores) -> Counts:
-    """Return what a set of scores holds."""
-    names, numbers = np.unique(scores.pai_species[scores.label == ATTACK], return_counts=True)
-    return Counts(
-        bona_fide=int(np.sum(scores.label == BONA_FIDE)),
-        attack=int(np.sum(scores.label == ATTACK)),
-        frames=int(np.sum(scores.frames)),
-        species=dict(zip(names.tolist(), numbers.tolist(), strict=True)),
-    )
-
-
-def threshold_free(scores: Scores) -> dict[str, float]:
-    """Return what `scores` give without a threshold; errors as in `padkit.evaluation.metrics.error_rates`."""
-    return asdict(separation(scores.label, scores.score, scores.pai_species))
-
-
-def rates_at(scores: Scores, threshold: Threshold, *, own: bool | None = None) -> PolicyResult:
-    """Return the rates of `scores`; `own` tells whether they chose the threshold where they are not the target's."""
-    values = asdict(error_rates(scores.label, scores.score, threshold.value, scores.pai_species))
-    return PolicyResult(
-        policy=threshold.policy,
-        threshold=threshold.value,
-        chosen_on=threshold.chosen_on,
-        test_set_choice=threshold.test_set_choice if own is None else own,
-        apcer_by_species=values.pop("apcer_by_species"),
-        values=values,
-    )
+    entries = tuple(rates_at(scores, threshold) for threshold in chosen)
+    return TargetResult(target=name, counts=count(scores), values=threshold_free(scores), results=entries)
 
 
 def _results(content: Mapping[str, Any]) -> Results:

@@ -134,9 +134,9 @@ def _scores(table: pa.Table, columns: ColumnNames) -> ScoreFile:
     for name in dict.fromkeys(PARTS.values()):
         rows = part == name
         if np.any(rows):
-            own = {key: column[rows] for key, column in values.items()}
-            own["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
-            parts[name] = presentation_scores(own, score[rows])
+            chosen = {key: column[rows] for key, column in values.items()}
+            chosen["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
+            parts[name] = presentation_scores(chosen, score[rows])
     return ScoreFile(parts=parts, named=named, rows=table.num_rows, unassigned=int(np.sum(part == "")))
 
 

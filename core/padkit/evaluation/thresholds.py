@@ -37,7 +37,7 @@ class Threshold:
         policy: One of `POLICIES`, `fixed:` with its value.
         value: Accept iff score >= value.
         chosen_on: The scores that decided it, in words.
-        test_set_choice: Whether the very scores that it is judged on decided it; such a result flatters the model.
+        test_set_choice: Whether the very scores that it is applied to decided it; such a result flatters the model.
     """
 
     policy: str
@@ -55,7 +55,7 @@ def check_policy(policy: str) -> None:
 
 
 def policies(asked: str | None, *, target_dev: bool, official: bool) -> list[str]:
-    """Return the policies to judge by: the one to quote first, then the usual ones beside it.
+    """Return the policies to assess by: the one to quote first, then the usual ones beside it.
 
     Args:
         asked: What the user named, or None for the default.

@@ -1,15 +1,22 @@
-"""Checkpoints of a run: complete or absent, the last two kept, resumed to the step."""
+"""Checkpoints of a run: complete or absent, the last two kept, resumed to the step; and the weights that it ships."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import safetensors.torch
 from accelerate import Accelerator
+from torch import Tensor
 
 from padkit.errors import TrainingError
+from padkit.files import write_atomically
+from padkit.networks.detector import Detector
+from padkit.roles import Aligner
+from padkit.runs.folder import STEP, RunFolder
 
 KEPT = 2
 _PROGRESS = "progress.json"
@@ -72,3 +79,23 @@ def restore(accelerator: Accelerator, folder: Path) -> Progress:
 
 def _complete(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / _PROGRESS).exists())
+
+
+def keep_selected(run: RunFolder, detector: Detector, aligner: Aligner | None, step: int) -> None:
+    """Write the weights selected so far: the (averaged) detector's, and the aligner's as training had them then.
+
+    They are small and stay when checkpoints are pruned.
+    """
+    _write(run.selected, detector.state_dict(), step)
+    if aligner is not None and (state := aligner.state_dict()):
+        _write(run.selected_aligner, state, step)
+
+
+def load_selected(run: RunFolder, detector: Detector) -> None:
+    """Load the weights that the run ships into its detector."""
+    detector.load_state_dict(safetensors.torch.load_file(run.selected))
+
+
+def _write(path: Path, state: Mapping[str, Tensor], step: int) -> None:
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_atomically(path, safetensors.torch.save(tensors, metadata={STEP: str(step)}))

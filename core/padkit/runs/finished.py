@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from padkit.errors import DataError
 from padkit.evaluation.results import Results, read_results
 from padkit.evaluation.scores import Scores, read_scores
-from padkit.files import read_json_lines, read_step
+from padkit.runs.folder import RunFolder, read_step
 
 ABLATION = "results.csv"
 
@@ -24,21 +23,30 @@ class FinishedRun:
 
     Attributes:
         label: What it is called in figures.
-        path: Its folder.
+        folder: Its folder.
         results: Its `metrics.json`.
         target: Scores of the target test set.
         source_dev: Scores of held-out source presentations, or None.
         settings: Its resolved settings.
         log: Records of its `log.jsonl`.
+        environment: Its `environment.json`; empty where that is gone.
+        data: Its `data.json` (`padkit.training.outcome`); empty for runs of earlier versions.
     """
 
     label: str
-    path: Path
+    folder: RunFolder
     results: Results
     target: Scores
     source_dev: Scores | None
     settings: Mapping[str, Any]
     log: Sequence[Mapping[str, Any]]
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.folder.path
 
     @property
     def seed(self) -> int:
@@ -48,7 +56,8 @@ class FinishedRun:
     @property
     def selected(self) -> int | None:
         """Step whose weights it ships; None where unknown."""
-        return read_step(self.path / "checkpoints" / "selected.safetensors")
+        noted = self.data.get("selected_step")
+        return int(noted) if noted is not None else read_step(self.folder.selected)
 
 
 def read_runs(words: Iterable[str]) -> list[FinishedRun]:
@@ -69,29 +78,27 @@ def read_runs(words: Iterable[str]) -> list[FinishedRun]:
     return [read_run(path, name or short[path]) for name, path in found]
 
 
-def read_run(path: Path, label: str) -> FinishedRun:
-    """Read one run folder.
+def read_run(path: Path, label: str = "") -> FinishedRun:
+    """Read one run folder; it is called by its own name unless it is given another.
 
     Raises:
         DataError: It holds no finished run, or a file of it is damaged.
     """
-    if not (path / "metrics.json").exists():
-        cause = "an unfinished run" if (path / "settings.yaml").exists() else "no run"
+    folder = RunFolder(path)
+    if not folder.finished:
+        cause = "an unfinished run" if folder.begun else "no run"
         raise DataError(f"{path}: holds {cause}; give the folder of a finished run or of an ablation.")
-    dev = path / "scores_source_dev.parquet"
-    try:
-        settings = yaml.safe_load((path / "settings.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        cause = " ".join(str(error).split())
-        raise DataError(f"{path / 'settings.yaml'}: cannot be read ({cause}); restore it.") from error
+    dev = folder.source_dev_scores
     return FinishedRun(
-        label=label,
-        path=path,
-        results=read_results(path / "metrics.json"),
-        target=read_scores(path / "scores.parquet"),
+        label=label or path.resolve().name,
+        folder=folder,
+        settings=folder.read_settings(),
+        results=read_results(folder.metrics),
+        target=read_scores(folder.scores),
         source_dev=read_scores(dev) if dev.exists() else None,
-        settings=settings if isinstance(settings, Mapping) else {},
-        log=read_json_lines(path / "log.jsonl"),
+        log=folder.read_log(),
+        environment=_facts(folder.environment),
+        data=_facts(folder.data),
     )
 
 
@@ -147,3 +154,20 @@ def _cells(name: str, folder: Path) -> list[tuple[str, Path]]:
     if not found:
         raise DataError(f"{path}: no run of this ablation has finished; run it on.")
     return found
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; empty where the file is missing.
+
+    Raises:
+        DataError: It cannot be read, or holds something else.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); restore or remove it.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: holds no JSON object; restore or remove it.")
+    return content

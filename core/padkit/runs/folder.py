@@ -1,38 +1,48 @@
-"""The run folder: everything a run leaves behind, each file written whole or not at all.
+"""The run folder: the name of every file that a run leaves, each written whole or not at all. Imports no torch.
 
-`settings.yaml` (pass it back with `--config`), `environment.json`, `log.jsonl` (one line a step or an evaluation),
-`checkpoints/` (to resume), `model/` (the bundle), `scores.parquet`, `metrics.json`, `report/index.html`.
+`settings.yaml` (pass it back with `--config`), `environment.json`, `log.jsonl` (one line per step or evaluation),
+`checkpoints/` (to resume), `model/` (the bundle), scores, `metrics.json`, `data.json` (what was trained and tested on)
+and `report/index.html`. Training writes the folder; all that comes after reads it.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import platform
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 
-from padkit.errors import TrainingError
+from padkit.errors import DataError, TrainingError
 from padkit.files import read_json_lines, write_atomically, write_json
-from padkit.plugins import Discovery
 
-LIBRARIES = ("padkit", "torch", "torchvision", "timm", "accelerate", "datasets", "safetensors", "numpy", "scikit-learn")
+# Settings that do not change a run's figures.
+BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
+STEP = "step"  # a note in the head of a weights file: the training step that they are of
 
 
 class RunFolder:
-    """One run's folder."""
+    """One run's folder.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Attributes:
+        path: The folder.
+        settings: The resolved settings.
+        environment: Versions, hardware, git revision, command, plugins.
+        log_file: One JSON record per step or evaluation.
+        checkpoints: Folder of the checkpoints to resume from.
+        selected: Weights of the detector that the run ships.
+        selected_aligner: The aligner's weights of the same step.
+        model: Folder of the bundle.
+        scores: Scores of the target's presentations; the other two are those of held-out source and of the target's
+            own dev split.
+        metrics: The results; there once the run has finished.
+        data: What was trained and tested on (`write_json` of a mapping, see `padkit.training.outcome`).
+        report: Folder of the page and its figures.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path = Path(path)
         self.settings = path / "settings.yaml"
         self.environment = path / "environment.json"
         self.log_file = path / "log.jsonl"
@@ -44,6 +54,7 @@ class RunFolder:
         self.source_dev_scores = path / "scores_source_dev.parquet"
         self.target_dev_scores = path / "scores_target_dev.parquet"
         self.metrics = path / "metrics.json"
+        self.data = path / "data.json"
         self.report = path / "report"
 
     @classmethod
@@ -68,9 +79,32 @@ class RunFolder:
             TrainingError: There is no run.
         """
         run = cls(path)
-        if not run.settings.exists():
-            raise TrainingError(f"--resume {path}: no settings.yaml there; give the folder of a run.")
+        if not run.begun:
+            raise TrainingError(f"--resume {path}: no {run.settings.name} there; give the folder of a run.")
         return run
+
+    @property
+    def begun(self) -> bool:
+        """Whether the folder holds a run, finished or not."""
+        return self.settings.exists()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run has its results."""
+        return self.metrics.exists()
+
+    def read_settings(self) -> dict[str, Any]:
+        """Return the resolved settings; empty where the file holds none.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        try:
+            content = yaml.safe_load(self.settings.read_text(encoding="utf-8"))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            cause = " ".join(str(error).split())
+            raise DataError(f"{self.settings}: cannot be read ({cause}); restore it.") from error
+        return content if isinstance(content, dict) else {}
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record to `log.jsonl` and flush it."""
@@ -93,7 +127,7 @@ def check_writable(path: Path) -> None:
     Raises:
         TrainingError: The folder already holds a run, or cannot be written.
     """
-    if (path / "settings.yaml").exists():
+    if RunFolder(path).begun:
         raise TrainingError(f"{path} already holds a run; continue it with --resume {path} or choose another --out.")
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -104,91 +138,13 @@ def check_writable(path: Path) -> None:
         raise TrainingError(f"run folder {path} cannot be written: {error.strerror}; choose another --out.") from error
 
 
-def open_run(
-    accelerator: Accelerator,
-    out: str | None,
-    resume: bool,
-    name: str,
-    settings: Mapping[str, Any],
-    discovery: Discovery,
-) -> RunFolder:
-    """Make the run folder on the main process, or reopen it; all processes agree on its path.
+def read_step(path: Path) -> int | None:
+    """Return the training step that a safetensors file notes in its head; None where it is missing or notes none."""
+    from safetensors import SafetensorError, safe_open
 
-    Args:
-        accelerator: Tells the processes apart.
-        out: The folder, or None for a fresh one named by time and `name` under `runs/`.
-        resume: Whether the run exists already.
-        name: What distinguishes the run.
-        settings: The resolved settings.
-        discovery: The plugins, for the record.
-    """
-    now = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    paths = [Path(out) if out else Path("runs") / f"{now}-{name}"]
-    broadcast_object_list(paths)
-    if accelerator.is_main_process and not resume:
-        hardware = {"device": str(accelerator.device), "precision": accelerator.mixed_precision}
-        hardware |= {"processes": accelerator.num_processes, "threads": torch.get_num_threads()}
-        RunFolder.create(paths[0], settings, describe_environment(discovery, hardware))
-    accelerator.wait_for_everyone()
-    accelerator.project_configuration.set_directories(str(paths[0]))
-    accelerator.project_configuration.logging_dir = str(paths[0])
-    return RunFolder.reopen(paths[0])
-
-
-def resume_arguments(argv: Sequence[str]) -> list[str]:
-    """Rewrite `--resume DIR` as that run's settings followed by the other arguments, and `--out DIR`.
-
-    Raises:
-        TrainingError: `--resume` names no run.
-    """
-    words = [
-        word
-        for argument in argv
-        for word in (argument.split("=", 1) if argument.startswith("--resume=") else [argument])
-    ]
-    if "--resume" not in words:
-        return list(argv)
-    at = words.index("--resume")
-    if at + 1 >= len(words):
-        raise TrainingError("--resume needs the folder of a run.")
-    folder = words[at + 1]
-    run = RunFolder.reopen(Path(folder))
-    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", "true"]
-
-
-def describe_environment(discovery: Discovery, hardware: Mapping[str, Any]) -> dict[str, Any]:
-    """Return versions, platform, source revision, command and plugin table; `hardware` comes from Accelerate."""
-    return {
-        "command": [sys.executable, *sys.argv],
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "libraries": {name: _version(name) for name in LIBRARIES},
-        "revision": _revision(),
-        "hardware": dict(hardware),
-        "plugins": [
-            {"name": p.name, "distribution": p.distribution, "version": p.version, "problem": p.problem}
-            for p in discovery.plugins
-        ],
-    }
-
-
-def _version(name: str) -> str:
     try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-def _revision() -> str:
-    """Return the git revision of the source tree with `+` where it has changes; "" for an installed wheel."""
-    folder = Path(__file__).parent
-    try:
-        head = _git("rev-parse", "HEAD", folder=folder)
-        return head + ("+" if head and _git("status", "--porcelain", "--untracked-files=no", folder=folder) else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _git(*arguments: str, folder: Path) -> str:
-    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607
-    return done.stdout.strip()
+        with safe_open(path, "numpy") as file:
+            noted = (file.metadata() or {}).get(STEP)
+    except (OSError, SafetensorError):
+        return None
+    return int(noted) if noted else None

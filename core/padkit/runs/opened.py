@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from padkit.networks.frozen import label_loss
 from padkit.catalog import Catalog
-from padkit.data.reader import DatasetReader
 from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import load_bundle
-from padkit.networks.detector import Detector
 from padkit.errors import DataError, PluginError, WeightsError
 from padkit.evaluation.scores import Scores
-from padkit.files import read_step
-from padkit.runs.finished import FinishedRun
+from padkit.networks.detector import Detector
+from padkit.networks.frozen import label_loss
 from padkit.roles import Aligner, Batch
+from padkit.runs.finished import FinishedRun
+from padkit.runs.folder import read_step
 from padkit.weights import load_matched, read_weights
 
 Rows = NDArray[np.int64]
@@ -90,7 +90,7 @@ class Opener:
             WeightsError: The model is gone or damaged.
             PluginError: A plugin that the run used is not installed.
         """
-        detector, _ = load_bundle(run.path / "model", self.catalog)
+        detector, _ = load_bundle(run.folder.model, self.catalog)
         table = self.table(run)
         dev = np.empty(0, dtype=np.int64) if run.source_dev is None else frames_of(table, run.source_dev, run)
         return OpenRun(run=run, detector=detector, table=table, test=frames_of(table, run.target, run), dev=dev)
@@ -119,7 +119,7 @@ class Opener:
             raise WeightsError(f"{run.path}: the run had no aligner, there is nothing to show; give a run with one.")
         domains, width = len(run.results.protocol.sources), opened.detector.student.embedding_dim
         aligner: Aligner = _built(run, "aligner", lambda: self.catalog.build("aligner", name, settings, domains, width))
-        path = run.path / "checkpoints" / "selected_aligner.safetensors"
+        path = run.folder.selected_aligner
         if aligner.state_dict():
             if not path.exists():
                 raise WeightsError(

@@ -20,8 +20,6 @@ from padkit.errors import SettingsError, closest
 Tree = dict[str, Any]
 Entry = tuple[str, Any]
 NONE = "none"
-# What does not change a run's figures.
-BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from padkit.networks.detector import Detector
 from padkit.testing import toys
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.toys import backward, batch_of, changed, hooks, one_process_group, state, toy_data
-from padkit.training.average import averaged
 from padkit.training.objective import Objective
+from padkit.training.optimisation import averaged
 
 _KINDS = ("usual", "live", "attack", "one domain", "one image a domain")
 

@@ -1,1 +1,32 @@
-"""What recipes are built from: the objective, distillation, checkpoints, the run folder."""
+"""What recipes are built from: start, objective, distillation, the loop's parts, scoring and what a run leaves."""
+
+from __future__ import annotations
+
+from padkit.training.distillation import FrozenTeachers, TeacherOptions
+from padkit.training.experiment import Experiment
+from padkit.training.loop import keep, require_finite, seed_run, seed_step, training_bar
+from padkit.training.objective import Objective
+from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
+from padkit.training.outcome import conclude, quoted_policies
+from padkit.training.start import loader_workers, open_run, resume_arguments, start
+
+__all__ = [
+    "Experiment",
+    "FrozenTeachers",
+    "Objective",
+    "TeacherOptions",
+    "averaged",
+    "conclude",
+    "keep",
+    "loader_workers",
+    "make_optimizer",
+    "open_run",
+    "quoted_policies",
+    "require_finite",
+    "resume_arguments",
+    "seed_run",
+    "seed_step",
+    "start",
+    "training_bar",
+    "warm_up_cosine",
+]

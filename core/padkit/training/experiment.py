@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from accelerate import Accelerator
@@ -22,6 +23,14 @@ from padkit.roles import Aligner
 from padkit.runs.folder import RunFolder
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
+
+
+class FinalScores(NamedTuple):
+    """Scores of the target, of held-out source, and of the target's own dev split (None where no policy needs it)."""
+
+    target: Scores
+    source_dev: Scores
+    target_dev: Scores | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +80,14 @@ class Experiment:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
         return self._score(detector, rows).presentations(self.table)
 
-    def scores(self, detector: Detector, policies: Sequence[str]) -> dict[str, Scores | None]:
-        """Return the scores to judge `detector` by: `target`, `source_dev`, and `target_dev` where a policy asks."""
+    def scores(self, detector: Detector, policies: Sequence[str]) -> FinalScores:
+        """Return the scores to assess `detector` by; those of the target's dev split only where a policy needs them."""
         protocol = self.protocol
         target, source_dev = (self.presentations(detector, rows) for rows in (protocol.test, protocol.dev))
         target_dev = None
         if DEV_EER in policies:
             target_dev = source_dev if protocol.official_dev else self.presentations(detector, protocol.target_dev)
-        return {"target": target, "source_dev": source_dev, "target_dev": target_dev}
+        return FinalScores(target, source_dev, target_dev)
 
     def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
         """Return figures on held-out source presentations.

@@ -1,16 +1,26 @@
-"""What every training loop does at a step: seed it, refuse NaN, keep its record."""
+"""What every training loop does at a step: seed it, refuse NaN, keep its record, show how far it is."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from padkit.errors import TrainingError
 from padkit.runs.folder import RunFolder
+
+
+def seed_run(seed: int) -> None:
+    """Seed Python, NumPy and torch, before anything is built."""
+    set_seed(seed)
 
 
 def seed_step(accelerator: Accelerator, seed: int, micro_step: int) -> None:
@@ -42,3 +52,34 @@ def keep(accelerator: Accelerator, run: RunFolder, record: Mapping[str, Any]) ->
     if accelerator.is_main_process:
         run.log(record)
     accelerator.log({name: value for name, value in record.items() if name != "step"}, step=record["step"])
+
+
+class Advance(Protocol):
+    """Move the bar to `step` and show `losses`."""
+
+    def __call__(self, step: int, losses: Mapping[str, float]) -> None:
+        """Move and show."""
+
+
+@contextmanager
+def training_bar(total: int, completed: int, *, shown: bool) -> Iterator[Advance]:
+    """Show a bar of `total` steps on stderr; where that is no terminal, print a line every tenth of the way."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )
+    interactive = console.is_terminal
+    with Progress(*columns, console=console, disable=not (shown and interactive)) as bar:
+        task = bar.add_task("training", total=total, completed=completed, losses="")
+
+        def advance(step: int, losses: Mapping[str, float]) -> None:
+            text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+            bar.update(task, completed=step, losses=text)
+            if shown and not interactive and (step % max(total // 10, 1) == 0 or step == total):
+                print(f"step {step}/{total} {text}", file=sys.stderr, flush=True)
+
+        yield advance

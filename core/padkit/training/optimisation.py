@@ -1,4 +1,4 @@
-"""Optimisers by name and the learning rate's course."""
+"""Optimisers by name, the learning rate's course, and the moving average of the weights that is shipped."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import math
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import AveragedModel
+
+from padkit.networks.detector import Detector
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def make_optimizer(
@@ -29,3 +34,22 @@ def warm_up_cosine(optimizer: torch.optim.Optimizer, total: int, warmup: float) 
         return 0.5 * (1 + math.cos(math.pi * min((step - start) / max(total - start, 1), 1)))
 
     return LambdaLR(optimizer, share)
+
+
+def averaged(detector: Detector, decay: float) -> AveragedModel:
+    """Return an average of `detector`; `update_parameters(detector)` after each step moves it.
+
+    The decay warms up as (1 + n) / (10 + n) over updates n, up to `decay` in [0, 1); buffers are averaged too.
+    """
+
+    @torch.no_grad()
+    def update(old: _Tensors, new: _Tensors, updates: Tensor | int) -> None:
+        n = int(updates)
+        share = 1 - min(decay, (1 + n) / (10 + n))
+        for kept, seen in zip(old, new, strict=True):
+            if kept.is_floating_point():
+                kept.lerp_(seen, share)
+            else:
+                kept.copy_(seen)
+
+    return AveragedModel(detector, multi_avg_fn=update, use_buffers=True)

@@ -1,104 +1,114 @@
-"""What a finished run writes: scores, metrics, the model bundle and the report."""
+"""What training leaves when it ends: scores, metrics, the model bundle, and what the run was trained and tested on."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from padkit.catalog import Chosen
-from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
-from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import Bundle, save_bundle
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
-from padkit.evaluation.scores import Scores, write_scores
-from padkit.files import read_step
+from padkit.evaluation.scores import write_scores
+from padkit.evaluation.thresholds import policies
+from padkit.files import write_json
 from padkit.networks.detector import Detector
-from padkit.report.page.mistakes import thumbnails as show
-from padkit.report.page.page import write_page
-from padkit.runs.folder import RunFolder
+from padkit.runs.checkpoints import load_selected
+from padkit.runs.folder import read_step
+from padkit.training.experiment import Experiment
+
+PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "records")
+
+
+def quoted_policies(asked: str | None, protocol: Protocol | None = None) -> list[str]:
+    """Return the threshold policies of the results, the one to quote first.
+
+    Args:
+        asked: The policy that the user named, or None for the default.
+        protocol: The division of the data; while it is not known, the policy's name alone is checked.
+
+    Raises:
+        SettingsError: The policy is unknown, or needs a dev split that the target does not have.
+    """
+    if protocol is None:
+        return policies(asked, target_dev=True, official=False)
+    return policies(asked, target_dev=len(protocol.target_dev) > 0, official=protocol.official_dev)
 
 
 def conclude(
-    run: RunFolder,
-    *,
-    target: Scores,
-    source_dev: Scores,
-    target_dev: Scores | None,
-    table: FrameTable,
-    protocol: Protocol,
-    reader: DatasetReader,
+    experiment: Experiment,
     detector: Detector,
     student: Chosen,
-    policies: Sequence[str],
+    *,
+    quoted: Sequence[str],
     selection: str,
-    seed: int,
     settings: Mapping[str, Any],
-    thumbnails: bool = True,
-) -> Results:
-    """Judge the scores, write everything into the run folder, and return the results.
+) -> Results | None:
+    """Score the selected weights on the target, once, and write everything into the run folder.
+
+    Every process calls this; the main one writes and returns the results, the others return None.
 
     Args:
-        run: The run folder.
-        target: Scores of the target's presentations.
-        source_dev: Scores of held-out source presentations.
-        target_dev: Scores of the targets' own dev splits, where a policy needs them.
-        table: The frames.
-        protocol: Their division.
-        reader: Where they come from.
-        detector: The selected detector.
-        student: The component its student was built from.
-        policies: Threshold policies, the one to quote and to ship first.
+        experiment: The run.
+        detector: Its detector; gets the selected weights.
+        student: The component that the detector's student was built from.
+        quoted: Threshold policies, the one to quote and to ship first.
         selection: How the checkpoint was selected.
-        seed: The run's seed.
         settings: The resolved settings.
-        thumbnails: Show the faces of the worst mistakes on the page.
     """
-    summary = ProtocolSummary(
-        name=protocol.name,
-        convention=protocol.convention,
-        sources=protocol.sources,
-        target=protocol.target,
-        simulated=reader.simulated,
-    )
+    run, protocol = experiment.run, experiment.protocol
+    experiment.accelerator.wait_for_everyone()
+    load_selected(run, detector)
+    scores = experiment.scores(detector, quoted)
+    if not experiment.accelerator.is_main_process:
+        return None
     results = evaluate(
-        target,
-        source_dev=source_dev,
-        protocol=summary,
-        seed=seed,
+        scores.target,
+        source_dev=scores.source_dev,
+        target_dev=scores.target_dev,
+        protocol=ProtocolSummary(
+            name=protocol.name,
+            convention=protocol.convention,
+            sources=protocol.sources,
+            target=protocol.target,
+            simulated=experiment.reader.simulated,
+        ),
+        seed=experiment.seed,
         checkpoint_selection=selection,
-        policies=policies,
-        target_dev=target_dev,
+        policies=quoted,
         targets=protocol.targets,
     )
-    write_scores(target, run.scores)
-    write_scores(source_dev, run.source_dev_scores)
-    if target_dev is not None:
-        write_scores(target_dev, run.target_dev_scores)
-    write_results(results, run.metrics)
-    first, division = results.results[0], protocol.summary(table)
+    for found, file in zip(scores, (run.scores, run.source_dev_scores, run.target_dev_scores), strict=True):
+        if found is not None:
+            write_scores(found, file)
+    data = _data(experiment)
+    first, image_size = results.results[0], experiment.reader.image_size
     bundle = Bundle(
         student=student.name,
         settings=student.settings,
-        image_size=reader.image_size,
+        image_size=image_size,
         threshold=first.threshold,
         threshold_policy=first.policy,
-        simulated=reader.simulated,
-        provenance={"protocol": division, "checkpoint_selection": selection, "settings": dict(settings)},
+        simulated=experiment.reader.simulated,
+        provenance={"protocol": data["division"], "checkpoint_selection": selection, "settings": dict(settings)},
     )
     save_bundle(run.model, detector, bundle)
-    write_page(
-        run.path,
-        results=results,
-        target=target,
-        source_dev=source_dev,
-        log=run.read_log(),
-        settings=settings,
-        environment=json.loads(run.environment.read_text(encoding="utf-8")),
-        division=division,
-        preparation=table.preparation,
-        pictures=show(table) if thumbnails else None,
-        selected=read_step(run.selected),
-    )
+    write_json(run.data, data)
+    write_results(results, run.metrics)
     return results
+
+
+def _data(experiment: Experiment) -> dict[str, Any]:
+    """Return what `data.json` says.
+
+    `division`: `padkit.data.protocols.protocol.Protocol.summary`; `preparation`: facts of the prepared table, its key
+    and the number of files skipped among them; `tables`: the folders it lies in; `selected_step`: whose weights ship.
+    """
+    table = experiment.table
+    facts = {name: table.preparation.get(name) for name in PREPARATION}
+    return {
+        "division": experiment.protocol.summary(table),
+        "preparation": {**facts, "skipped": len(table.skipped)},
+        "tables": [str(folder.resolve()) for folder in table.folders],
+        "selected_step": read_step(experiment.run.selected),
+    }

@@ -13,7 +13,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from padkit.data.batches import Frames
+from padkit.data.batches import Frames, to_images
 from padkit.data.preparation.prepare import FrameTable
 from padkit.evaluation.scores import Scores, presentation_scores
 from padkit.networks.detector import Detector
@@ -88,8 +88,3 @@ def score_frames(
     rows, first = np.unique(columns["row"], return_index=True)
     evidence = {n.partition(".")[2]: float(v[first].mean()) for n, v in columns.items() if n.startswith("evidence.")}
     return FrameScores(rows, columns["score"][first], columns["embedding"][first], columns["domain"][first], evidence)
-
-
-def to_images(pixels: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 [B, 3, H, W] into float32 in [0, 1] with channels last, the layout convolutions are fastest in."""
-    return pixels.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)

@@ -1,18 +1,33 @@
-"""Starting Accelerate: the launcher owns device, precision and processes; this mends what it gets wrong on a CPU."""
+"""How a run starts: Accelerate, whose launcher owns device, precision and processes, and the run's folder."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DataLoaderConfiguration, LoggerType
+from accelerate.utils import DataLoaderConfiguration, LoggerType, broadcast_object_list
 
-from padkit.errors import SettingsError, closest
+from padkit.data.protocols.names import file_name
+from padkit.errors import SettingsError, TrainingError, closest
+from padkit.plugins import Discovery
 from padkit.processes import cores
+from padkit.runs.environment import describe_environment
+from padkit.runs.folder import RunFolder, check_writable
 
 
-def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", threads: int | None = None) -> Accelerator:
+def start(
+    *,
+    batch_size: int,
+    accumulate: int = 1,
+    tracker: str = "none",
+    threads: int | None = None,
+    out: str | None = None,
+) -> Accelerator:
     """Return the Accelerator of this process.
 
     A batch is the same whatever the number of processes: each takes a slice of it. Without an accelerator Accelerate is
@@ -24,9 +39,11 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", thread
         tracker: A tracker of Accelerate, or `none`.
         threads: CPU threads per process; None shares the cores among the machine's processes, because launchers set
             OMP_NUM_THREADS to 1. Another value found in that variable is kept.
+        out: Folder of a new run, which must be free and writable; None where it is named later or exists.
 
     Raises:
         SettingsError: The tracker is unknown, or a number does not fit the others.
+        TrainingError: The folder already holds a run, or cannot be written.
     """
     trackers = sorted({str(member.value) for member in LoggerType} - {"all"})
     if tracker not in ("none", *trackers):
@@ -48,6 +65,8 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", thread
         torch.set_num_threads(threads)
     elif os.environ.get("OMP_NUM_THREADS", "1") == "1":
         torch.set_num_threads(max(cores() // processes, 1))
+    if out and accelerator.is_main_process:
+        check_writable(Path(out))
     return accelerator
 
 
@@ -56,3 +75,55 @@ def loader_workers(asked: int | None, accelerator: Accelerator) -> int:
     if asked is not None:
         return asked
     return 0 if accelerator.device.type == "cpu" else min(8, cores())
+
+
+def open_run(
+    accelerator: Accelerator,
+    out: str | None,
+    resume: bool,
+    name: str,
+    settings: Mapping[str, Any],
+    discovery: Discovery,
+) -> RunFolder:
+    """Make the run folder on the main process, or reopen it; all processes agree on its path.
+
+    Args:
+        accelerator: Tells the processes apart.
+        out: The folder, or None for a fresh one named by time and `name` under `runs/`.
+        resume: Whether the run exists already.
+        name: What distinguishes the run: names of recipe and protocol, and the seed.
+        settings: The resolved settings.
+        discovery: The plugins, for the record.
+    """
+    now = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    paths = [Path(out) if out else Path("runs") / f"{now}-{file_name(name)}"]
+    broadcast_object_list(paths)
+    if accelerator.is_main_process and not resume:
+        hardware = {"device": str(accelerator.device), "precision": accelerator.mixed_precision}
+        hardware |= {"processes": accelerator.num_processes, "threads": torch.get_num_threads()}
+        RunFolder.create(paths[0], settings, describe_environment(discovery, hardware))
+    accelerator.wait_for_everyone()
+    accelerator.project_configuration.set_directories(str(paths[0]))
+    accelerator.project_configuration.logging_dir = str(paths[0])
+    return RunFolder.reopen(paths[0])
+
+
+def resume_arguments(argv: Sequence[str]) -> list[str]:
+    """Rewrite `--resume DIR` as that run's settings followed by the other arguments, and `--out DIR`.
+
+    Raises:
+        TrainingError: `--resume` names no run.
+    """
+    words = [
+        word
+        for argument in argv
+        for word in (argument.split("=", 1) if argument.startswith("--resume=") else [argument])
+    ]
+    if "--resume" not in words:
+        return list(argv)
+    at = words.index("--resume")
+    if at + 1 >= len(words):
+        raise TrainingError("--resume needs the folder of a run.")
+    folder = words[at + 1]
+    run = RunFolder.reopen(Path(folder))
+    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", "true"]

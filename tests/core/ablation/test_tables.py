@@ -12,9 +12,9 @@ from rich.console import Console
 from scipy import stats
 
 from padkit.ablation.records import Record, write_records
-from padkit.ablation.tables import Grid, caption, sheets
+from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.evaluation.statistics.paired import holm, paired_difference, spread
-from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.report.tables.layout import Table, latex, markdown, terminal
 
 TARGETS, SEEDS = ["office", "hall"], [0, 1, 2, 3]
 GRID = Grid(cells=["plain", "A_1", "B"], targets=TARGETS, seeds=SEEDS, baseline="plain")
@@ -85,40 +85,46 @@ def test_holm_by_hand() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
+def bold(table: Table) -> set[tuple[int, int]]:
+    """Row and column of what is set in bold, columns counted with the row's name."""
+    cells = [(number, place + 1, cell) for number, row in enumerate(table.rows) for place, cell in enumerate(row.cells)]
+    return {(number, place) for number, place, cell in cells if cell.bold}
+
+
 def test_only_a_significant_best_is_bold() -> None:
-    figures, compared, *_ = sheets(records(0.05), GRID)
+    figures, compared, *_ = tables_of(records(0.05), GRID)
     assert figures.head == ["cell", "office", "hall", "mean", "runs"]
-    assert figures.bold == {(1, 3)}
-    assert compared.rows[0][:3] == ["A_1", "8", "-5.35"]
-    assert compared.rows[0][4:6] == ["0.0078", "0.0156"]  # 2 of 2^8 sign patterns; Holm over two cells
-    worse, *_ = sheets(records(-0.05), GRID)
-    assert worse.bold == frozenset()  # plain is not the best, B is, and by chance
+    assert bold(figures) == {(1, 3)}
+    assert compared.rows[0].texts[:3] == ["A_1", "8", "-5.35"]
+    assert compared.rows[0].texts[4:6] == ["0.0078", "0.0156"]  # 2 of 2^8 sign patterns; Holm over two cells
+    worse, *_ = tables_of(records(-0.05), GRID)
+    assert bold(worse) == set()  # plain is not the best, B is, and by chance
     short = Grid(cells=GRID.cells, targets=["hall"], seeds=SEEDS, baseline="plain")
-    few, *_ = sheets(records(0.05), short)
-    assert few.bold == frozenset()
+    few, *_ = tables_of(records(0.05), short)
+    assert bold(few) == set()
 
 
 def test_figures_by_hand() -> None:
-    figures, _, area, _, literature, _ = sheets(records(0.05), GRID)
+    figures, _, area, _, literature, _ = tables_of(records(0.05), GRID)
     office, hall = [20.0, 21, 22, 23], [24.0, 25, 26, 27]
     means = [(a + b) / 2 for a, b in zip(office, hall, strict=True)]
     texts = [f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}" for v in (office, hall, means)]
-    assert figures.rows[0] == ["plain", *texts, "8/8"]
+    assert figures.rows[0].texts == ["plain", *texts, "8/8"]
     assert figures.title.endswith("threshold policy source-dev")
-    assert area.rows[0][1] == "78.50 ± 1.29"
-    assert area.bold == {(1, 3)}
+    assert area.rows[0].texts[1] == "78.50 ± 1.29"
+    assert bold(area) == {(1, 3)}
     assert "test-set threshold" in literature.title
-    assert literature.rows[0][1] == "10.75 ± 0.65"
+    assert literature.rows[0].texts[1] == "10.75 ± 0.65"
 
 
 def test_missing_runs_give_no_mean() -> None:
     kept = [entry for entry in records(0.05) if (entry.cell, entry.seed, entry.target) != ("A_1", 0, "hall")]
     failed = record("A_1", "hall", 0, 0.0, status="failed", error="loss became nan", hter=None)
-    figures, compared, *_ = sheets([*kept, failed], GRID)
-    assert figures.rows[1][2].endswith("(n=3)")
-    assert figures.rows[1][3:] == ["-", "7/8"]
-    assert figures.bold == frozenset()
-    assert compared.rows[0][1] == "7"
+    figures, compared, *_ = tables_of([*kept, failed], GRID)
+    assert figures.rows[1].texts[2].endswith("(n=3)")
+    assert figures.rows[1].texts[3:] == ["-", "7/8"]
+    assert bold(figures) == set()
+    assert compared.rows[0].texts[1] == "7"
     lines = caption([*kept, failed], GRID, dataset="toy", fingerprint="", simulated=False, command="x")
     assert "23 of 24 runs finished. 1 run failed; the first, A_1, hall, seed 0: loss became nan" in lines
     assert not any("Simulated" in line for line in lines)
@@ -129,7 +135,7 @@ def test_texts_of_the_tables(tmp_path: Path) -> None:
     lines = caption(
         entries, GRID, dataset="synthetic", fingerprint="synthetic world 9", simulated=True, command="a --b_c 1"
     )
-    made = sheets(entries, GRID)
+    made = tables_of(entries, GRID)
     text = markdown(made, lines)
     assert re.search(r"\| A\\_1 \| .* \| \*\*18\.15 ± 1\.16\*\* \| 8/8 \|", text)
     for wanted in ("(synthetic world 9)", "checkpoint selection source-dev", "seeds 0, 1, 2, 3", "convention official"):

@@ -9,7 +9,7 @@ import pytest
 from padkit.ablation.plan import Plan, parse_cells, parse_protocols, read_plan
 from padkit.ablation.records import Record
 from padkit.ablation.runs import Run
-from padkit.ablation.tables import Grid, caption, sheets
+from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.ablation.trials import resolve_protocols
 from padkit.data.presentation import Division
 from padkit.errors import SettingsError
@@ -62,7 +62,7 @@ def test_a_run_names_its_protocol(tmp_path: Path) -> None:
         cell=next(iter(parse_cells(["a:"]).values())), target="O->M", option="protocol", seed=4,
         folder=tmp_path / "a" / "O-to-M" / "seed4", settings={}, facts={}, options=[],
     )  # fmt: skip
-    assert run.prepare()[:4] == ["--protocol", "O->M", "--seed", "4"]
+    assert run.arguments()[:4] == ["--protocol", "O->M", "--seed", "4"]
 
 
 def record(target: str, seed: int, acer: float) -> Record:
@@ -79,16 +79,16 @@ def test_mean_and_deviation_over_folds_by_hand() -> None:
         cells=["DTDA"], targets=names, seeds=[0, 1], baseline="DTDA", folds={"oulu-npu:3": names}, protocols=True,
         official=True,
     )  # fmt: skip
-    found = sheets(records, grid)
-    assert [sheet.title.partition(" (")[0] for sheet in found] == [
+    found = tables_of(records, grid)
+    assert [table.title.partition(" (")[0] for table in found] == [
         "ACER, worst species", "APCER, worst species", "BPCER", "HTER", "AUC", "HTER"
     ]  # fmt: skip
-    head, row = found[0].head, found[0].rows[0]
+    head, row = found[0].head, found[0].rows[0].texts
     assert row[head.index("oulu-npu:3, 3 folds")] == "5.00 ± 3.61"
     assert row[head.index("oulu-npu:3.1")] == "2.00 ± 1.41"
     assert "threshold policy dev-eer" in found[0].title
-    short = sheets(records[2:], grid)[0]
-    assert short.rows[0][head.index("oulu-npu:3, 3 folds")] == "6.50 ± 3.54 (n=2)"
+    short = tables_of(records[2:], grid)[0]
+    assert short.rows[0].texts[head.index("oulu-npu:3, 3 folds")] == "6.50 ± 3.54 (n=2)"
     lines = caption(records, grid, dataset="prepared", fingerprint="", simulated=False, command="x")
     assert any(line.startswith("Folds: mean ± sample standard deviation") for line in lines)
     assert any("protocols by name" in line for line in lines)

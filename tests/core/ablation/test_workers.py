@@ -55,7 +55,7 @@ def test_a_run_goes_on_from_its_checkpoint_or_starts_again(tmp_path: Path) -> No
     run.check()
     run.metrics.unlink()
     (run.folder / "stale").touch()
-    assert run.prepare()[:2] == ["--threads", "1"]
+    assert run.arguments()[:2] == ["--threads", "1"]
     assert not (run.folder / "stale").exists()
     (run.folder / "settings.yaml").write_text("{lr: 1}")
     progress = run.folder / "checkpoints" / "step-0000001" / "progress.json"

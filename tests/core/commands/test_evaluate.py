@@ -15,10 +15,10 @@ import yaml
 
 from padkit.commands.evaluate import main
 from padkit.errors import DataError, PadkitError, SettingsError
-from padkit.evaluation.candidates import read_candidate
 from padkit.evaluation.metrics import auc, equal_error, error_rates
 from padkit.evaluation.results import ProtocolSummary, evaluate, write_results
 from padkit.evaluation.scores import Scores, presentation_scores, write_scores
+from padkit.runs.candidates import read_candidate
 
 OCIM = ProtocolSummary(name="O&C&I->M", convention="ssdg", sources=("O", "C", "I"), target="M", simulated=False)
 
@@ -61,7 +61,7 @@ def listed(
     return path
 
 
-def judged(tmp_path: Path, *arguments: object) -> dict:
+def assessed(tmp_path: Path, *arguments: object) -> dict:
     assert main([*map(str, arguments), "--json", str(tmp_path / "out.json")]) == 0
     content = json.loads((tmp_path / "out.json").read_text())
     assert content["schema"] == "padkit-evaluation/1"
@@ -72,9 +72,9 @@ def flat(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_a_run_is_judged_as_it_judged_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_assessed_as_it_assessed_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run(tmp_path / "a", 3)
-    (method,) = judged(tmp_path, folder)["methods"]
+    (method,) = assessed(tmp_path, folder)["methods"]
     own = json.loads((folder / "metrics.json").read_text())
     (one,) = method["runs"]
     assert (one["values"], one["results"], one["counts"]) == (own["values"], own["results"], own["counts"])
@@ -82,17 +82,17 @@ def test_a_run_is_judged_as_it_judged_itself(tmp_path: Path, capsys: pytest.Capt
     text = flat(capsys.readouterr().out)
     for wanted in (
         "O&C&I->M, convention ssdg", "seed 3", "checkpoint selection source-dev (the best checkpoint",
-        "Threshold source-dev: chosen on held-out source presentations", "target-eer (test set)", "by device",
+        "Threshold source-dev: chosen on held-out source presentations", "(test set)", "(at source-dev)", "by device",
         "40 bona fide and 80 attack presentations",
     ):  # fmt: skip
         assert wanted in text
     assert "unknown" not in text
-    assert judged(tmp_path, folder / "scores.parquet")["methods"][0]["runs"][0]["results"] == own["results"]
+    assert assessed(tmp_path, folder / "scores.parquet")["methods"][0]["runs"][0]["results"] == own["results"]
 
 
 def test_slices_by_hand(tmp_path: Path) -> None:
     folder = run(tmp_path / "a", 3)
-    (method,) = judged(tmp_path, folder)["methods"]
+    (method,) = assessed(tmp_path, folder)["methods"]
     given = scores(3, shift=0.05)
     threshold = method["runs"][0]["results"][0]["threshold"]
     found = method["runs"][0]["slices"]
@@ -121,7 +121,7 @@ def test_a_device_with_one_class_has_what_can_be_had(tmp_path: Path) -> None:
         [0.9, 0.4, 0.6, 0.1, 0.2],
     )
     path = listed(tmp_path / "a.csv", given)
-    (method,) = judged(tmp_path, path, "--policy", "fixed:0.5")["methods"]
+    (method,) = assessed(tmp_path, path, "--policy", "fixed:0.5")["methods"]
     unknown, live, fake = method["runs"][0]["slices"]["device"]
     assert (unknown["name"], unknown["attack"]) == ("unknown", 1)
     assert live["values"] == {"apcer": None, "apcer_pooled": None, "bpcer": 0.5, "hter": None, "auc": None}
@@ -131,7 +131,7 @@ def test_a_device_with_one_class_has_what_can_be_had(tmp_path: Path) -> None:
 def test_what_a_foreign_file_does_not_say_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = scores(1)
     bare = listed(tmp_path / "bare.csv", given, ())
-    (method,) = judged(tmp_path, bare)["methods"]
+    (method,) = assessed(tmp_path, bare)["methods"]
     assert (method["protocol"], method["seeds"], method["checkpoint_selection"]) == (None, [], "")
     assert [entry["policy"] for entry in method["runs"][0]["results"]] == ["target-eer"]
     assert method["runs"][0]["results"][0]["threshold"] == equal_error(given.label, given.score).threshold
@@ -151,7 +151,7 @@ def test_what_a_foreign_file_does_not_say_is_said(tmp_path: Path, capsys: pytest
 def test_a_user_says_what_files_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [listed(tmp_path / f"{seed}.csv", scores(seed)) for seed in (4, 5)]
     told = ["--seeds", "4,5", "--selection", "last", "--protocol", "O & C&I -> M"]
-    (method,) = judged(tmp_path, *paths, *told)["methods"]
+    (method,) = assessed(tmp_path, *paths, *told)["methods"]
     assert (method["seeds"], method["checkpoint_selection"], method["protocol"]["name"]) == ([4, 5], "last", "O&C&I->M")
     hter = next(row for row in method["figures"] if (row["policy"], row["metric"]) == ("target-eer", "hter"))
     single = [run["results"][0]["values"]["hter"] for run in method["runs"]]
@@ -164,7 +164,7 @@ def test_a_user_says_what_files_do_not(tmp_path: Path, capsys: pytest.CaptureFix
     assert "seeds 4, 5" in text
     assert "n = 2 seeds" in text
     assert "MADDG 2019" in text
-    assert len(judged(tmp_path, *paths)["methods"]) == 2  # without seeds they are two methods
+    assert len(assessed(tmp_path, *paths)["methods"]) == 2  # without seeds they are two methods
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_dev_part_serves_the_policy_it_can(
             for label, score, name in zip(given.label, given.score.tolist(), given.presentation, strict=True)
         ]
     (tmp_path / "a.csv").write_text("\n".join(lines))
-    (method,) = judged(tmp_path, tmp_path / "a.csv")["methods"]
+    (method,) = assessed(tmp_path, tmp_path / "a.csv")["methods"]
     results = method["runs"][0]["results"]
     assert [entry["policy"] for entry in results] == policies
     assert results[0]["threshold"] == chosen[parts[0]]
@@ -198,11 +198,11 @@ def test_a_dev_part_serves_the_policy_it_can(
 
 def test_intervals_enclose_and_depend_on_their_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run(tmp_path / "a", 3)
-    first = judged(tmp_path, folder, "--bootstrap", 300)
+    first = assessed(tmp_path, folder, "--bootstrap", 300)
     text = flat(capsys.readouterr().out)
     assert "300 resamples (seed 0) of 24 subjects, stratified by class" in text
-    assert judged(tmp_path, folder, "--bootstrap", 300) == first
-    other = judged(tmp_path, folder, "--bootstrap", 300, "--bootstrap-seed", 1)
+    assert assessed(tmp_path, folder, "--bootstrap", 300) == first
+    other = assessed(tmp_path, folder, "--bootstrap", 300, "--bootstrap-seed", 1)
     assert other["bootstrap"] == {"resamples": 300, "seed": 1, "level": 0.95}
     one = first["methods"][0]["runs"][0]
     assert one["resampled"] == {"kind": "subjects", "count": 24}
@@ -217,7 +217,7 @@ def test_intervals_enclose_and_depend_on_their_seed(tmp_path: Path, capsys: pyte
 def test_runs_of_one_method_are_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = [run(tmp_path / "daa" / f"seed{seed}", seed) for seed in (0, 1, 2)]
     other = run(tmp_path / "dat", 0, aligner="dat")
-    content = judged(tmp_path, *folders, other, "--csv", tmp_path / "out.csv")
+    content = assessed(tmp_path, *folders, other, "--csv", tmp_path / "out.csv")
     daa, dat = content["methods"]
     assert (daa["seeds"], dat["seeds"]) == ([0, 1, 2], [0])
     assert daa["name"] == str(tmp_path / "daa" / "seed") + "*"
@@ -243,7 +243,7 @@ def test_runs_of_one_method_are_told_together(tmp_path: Path, capsys: pytest.Cap
     )
     for folder in folders:
         (folder / "settings.yaml").rename(folder / "lost.yaml")
-    assert len(judged(tmp_path, *folders)["methods"]) == 3  # nobody can tell that they are of one method
+    assert len(assessed(tmp_path, *folders)["methods"]) == 3  # nobody can tell that they are of one method
     for folder in folders:
         (folder / "lost.yaml").rename(folder / "settings.yaml")
     twin = run(tmp_path / "twin", 1)
@@ -254,7 +254,7 @@ def test_runs_of_one_method_are_told_together(tmp_path: Path, capsys: pytest.Cap
 def test_the_literature_stands_beside_the_four_protocols_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    content = judged(tmp_path, run(tmp_path / "real", 0))
+    content = assessed(tmp_path, run(tmp_path / "real", 0))
     text = flat(capsys.readouterr().out)
     assert len(content["methods"][0]["published"]) == 8
     assert "threshold chosen on the target test set, as published" in text
@@ -262,7 +262,7 @@ def test_the_literature_stands_beside_the_four_protocols_alone(
     figure = next(f for f in content["methods"][0]["figures"] if (f["policy"], f["metric"]) == ("target-eer", "hter"))
     assert re.search(rf"this │ {100 * figure['mean']:.2f} │", text)
     simulated = ProtocolSummary(name="O&C&I->M", convention="x", sources=("O", "C", "I"), target="M", simulated=True)
-    content = judged(tmp_path, run(tmp_path / "simulated", 0, simulated))
+    content = assessed(tmp_path, run(tmp_path / "simulated", 0, simulated))
     text = flat(capsys.readouterr().out)
     assert content["methods"][0]["published"] == []
     assert "MADDG" not in text
@@ -277,7 +277,7 @@ def test_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     order = np.random.default_rng(1).permutation(len(given))
     frames = {name: getattr(given, name)[order] for name in ("presentation", "label")}
     second = listed(tmp_path / "b.csv", presentation_scores(frames, noisy[order]), ("presentation",))
-    found = judged(tmp_path, first, "--against", second, "--bootstrap", 400)["comparison"]
+    found = assessed(tmp_path, first, "--against", second, "--bootstrap", 400)["comparison"]
     assert (found["presentations"], found["second"]) == (120, str(second))
     difference = auc(given.label, given.score) - auc(given.label, noisy)
     assert found["delong"]["difference"] == pytest.approx(difference)
@@ -291,7 +291,7 @@ def test_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert hter["difference"] == pytest.approx(own[0] - own[1])
     assert hter["low"] < hter["difference"] < hter["high"]
     assert "24 subjects" in flat(capsys.readouterr().out)  # the file's unknown subjects are known to the run
-    same = judged(tmp_path, first, "--against", first, "--bootstrap", 100)["comparison"]
+    same = assessed(tmp_path, first, "--against", first, "--bootstrap", 100)["comparison"]
     assert same["delong"]["p"] == 1
     assert {(row["difference"], row["p"]) for row in same["differences"]} == {(0, 1)}
 
@@ -323,11 +323,12 @@ def test_every_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     text, tex, table = ((tmp_path / "new" / f"out.{name}").read_text() for name in ("markdown", "latex", "csv"))
     content = json.loads((tmp_path / "new" / "out.json").read_text())
     figure = next(f for f in content["methods"][0]["figures"] if (f["policy"], f["metric"]) == ("source-dev", "hter"))
+    assert f"{100 * figure['mean']:.2f}" in printed
     shown = f"{100 * figure['mean']:.2f} ["
-    assert shown in printed
     assert f"| HTER | {shown}" in text
     assert f"HTER & {shown}" in tex
-    assert tex.count(r"\begin{table}") == text.count("| --- |") == tex.count(r"\end{table}") == 6
+    rules = re.findall(r"^\| --- ", text, re.MULTILINE)
+    assert tex.count(r"\begin{table}") == len(rules) == tex.count(r"\end{table}") == 7
     assert r"a\_1" in tex
     assert "Made by: `padkit evaluate " in text
     assert max(map(len, printed.splitlines())) <= 80

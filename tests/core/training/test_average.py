@@ -8,7 +8,7 @@ from torch import nn
 
 from padkit.networks.detector import Detector
 from padkit.roles import Features, Student
-from padkit.training.average import averaged
+from padkit.training.optimisation import averaged
 
 torch.set_num_threads(1)
 

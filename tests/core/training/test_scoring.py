@@ -11,13 +11,13 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState
 from torch import nn
 
-from padkit.data.batches import Frames
+from padkit.data.batches import Frames, to_images
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Features, Student
-from padkit.training.scoring import judge, to_images
+from padkit.training.scoring import score_frames
 
 torch.set_num_threads(1)
 
@@ -105,7 +105,7 @@ def test_every_row_once_with_its_own_score(table, accelerator, batch_size):
     rows = np.random.default_rng(0).permutation(len(table))[:-3]
     index = np.where(table.column("domain") == "b", 1, -1)
     model = detector()
-    judged = judge(model, Frames(table, rows, index), accelerator(), batch_size=batch_size)
+    judged = score_frames(model, Frames(table, rows, index), accelerator(), batch_size=batch_size)
     assert judged.rows.tolist() == sorted(rows.tolist())
     value = grey(table, judged.rows)
     np.testing.assert_allclose(judged.scores, 1 / (1 + np.exp(-3 * value)), rtol=1e-5)
@@ -117,7 +117,7 @@ def test_every_row_once_with_its_own_score(table, accelerator, batch_size):
 
 def test_one_score_per_presentation_the_mean_over_its_frames(table):
     rows = np.arange(len(table))
-    judged = judge(detector(), Frames(table, rows, np.zeros(len(table), np.int64)), Repeating(), batch_size=7)
+    judged = score_frames(detector(), Frames(table, rows, np.zeros(len(table), np.int64)), Repeating(), batch_size=7)
     scores = judged.presentations(table)
     assert len(scores) == N_PRESENTATIONS
     for row, name in enumerate(scores.presentation):
@@ -147,7 +147,7 @@ class Witness(Aligner):
 def test_evidence_is_the_mean_over_frames_each_counted_once(table):
     rows, index = np.arange(10, 23), np.array(["abc".index(name) for name in table.column("domain")])
     witness = Witness()
-    judged = judge(detector(), Frames(table, rows, index), Repeating(), batch_size=5, aligner=witness)
+    judged = score_frames(detector(), Frames(table, rows, index), Repeating(), batch_size=5, aligner=witness)
     assert judged.evidence == pytest.approx(
         {"brightness": grey(table, rows).mean(), "domain": index[rows].mean()}, rel=1e-5
     )

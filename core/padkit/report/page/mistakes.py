@@ -6,19 +6,40 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.data.table.frames import open_tables
+from padkit.errors import DataError
 from padkit.evaluation.scores import Scores
+from padkit.runs.finished import FinishedRun
 
+LICENSED = (
+    "The faces are the dataset's: pass this page on only as far as its licence allows "
+    "(--thumbnails false leaves them out)."
+)
 WORST = 12
 SIDE = 128  # pixels of a thumbnail, at most
 
 Pictures = Callable[[str, str], bytes | None]
 """From a presentation's dataset and identifier to a small JPEG of its face; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faces:
+    """Faces for the page, or why there are none.
+
+    Attributes:
+        pictures: Where they come from; None for none.
+        note: What is to be said of them; "" for nothing.
+    """
+
+    pictures: Pictures | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +97,27 @@ def mistakes(scores: Scores, threshold: float, pictures: Pictures | None = None)
         told = tuple(_mistake(scores, int(row), pictures) for row in worst)
         found.append(Mistakes(title=title, worst=told, count=len(rows), among=int(np.sum(scores.label == label))))
     return found[0], found[1]
+
+
+def faces_of(run: FinishedRun) -> Faces:
+    """Return the faces of a finished run's presentations, read from its prepared table.
+
+    There are none where the run's setting `thumbnails` is off, or where its table is gone or was made anew; the page
+    then says so.
+    """
+    folders = [Path(folder) for folder in run.data.get("tables", ())]
+    if run.settings.get("thumbnails") is False:
+        return Faces(note="Without faces, as the run's settings ask (--thumbnails false).")
+    if not folders:
+        return Faces(note="Without faces: the run does not say where its frames are.")
+    try:
+        table = open_tables(folders)
+    except DataError:
+        where = ", ".join(map(str, folders))
+        return Faces(note=f"Without faces: the prepared frames are not there any more ({where}).")
+    if table.preparation["key"] != run.data["preparation"]["key"]:
+        return Faces(note="Without faces: the prepared frames were made anew since this run.")
+    return Faces(pictures=thumbnails(table), note="" if run.results.protocol.simulated else LICENSED)
 
 
 def thumbnails(table: FrameTable) -> Pictures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from padkit.evaluation.assessment import NO_POLICY
-from padkit.evaluation.literature import comparable_target
-from padkit.evaluation.results import LABELS, Results
+from padkit.evaluation.assessment import NO_POLICY, assessment_of, resampled
+from padkit.evaluation.methods import Method
+from padkit.evaluation.rates import LABELS
+from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
 from padkit.files import write_atomically
 from padkit.report.figures.alignment import Course, alignment_figure
@@ -22,17 +23,16 @@ from padkit.report.figures.curves import Curve, det_comparison
 from padkit.report.figures.roc import roc_figure
 from padkit.report.figures.run import score_figure, training_figure
 from padkit.report.figures.style import DARK, LIGHT, Palette, render
-from padkit.report.page import summary as story
-from padkit.report.page.mistakes import Pictures, mistakes
+from padkit.report.page import summary
+from padkit.report.page.mistakes import Faces, mistakes
 from padkit.report.page.threshold_tool import script, tool_data
-from padkit.report.tables import rates
-from padkit.report.tables.evaluation import literature_sources, run_literature
+from padkit.report.tables.evaluation import literature_table
+from padkit.report.tables.layout import html
+from padkit.report.tables.rates import cells_of, counts_table, interval_notes, rate_tables
+from padkit.runs.finished import FinishedRun
 
 TILES = ("hter", "apcer", "bpcer")
-LICENSED = (
-    "The faces are the dataset's: pass this page on only as far as its licence allows "
-    "(--thumbnails false leaves them out)."
-)
+RESAMPLES = 1000
 SECTIONS = {
     "result": "Result",
     "published": "Published",
@@ -46,34 +46,12 @@ SECTIONS = {
 }
 
 
-def write_page(
-    run_dir: Path | str,
-    *,
-    results: Results,
-    target: Scores,
-    source_dev: Scores | None = None,
-    log: Iterable[Mapping[str, Any]] = (),
-    settings: Mapping[str, Any],
-    environment: Mapping[str, Any],
-    division: Mapping[str, Any] | None = None,
-    preparation: Mapping[str, Any] | None = None,
-    pictures: Pictures | None = None,
-    selected: int | None = None,
-) -> Path:
+def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
     """Write `report/index.html` into the run folder, and its figures beside it as PNG for other uses.
 
     Args:
-        run_dir: The run folder.
-        results: What `padkit.evaluation.results.evaluate` returned for these scores.
-        target: Scores of the target test set.
-        source_dev: Scores of held-out source presentations.
-        log: Records of `log.jsonl`; see `padkit.report.figures.run.series`.
-        settings: The resolved settings; nested mappings are shown with dotted names.
-        environment: Versions, device, git revision; likewise.
-        division: What `padkit.data.protocols.protocol.Protocol.summary` says of the parts.
-        preparation: What the prepared table says of itself.
-        pictures: Faces of the presentations, to show the worst mistakes.
-        selected: Step whose weights were judged.
+        run: The finished run; the page is made of its folder alone.
+        faces: Faces of the presentations, to show the worst mistakes, and what is to be said of them.
 
     Returns:
         The page's path.
@@ -81,31 +59,25 @@ def write_page(
     Raises:
         DataError: A set of scores holds one class only, or a file cannot be written.
     """
-    folder = Path(run_dir) / "report"
-    records = list(log)
-    course = Course(label="this run", domains=len(results.protocol.sources), log=records)
-    figures = {
-        "roc": _both(lambda palette: roc_figure(results, target, source_dev, palette=palette)),
-        "det": _both(lambda palette: _det(results, target, source_dev, palette)),
-        "histogram": _both(lambda palette: score_figure(results, target, source_dev, palette=palette)),
-        "training": _both(lambda palette: training_figure(records, selected=selected, palette=palette)),
-        "alignment": _both(lambda palette: alignment_figure([course], palette=palette)),
-    }
+    faces = faces or Faces()
+    results, target, source_dev = run.results, run.target, run.source_dev
+    division = run.data.get("division")
+    figures = _figures(run)
     code, script_hash = script()
     sets = [(f"{results.protocol.target} (test)", target)]
     sets += [(f"{one.target} (test)", target.select(target.domain == one.target)) for one in results.targets]
     sets += [("held-out source", source_dev)] if source_dev is not None else []
     content = _tables(results, target, source_dev) | {
         "results": results,
-        "lead": story.lead(results, settings, division),
-        "division": story.division_table(division) if division else None,
-        "data_notes": story.data_notes(division, preparation),
-        "mistakes": mistakes(target, results.results[0].threshold, pictures),
-        "faces_note": LICENSED if pictures is not None and not results.protocol.simulated else "",
-        "commands": story.commands(environment, Path(run_dir)),
-        "revision": story.revision(environment),
-        "settings": flatten(settings),
-        "environment": flatten(environment),
+        "lead": summary.lead(results, run.settings, division),
+        "division": summary.division_table(division) if division else None,
+        "data_notes": summary.data_notes(division, run.data.get("preparation")),
+        "mistakes": mistakes(target, results.results[0].threshold, faces.pictures),
+        "faces_note": faces.note,
+        "commands": summary.commands(run.environment, run.folder),
+        "revision": summary.revision(run.environment),
+        "settings": leaves(run.settings),
+        "environment": leaves(run.environment),
         "style": Markup(_own("page.css")),  # noqa: S704 - our own file
         "script": code,
         "script_hash": script_hash,
@@ -117,19 +89,33 @@ def write_page(
         _own("page.html.j2")
     )
     page = template.render(content)
+    report = run.folder.report
     for name, images in figures.items():
         if images:
-            write_atomically(folder / f"{name}.png", images["light"])
-    write_atomically(folder / "index.html", page.encode())
-    return folder / "index.html"
+            write_atomically(report / f"{name}.png", images["light"])
+    write_atomically(report / "index.html", page.encode())
+    return report / "index.html"
 
 
-def flatten(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def _figures(run: FinishedRun) -> dict[str, dict[str, bytes]]:
+    """Return each figure's PNG by theme; empty where there is nothing to draw."""
+    results, target, source_dev = run.results, run.target, run.source_dev
+    course = Course(label="this run", domains=len(results.protocol.sources), log=run.log)
+    return {
+        "roc": _both(lambda palette: roc_figure(results, target, source_dev, palette=palette)),
+        "det": _both(lambda palette: _det(results, target, source_dev, palette)),
+        "histogram": _both(lambda palette: score_figure(results, target, source_dev, palette=palette)),
+        "training": _both(lambda palette: training_figure(run.log, selected=run.selected, palette=palette)),
+        "alignment": _both(lambda palette: alignment_figure([course], palette=palette)),
+    }
+
+
+def leaves(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Return (dotted name, text) of every leaf of nested mappings, in their order; lists become comma separated."""
     rows: list[tuple[str, str]] = []
     for name, value in content.items():
         if isinstance(value, Mapping) and value:
-            rows += flatten(value, f"{prefix}{name}.")
+            rows += leaves(value, f"{prefix}{name}.")
         elif isinstance(value, list | tuple):
             rows.append((f"{prefix}{name}", ", ".join(_leaf(each) for each in value)))
         else:
@@ -144,37 +130,19 @@ def _leaf(value: object) -> str:
 
 def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict[str, Any]:
     """Return tables and notes, by the names the template uses."""
-    quoted = results.results[0]
-    judged = rates.Judged.of(target, results.results)
-    known = None
-    if source_dev is not None and results.source_dev is not None:
-        known = rates.Judged.of(source_dev, [results.source_dev.result])
-    tiles = [(LABELS[name], judged.cell(quoted.policy, name, quoted.values[name])) for name in TILES]
-    sets = [(results.protocol.target, results.counts)]
-    source_species = None
-    if known and results.source_dev is not None:
-        sets.append(("held-out source", results.source_dev.counts))
-        source_species = rates.species_table([results.source_dev.result], results.source_dev.counts.species, known)
-    kinds = sorted({name for _, counts in sets for name in counts.species})
+    assessment = resampled(assessment_of(results, target, source_dev), target, source_dev, resamples=RESAMPLES)
+    method = Method((assessment,))
+    cells, quoted = cells_of(method), results.results[0].policy
+    tiles = [(LABELS[name], cells[quoted, name]) for name in TILES]
     return {
-        "flattered": story.chosen_on_test_set(results),
-        "tiles": [*tiles, (LABELS["auc"], judged.cell(NO_POLICY, "auc", results.values["auc"]))],
-        "choices": story.choices(results),
-        "rates": rates.rates_table(results, judged, known),
-        "free": rates.free_table(results, judged, known),
-        "species": rates.species_table(results.results, results.counts.species, judged),
-        "source_species": source_species,
-        "targets": rates.targets_table(results) if results.targets else None,
-        "slices": rates.slice_tables(target, quoted.threshold),
-        "notes": rates.interval_notes(judged.units),
-        "published": run_literature(results),
-        "sources": literature_sources(comparable_target(results.protocol)),
-        "sets": [name for name, _ in sets],
-        "counts": [
-            ("bona fide", [f"{counts.bona_fide:,}" for _, counts in sets]),
-            *((f"attack: {name}", [_count(counts.species.get(name, 0)) for _, counts in sets]) for name in kinds),
-            ("frames in all", [f"{counts.frames:,}" for _, counts in sets]),
-        ],
+        "flattered": summary.chosen_on_test_set(results),
+        "tiles": [*tiles, (LABELS["auc"], cells[NO_POLICY, "auc"])],
+        "choices": summary.choices(results),
+        "tables": rate_tables(method),
+        "notes": list(interval_notes(assessment.units, RESAMPLES, 0)),
+        "published": literature_table(method),
+        "counts": counts_table(assessment),
+        "html": html,
     }
 
 
@@ -186,10 +154,6 @@ def _det(results: Results, target: Scores, source_dev: Scores | None, palette: P
     points = [(entry.policy, entry.values["fpr"], entry.values["fnr"]) for entry in results.results]
     note = " (simulated data)" if results.protocol.simulated else ""
     return det_comparison(curves, points=points, note=note, palette=palette)
-
-
-def _count(number: int) -> str:
-    return f"{number:,}" if number else rates.NOTHING
 
 
 def _own(name: str) -> str:

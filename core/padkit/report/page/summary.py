@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, PolicyResult, Results
+from padkit.evaluation.rates import PolicyResult
+from padkit.evaluation.results import CHECKPOINT_SELECTIONS, Results
+from padkit.report.tables.layout import Table, TableRow, text_cells
+from padkit.runs.folder import RunFolder
 
 PARTS = {"train": "training", "dev": "held-out source", "test": "test"}
 
@@ -81,7 +83,7 @@ def chosen_on_test_set(results: Results) -> list[str]:
     return [what for what, so in chosen.items() if so]
 
 
-def commands(environment: Mapping[str, Any], run_dir: Path) -> list[Command]:
+def commands(environment: Mapping[str, Any], run: RunFolder) -> list[Command]:
     """Return how the run was started and how its saved settings start it again; nothing where nobody knows.
 
     The launcher's own options are not in the command that was recorded, so they are told from what it gave.
@@ -91,7 +93,7 @@ def commands(environment: Mapping[str, Any], run_dir: Path) -> list[Command]:
         return []
     program = words[1]
     found = [Command("As it was started, but for the launcher's options", shlex.join(["python", *words[1:]]))]
-    again = [program, "--config", str(run_dir / "settings.yaml"), "--out", "runs/again"]
+    again = [program, "--config", str(run.settings), "--out", "runs/again"]
     hardware = environment.get("hardware") or {}
     launch = ["accelerate", "launch", "--num_processes", str(hardware.get("processes", 1))]
     launch += ["--mixed_precision", str(hardware.get("precision", "no"))]
@@ -109,11 +111,14 @@ def revision(environment: Mapping[str, Any]) -> str:
     return f"git revision {found.removesuffix('+')}{changed if found.endswith('+') else ''}"
 
 
-def division_table(division: Mapping[str, Any]) -> tuple[list[str], list[tuple[str, list[str]]]]:
-    """Return heads and (name, cells) of the rows of the table of parts: what was trained, chosen and tested on."""
+def division_table(division: Mapping[str, Any]) -> Table:
+    """Return the table of parts: what was trained, chosen and tested on."""
     keys = ("presentations", "subjects", "frames", "bona_fide_frames", "attack_frames")
-    parts = {words: division["parts"][part] for part, words in PARTS.items() if part in division["parts"]}
-    return list(parts), [(key.replace("_", " "), [_number(part[key]) for part in parts.values()]) for key in keys]
+    parts = {named: division["parts"][part] for part, named in PARTS.items() if part in division["parts"]}
+    rows = [
+        TableRow(key.replace("_", " "), text_cells(*(_number(part[key]) for part in parts.values()))) for key in keys
+    ]
+    return Table(title="Parts", head=["part", *parts], rows=rows)
 
 
 def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any] | None) -> list[str]:
@@ -126,7 +131,7 @@ def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any
         version = f" ({preparation['fingerprint']})" if preparation.get("fingerprint") else ""
         size = preparation["image_size"]
         notes.insert(0, f"Dataset {preparation['dataset']}{version}, face crops of {size} x {size} pixels.")
-        if skipped := len(preparation.get("skipped", ())):
+        if skipped := preparation.get("skipped"):
             notes.append(f"{skipped} of {preparation['records']} files or presentations could not be read.")
     return notes
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.evaluation.metrics import Floats
-from padkit.evaluation.results import PolicyResult
+from padkit.evaluation.rates import PolicyResult
 from padkit.evaluation.scores import Scores
 
 

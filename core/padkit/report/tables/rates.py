@@ -1,148 +1,169 @@
-"""Tables of a run's rates with their 95 % intervals, as the page lays them out."""
+"""The tables of rates, built once from one method's assessments; a run's end, `padkit evaluate` and the page take them.
+
+What an assessment lacks, its tables lack: intervals without a bootstrap, a column of held-out source without its
+scores, a breakdown by device where there is one device only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from padkit.evaluation.assessment import NO_POLICY, intervals_of, slices
-from padkit.evaluation.results import AT_THRESHOLD, LABELS, NO_THRESHOLD, PolicyResult, Results
-from padkit.evaluation.scores import Scores
+from padkit.evaluation.assessment import HELD_OUT, NO_POLICY, Assessment
+from padkit.evaluation.methods import Method
+from padkit.evaluation.rates import AT_THRESHOLD, LABELS, NO_THRESHOLD, PolicyResult
 from padkit.evaluation.statistics.bootstrap import Interval, Units
-from padkit.evaluation.thresholds import Threshold
+from padkit.evaluation.statistics.paired import Spread
+from padkit.evaluation.thresholds import TARGET_EER
+from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
 
-RESAMPLES = 1000
-NOTHING = "–"  # noqa: RUF001 - a dash for a figure that is not there
-CAPTION = "%, 95 % interval"
+TEST_SET_MARK = "test set"
+NO_CELL = TableCell(NOTHING)
+AGAINST_ALL = "AUC: each species' attacks against all bona fide presentations."
+BY_COLUMNS = {"apcer": "APCER", "bpcer": "BPCER", "hter": "HTER", "auc": "AUC"}
 COVERED = (
-    "The model is taken as it is: what another seed would change is not in them. A threshold chosen on the test set is "
-    "chosen anew in each resample, others are kept."
+    f"{TARGET_EER} is chosen anew in each, other thresholds are kept. The model is taken as it is: what another seed "
+    "would change is not in them."
 )
+_Cells = Mapping[tuple[str, str], TableCell]
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """A figure in percent and its interval; "" where there is none."""
+def rate_tables(method: Method, owner: str = "") -> list[Table]:
+    """Return every table of one method; their titles name the `owner`, or begin with a capital without one."""
+    marked = [policy_head(entry) for entry in method.first.results]
+    found = [_errors(method), _without_threshold(method), *_each_target(method)]
+    found += _by_species(method, marked, "by PAI species (%)")
+    if held_out := method.source_dev:  # its scores may have chosen the threshold, but they are no test set
+        quoted = [entry.policy for entry in held_out.first.results]
+        found += _by_species(held_out, quoted, f"{HELD_OUT}, by PAI species (%)")
+    found += [*_by(method, "device"), *_by(method, "domain")]
+    return [replace(table, title=_owned(owner, table.title)) for table in found]
 
-    value: str
-    interval: str = ""
+
+def counts_table(assessment: Assessment) -> Table:
+    """Return the presentations that were assessed, by class and PAI species, and their frames."""
+    protocol, held_out = assessment.about.protocol, assessment.source_dev
+    sets = [(protocol.target if protocol else TEST_SET_MARK, assessment.counts)]
+    sets += [(HELD_OUT, held_out.counts)] if held_out else []
+    rows = [TableRow("bona fide", text_cells(*(f"{counts.bona_fide:,}" for _, counts in sets)))]
+    for name in sorted({name for _, counts in sets for name in counts.species}):
+        numbers = [counts.species.get(name, 0) for _, counts in sets]
+        rows.append(
+            TableRow(f"attack: {name}", text_cells(*(f"{number:,}" if number else NOTHING for number in numbers)))
+        )
+    rows.append(TableRow("frames in all", text_cells(*(f"{counts.frames:,}" for _, counts in sets))))
+    head = ["presentations", *(name for name, _ in sets)]
+    return Table(title="Presentations that were assessed", head=head, rows=rows)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """A table of the page.
+def cells_of(method: Method, *, intervals: bool = True) -> dict[tuple[str, str], TableCell]:
+    """Return (policy, metric) -> figure, as in `Method.figures`, with its spread over seeds or, if wanted, interval."""
+    ends = method.intervals if intervals else {}
+    return {
+        (policy, metric): _number(found) if metric == "threshold" else percent(found, ends.get((policy, metric)))
+        for policy, metric, found in method.figures()
+    }
 
-    Attributes:
-        head: Heads of the columns, the first one of the row names.
-        rows: (name, cells, whether a block of rows ends here).
+
+def percent(found: Spread | None, ends: Interval | None = None) -> TableCell:
+    """Return a share in percent with its spread over seeds or its interval."""
+    if found is None:
+        return NO_CELL
+    if found.deviation is not None:
+        return TableCell(f"{100 * found.mean:.2f}", f"± {100 * found.deviation:.2f}")
+    return TableCell(f"{100 * found.mean:.2f}", f"[{100 * ends.low:.2f}, {100 * ends.high:.2f}]" if ends else "")
+
+
+def policy_head(entry: PolicyResult) -> str:
+    """Return a policy's name, marked where the test set chose its threshold."""
+    return f"{entry.policy} ({TEST_SET_MARK})" if entry.test_set_choice else entry.policy
+
+
+def interval_notes(units: Units | None, resamples: int, seed: int, *, several: bool = False) -> Iterator[str]:
+    """Yield how intervals were made and what they do not cover; nothing where there are none.
+
+    Args:
+        units: What the bootstrap drew; None without one.
+        resamples: Its resamples.
+        seed: Its seed.
+        several: Whether several runs are told together, so that the intervals of each stand elsewhere.
     """
-
-    head: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[Cell], bool]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One set of scores with its intervals.
-
-    Attributes:
-        units: What the bootstrap drew.
-        intervals: (policy, metric) -> interval; policy "" for what needs no threshold.
-    """
-
-    units: Units
-    intervals: Mapping[tuple[str, str], Interval] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, scores: Scores, entries: Sequence[PolicyResult]) -> Judged:
-        """Resample `scores` at the thresholds of `entries`."""
-        thresholds = [Threshold(e.policy, e.threshold, e.chosen_on, e.test_set_choice) for e in entries]
-        units, intervals = intervals_of(scores, thresholds, resamples=RESAMPLES)
-        return cls(units=units, intervals=intervals)
-
-    def cell(self, policy: str, metric: str, share: float | None) -> Cell:
-        """Return a figure with its interval."""
-        if share is None:
-            return Cell(NOTHING)
-        ends = self.intervals.get((policy, metric))
-        return Cell(f"{100 * share:.2f}", f"{100 * ends.low:.2f} to {100 * ends.high:.2f}" if ends else "")
+    if units is None:
+        return
+    where = "Intervals of the single runs are in the JSON and CSV" if several else "[low, high]"
+    drawn = f"{resamples} resamples (seed {seed}) of {units.count} {units.kind}, stratified by class"
+    yield f"{where}: 95 % percentile bootstrap, {drawn}; {COVERED}"
+    yield from units.warnings()
 
 
-def rates_table(results: Results, target: Judged, source_dev: Judged | None) -> Table:
-    """Return the rates at each policy's threshold, and at the first one's on held-out source."""
-    dev = results.source_dev if source_dev else None
-    head = [CAPTION, *(_head(entry) for entry in results.results)]
-    rows: list[tuple[str, Sequence[Cell], bool]] = []
-    if dev:
-        head.append(f"held-out source\n(at {dev.result.policy})")
-
-    def row(label: str, target_cells: Sequence[Cell], dev_cell: Cell, ends: bool = False) -> None:
-        rows.append((label, [*target_cells, *([dev_cell] if dev else [])], ends))
-
-    row(
-        "threshold",
-        [Cell(f"{entry.threshold:.5g}") for entry in results.results],
-        Cell(f"{dev.result.threshold:.5g}" if dev else NOTHING),
-        ends=True,
-    )
-    for name in AT_THRESHOLD:
-        own = [target.cell(entry.policy, name, entry.values[name]) for entry in results.results]
-        beside = source_dev.cell(dev.result.policy, name, dev.result.values[name]) if dev and source_dev else Cell("")
-        row(LABELS[name], own, beside, ends=name == AT_THRESHOLD[-1])
-    return Table(head=head, rows=rows)
-
-
-def free_table(results: Results, target: Judged, source_dev: Judged | None) -> Table:
-    """Return what the scores give without a threshold, on the target and on held-out source."""
-    sets = [(results.values, target)]
-    if results.source_dev is not None and source_dev is not None:
-        sets.append((results.source_dev.values, source_dev))
+def _errors(method: Method) -> Table:
+    columns = [(policy_head(entry), entry.policy, cells_of(method)) for entry in method.first.results]
+    if held_out := method.source_dev:
+        policy = held_out.first.results[0].policy
+        columns.append((f"{HELD_OUT} (at {policy})", policy, cells_of(held_out)))
     rows = [
-        (LABELS[name], [judged.cell(NO_POLICY, name, values[name]) for values, judged in sets], False)
-        for name in NO_THRESHOLD
+        TableRow(LABELS.get(name, name), [cells[policy, name] for _, policy, cells in columns], name == "threshold")
+        for name in ("threshold", *AT_THRESHOLD)
     ]
-    return Table(head=[CAPTION, results.protocol.target, *["held-out source"][: len(sets) - 1]], rows=rows)
+    heads = [head for head, *_ in columns]
+    return Table(title="errors by threshold policy", head=["% (but threshold)", *heads], rows=rows)
 
 
-def species_table(entries: Sequence[PolicyResult], counts: Mapping[str, int], judged: Judged) -> Table:
-    """Return APCER by PAI species, a column per policy."""
+def _without_threshold(method: Method) -> Table:
+    protocol, held_out = method.first.about.protocol, method.source_dev
+    columns: list[tuple[str, _Cells]] = [(protocol.target if protocol else TEST_SET_MARK, cells_of(method))]
+    columns += [(HELD_OUT, cells_of(held_out))] if held_out else []
+    rows = [TableRow(LABELS[name], [cells[NO_POLICY, name] for _, cells in columns]) for name in NO_THRESHOLD]
+    return Table(title="without a threshold", head=["%", *(head for head, _ in columns)], rows=rows)
+
+
+def _each_target(method: Method) -> Iterator[Table]:
     rows = []
-    for name in dict.fromkeys(name for entry in entries for name in entry.apcer_by_species):
-        cells = [judged.cell(e.policy, f"apcer:{name}", e.apcer_by_species.get(name)) for e in entries]
-        rows.append((name, [Cell(str(counts.get(name, 0))), *cells], False))
-    return Table(head=["PAI species", "attacks", *(f"APCER %\n{_head(entry)}" for entry in entries)], rows=rows)
+    for one in method.targets:
+        counts, cells = one.first.counts, cells_of(one)
+        keys = [*((entry.policy, "hter") for entry in one.first.results), (NO_POLICY, "auc")]
+        shown = [cells[key] for key in keys]
+        rows.append(TableRow(one.first.about.name, [*text_cells(str(counts.bona_fide), str(counts.attack)), *shown]))
+    if rows:
+        heads = [f"HTER {policy_head(entry)}" for entry in method.first.results]
+        yield Table(title="each target alone (%)", head=["target", "bona fide", "attacks", *heads, "AUC"], rows=rows)
 
 
-def targets_table(results: Results) -> Table:
-    """Return each of several targets judged alone."""
-    rows: list[tuple[str, Sequence[Cell], bool]] = []
-    for one in results.targets:
-        shares = [*(entry.values["hter"] for entry in one.results), one.values["auc"]]
-        counts = [Cell(str(one.counts.bona_fide)), Cell(str(one.counts.attack))]
-        rows.append((one.target, [*counts, *(Cell(f"{100 * share:.2f}") for share in shares)], False))
-    heads = [f"HTER %\n{_head(entry)}" for entry in results.results]
-    return Table(head=["target", "bona fide", "attacks", *heads, "AUC %"], rows=rows)
+def _by_species(method: Method, policies: Sequence[str], title: str) -> Iterator[Table]:
+    """Yield APCER under each of `policies`, and AUC where the scores are known, of each of several PAI species."""
+    first, cells = method.first, cells_of(method)
+    areas = {part.name: spreads["auc"] for part, spreads in method.slices("species")}
+    rows = []
+    for name in dict.fromkeys(name for entry in first.results for name in entry.apcer_by_species):
+        rates = [cells.get((entry.policy, f"apcer:{name}"), NO_CELL) for entry in first.results]
+        area = [percent(areas.get(name))] if areas else []
+        rows.append(TableRow(name, [TableCell(str(first.counts.species.get(name, 0))), *rates, *area]))
+    heads = [f"APCER {name}" for name in policies] + (["AUC"] if areas else [])
+    if len(rows) > 1:
+        yield Table(
+            title=title, head=["PAI species", "attacks", *heads], rows=rows, notes=[AGAINST_ALL] if areas else []
+        )
 
 
-def slice_tables(scores: Scores, threshold: float) -> list[Table]:
-    """Return rates by device and by domain, where there are several, at one threshold."""
-    tables = []
-    for by in ("device", "domain"):
-        rows: list[tuple[str, Sequence[Cell], bool]] = []
-        for part in slices(scores, by, threshold):
-            shares = [part.values[name] for name in ("apcer", "bpcer", "hter", "auc")]
-            figures = [Cell(NOTHING if share is None else f"{100 * share:.2f}") for share in shares]
-            rows.append((part.name, [Cell(str(part.bona_fide)), Cell(str(part.attack)), *figures], False))
-        if rows:
-            tables.append(Table(head=[by, "bona fide", "attacks", "APCER %", "BPCER %", "HTER %", "AUC %"], rows=rows))
-    return tables
+def _by(method: Method, by: str) -> Iterator[Table]:
+    """Yield the rates by device or domain at the first policy's threshold, where there are several."""
+    rows = [
+        TableRow(
+            part.name,
+            [*text_cells(str(part.bona_fide), str(part.attack)), *(percent(spreads[key]) for key in BY_COLUMNS)],
+        )
+        for part, spreads in method.slices(by)
+    ]
+    if rows:
+        title = f"by {by}, at the threshold of {policy_head(method.first.results[0])} (%)"
+        yield Table(title=title, head=[by, "bona fide", "attacks", *BY_COLUMNS.values()], rows=rows)
 
 
-def interval_notes(units: Units) -> list[str]:
-    """Return how the intervals were made and what they do not cover."""
-    drawn = f"{RESAMPLES} resamples of {units.count} {units.kind}, stratified by class"
-    return [f"Intervals: 95 % percentile bootstrap, {drawn}. {COVERED}", *units.warnings()]
+def _owned(owner: str, title: str) -> str:
+    return f"{owner}: {title}" if owner else title[0].upper() + title[1:]
 
 
-def _head(entry: PolicyResult) -> str:
-    return entry.policy + ("\n(chosen on test set)" if entry.test_set_choice else "")
+def _number(found: Spread) -> TableCell:
+    if found.deviation is None:
+        return TableCell(f"{found.mean:.5g}")
+    return TableCell(f"{found.mean:.4g}", f"± {found.deviation:.2g}")

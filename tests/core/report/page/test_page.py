@@ -13,17 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from toy_scores import EVIL, picture, results, scores, toy_page
+from toy_scores import EVIL, picture, results, scores, toy_page, toy_run
 
 from padkit.errors import DataError
 from padkit.evaluation.assessment import intervals_of
 from padkit.evaluation.results import Results, evaluate
 from padkit.evaluation.thresholds import Threshold
 from padkit.report.page import summary as story
-from padkit.report.page.mistakes import mistakes
-from padkit.report.page.page import flatten, write_page
+from padkit.report.page.mistakes import LICENSED, Faces, mistakes
+from padkit.report.page.page import RESAMPLES, leaves, write_page
 from padkit.report.tables.evaluation import run_view
-from padkit.report.tables.rates import RESAMPLES
 
 VOID = {"meta", "img", "source", "link", "br", "input"}
 DRAWN = ("alignment", "det", "histogram", "roc", "training")
@@ -156,10 +155,10 @@ def test_the_page_tells_rates_with_intervals_data_and_how_to_run_it_again(writte
     threshold = Threshold(entry.policy, entry.threshold, "", test_set_choice=False)
     _, ends = intervals_of(scores(1), [threshold], resamples=RESAMPLES)
     for key in (("source-dev", "hter"), ("", "auc"), ("source-dev", "apcer:screen1")):
-        assert f"{100 * ends[key].low:.2f} to {100 * ends[key].high:.2f}" in text
+        assert f"[{100 * ends[key].low:.2f}, {100 * ends[key].high:.2f}]" in text
     parts = [
-        "1000 resamples of 32 subjects",
-        "(chosen on test set)",
+        "1000 resamples (seed 0) of 32 subjects",
+        "(test set)",
         "flatters",
         "teachers.fr",
         "2.9.0",
@@ -189,7 +188,7 @@ def test_the_same_run_gives_the_same_page(written, tmp_path) -> None:
 
 def test_a_test_set_choice_and_real_data_are_told_without_source_scores_or_log(tmp_path) -> None:
     found = results(scores(1), None, simulated=False, target="y")
-    path = write_page(tmp_path, results=found, target=scores(1), settings={}, environment={}, pictures=picture)
+    path = write_page(toy_run(tmp_path, found, scores(1)), Faces(pictures=picture, note=LICENSED))
     page = Page(path.read_text())
     assert "Chosen on the test set: the threshold. Comparable with the literature" in page.text
     assert "imulated" not in page.text
@@ -218,15 +217,15 @@ def test_the_worst_mistakes_are_shown_with_their_faces(written) -> None:
     assert all(f"{kind}{domain} · {subject}" in page.text for kind, domain, subject in facts)
 
 
-def test_flatten_names_leaves_with_dots() -> None:
+def test_leaves_are_named_with_dots() -> None:
     content = {"a": {"b": 1, "c": {"d": [1, 2], "e": {}}}, "f": None, "g": False, "h": [{"x": 1, "y": ""}]}
-    assert flatten(content) == [("a.b", "1"), ("a.c.d", "1, 2"), ("a.c.e", ""), ("f", ""), ("g", "False"), ("h", "1")]
+    assert leaves(content) == [("a.b", "1"), ("a.c.d", "1, 2"), ("a.c.e", ""), ("f", ""), ("g", "False"), ("h", "1")]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path) -> None:
     (tmp_path / "report").write_text("a file in the way")
     with pytest.raises(DataError, match="cannot be written") as caught:
-        write_page(tmp_path, results=results(scores(1), None), target=scores(1), settings={}, environment={})
+        write_page(toy_run(tmp_path, results(scores(1), None), scores(1)))
     assert str(tmp_path) in str(caught.value)
 
 
@@ -237,7 +236,7 @@ def test_published_figures_stand_beside_a_real_run_of_the_four_protocols(tmp_pat
     console = Console(width=80)
     with console.capture() as capture:
         console.print(run_view(found))
-    path = write_page(tmp_path, results=found, target=scores(1), settings={}, environment={})
+    path = write_page(toy_run(tmp_path, found, scores(1)))
     page = Page(path.read_text())
     parts = ["MADDG 2019", "17.69", "DTDA 2024", "not measured", "arXiv:2401.01102", "chosen on the target test"]
     for shown in (page.text, " ".join(capture.get().split())):
@@ -248,12 +247,12 @@ def test_published_figures_stand_beside_a_real_run_of_the_four_protocols(tmp_pat
     assert ("#published" in {attrs.get("href") for _, attrs in page.elements}) == (not simulated)
 
 
-def test_several_targets_are_judged_alone_as_well_and_can_be_looked_at_in_the_tool(tmp_path: Path) -> None:
+def test_several_targets_are_assessed_alone_as_well_and_can_be_looked_at_in_the_tool(tmp_path: Path) -> None:
     target = scores(1)
     target = dataclasses.replace(target, domain=np.where(np.arange(len(target)) % 2, "C", "M"))
     protocol = dataclasses.replace(results(target, None).protocol, target="C&M")
     found = evaluate(target, protocol=protocol, seed=0, source_dev=scores(0), targets=("C", "M"))
-    path = write_page(tmp_path, results=found, target=target, source_dev=scores(0), settings={}, environment={})
+    path = write_page(toy_run(tmp_path, found, target, scores(0)))
     page = Page(path.read_text())
     alone = found.targets[1]
     cells = [f"{alone.counts.bona_fide}", f"{alone.counts.attack}"]

@@ -1,0 +1,29 @@
+"""A finished run presented: its page written, its table on the terminal. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from padkit.report.page.mistakes import faces_of
+from padkit.report.page.page import write_page
+from padkit.report.tables.evaluation import run_view
+from padkit.runs.finished import FinishedRun, read_run
+
+
+def present(path: Path) -> None:
+    """Write the page of the finished run in the folder `path`, print its table and where the page is.
+
+    Raises:
+        DataError: The folder holds no finished run, or cannot be written.
+    """
+    run = read_run(path)
+    page = make_page(run)
+    Console().print(run_view(run.results))
+    print(f"report: {page}")
+
+
+def make_page(run: FinishedRun) -> Path:
+    """Write the run's page, with faces where its data are still there; return its path."""
+    return write_page(run, faces_of(run))

@@ -1,0 +1,71 @@
+"""What is judged: a run folder, finished or with scores only, or anybody's file of scores. Imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from padkit.errors import DataError
+from padkit.evaluation.candidates import Candidate, read_file, with_notes
+from padkit.evaluation.results import ProtocolSummary, read_results
+from padkit.evaluation.score_files import SUFFIXES, ColumnNames
+from padkit.evaluation.scores import read_scores
+from padkit.evaluation.thresholds import DEV_EER, SOURCE_DEV, TARGET_EER
+from padkit.runs.folder import BOOKKEEPING, RunFolder
+
+
+def read_candidate(text: str, columns: ColumnNames | None = None) -> Candidate:
+    """Read a run folder, its `scores.parquet`, or any file of scores (`padkit.evaluation.score_files`).
+
+    Raises:
+        DataError: There is nothing of the kind, or it is damaged.
+    """
+    path = Path(text).expanduser()
+    run = RunFolder(path.parent)
+    if path.name == run.scores.name and run.finished:
+        path = path.parent
+    if path.is_dir():
+        return with_notes(_read_run(text, RunFolder(path)))
+    if path.exists():
+        return with_notes(read_file(text, path, columns))
+    raise DataError(f"{text}: does not exist; give a run folder or a file of scores ({', '.join(SUFFIXES)}).")
+
+
+def _read_run(name: str, run: RunFolder) -> Candidate:
+    if not run.scores.exists():
+        raise DataError(f"{name}: no {run.scores.name} there; give the folder of a finished run.")
+    files = (run.scores, run.source_dev_scores, run.target_dev_scores)
+    target, dev, target_dev = (read_scores(file) if file.exists() else None for file in files)
+    assert target is not None
+    if dev is not None and set(dev.domain) == set(target.domain):
+        target_dev = target_dev or dev  # within one domain, both are the same
+    found = Candidate(name=name, target=target, source_dev=dev, target_dev=target_dev)
+    if not run.finished:
+        lacks = f"{name}: no {run.metrics.name}, so protocol, seed and checkpoint selection are unknown."
+        return replace(found, policies=found.possible_policies(), notes=(lacks,))
+    results = read_results(run.metrics)
+    needed = {SOURCE_DEV: dev, DEV_EER: target_dev}
+    lost = [entry.policy for entry in results.results if needed.get(entry.policy, target) is None]
+    told = tuple(entry.policy for entry in results.results if entry.policy not in lost)
+    return replace(
+        found,
+        protocol=results.protocol,
+        seed=results.seed,
+        selection=results.checkpoint_selection,
+        targets=tuple(one.target for one in results.targets),
+        policies=told or (TARGET_EER,),
+        method=_method(run, results.protocol),
+        notes=tuple(f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost),
+    )
+
+
+def _method(run: RunFolder, protocol: ProtocolSummary) -> Any:
+    """Return what runs of one method share: protocol and settings but for the seed; None where nobody can tell."""
+    content = run.read_settings() if run.begun else {}
+    if not content:
+        return None
+    shared = {key: value for key, value in content.items() if key not in BOOKKEEPING | {"seed"}}
+    return protocol, yaml.safe_dump(shared)
