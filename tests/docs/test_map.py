@@ -60,9 +60,7 @@ def test_decisions_are_short_numbered_listed_and_complete():
         text = path.read_text(encoding="utf-8")
         assert text.startswith(f"# {int(path.name[:4])}. "), path.name
         assert len(text.splitlines()) < 60
-        assert not [
-            part for part in ("Question", "Options", "Decision", "Consequences", "Look again") if part not in text
-        ]
+        assert not [part for part in ("Question", "Decision", "Consequences", "Look again") if part not in text]
 
 
 def test_every_module_that_moved_is_where_the_changelog_says():
