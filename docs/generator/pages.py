@@ -1,11 +1,13 @@
-"""MkDocs hooks: pages made from parsers, signatures and constructors when the site is built; nothing made is kept.
+"""MkDocs hooks: pages made from helps and constructors when the site is built; nothing made is kept.
 
 Also pages from elsewhere in the repository, links between all of them, and the marks in pages of roles:
 `<!-- checks TeacherSuite -->` becomes the suite's checks, `<!-- built-in teacher -->` padkit's own components.
+What is described by docstrings alone, such as docs/reference/hooks.md, is mkdocstrings' work.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import posixpath
@@ -20,8 +22,7 @@ from mkdocs.structure.pages import Page
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from generator import parsers, reference
-from generator.prose import blocks, cell, escaped
+from generator.helps import RECIPES, as_markdown, help_of, plain
 from padkit.catalog import Catalog
 from padkit.plugins import OWN_COMMANDS, ROLES, Component, discover
 from padkit.settings.describe import described_settings
@@ -30,13 +31,15 @@ ROOT = Path(__file__).parents[2]
 # Pages that lie elsewhere in the repository.
 ELSEWHERE = {"plugins/padkit_synthetic/README.md": "synthetic.md", "CONTRIBUTING.md": "contributing.md"}
 COMPONENT_ROLES = [role for role in ROLES if role != "command"]
+# Words after a command that have a help of their own, and what that help is called.
+FURTHER = {"plugins": ("show", "`padkit plugins show`"), "prepare": ("folder", "Options of every dataset")}
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Fill the sections of the navigation that mkdocs.yml leaves empty."""
     made = {
         "Commands": [{"Overview": "commands/index.md"}, *(f"commands/{name}.md" for name in _commands())],
-        "Recipes": [f"recipes/{name}.md" for name in parsers.RECIPES],
+        "Recipes": [f"recipes/{name}.md" for name in RECIPES],
         "Components": [f"components/{role}s.md" for role in COMPONENT_ROLES],
     }
     assert config.nav is not None
@@ -50,8 +53,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that no file in docs/ holds."""
-    for source, text in _made():
-        files.append(File.generated(config, source, content=text))
+    for place, text in _made():
+        files.append(File.generated(config, place, content=text))
     return files
 
 
@@ -65,14 +68,14 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def _made() -> Iterator[tuple[str, str]]:
+    """Yield the place in the site and the text of each page."""
     for source, place in ELSEWHERE.items():
         yield place, (ROOT / source).read_text(encoding="utf-8")
-    yield "reference/hooks.md", reference.page()
     yield "commands/index.md", _command_index()
     for name in _commands():
-        yield f"commands/{name}.md", _command_page(name, f"padkit {name}")
-    for name in parsers.RECIPES:
-        yield f"recipes/{name}.md", _command_page(name, f"{name}.py")
+        yield f"commands/{name}.md", _command_page(name)
+    for name in RECIPES:
+        yield f"recipes/{name}.md", _recipe_page(name)
     for role in COMPONENT_ROLES:
         yield f"components/{role}s.md", _component_page(role)
 
@@ -88,62 +91,36 @@ def _commands() -> dict[str, str]:
 
 
 def _command_index() -> str:
-    rows = [f"| [`padkit {name}`]({name}.md) | {cell(summary)} |" for name, summary in _commands().items()]
-    rows += [
-        f"| [`{name}.py`](../recipes/{name}.md) | {cell(_recipe_text(name).splitlines()[0])} |"
-        for name in parsers.RECIPES
-    ]
-    told = "Made from the parsers when this site is built. Plugins add commands of their own, "
+    rows = {f"[`padkit {name}`]({name}.md)": summary for name, summary in _commands().items()}
+    rows |= {f"[`{name}.py`](../recipes/{name}.md)": _recipe_text(name).splitlines()[0] for name in RECIPES}
+    told = "Made from their helps when this site is built. Plugins add commands of their own, "
     told += "[as these are added](../roles/command.md); `padkit --help` lists what is installed."
-    return "\n".join(["# Commands", "", told, "", "| command | what it does |", "|---|---|", *rows, ""])
+    return f"# Commands\n\n{told}\n\n{_table('command', 'what it does', rows)}\n"
 
 
-def _command_page(name: str, title: str) -> str:
-    parts = [f"# {title}"]
-    manual = parsers.manual_of(name)
-    if isinstance(manual, str):
-        # `padkit prepare` has a parser for each dataset; what that of one tells first is common to all.
-        parts += [
-            blocks(manual.partition("\n\ndatasets:")[0].partition("\n\n")[2]),
-            "## Datasets",
-            _built_in("dataset"),
-        ]
-        common = parsers.manual_of(name, ["folder"])
-        assert isinstance(common, parsers.Manual)
-        parts += _groups(common, left_out="folder")
-        parts.append("The options of each dataset are [its settings](../components/datasets.md).")
-        return "\n\n".join(parts) + "\n"
-    if name in parsers.RECIPES:
-        parts.append(blocks(_recipe_text(name)))
-        parts.append("All options of the components chosen by default; `--help` shows those of the ones you choose.")
-    else:
-        parts.append(blocks(manual.description))
-    parts += [f"```text\n{manual.usage}\n```", *_groups(manual)]
-    for branch, inner in manual.branches.items():
-        parts += [f"## {title} {branch}", *_groups(inner, level=3)]
-    if name not in parsers.RECIPES:
-        parts.append(blocks(manual.epilog))
-    return "\n\n".join(filter(None, parts)) + "\n"
+def _table(left: str, right: str, rows: dict[str, str]) -> str:
+    lines = [f"| {name} | {plain(text).replace('|', '&#124;')} |" for name, text in rows.items()]
+    return "\n".join([f"| {left} | {right} |", "|---|---|", *lines])
+
+
+def _command_page(name: str) -> str:
+    parts = [f"# padkit {name}", as_markdown(help_of(name))]
+    if name in FURTHER:
+        word, title = FURTHER[name]
+        common = help_of(name, [word]).partition(f"\n{word}:\n")[0]  # without the settings of one dataset
+        parts += [f"## {title}", as_markdown(common, level=3)]
+    if name == "prepare":
+        parts.append("The further options of each dataset are [its settings](../components/datasets.md).")
+    return "\n\n".join(parts) + "\n"
+
+
+def _recipe_page(name: str) -> str:
+    told = "All options of the components chosen by default; `--help` shows those of the ones you choose."
+    return "\n\n".join([f"# {name}.py", plain(_recipe_text(name)), told, as_markdown(help_of(name))]) + "\n"
 
 
 def _recipe_text(name: str) -> str:
-    return (ROOT / "recipes" / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
-
-
-def _groups(manual: parsers.Manual, *, left_out: str = "", level: int = 2) -> Iterator[str]:
-    for group in manual.groups:
-        if group.title != left_out:
-            shown = f"`{group.title}`" if group.title.startswith("--") else group.title.capitalize()
-            told = [blocks(group.description)] if group.description else []
-            yield "\n\n".join([f"{'#' * level} {shown}", *told, *map(_entry, group.options)])
-
-
-def _entry(option: parsers.Option) -> str:
-    facts = [f"`{option.type}`"] if option.type else []
-    if option.default:
-        facts.append("needed" if option.default == "needed" else f"default `{option.default}`")
-    told = " ".join(filter(None, (escaped(option.text), f"*({', '.join(facts)})*" if facts else "")))
-    return f"`{option.written}`\n:   {told or '&nbsp;'}"
+    return ast.get_docstring(ast.parse(RECIPES[name].read_text(encoding="utf-8"))) or ""
 
 
 def _component_page(role: str) -> str:
@@ -156,30 +133,27 @@ def _component(component: Component) -> str:
     spec = component.spec
     factory = Catalog().factory(component.role, spec.name)
     explanation = re.split(r"^\w+:\n +", inspect.getdoc(factory) or "", maxsplit=1, flags=re.MULTILINE)[0]
-    parts = [f"## {spec.name}", escaped(component.summary), blocks(explanation)]
-    parts.append(f"Licence: {escaped(' '.join(spec.licence.split()) or 'not stated')}. Module: `{spec.factory}`.")
+    parts = [f"## {spec.name}", plain(component.summary), plain(explanation)]
+    parts.append(f"Licence: {plain(' '.join(spec.licence.split()) or 'not stated')}. Module: `{spec.factory}`.")
     for setting in described_settings(factory):
         default = "needed" if setting.default is None else f"default `{setting.default}`"
-        facts = ", ".join(filter(None, (escaped(setting.type), default)))
-        parts.append(f"`{setting.name}`\n:   {escaped(setting.text)} *({facts})*")
+        facts = ", ".join(filter(None, (plain(setting.type), default)))
+        parts.append(f"`{setting.name}`\n:   {plain(setting.text)} *({facts})*")
     return "\n\n".join(parts)
 
 
 def _built_in(role: str) -> str:
     """Return a table of padkit's own components; its links hold for pages in any folder below docs/."""
     link = "../commands/{}.md" if role == "command" else f"../components/{role}s.md#{{}}"
-    rows = [f"| [`{c.spec.name}`]({link.format(c.spec.name)}) | {cell(c.summary)} |" for c in _own(role)]
-    return "\n".join(["| name | what it is |", "|---|---|", *rows])
+    rows = {f"[`{c.spec.name}`]({link.format(c.spec.name)})": c.summary for c in _own(role)}
+    return _table("name", "what it is", rows)
 
 
 def _checks(suite: str) -> str:
     found = getattr(importlib.import_module("padkit.testing"), suite)
-    names = [name for name in dir(found) if name.startswith("test_")]
-    return "\n".join(_check(name.removeprefix("test_"), inspect.getdoc(getattr(found, name)) or "") for name in names)
-
-
-def _check(name: str, text: str) -> str:
-    return f"- **{name.replace('_', ' ')}**: {escaped(text.partition(chr(10))[0])}"
+    told = {name: (inspect.getdoc(getattr(found, name)) or "").partition("\n")[0] for name in dir(found)}
+    checks = {name.removeprefix("test_"): text for name, text in told.items() if name.startswith("test_")}
+    return "\n".join(f"- **{name.replace('_', ' ')}**: {plain(text)}" for name, text in checks.items())
 
 
 def _relinked(markdown: str, folder: str, site_folder: str) -> str:
@@ -193,7 +167,7 @@ def _relinked(markdown: str, folder: str, site_folder: str) -> str:
 
     def there(found: re.Match[str]) -> str:
         mark, text, target = found["mark"], found["text"], found["target"]
-        if re.match(r"[a-z]+:|#", target) or (folder == f"docs/{site_folder}".rstrip("/") and not _outside(target)):
+        if re.match(r"[a-z]+:|#", target):
             return found[0]
         path, hash_sign, anchor = target.partition("#")
         place = posixpath.normpath(posixpath.join(folder, path))
@@ -201,8 +175,5 @@ def _relinked(markdown: str, folder: str, site_folder: str) -> str:
         if page is None:  # a file of the repository, which is no page
             return text if text.startswith("`") else f"{text} (`{place}`)"
         return f"{mark}[{text}]({posixpath.relpath(page, site_folder or '.')}{hash_sign}{anchor})"
-
-    def _outside(target: str) -> bool:
-        return posixpath.normpath(posixpath.join(site_folder, target)).startswith("..")
 
     return re.sub(r"(?P<mark>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)", there, markdown)
