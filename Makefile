@@ -24,7 +24,7 @@ lint: $(DEVELOPER_READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/imports.py
 
 format: $(DEVELOPER_READY)
 	$(BIN)/ruff check --fix

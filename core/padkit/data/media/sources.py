@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.presentation import Presentation
-from padkit.errors import DataError
+from padkit.errors import DataError, extra_needed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -110,12 +110,14 @@ def open_media(presentation: Presentation) -> FrameSource:
 
     Raises:
         DataError: The medium is missing, empty or damaged.
+        PluginError: It is a video, and the extra `video` is not installed.
     """
     from padkit.data.media.pictures import VIDEO_SUFFIXES
     from padkit.data.media.stills import StillFolder, Stills
-    from padkit.data.media.video import Video
 
     path = Path(presentation.path)
     if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        with extra_needed(f"video {path}", "padkit[video]"):
+            from padkit.data.media.video import Video
         return Video(path, presentation.rotation)
     return StillFolder(path, presentation.rotation) if path.is_dir() else Stills([path], presentation.rotation)

@@ -1,0 +1,1 @@
+"""Run folders: every file of one, its checkpoints, finished runs read and opened again."""
