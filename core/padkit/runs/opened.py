@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from padkit.networks.frozen import label_loss
 from padkit.catalog import Catalog
-from padkit.data.reader import DatasetReader
 from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import load_bundle
-from padkit.networks.detector import Detector
 from padkit.errors import DataError, PluginError, WeightsError
 from padkit.evaluation.scores import Scores
 from padkit.files import read_step
-from padkit.runs.finished import FinishedRun
+from padkit.networks.detector import Detector
+from padkit.networks.frozen import label_loss
 from padkit.roles import Aligner, Batch
+from padkit.runs.finished import FinishedRun
 from padkit.weights import load_matched, read_weights
 
 Rows = NDArray[np.int64]
