@@ -184,7 +184,22 @@ def test_commands_pass_the_line_on(extra: str, start: list[str], words: str, run
 def test_without_any_extra_the_rest_works(run: Run, media: Path) -> None:
     told = run("-c", PADKIT, "plugins", "show", "clip")
     assert "; pip install 'padkit[clip]'." in " ".join(told.stdout.split())
-    small = "--data folder --data.root photos --target c --max-steps 2 --batch-size 12 --threads 1 --out run".split()
+    small = [
+        "--data",
+        "folder",
+        "--data.root",
+        "photos",
+        "--target",
+        "c",
+        "--max-steps",
+        "2",
+        "--batch-size",
+        "12",
+        "--threads",
+        "1",
+        "--out",
+        "run",
+    ]
     for words in (
         ["-c", PADKIT, "--help"],
         ["-c", PADKIT, "plugins"],
