@@ -59,7 +59,8 @@ import torch
 from padkit.inspection.gradcam import attention
 from padkit.networks.detector import Detector
 from padkit_timm.student import TimmStudent
-assert attention(Detector(TimmStudent(model="test_resnet")).eval(), torch.rand(1, 3, 64, 64), np.array([1])).max() > 0
+detector = Detector(TimmStudent(model="test_resnet")).eval()
+assert attention(detector, torch.rand(1, 3, 64, 64), np.array([1])).shape == (1, 64, 64)
 """
 # What each extra is for: how the refusal begins, and Python that uses it.
 FEATURES = [
