@@ -2,6 +2,7 @@
 #   make dtda    set up and run the main job
 #   make test    set up and run the tests
 #   make site    set up and build the documentation into site/
+#   make release-check    build sdist and wheel, and try the wheel in an empty environment
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -11,8 +12,9 @@ ARGS ?=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 USER_READY := $(VENV)/.ready-user
 DEVELOPER_READY := $(VENV)/.ready-developer
+RELEASE_READY := $(VENV)/.ready-release
 
-.PHONY: dtda test lint format site clean
+.PHONY: dtda test lint format site release-check clean
 
 dtda: $(USER_READY)
 	$(BIN)/accelerate launch --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) recipes/dtda.py $(ARGS)
@@ -24,7 +26,7 @@ lint: $(DEVELOPER_READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/python .ci/imports.py
 
 format: $(DEVELOPER_READY)
 	$(BIN)/ruff check --fix
@@ -34,6 +36,9 @@ format: $(DEVELOPER_READY)
 site: $(DEVELOPER_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
+release-check: $(RELEASE_READY)
+	.ci/release-check $(BIN)/python
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "padkit needs Python 3.11 or newer; run make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
@@ -41,11 +46,16 @@ $(BIN)/python:
 $(USER_READY): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing padkit and its libraries into $(VENV) (several GB, some minutes)"
 	$(PIP) --upgrade "pip>=25.1"
-	$(PIP) --constraint constraints.txt --editable .
+	$(PIP) --constraint constraints.txt --editable '.[all]'
 	@touch $@
+	@echo "ready; for accelerate and padkit by name, type: source $(BIN)/activate"
 
 $(DEVELOPER_READY): $(USER_READY)
 	$(PIP) --constraint constraints.txt --group dev
+	@touch $@
+
+$(RELEASE_READY): $(DEVELOPER_READY)
+	$(PIP) --constraint constraints.txt --group release
 	@touch $@
 
 clean:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -42,10 +44,42 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     assert recipes | weights | templates | page | {"padkit/py.typed"} <= names
 
 
-def test_every_plugin_is_an_entry_point() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    registered = set(project["project"]["entry-points"]["padkit"].values())
-    assert registered == {path.name for path in (ROOT / "plugins").glob("padkit_*")}
+def test_no_module_is_left_out(wheel: zipfile.ZipFile) -> None:
+    """A line of .gitignore that fits a package, such as `runs/`, would take it out of the wheel."""
+    roots = [ROOT / "core", ROOT / "plugins"]
+    modules = {str(path.relative_to(root)) for root in roots for path in root.rglob("*.py")}
+    assert {"padkit/runs/__init__.py", "padkit_daa/aligner.py"} <= modules <= set(wheel.namelist())
+    assert not [
+        folder for root in roots for folder in root.glob("**/") if has_modules(folder) and not is_package(folder)
+    ]
+
+
+def has_modules(folder: Path) -> bool:
+    return any(folder.glob("*.py"))
+
+
+def is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").exists()
+
+
+def test_a_built_in_is_named_once_by_its_entry_point() -> None:
+    text = (ROOT / "pyproject.toml").read_text()
+    project = tomllib.loads(text)
+    registered = sorted(project["project"]["entry-points"]["padkit"].values())
+    assert registered == sorted(path.name for path in (ROOT / "plugins").iterdir() if is_package(path))
+    assert sorted(re.findall(r"\bpadkit_[a-z]+", text)) == registered
+    assert "plugins" in project["tool"]["mypy"]["files"]
+
+
+def test_import_linter_is_given_every_built_in() -> None:
+    """Where pyproject.toml says `padkit_*`; .ci/imports.py is what `make lint` runs."""
+    expanded = runpy.run_path(str(ROOT / ".ci" / "imports.py"))["expanded"]
+    settings = tomllib.loads(expanded((ROOT / "pyproject.toml").read_text()))
+    plugins = [*settings["project"]["entry-points"]["padkit"].values()]
+    linter = settings["tool"]["importlinter"]
+    assert linter["root_packages"] == ["padkit", *plugins]
+    assert plugins in [contract.get("forbidden_modules") for contract in linter["contracts"]]
+    assert plugins in [contract.get("modules") for contract in linter["contracts"]]
 
 
 def test_constraints_are_plain_and_cover_the_dependencies() -> None:
@@ -54,7 +88,9 @@ def test_constraints_are_plain_and_cover_the_dependencies() -> None:
     assert all(name and version for name, version in pinned.items())
     known = {name.lower().replace("_", "-") for name in pinned}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = [one for extra in project["project"]["optional-dependencies"].values() for one in extra]
+    groups = [one for group in project["dependency-groups"].values() for one in group]
+    wanted = [one for one in [*project["project"]["dependencies"], *extras, *groups] if not one.startswith("padkit[")]
     names = {entry.split(">=")[0].split("[")[0].lower().replace("_", "-") for entry in wanted}
     assert names
     assert names <= known

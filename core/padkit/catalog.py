@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from padkit.errors import PluginError, SettingsError, closest, one_line
+from padkit.errors import PluginError, SettingsError, closest, one_line, pip_install
 from padkit.plugins import OWN_COMMANDS, Component, Discovery, discover
 
 # Addresses, since the roles import torch and listing must not. A command is a function and has no base.
@@ -136,7 +136,7 @@ def _import(component: Component) -> Callable[..., Any]:
         target = _attribute(spec.factory)
     except (Exception, SystemExit) as error:  # a plugin's module may raise anything while it is imported
         installable = spec.extra and isinstance(error, ImportError)
-        remedy = f"pip install {spec.extra}" if installable else f"report it to the authors of {plugin.distribution}"
+        remedy = pip_install(spec.extra) if installable else f"report it to the authors of {plugin.distribution}"
         raise PluginError(f"{who}: {one_line(error)}; {remedy}.") from error
     if not callable(target):
         kind = "function" if component.role == "command" else "class"

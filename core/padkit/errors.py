@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 MOST_NAMES = 40  # an error stays readable
 
@@ -58,6 +59,28 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, PadkitError):
         return " ".join(lines)
     return ": ".join([type(error).__name__, *lines[:1]])
+
+
+def pip_install(requirement: str) -> str:
+    """Return the command that installs `requirement`, quoted, because shells read brackets and `>` otherwise."""
+    return f"pip install '{requirement}'"
+
+
+@contextlib.contextmanager
+def extra_needed(what: str, extra: str) -> Iterator[None]:
+    """Import what only one feature needs: around the import, which stands inside the function that needs it.
+
+    Args:
+        what: The feature, which begins the error's line.
+        extra: What pip installs for it, such as `padkit[video]`.
+
+    Raises:
+        PluginError: The library cannot be imported; the remedy is to install the extra.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise PluginError(f"{what}: {one_line(error)}; {pip_install(extra)}.") from error
 
 
 def run_as_command(main: Callable[[], int | None]) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import pluggy
 
 from padkit import hookspecs
-from padkit.errors import PluginError, closest, one_line
+from padkit.errors import PluginError, closest, one_line, pip_install
 from padkit.specs import (
     AlignerSpec,
     AugmentationSpec,
@@ -189,7 +189,7 @@ def _unreachable(spec: ComponentSpec) -> str:
         return f"factory {spec.factory!r} is not of the form 'module:Class'"
     if _exists(module):
         return ""
-    remedy = f"pip install {spec.extra}" if spec.extra else "reinstall the plugin"
+    remedy = pip_install(spec.extra) if spec.extra else "reinstall the plugin"
     return f"module {module} is not installed; {remedy}"
 
 

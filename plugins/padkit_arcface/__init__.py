@@ -21,5 +21,6 @@ def padkit_teachers() -> list[TeacherSpec]:
             summary="face recognition network of insightface's zoo (buffalo_l, ...) or of any ArcFace ONNX file",
             factory="padkit_arcface.zoo_teacher:InsightFaceTeacher",
             licence="insightface's models: non-commercial research only, see https://github.com/deepinsight/insightface",
+            extra="padkit[insightface]",
         ),
     ]

@@ -6,6 +6,7 @@ from padkit.hookspecs import hookimpl
 from padkit.specs import StudentSpec, TeacherSpec
 
 _LICENCE = "open_clip downloads weights on request only; each set has its own licence, see its page on the hub."
+_EXTRA = "padkit[clip]"
 
 
 @hookimpl
@@ -17,6 +18,7 @@ def padkit_teachers() -> list[TeacherSpec]:
             summary="Image tower of any open_clip model (CLIP, SigLIP, ...): embedding and token maps.",
             factory="padkit_clip.teacher:ClipTeacher",
             licence=_LICENCE,
+            extra=_EXTRA,
         )
     ]
 
@@ -30,5 +32,6 @@ def padkit_students() -> list[StudentSpec]:
             summary="Image tower of any open_clip model, tuned fully, by LoRA or not at all; a linear or a text head.",
             factory="padkit_clip.student:ClipStudent",
             licence=_LICENCE,
+            extra=_EXTRA,
         )
     ]

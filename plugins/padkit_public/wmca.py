@@ -14,7 +14,7 @@ from padkit.data.media.pictures import Frame
 from padkit.data.media.sources import FrameSource
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
-from padkit.errors import DataError, PluginError
+from padkit.errors import DataError, extra_needed
 from padkit_public.files import fitting_root, media_below, some, subfolders, unique, unknown_name
 
 SUFFIXES = frozenset({".hdf5", ".h5"})
@@ -86,7 +86,7 @@ class WmcaReader(NativeReader):
 
         Raises:
             DataError: It is missing, damaged or holds no frames.
-            PluginError: h5py is not installed.
+            PluginError: The extra `hdf5` is not installed.
         """
         return WmcaFrames(presentation.path)
 
@@ -116,14 +116,12 @@ class WmcaFrames(FrameSource):
 
     Raises:
         DataError: It is missing, damaged or holds no frames.
-        PluginError: h5py is not installed.
+        PluginError: The extra `hdf5` is not installed.
     """
 
     def __init__(self, path: str) -> None:
-        try:
+        with extra_needed("WMCA's HDF5 files", "padkit[hdf5]"):
             import h5py
-        except ImportError as error:
-            raise PluginError("WMCA's files are HDF5, for which h5py is missing; pip install padkit[hdf5].") from error
         self._path = path
         try:
             self._file: Any = h5py.File(path, "r")

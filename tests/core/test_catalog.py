@@ -100,7 +100,7 @@ def test_a_command_that_is_no_function(install):
             "import nothing_here",
             "C",
             "fancy",
-            "ModuleNotFoundError: No module named 'nothing_here'; pip install fancy.",
+            "ModuleNotFoundError: No module named 'nothing_here'; pip install 'fancy'.",
         ),
         (
             "import nothing_here",

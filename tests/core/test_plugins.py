@@ -263,9 +263,9 @@ def test_a_missing_module_names_the_extra(install):
     )
     found = discover()
     (component,) = components(found, "mine")
-    assert component.problem == "module nothing_here is not installed; pip install fancy[gpu]"
+    assert component.problem == "module nothing_here is not installed; pip install 'fancy[gpu]'"
     with pytest.raises(
-        PluginError, match=r"aligner 'mine' of padkit-mine is not usable: .* pip install fancy\[gpu\]\."
+        PluginError, match=r"aligner 'mine' of padkit-mine is not usable: .* pip install 'fancy\[gpu\]'\."
     ):
         Catalog(found).factory("aligner", "mine")
 

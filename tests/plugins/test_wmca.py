@@ -146,6 +146,6 @@ def test_damaged_files(tmp_path, reader):
 def test_without_h5py(reader, monkeypatch):
     record = next(iter(reader.records()))
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(PluginError, match=r"pip install padkit\[hdf5\]") as error:
+    with pytest.raises(PluginError, match=r"pip install 'padkit\[hdf5\]'") as error:
         reader.open_media(record)
     assert not isinstance(error.value, DataError), "it would be skipped as one damaged file of many"

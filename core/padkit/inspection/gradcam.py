@@ -11,11 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from padkit.errors import PluginError, SettingsError
+from padkit.errors import SettingsError, extra_needed
 from padkit.networks.detector import Detector
 from padkit.roles import Student
-
-EXTRA = "padkit[figures]"
 
 
 class LogOdds(nn.Module):
@@ -55,13 +53,11 @@ def attention(detector: Detector, images: Tensor, labels: NDArray[np.int64]) -> 
         labels: [B], 1 = bona fide, 0 = attack.
 
     Raises:
-        PluginError: The package `grad-cam` is not installed.
+        PluginError: The extra `figures` is not installed.
         SettingsError: No layer of the student gives out one of its maps.
     """
-    try:
+    with extra_needed("Grad-CAM", "padkit[figures]"):
         from pytorch_grad_cam import GradCAM
-    except ImportError as error:
-        raise PluginError(f"Grad-CAM needs the package grad-cam; pip install '{EXTRA}'.") from error
     # Towards bona fide, or away from it: the log-odds of the true class.
     targets: list[Any] = [lambda output, sign=2 * int(label) - 1: sign * output[0] for label in labels]
     model = LogOdds(detector)

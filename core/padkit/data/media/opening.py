@@ -7,6 +7,7 @@ from pathlib import Path
 from padkit.data.media.pictures import VIDEO_SUFFIXES
 from padkit.data.media.sources import FrameSource
 from padkit.data.media.stills import StillFolder, Stills
+from padkit.errors import extra_needed
 
 
 def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
@@ -18,13 +19,14 @@ def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
 
     Raises:
         DataError: The medium is missing, empty or damaged.
+        PluginError: It is a video, and the extra `video` is not installed.
     """
     path = Path(path)
     if path.is_dir():
         return StillFolder(path, rotation)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         # FFmpeg's libraries are loaded by those who read videos.
-        from padkit.data.media.video import Video
-
+        with extra_needed(f"video {path}", "padkit[video]"):
+            from padkit.data.media.video import Video
         return Video(path, rotation)
     return Stills([path], rotation)

@@ -13,7 +13,7 @@ from PIL import Image
 from padkit.data.media.pictures import Box
 from padkit.data.preparation.crops import face_box
 from padkit.data.presentation import FaceHint
-from padkit.errors import SettingsError, closest
+from padkit.errors import SettingsError, closest, extra_needed
 
 # All faces found in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
 # eyes is the whole frame.
@@ -55,8 +55,8 @@ def hinted(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
 
 @functools.cache
 def _cascade() -> Any:
-    from skimage import data, feature
-
+    with extra_needed("face finder lbp", "padkit[lbp]"):
+        from skimage import data, feature
     return feature.Cascade(data.lbp_frontal_face_cascade_filename())
 
 
@@ -64,6 +64,9 @@ def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
 
     It knows upright frontal faces whose box is about a sixth of the frame's shorter side or more, and no eyes.
+
+    Raises:
+        PluginError: The extra `lbp` is not installed.
     """
     width, height = picture.size
     scale = min(LBP_SHORT_SIDE / min(height, width), 1.0)

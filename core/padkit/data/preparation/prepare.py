@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -235,15 +236,21 @@ def _finish(
         "dropped": [entry for shard in shards for entry in shard.dropped],
         "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
-        "versions": {
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in VERSIONED},
-        },
+        "versions": _versions(),
         **facts,
     }
     write_json(folder / STATE, state)
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of what is installed of `VERSIONED`: some of it comes with extras."""
+    found = {"python": platform.python_version()}
+    for name in VERSIONED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _reason(skipped: Sequence[Mapping[str, Any]]) -> str:

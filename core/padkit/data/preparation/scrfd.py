@@ -9,8 +9,9 @@ import numpy as np
 from PIL.Image import Image
 
 from padkit.data.presentation import FaceHint
-from padkit.errors import WeightsError, one_line
+from padkit.errors import WeightsError, extra_needed, one_line
 
+EXTRA = "padkit[insightface]"
 LICENCE = "insightface's model zoo is for non-commercial research only (insightface.ai); its code is MIT."
 ZOO = Path("~/.insightface/models")
 SIDE = 640  # of the square the frame is fitted into
@@ -26,6 +27,7 @@ def scrfd_weights(model: str, *, download: bool) -> Path:
         download: Let insightface fetch a pack that is not there yet.
 
     Raises:
+        PluginError: The extra `insightface`, which fetches packs, is not installed.
         WeightsError: The file is not there, or the pack cannot be fetched; the remedy is named.
     """
     if model.endswith(".onnx") or "/" in model:
@@ -49,7 +51,8 @@ def _detectors(pack: Path) -> list[Path]:
 
 
 def _fetch(pack: str) -> None:
-    from insightface.utils.storage import ensure_available
+    with extra_needed("face finder scrfd", EXTRA):
+        from insightface.utils.storage import ensure_available
 
     try:
         ensure_available("models", pack)
@@ -68,12 +71,14 @@ class Scrfd:
         file: The weights, ONNX.
 
     Raises:
+        PluginError: The extra `insightface` is not installed.
         WeightsError: The file is no SCRFD.
     """
 
     def __init__(self, file: Path) -> None:
-        import onnxruntime
-        from insightface.model_zoo.scrfd import SCRFD
+        with extra_needed("face finder scrfd", EXTRA):
+            import onnxruntime
+            from insightface.model_zoo.scrfd import SCRFD
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1  # one process a core works at once

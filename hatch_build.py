@@ -7,7 +7,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class RecipesHook(BuildHookInterface):
+class RecipesHook(BuildHookInterface[Any]):
     """An editable install keeps recipes/ where it is: there the file itself is launched."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
