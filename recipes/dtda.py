@@ -30,7 +30,7 @@ from padkit.errors import SettingsError, run_as_command
 from padkit.networks.detector import Detector
 from padkit.report.present import present
 from padkit.runs import checkpoints
-from padkit.settings.recipes import Settings, Slot, read_settings
+from padkit.settings import Settings, Slot, read_settings
 from padkit.training import (
     Experiment,
     FrozenTeachers,

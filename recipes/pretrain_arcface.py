@@ -33,7 +33,7 @@ from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.networks.inputs import network_input, normalise
-from padkit.settings.recipes import Slot, read_settings
+from padkit.settings import Slot, read_settings
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load

@@ -32,7 +32,7 @@ from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
 from padkit.networks.inputs import network_input
-from padkit.settings.recipes import Slot, read_settings
+from padkit.settings import Slot, read_settings
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
