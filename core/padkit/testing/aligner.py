@@ -11,8 +11,8 @@ import torch
 from torch.nn.parallel import DistributedDataParallel
 
 from padkit.networks.detector import Detector
-from padkit.testing import toys
 from padkit.testing.suite import ComponentSuite
+from padkit.testing.toys import DIM, N_DOMAINS, ToyStudent, build
 from padkit.testing.toys import backward, batch_of, changed, hooks, one_process_group, state, toy_data
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged
@@ -28,15 +28,15 @@ class AlignerSuite(ComponentSuite):
     """
 
     role = "aligner"
-    n_domains: ClassVar[int] = toys.N_DOMAINS
+    n_domains: ClassVar[int] = N_DOMAINS
 
     def handed(self) -> tuple[int, int]:
         """Return the number of domains and the length of the embedding."""
-        return self.n_domains, toys.DIM
+        return self.n_domains, DIM
 
     def objective(self, seed: int = 0) -> Objective:
         """Return the objective of a toy student with the aligner."""
-        return toys.build(self.build(seed), seed)
+        return build(self.build(seed), seed)
 
     def train(self, steps: int = 4, seed: int = 0) -> tuple[Objective, list[dict[str, float]]]:
         """Return a trained objective and its losses, step by step."""
@@ -176,7 +176,7 @@ class AlignerSuite(ComponentSuite):
         average = averaged(objective.detector, 0.9)
         objective(*toy_data(), 0.5)
         average.update_parameters(objective.detector)
-        plain = Detector(toys.ToyStudent())
+        plain = Detector(ToyStudent())
         for detector in (objective.detector, average.module, copy.deepcopy(objective).detector):
             assert isinstance(detector, Detector)
             assert hooks(detector) == 0, "hooks are left on the student; remove them where `inside` ends"
