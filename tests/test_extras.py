@@ -31,9 +31,8 @@ NOT_DECLARED = {"pytest"}  # who runs the suites of padkit.testing has it
 
 COMPONENT = "from padkit.catalog import Catalog\nCatalog().factory({0!r}, {1!r})"
 VIDEO = """
-from padkit.data.media.sources import open_media
-from padkit.data.presentation import Presentation
-assert len(open_media(Presentation(dataset="d", domain="d", id="i", label=1, path="clip.mp4"))) == 3
+from padkit.data.media.opening import open_media
+assert len(open_media("clip.mp4")) == 3
 """
 LBP = """
 from PIL import Image

@@ -21,7 +21,7 @@ BASES = {
     "augmentation": "padkit.data.augmentation:Augmentation",
 }
 # Roles of which several components may be joined by `+`, with what makes one factory of several.
-JOINED = {"aligner": "padkit.alignment.joined:Joined", "augmentation": "padkit.data.augmentation:joined"}
+JOINED = {"aligner": "padkit.alignment.joined:Joined", "augmentation": "padkit.data.joined_augmentation:joined"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from optics import IDEAL, SIZE, irradiance, linear, live, plain_picture, shot
 
-from padkit_synthetic import capture as chain
+from padkit_synthetic import camera as chain
 from padkit_synthetic.camera import Camera, capture
 from padkit_synthetic.imaging import Bytes, Floats, blurred, generator, srgb_table
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from optics import EVEN, GOOD
 
-from padkit_synthetic import capture as chain
+from padkit_synthetic import camera as chain
 from padkit_synthetic.camera import capture
 from padkit_synthetic.imaging import blackbody, blurred, generator, luminance, srgb_table
 from padkit_synthetic.people.faces import Light, render

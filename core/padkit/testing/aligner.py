@@ -12,8 +12,19 @@ from torch.nn.parallel import DistributedDataParallel
 
 from padkit.networks.detector import Detector
 from padkit.testing.suite import ComponentSuite
-from padkit.testing.toys import DIM, N_DOMAINS, ToyStudent, build
-from padkit.testing.toys import backward, batch_of, changed, hooks, one_process_group, state, toy_data
+from padkit.testing.toys import (
+    DIM,
+    N_DOMAINS,
+    ToyStudent,
+    backward,
+    batch_of,
+    build,
+    changed,
+    hooks,
+    one_process_group,
+    state,
+    toy_data,
+)
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged
 
@@ -176,7 +187,7 @@ class AlignerSuite(ComponentSuite):
         average = averaged(objective.detector, 0.9)
         objective(*toy_data(), 0.5)
         average.update_parameters(objective.detector)
-        plain = Detector(ToyStudent())
+        plain = Detector(ToyStudent()).to(memory_format=torch.channels_last)  # as the objective lays it out
         for detector in (objective.detector, average.module, copy.deepcopy(objective).detector):
             assert isinstance(detector, Detector)
             assert hooks(detector) == 0, "hooks are left on the student; remove them where `inside` ends"

@@ -52,9 +52,8 @@ def python(words: list[str], environment: dict[str, str], folder: Path) -> str:
 def test_all_pass_their_own_tests(made, environment, tmp_path):
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *map(str, made.values())]
     text = python(words, environment, tmp_path)
-    passed, skipped = re.search(r"(\d+) passed, (\d+) skipped", text).groups()
-    assert int(passed) > 45
-    assert skipped == "1", "only what concerns native readers is left out"
+    assert int(re.search(r"(\d+) passed", text)[1]) > 45
+    assert "skipped" not in text
 
 
 def test_all_train_together(environment, tmp_path):

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from padkit.catalog import Catalog
-from padkit.data.augmentation import Augmentation, JoinedAugmentation, draw_generator, joined, vary_image
+from padkit.data.augmentation import Augmentation, draw_generator, vary_image
+from padkit.data.joined_augmentation import JoinedAugmentation, joined
 from padkit.errors import PluginError
 
 torch.set_num_threads(1)

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
-from padkit.data.augmentation import Augmentation, JoinedAugmentation, draw_generator
+from padkit.data.augmentation import Augmentation, draw_generator
 from padkit.data.batches import Augmented, BalancedBatches, Draw, Frames
+from padkit.data.joined_augmentation import JoinedAugmentation
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
