@@ -177,9 +177,10 @@ def figures(scores: WeightedScores, thresholds: Sequence[Threshold]) -> dict[tup
 def resampled_rates(scores: WeightedScores, threshold: Threshold) -> dict[str, Floats]:
     """Return metric -> one value per resample.
 
-    A threshold that the test set itself chose is chosen anew in every resample; any other stays what it is.
+    A threshold that the test set itself chose is chosen anew in every resample; any other stays what it is, the test
+    set's own as well where the scores are held-out source.
     """
-    chosen_here = threshold.policy == TARGET_EER
+    chosen_here = threshold.policy == TARGET_EER and threshold.test_set_choice
     return scores.error_rates(scores.equal_vertices() if chosen_here else scores.vertices_of(threshold.value))
 
 

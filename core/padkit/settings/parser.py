@@ -43,7 +43,7 @@ def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, 
         types: Of every key; None where unknown.
 
     Raises:
-        SettingsError: A value is missing or of the wrong type.
+        SettingsError: A value is missing, of the wrong type or not a number (NaN).
     """
     values = {key: interpret(key, value, types[key]) for key, value in given.items()}
     try:
@@ -57,4 +57,8 @@ def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, 
         if found and types.get(found[1]) is not None and found[1] in values:
             raise wrong(found[1], values[found[1]], types[found[1]]) from error
         raise SettingsError(text) from error
+    for key, value in values.items():
+        read = parsed.get(key)
+        if any(each != each for each in (read if isinstance(read, list) else [read])):  # only NaN differs from itself
+            raise wrong(key, value, types[key])
     return parsed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import types
 import typing
@@ -26,10 +25,8 @@ def interpret(key: str, value: Any, hint: Any) -> Any:
         hint: Type of the setting; None where unknown.
 
     Raises:
-        SettingsError: No value, no number (NaN), or null where the type does not admit it.
+        SettingsError: No value, or null where the type does not admit it.
     """
-    if isinstance(value, float) and math.isnan(value):
-        raise wrong(key, value, hint)
     if hint is None:
         return str(value) if isinstance(value, Bare) else value
     options = _alternatives(hint)

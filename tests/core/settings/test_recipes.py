@@ -475,6 +475,7 @@ LINE_ERRORS = [
     ("--lr 4/0", "setting 'lr': expected float, got '4/0'."),
     ("--lr 1.2.3/4", "setting 'lr': expected float, got '1.2.3/4'."),
     ("--lr nan", "setting 'lr': expected float, got 'nan'."),
+    ("--lr .nan", "setting 'lr': expected float, got '.nan'."),
     ("--aligner.epsilon x", "setting 'aligner.epsilon': expected float, got 'x'."),
     ("--optimizer adam", "setting 'optimizer': expected one of adamw, sgd, got 'adam'. Did you mean 'adamw'?"),
     ("--strict maybe", "setting 'strict': expected true or false, got 'maybe'."),

@@ -12,7 +12,7 @@ from padkit.evaluation.assessment import assess, assessment_of, resampled
 from padkit.evaluation.candidates import Candidate
 from padkit.evaluation.methods import Method
 from padkit.evaluation.results import Results, evaluate
-from padkit.evaluation.scores import Scores
+from padkit.evaluation.scores import Scores, presentation_scores
 from padkit.report.tables.layout import Table, html
 from padkit.report.tables.rates import rate_tables
 
@@ -94,6 +94,20 @@ def test_held_out_scores_of_one_class_stand_nowhere() -> None:
     live = SOURCE_DEV.select(SOURCE_DEV.label == 1)
     told = assess(dataclasses.replace(candidate(), source_dev=live), ["fixed:0.5"])
     assert told.source_dev is None
+
+
+def test_intervals_of_held_out_source_keep_a_threshold_that_the_test_set_chose() -> None:
+    # Attacks at 0.2, bona fide at 0.8 but, on held-out source, at 0.4: below every threshold that the target chooses.
+    label = np.arange(60) % 2
+    shown = {"presentation": [f"p{i}" for i in range(60)], "subject": [f"s{i // 2}" for i in range(60)]}
+    shown |= {"dataset": ["x"] * 60, "domain": ["d"] * 60, "label": label, "species": np.where(label == 1, "", "print")}
+    target, source = (presentation_scores(shown, np.where(label == 1, live, 0.2)) for live in (0.8, 0.4))
+    candidate = Candidate(name="x", target=target, source_dev=source, policies=("target-eer",))
+    held_out = assess(candidate, resamples=50).source_dev
+    assert held_out is not None
+    assert held_out.results[0].values["bpcer"] == 1
+    ends = held_out.intervals["target-eer", "bpcer"]
+    assert (ends.low, ends.high) == (1, 1)
 
 
 def test_each_of_several_targets_stands_alone() -> None:
