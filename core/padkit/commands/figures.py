@@ -1,4 +1,4 @@
-"""`padkit figures`: the paper's figures of one run, of several side by side, or of an ablation."""
+"""`padkit figures`: draws figures of one run, of several side by side, or of an ablation."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line, checked.
 
     Raises:
-        SettingsError: An option is unknown, or a value is none.
+        SettingsError: An option is unknown, or its value is not valid.
     """
     parser = Parser(
         prog="padkit figures", description="Draw figures of finished runs: of one, of several side by side, or of an "
@@ -51,7 +51,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status.
 
-    What cannot be drawn is told on stderr; it is an error where it was asked for by name, or nothing was drawn.
+    A figure that cannot be drawn is reported on stderr; this is an error if the figure was requested by name, or if
+    nothing was drawn.
     """
     line = parse(arguments)
     request = FigureRequest(

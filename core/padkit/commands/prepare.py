@@ -1,4 +1,4 @@
-"""`padkit prepare`: a dataset's media become a table of face crops in a folder of their own. Imports no torch."""
+"""`padkit prepare`: turns a dataset's media into a folder with a table of face crops. Imports no torch."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status.
 
     Raises:
-        PadkitError: An option, the dataset or the output folder is wrong; or a file is, under `--strict`.
+        PadkitError: An option, the dataset or the output folder is wrong; or, with `--strict`, a file is wrong.
     """
     catalog = Catalog()
     if not arguments or arguments[0].startswith("-"):
@@ -117,10 +117,10 @@ def _prepare(
 
 
 def _write_protocols(reader: DatasetReader, out: Path, *, strict: bool) -> None:
-    """Write the official protocols by name; one whose list is missing is told and left out.
+    """Write the official protocols, by name; a protocol whose list is missing is reported and left out.
 
     Raises:
-        DataError: A list is missing or wrong, under `strict`.
+        DataError: With `strict`, a list is missing or wrong.
     """
     protocols = reader.protocols()
     written: dict[str, Any] = {}

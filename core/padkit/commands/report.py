@@ -1,4 +1,4 @@
-"""`padkit report`: the page of a finished run made again from its folder alone. Imports no torch."""
+"""`padkit report`: writes the page of a finished run again, from its folder alone. Imports no torch."""
 
 from __future__ import annotations
 
