@@ -1,4 +1,4 @@
-"""The role of an augmentation plugin: vary training images, and their labels if need be. Imports no torch."""
+"""The role of an augmentation plugin: it varies training images and, if necessary, their labels. Imports no torch."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ class Augmentation:
 
     @property
     def varies_images(self) -> bool:
-        """Whether it has a `__call__` of its own, so that images must pass it one by one."""
+        """Whether it defines `__call__`, so that images must pass it one by one."""
         return type(self).__call__ is not Augmentation.__call__
 
 
 def vary_image(
     augmentation: Augmentation, image: NDArray[np.uint8], label: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], int]:
-    """Return what `augmentation` makes of one image and its label.
+    """Return one image and its label after `augmentation`.
 
     Raises:
-        PluginError: It is no image of the same size with a label.
+        PluginError: The result is not an image of the same size with a label.
     """
     varied, new = augmentation(image, label, rng)
     if varied.shape != image.shape or varied.dtype != np.uint8 or new not in (0, 1):
@@ -75,15 +75,15 @@ def vary_image(
 
 
 class JoinedAugmentation(Augmentation):
-    """Several augmentations as one, `--augmentation recapture+light`: each varies what the one before it returned.
+    """Several augmentations as one, `--augmentation recapture+light`: each varies the result of the previous one.
 
-    All that vary single images come before all that vary batches, whatever the order of the names.
+    Those that vary single images always run before those that vary batches, whatever the order of the names.
 
     Args:
         members: The augmentations by name.
 
     Raises:
-        PluginError: A member is no augmentation.
+        PluginError: A member is not an augmentation.
     """
 
     def __init__(self, members: Mapping[str, Augmentation]) -> None:
@@ -96,13 +96,13 @@ class JoinedAugmentation(Augmentation):
         self.members = dict(members)
 
     def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-        """Return the image and its label as the members leave them."""
+        """Return the image and its label after all members."""
         for member in self.members.values():
             image, label = vary_image(member, image, label, rng)
         return image, label
 
     def vary(self, images: Tensor) -> Tensor:
-        """Return the batch as the members leave it."""
+        """Return the batch after all members."""
         for member in self.members.values():
             images = member.vary(images)
         return images
@@ -114,7 +114,7 @@ class JoinedAugmentation(Augmentation):
 
 
 def joined(factories: Mapping[str, Callable[..., Any]]) -> Callable[..., JoinedAugmentation]:
-    """Return what builds a `JoinedAugmentation`: each member by its factory, from the settings under its name."""
+    """Return a factory of a `JoinedAugmentation`, which builds each member from the settings under its name."""
 
     def build(**settings: Mapping[str, Any]) -> JoinedAugmentation:
         return JoinedAugmentation({name: make(**settings.get(name, {})) for name, make in factories.items()})
