@@ -164,7 +164,7 @@ def main() -> int:
 
 
 def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
-    """Leave out an aligner that was not asked for where there are too few source domains; asked for, it is an error."""
+    """Leave out the default aligner if there are too few source domains; if the user asked for it, raise an error."""
     choice, sources = settings.one("aligner"), protocol.sources
     if choice is None or len(sources) >= getattr(catalog.factory("aligner", choice.name), "min_domains", 2):
         return settings
@@ -188,7 +188,7 @@ def assemble(
 
 
 def train(experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
-    """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
+    """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     batches = BalancedBatches(
         frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed,
@@ -249,7 +249,7 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
 def select(
     experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
 ) -> None:
-    """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
+    """Score held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
     figures = experiment.source_dev(detector, objective.aligner)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
     keep(experiment.accelerator, experiment.run, record)

@@ -4,10 +4,10 @@
     accelerate launch --mixed_precision bf16 recipes/pretrain_stargan.py --steps 4000 --out runs/stargan
     python recipes/pretrain_stargan.py --data identities --data.root DIR --data.attributes list_attr_celeba.txt \
         --data.identity_file identity_CelebA.txt --attributes Black_Hair,Blond_Hair,Brown_Hair,Male,Young
-    python recipes/dtda.py --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then teach with it
+    python recipes/dtda.py --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then use it as a teacher
 
-Written into the folder `--out`: discriminator and generator (safetensors), a card (JSON) beside each with checksum,
-command and figures, and `editing.png` (rows: unseen faces; columns: as it is, redrawn, then each attribute flipped).
+It writes into the folder `--out`: discriminator and generator (safetensors), a card (JSON) beside each with checksum,
+command and figures, and `editing.png` (rows: unseen faces; columns: the face, redrawn, then each attribute flipped).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from padkit_stargan.network import (
     load_generator,
 )
 
-MANY = 16  # attributes; CelebA's forty are to be chosen from
+MANY = 16  # most attributes; of CelebA's forty the user must choose some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +101,7 @@ def gradient_penalty(critic: Callable[[Tensor], tuple[Tensor, Tensor]], images: 
     """Return the mean squared distance of the critic's gradient norm from 1 (Gulrajani et al. 2017, equation 3).
 
     Args:
-        critic: Gives realness and attribute logits.
+        critic: Returns realness and attribute logits.
         images: [B, 3, H, W], mixtures of real and edited images.
     """
     images = images.detach().requires_grad_(True)
@@ -202,8 +202,8 @@ def chosen_attributes(asked: str, table: FrameTable) -> tuple[str, ...]:
     """Return the attributes to edit.
 
     Raises:
-        DataError: The dataset names none.
-        SettingsError: An asked one is unknown, or there are too many to take all.
+        DataError: The dataset has no attributes.
+        SettingsError: A requested attribute is unknown, or there are too many to take all.
     """
     known = tuple(table.preparation["attribute_names"])
     names = tuple(name.strip() for name in asked.split(",") if name.strip()) or known
@@ -221,7 +221,7 @@ def chosen_attributes(asked: str, table: FrameTable) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, write, assess what was written."""
+    """Train, write the weights and assess the written files."""
     words, catalog = list(sys.argv[1:] if argv is None else argv), Catalog()
     settings = read_settings(Options, {"data": Slot("dataset", "faces")}, words, catalog, "pretrain_stargan.py")
     options, choice = settings.recipe, settings.one("data")
