@@ -47,21 +47,21 @@ class Options:
     """Pretrains an iResNet with ArcFace's loss over the identities of a dataset.
 
     Args:
-        out: Weights file to write, ending in .safetensors; its card goes beside it.
+        out: Weights file to write, ending in .safetensors; its card is written beside it.
         depth: 18, 34, 50 or 100.
         width: Channels of the first stage, doubled by each later one; 64 in the published networks.
         embedding: Length of the embedding.
         input_size: Side in pixels that faces are resized to, a multiple of 16; 112 in the published networks.
         steps: Optimiser steps.
         batch_size: Images per step, over all processes.
-        lr: Highest learning rate of SGD, reached after a short rise and followed by half a cosine.
+        lr: Peak learning rate of SGD, after a short rise and followed by half a cosine.
         scale: ArcFace's s.
         margin: ArcFace's m in radians.
         warmup: Share of the steps over which the margin rises from 0; small networks collapse without it.
-        held_out: Share of the identities kept for verification where the dataset names no test split.
+        held_out: Share of the identities kept for verification if the dataset has no test split.
         half: Store kernels as float16, which halves the file.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training; none by default where the CPU trains.
+        workers: Processes that decode images for training; by default 0 when training on the CPU.
     """
 
     out: str = "runs/arcface/arcface.safetensors"

@@ -55,7 +55,7 @@ class Options:
     Args:
         out: Folder to write into.
         tag: Ending of the file names, as in stargan_D_<tag>.safetensors.
-        attributes: Attributes to edit, separated by commas; empty takes all the dataset has.
+        attributes: Attributes to edit, separated by commas; empty takes all attributes of the dataset.
         image_size: Side in pixels of the faces, a multiple of 2^layers; 128 in the published network.
         layers: Convolutions of the discriminator's trunk; 6 in the published network.
         d_width: Channels of the discriminator's first convolution, doubled by each later one; 64 in the published one.
@@ -69,10 +69,10 @@ class Options:
         lambda_rec: Weight of the reconstruction.
         lambda_gp: Weight of the gradient penalty.
         judge_steps: Steps of the independent classifier that rates the edited images; 0 leaves it out.
-        held_out: Share of the subjects kept unseen where the dataset names no test split.
+        held_out: Share of the subjects kept unseen if the dataset has no test split.
         half: Store kernels as float16, which halves the files.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training; none by default where the CPU trains.
+        workers: Processes that decode images for training; by default 0 when training on the CPU.
     """
 
     out: str = "runs/stargan"

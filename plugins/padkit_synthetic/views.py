@@ -28,7 +28,7 @@ class View:
     slope_y: Floats
 
     def cells(self, count: int) -> Indices:
-        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels, or of the nearest edge outside it."""
+        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside it, of the nearest edge."""
         column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
         row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
         return (row * np.int32(count) + column).astype(np.intp)

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("what", nargs="+", metavar="DIR|NAME", help="folders of prepared tables, or a dataset's name")
     parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
-    parser.add_argument("--columns", type=int, default=8, help="examples a row of the sheet (%(default)s)")
+    parser.add_argument("--columns", type=int, default=8, help="examples per row of the sheet (%(default)s)")
     parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
     options, settings = parser.parse_known_args(arguments)
     if options.columns < 1:

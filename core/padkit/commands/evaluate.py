@@ -63,11 +63,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
-    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="what a score file calls a column; repeat")
+    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a column in the score files; repeat")
     add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
     add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
     add("--selection", choices=tuple(CHECKPOINT_SELECTIONS), help="how the checkpoints behind the files were selected")
-    add("--protocol", metavar="'A&B->C'", help="what trained and what tested the models behind the files")
+    add("--protocol", metavar="'A&B->C'", help="training and test domains of the models behind the files")
     for name in ("json", "markdown", "latex", "csv"):
         add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")
     line = parser.parse_args(arguments)

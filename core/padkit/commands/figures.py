@@ -28,15 +28,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         "ablation.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("runs", nargs="+", metavar="[NAME=]RUN", help="folder of a run or of an ablation, and what to call it")
+    add("runs", nargs="+", metavar="[NAME=]RUN", help="folder of a run or of an ablation, and its name in the figures")
     add("--out", type=Path, required=True, help="folder to write the figures to")
-    add("--only", metavar="KIND,KIND", help="these kinds; all that can be drawn by default")
-    add("--target", default="", help="domain tested on, where the runs differ in it; the first run's by default")
-    add("--seed", type=int, default=0, help="draws the frames shown, starts t-SNE and attacks (%(default)s)")
-    add("--points", type=int, default=600, metavar="N", help="frames of the t-SNE, at most (%(default)s)")
-    add("--faces", type=int, default=4, metavar="N", help="live faces and attacks of the Grad-CAM, each (%(default)s)")
-    add("--format", choices=FORMATS, default="png", help="of the files (%(default)s)")
-    add("--dark", action="store_true", help="light letters on a dark ground")
+    add("--only", metavar="KIND,KIND", help="only these kinds; by default all that can be drawn")
+    add("--target", default="", help="domain tested on, if the runs differ in it; by default the first run's")
+    add("--seed", type=int, default=0, help="seed of the frames shown, of t-SNE and of attacks (%(default)s)")
+    add("--points", type=int, default=600, metavar="N", help="most frames of the t-SNE (%(default)s)")
+    add("--faces", type=int, default=4, metavar="N", help="faces of each class in the Grad-CAM figure (%(default)s)")
+    add("--format", choices=FORMATS, default="png", help="format of the files (%(default)s)")
+    add("--dark", action="store_true", help="light text on a dark background")
     line = parser.parse_args(arguments)
     line.kinds = line.only.split(",") if line.only else list(KINDS)
     for kind in line.kinds:

@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--role", choices=tuple(ROLES), help="only this role")
     actions = parser.add_subparsers(dest="action", metavar="show NAME")
-    show = actions.add_parser("show", help="settings with types and defaults, licence and origin of what has this name")
-    show.add_argument("name", help="the component's name, in whatever role")
+    show = actions.add_parser("show", help="settings with types and defaults, licence and origin of a component")
+    show.add_argument("name", help="the component's name, in any role")
     show.add_argument("--role", choices=tuple(ROLES), help="only this role", default=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.action == "show":

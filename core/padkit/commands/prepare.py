@@ -32,11 +32,11 @@ class Output:
 
     Args:
         out: Folder for the table, new or begun by the same command: an interrupted preparation goes on.
-        workers: Processes; null takes one for each core where that is worth it.
+        workers: Processes; null takes one for each core if that is worth it.
         strict: Stop at the first file that cannot be read and the first frame without a face.
         compress: Deflate the crops, lossless either way: the table takes about 0.6 of the space, but encoding a crop
-            takes ten times as long, and decoding it, whenever training does, seven times.
-        download: Let insightface fetch the detector of `--face scrfd` if it is not there.
+            takes ten times as long, and decoding it, which training repeats, seven times.
+        download: Let insightface download the detector of `--face scrfd` if it is missing.
     """
 
     out: str
