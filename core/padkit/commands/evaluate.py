@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
-    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a column in the score files; repeat")
+    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a score file's column; repeat")
     add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
     add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
     add("--selection", choices=tuple(CHECKPOINT_SELECTIONS), help="how the checkpoints behind the files were selected")
