@@ -1,4 +1,4 @@
-"""Ablation: a grid of ordinary runs of dtda.py, cells x targets x seeds, and one table that compares the cells.
+"""Ablation: ordinary runs of dtda.py over cells x targets x seeds, and one table that compares the cells.
 
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
@@ -6,9 +6,9 @@
     python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
     python recipes/ablation.py --cell DTDA: --protocols 'O&C&I->M,oulu-npu:3' -- --data prepared --data.folders A,B
 
-The same command goes on after a kill: finished runs are kept, interrupted ones resumed. Leaves `results.csv`,
-`table.md` and `table.tex`; each run lies in OUT/CELL/TARGET/seedK, what it printed in seedK.txt beside it. A protocol
-with folds stands for all of them; the table adds their mean and standard deviation.
+After an interruption, the same command continues: finished runs are kept, interrupted ones resumed. It writes
+`results.csv`, `table.md` and `table.tex`; each run is in OUT/CELL/TARGET/seedK, its printed output in seedK.txt beside
+it. A protocol with folds stands for all of them; the table adds their mean and standard deviation.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def parser() -> Parser:
 
 
 def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
-    """Split the command line into the ablation's options and the plan, defaults filled in."""
+    """Split the command line into the ablation's options and the plan, and fill in the plan's defaults."""
     words = list(argv)
     at = words.index("--") if "--" in words else len(words)
     own = parser()
@@ -121,7 +121,7 @@ class AblationJob:
 
 
 def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
-    """Prepare the data and check every cell as dtda.py will, so that a typo in the last one fails before any run."""
+    """Prepare the data and check every cell as dtda.py will, so that errors are reported before any run."""
     dtda, catalog, out = load_recipe(), Catalog(), Path(line.out)
     settings: dict[str, Any] = {name: settings_of(dtda, cell, plan, catalog) for name, cell in plan.cells.items()}
     first = next(iter(settings.values()))
@@ -157,7 +157,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
             ]  # fmt: skip
     for run in runs:
         run.check()
-    # Seed by seed, so that an ablation cut short has matched pairs.
+    # Seed by seed, so that an interrupted ablation has matched pairs.
     runs.sort(key=lambda run: plan.seeds.index(run.seed))
     return AblationJob(plan, trials, table, data.name, runs, out, shared)
 
@@ -171,7 +171,7 @@ def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
 
 
 def load_recipe() -> Any:
-    """Import dtda.py from beside this file, wherever that is installed."""
+    """Import dtda.py from the folder of this file, wherever that is installed."""
     specification = importlib.util.spec_from_file_location("padkit_recipe_dtda", RECIPE)
     assert specification is not None and specification.loader is not None  # noqa: PT018 - no test
     module = importlib.util.module_from_spec(specification)
@@ -195,7 +195,7 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
 
 
 def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, None, None]:
-    """Run what is not finished; what is comes first."""
+    """Execute the unfinished runs; the finished ones are reported first."""
     pending = [run for run in job.runs if not run.finished]
     yield from (Outcome(run, "", None) for run in job.runs if run not in pending)
     crew, command = places(line.jobs, line.devices), [sys.executable]
@@ -208,7 +208,7 @@ def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, No
 
 
 def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list[Record]:
-    """Collect every run's record as it ends, keep `results.csv` up to date and tell how long it will take."""
+    """Collect every run's record as it ends, keep `results.csv` up to date and print the time left."""
     records: dict[str, Record] = {}
     took: list[float] = []
     with contextlib.closing(execute(line, job)) as outcomes:
@@ -232,7 +232,7 @@ def main() -> int:
     line, plan = read_line(sys.argv[1:])
     line.devices = torch.cuda.device_count()
     line.jobs = line.jobs or max(line.devices, 1)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends the runs as Ctrl-C does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the runs as Ctrl-C does
     job = plan_runs(line, plan)
     console = Console(stderr=True)
     tests = f"{len(job.trials.names)} {'protocols' if plan.protocols else 'targets'}"

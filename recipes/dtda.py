@@ -66,7 +66,7 @@ class Options:
 
     Args:
         protocol: Protocol by name, in place of target and sources: 'O&C&I->M', 'O->C&I&M', intra:O, oulu-npu:3.2.
-        target: Domain to test on; left out where the data have one domain, which is then divided itself.
+        target: Domain to test on; not needed if the data have only one domain, which is then divided itself.
         sources: Domains to train on; all others by default.
         convention: Splits that count: official (sources' train, target's test), ssdg (train and test of all, no dev) or
             all; by default official, and all of a domain without splits.
@@ -78,19 +78,19 @@ class Options:
         batch_size: Frames per optimiser step, over all processes, balanced over domain and class.
         accumulate: Micro-batches an optimiser step is accumulated from.
         optimizer: Optimiser.
-        lr: Peak learning rate; a linear warm-up precedes, a cosine to zero follows.
+        lr: Peak learning rate, after a linear warm-up and followed by a cosine to zero.
         weight_decay: Weight decay.
         warmup: Share of the steps to warm up in, in [0, 1).
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last.
-        policy: Threshold policy to quote first and to ship: source-dev (the default), dev-eer (the target's dev split;
-            the default of official protocols that have one), target-eer or fixed:VALUE.
+        policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
+            split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
-        workers: Processes that load images; by default none on a CPU, eight at most beside a GPU.
+        workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
         threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
-        thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
+        thumbnails: Show the faces of the worst mistakes in the report; the dataset's licence applies to them.
     """
 
     former: ClassVar[dict[str, str]] = {"augment": "--augmentation light for true, none for false"}
@@ -164,7 +164,7 @@ def main() -> int:
 
 
 def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
-    """Leave out an aligner that was not asked for where there are too few source domains; asked for, it is an error."""
+    """Leave out the default aligner if there are too few source domains; if the user asked for it, raise an error."""
     choice, sources = settings.one("aligner"), protocol.sources
     if choice is None or len(sources) >= getattr(catalog.factory("aligner", choice.name), "min_domains", 2):
         return settings
@@ -188,7 +188,7 @@ def assemble(
 
 
 def train(experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
-    """Run the loop; leaves the selected weights of the averaged detector in the run folder."""
+    """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     batches = BalancedBatches(
         frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed,
@@ -249,7 +249,7 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
 def select(
     experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
 ) -> None:
-    """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
+    """Score held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
     figures = experiment.source_dev(detector, objective.aligner)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
     keep(experiment.accelerator, experiment.run, record)

@@ -3,10 +3,10 @@
     python recipes/pretrain_arcface.py                                     # simulated faces, no data needed
     accelerate launch --mixed_precision bf16 recipes/pretrain_arcface.py --steps 4000 --out runs/arcface.safetensors
     python recipes/pretrain_arcface.py --data identities --data.root DIR   # DIR/<identity>/*.jpg
-    python recipes/dtda.py --teachers.fr.weights runs/arcface.safetensors  # then teach with it
+    python recipes/dtda.py --teachers.fr.weights runs/arcface.safetensors  # then use it as a teacher
 
-Written: the weights (safetensors) and beside them a card (JSON) with checksum, command and the verification figures on
-identities never seen in training.
+It writes the weights (safetensors) and beside them a card (JSON) with checksum, command and the verification figures on
+identities that were not trained on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from padkit.weights import check_destination, read_weights, write_card, write_we
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
 
 FALSE_ACCEPT_RATE = 0.01
-COMPARED = 4000  # unseen images at most; every pair of them is a comparison
+COMPARED = 4000  # most unseen images; every pair of them is compared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,21 +47,21 @@ class Options:
     """Pretrains an iResNet with ArcFace's loss over the identities of a dataset.
 
     Args:
-        out: Weights file to write, ending in .safetensors; its card goes beside it.
+        out: Weights file to write, ending in .safetensors; its card is written beside it.
         depth: 18, 34, 50 or 100.
         width: Channels of the first stage, doubled by each later one; 64 in the published networks.
         embedding: Length of the embedding.
         input_size: Side in pixels that faces are resized to, a multiple of 16; 112 in the published networks.
         steps: Optimiser steps.
         batch_size: Images per step, over all processes.
-        lr: Highest learning rate of SGD, reached after a short rise and followed by half a cosine.
+        lr: Peak learning rate of SGD, after a short rise and followed by half a cosine.
         scale: ArcFace's s.
         margin: ArcFace's m in radians.
         warmup: Share of the steps over which the margin rises from 0; small networks collapse without it.
-        held_out: Share of the identities kept for verification where the dataset names no test split.
+        held_out: Share of the identities kept for verification if the dataset has no test split.
         half: Store kernels as float16, which halves the file.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training; none by default where the CPU trains.
+        workers: Processes that decode images for training; by default 0 when training on the CPU.
     """
 
     out: str = "runs/arcface/arcface.safetensors"
@@ -85,7 +85,7 @@ def margin_logits(cosine: Tensor, labels: Tensor, scale: float, margin: float) -
     """Return ArcFace's logits: s cos(theta + m) for the own identity, s cos(theta) for the others.
 
     Deng et al., ArcFace, CVPR 2019, equation 3. Beyond theta = pi - m, where cos(theta + m) would rise again, the own
-    logit goes on falling as s (cos(theta) - m sin(m)).
+    logit continues to fall as s (cos(theta) - m sin(m)).
 
     Args:
         cosine: [B, identities], cosines of embeddings and identity centres.
@@ -119,10 +119,10 @@ class Recogniser(nn.Module):
 
 
 def verification(embeddings: Tensor, labels: Tensor) -> dict[str, float]:
-    """Return AUC and TAR at FAR = 1 % over all pairs of embeddings [N, D], compared by cosine.
+    """Return AUC and TAR at FAR = 1 % over all pairs of embeddings [N, D], which are compared by cosine.
 
     Raises:
-        DataError: No two images show the same person, or none show different ones.
+        DataError: No two images show the same person, or no two show different persons.
     """
     unit = F.normalize(embeddings.float())
     first, second = torch.triu_indices(len(unit), len(unit), offset=1)
@@ -202,10 +202,10 @@ def train(options: Options, accelerator: Accelerator, portraits: Portraits, vari
 
 
 def check(portraits: Portraits, purpose: str) -> Portraits:
-    """Return `portraits` if they name at least two identities.
+    """Return `portraits` if they have at least two identities.
 
     Raises:
-        DataError: They do not.
+        DataError: They have fewer.
     """
     if (found := len(portraits.identities)) < 2:
         raise DataError(
@@ -216,7 +216,7 @@ def check(portraits: Portraits, purpose: str) -> Portraits:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, write, verify what was written."""
+    """Train, write the weights and verify the written file."""
     words, catalog = list(sys.argv[1:] if argv is None else argv), Catalog()
     settings = read_settings(Options, {"data": Slot("dataset", "faces")}, words, catalog, "pretrain_arcface.py")
     options, choice = settings.recipe, settings.one("data")

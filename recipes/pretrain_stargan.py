@@ -4,10 +4,10 @@
     accelerate launch --mixed_precision bf16 recipes/pretrain_stargan.py --steps 4000 --out runs/stargan
     python recipes/pretrain_stargan.py --data identities --data.root DIR --data.attributes list_attr_celeba.txt \
         --data.identity_file identity_CelebA.txt --attributes Black_Hair,Blond_Hair,Brown_Hair,Male,Young
-    python recipes/dtda.py --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then teach with it
+    python recipes/dtda.py --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then use it as a teacher
 
-Written into the folder `--out`: discriminator and generator (safetensors), a card (JSON) beside each with checksum,
-command and figures, and `editing.png` (rows: unseen faces; columns: as it is, redrawn, then each attribute flipped).
+It writes into the folder `--out`: discriminator and generator (safetensors), a card (JSON) beside each with checksum,
+command and figures, and `editing.png` (rows: unseen faces; columns: the face, redrawn, then each attribute flipped).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from padkit_stargan.network import (
     load_generator,
 )
 
-MANY = 16  # attributes; CelebA's forty are to be chosen from
+MANY = 16  # most attributes; of CelebA's forty the user must choose some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Options:
     Args:
         out: Folder to write into.
         tag: Ending of the file names, as in stargan_D_<tag>.safetensors.
-        attributes: Attributes to edit, separated by commas; empty takes all the dataset has.
+        attributes: Attributes to edit, separated by commas; empty takes all attributes of the dataset.
         image_size: Side in pixels of the faces, a multiple of 2^layers; 128 in the published network.
         layers: Convolutions of the discriminator's trunk; 6 in the published network.
         d_width: Channels of the discriminator's first convolution, doubled by each later one; 64 in the published one.
@@ -69,10 +69,10 @@ class Options:
         lambda_rec: Weight of the reconstruction.
         lambda_gp: Weight of the gradient penalty.
         judge_steps: Steps of the independent classifier that rates the edited images; 0 leaves it out.
-        held_out: Share of the subjects kept unseen where the dataset names no test split.
+        held_out: Share of the subjects kept unseen if the dataset has no test split.
         half: Store kernels as float16, which halves the files.
         seed: Seed of everything random.
-        workers: Processes that decode images beside the training; none by default where the CPU trains.
+        workers: Processes that decode images for training; by default 0 when training on the CPU.
     """
 
     out: str = "runs/stargan"
@@ -101,7 +101,7 @@ def gradient_penalty(critic: Callable[[Tensor], tuple[Tensor, Tensor]], images: 
     """Return the mean squared distance of the critic's gradient norm from 1 (Gulrajani et al. 2017, equation 3).
 
     Args:
-        critic: Gives realness and attribute logits.
+        critic: Returns realness and attribute logits.
         images: [B, 3, H, W], mixtures of real and edited images.
     """
     images = images.detach().requires_grad_(True)
@@ -202,8 +202,8 @@ def chosen_attributes(asked: str, table: FrameTable) -> tuple[str, ...]:
     """Return the attributes to edit.
 
     Raises:
-        DataError: The dataset names none.
-        SettingsError: An asked one is unknown, or there are too many to take all.
+        DataError: The dataset has no attributes.
+        SettingsError: A requested attribute is unknown, or there are too many to take all.
     """
     known = tuple(table.preparation["attribute_names"])
     names = tuple(name.strip() for name in asked.split(",") if name.strip()) or known
@@ -221,7 +221,7 @@ def chosen_attributes(asked: str, table: FrameTable) -> tuple[str, ...]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, write, assess what was written."""
+    """Train, write the weights and assess the written files."""
     words, catalog = list(sys.argv[1:] if argv is None else argv), Catalog()
     settings = read_settings(Options, {"data": Slot("dataset", "faces")}, words, catalog, "pretrain_stargan.py")
     options, choice = settings.recipe, settings.one("data")

@@ -1,4 +1,4 @@
-"""From a name to a record to a built object; errors list the alternatives and name the distribution responsible."""
+"""Finds and builds components by name; errors list the alternatives and name the responsible distribution."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from padkit.errors import PluginError, SettingsError, closest, one_line, pip_install
 from padkit.plugins import OWN_COMMANDS, Component, Discovery, discover
 
-# Addresses, since the roles import torch and listing must not. A command is a function and has no base.
+# Addresses, because the roles import torch and listing must not. A command is a function and has no base class.
 BASES = {
     "teacher": "padkit.roles:Teacher",
     "aligner": "padkit.roles:Aligner",
@@ -48,7 +48,7 @@ class Catalog:
         """Return the usable component `name`.
 
         Raises:
-            PluginError: No plugin offers it, two do, or its plugin did not load.
+            PluginError: No plugin offers it, two plugins offer it, or its plugin could not be loaded.
         """
         for component in self.discovery.components:
             if component.role == role and component.spec.name == name:
@@ -67,11 +67,11 @@ class Catalog:
         raise PluginError(f"unknown {role} {name!r}.{kind}{more}")
 
     def factory(self, role: str, name: str) -> Callable[..., Any]:
-        """Import and return the class (or function) behind `name`; for joined names, what builds them as one.
+        """Import and return the class (or function) of component `name`; for joined names, the factory that joins them.
 
         Raises:
             PluginError: Unknown component, or its import fails (the remedy names the extra to install).
-            SettingsError: As `members`.
+            SettingsError: See `members`.
         """
         parts = members(role, name)
         if len(parts) > 1:
@@ -83,7 +83,7 @@ class Catalog:
         """Build the component from its settings; `handed` are the positional arguments its role defines.
 
         Raises:
-            PluginError: As `factory`, or the component is not of the class its role asks for.
+            PluginError: See `factory`; or the component is not an instance of its role's class.
         """
         built = self.factory(role, name)(*handed, **settings)
         if not isinstance(built, _attribute(BASES[role])):
@@ -92,12 +92,12 @@ class Catalog:
         return built
 
     def build_chosen(self, chosen: Chosen | None, *handed: Any) -> Any:
-        """Build a chosen component; None, an empty slot, stays None."""
+        """Build a chosen component; return None for an empty slot (None)."""
         return None if chosen is None else self.build(chosen.role, chosen.name, chosen.settings, *handed)
 
 
 def members(role: str, name: str) -> dict[str, str]:
-    """Return the components that a name joins, by the key of their settings: {"": name} where it is one.
+    """Return the components that a name joins, by the key of their settings; {"": name} for a single component.
 
     `daa+mixstyle` is {"daa": "daa", "mixstyle": "mixstyle"}; in keys, dashes are underscores.
 
@@ -118,7 +118,7 @@ def members(role: str, name: str) -> dict[str, str]:
 
 
 def _attribute(address: str) -> Any:
-    """Import what `module:attribute` names."""
+    """Import the object that `module:attribute` names."""
     module, _, attribute = address.partition(":")
     return functools.reduce(getattr, attribute.split("."), importlib.import_module(module))
 

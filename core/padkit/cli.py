@@ -1,4 +1,4 @@
-"""The `padkit` command. Imports no torch: listing must be instant."""
+"""The `padkit` command. Imports no torch, because listing must be fast."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run the command that `argv` names, padkit's own or a plugin's; return the exit status.
+    """Run the command that `argv` names, one of padkit or of a plugin; return the exit status.
 
     Raises:
         PluginError: No usable command has this name.
@@ -48,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _parser(found: Discovery) -> argparse.ArgumentParser:
-    """Return a parser for the help alone: commands read their own words."""
+    """Return a parser that only prints the help: each command parses its own arguments."""
     parser = Parser(prog="padkit", description=HELP)
     parser.add_argument("--version", action="version", version=f"padkit {version('padkit')}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")

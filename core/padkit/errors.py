@@ -1,4 +1,4 @@
-"""Errors that a user can mend: each is one line that names the thing, the cause and the remedy."""
+"""Errors that a user can correct: each is one line that names the thing, the cause and the remedy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
-MOST_NAMES = 40  # an error stays readable
+MOST_NAMES = 40  # keeps an error readable
 
 
 class PadkitError(Exception):
@@ -20,7 +20,7 @@ class SettingsError(PadkitError):
 
 
 class PluginError(PadkitError):
-    """A component cannot be had: unknown, blocked, clashing or broken."""
+    """A component cannot be used: it is unknown, blocked or broken, or its name clashes with another."""
 
 
 class DataError(PadkitError):
@@ -32,14 +32,14 @@ class WeightsError(PadkitError):
 
 
 class TrainingError(PadkitError):
-    """Training cannot go on (a loss became NaN, a run folder cannot be written)."""
+    """Training cannot continue (a loss became NaN, or a run folder cannot be written)."""
 
 
 def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, case aside, or "" if none is known.
+    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, ignoring case, or "" if none is known.
 
     Args:
-        name: What was asked for.
+        name: The name that was requested.
         known: The alternatives.
         prefix: What a user writes before each of them.
     """
@@ -54,7 +54,7 @@ def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what `error` says in one line: its text, or type and first line where it is not a `PadkitError`."""
+    """Return `error` as one line: the text of a `PadkitError`, otherwise its type and the first line of its text."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, PadkitError):
         return " ".join(lines)
@@ -68,10 +68,10 @@ def pip_install(requirement: str) -> str:
 
 @contextlib.contextmanager
 def extra_needed(what: str, extra: str) -> Iterator[None]:
-    """Import what only one feature needs: around the import, which stands inside the function that needs it.
+    """Context manager for a lazy import of an optional library: a failure names the extra to install.
 
     Args:
-        what: The feature, which begins the error's line.
+        what: The feature; the error begins with it.
         extra: What pip installs for it, such as `padkit[video]`.
 
     Raises:

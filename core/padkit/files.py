@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Writes files completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from padkit.errors import DataError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Put `content` into `path` by way of a temporary file beside it, so that no reader ever sees half a file.
+    """Write `content` to `path` through a temporary file beside it, so that no reader ever sees half a file.
 
     Raises:
         DataError: The folder cannot be made or written to.
@@ -36,7 +36,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a file of JSON lines; none where it is missing, and none after a line cut short."""
+    """Return the records of a file of JSON lines up to a truncated line; none if the file is missing."""
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []

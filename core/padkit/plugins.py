@@ -55,10 +55,10 @@ class Plugin:
 
     Attributes:
         name: Entry-point name.
-        module: What the entry point refers to.
+        module: Module that the entry point refers to.
         distribution: Name of the installed distribution that declares it.
         version: Version of that distribution.
-        problem: Why it offers nothing ("" when it loaded).
+        problem: Why it offers no components ("" if it was loaded).
     """
 
     name: str
@@ -69,13 +69,13 @@ class Plugin:
 
     @property
     def address(self) -> str:
-        """What names this plugin alone, in PADKIT_PLUGINS_DENY for instance."""
+        """Name of this plugin that no other has, for example for PADKIT_PLUGINS_DENY."""
         return f"{self.distribution}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One record of one plugin, with its role and whatever forbids its use ("" when nothing does)."""
+    """One record of one plugin, with its role and the problem that prevents its use ("" if there is none)."""
 
     role: str
     spec: ComponentSpec
@@ -100,7 +100,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Discovery:
     """Load the plugins of all installed distributions.
 
     Comma-separated names of entry points, of distributions, or of both as `distribution:entry-point`, in
-    PADKIT_PLUGINS_ALLOW (only these) and PADKIT_PLUGINS_DENY (none of these) are honoured before anything is imported.
+    PADKIT_PLUGINS_ALLOW (only these) and PADKIT_PLUGINS_DENY (none of these) are applied before anything is imported.
 
     Args:
         points: Entry points to use in place of the installed ones.
@@ -143,7 +143,7 @@ def _describe(point: EntryPoint) -> Plugin:
 
 
 def _load(point: EntryPoint) -> tuple[str, list[tuple[str, ComponentSpec]]]:
-    """Import one plugin; return its records, or what went wrong, whatever that was."""
+    """Import one plugin; return its records, or the problem if any error was raised."""
     try:
         records = list(_records(point.load(), point.name))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin may raise anything and must not stop the others
@@ -181,7 +181,7 @@ def _check(hook: str, record: Any, record_type: type[ComponentSpec]) -> None:
 
 
 def _unreachable(spec: ComponentSpec) -> str:
-    """Say why a lazy address cannot be right, importing nothing: what only an import tells, asking for it tells."""
+    """Return why a lazy address cannot be right, without importing it; other faults show when it is used."""
     if not isinstance(spec.factory, str):
         return ""
     module, _, attribute = spec.factory.partition(":")
@@ -194,7 +194,7 @@ def _unreachable(spec: ComponentSpec) -> str:
 
 
 def _exists(module: str) -> bool:
-    """Look a module up, but below packages that are loaded already only: looking further would import them."""
+    """Return whether a module may exist; packages that are not loaded yet are not imported to look inside them."""
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         parent = ".".join(parts[: depth - 1])

@@ -1,4 +1,4 @@
-"""Work shared among processes: how many there are cores for, a pool that dies with its parent, a bar that counts."""
+"""Helpers for work in several processes: number of cores, a pool that ends with its parent, a progress bar."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def worker_pool(workers: int, prepare: Callable[..., None] | None = None, *hande
 
 
 def _start(prepare: Callable[..., None] | None, handed: tuple[Any, ...]) -> None:
-    # The parent alone answers Ctrl-C: it cancels what waits and keeps what is finished.
+    # Only the parent handles Ctrl-C: it cancels waiting tasks and keeps finished ones.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -43,14 +43,14 @@ def _start(prepare: Callable[..., None] | None, handed: tuple[Any, ...]) -> None
 
 
 def _die_with(sentinel: int) -> None:
-    # A pool's processes outlive a killed parent, waiting for work that never comes.
+    # Otherwise a pool's processes would outlive a killed parent and wait for work for ever.
     connection.wait([sentinel])
     os._exit(1)
 
 
 @contextlib.contextmanager
 def counting_bar(title: str, total: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
-    """Show a bar of `total` pieces with the time left on stderr; yield the function that counts finished ones."""
+    """Show a bar of `total` pieces with the time left on stderr; yield a function that counts finished pieces."""
     if not shown:
         yield lambda _count: None
         return

@@ -1,8 +1,8 @@
-"""What a plugin implements: `Teacher`, `Aligner` and `Student`.
+"""The base classes that plugins implement: `Teacher`, `Aligner` and `Student`.
 
-`DatasetReader` (`padkit.data.reader`) and `Augmentation` (`padkit.data.augmentation`) stand apart: they need no torch.
-One rule for every role: a constructor's keyword-only parameters are the component's settings; positional parameters
-are handed over by padkit.
+`DatasetReader` (`padkit.data.reader`) and `Augmentation` (`padkit.data.augmentation`) are in their own modules, because
+they need no torch. One rule for every role: a constructor's keyword-only parameters are the component's settings;
+padkit passes the positional parameters.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LabelLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 class Features(NamedTuple):
-    """What a network makes of images.
+    """The features that a network computes from images.
 
     Attributes:
         maps: Feature maps [B, C_i, h_i, w_i], from shallow to deep.
@@ -35,7 +35,7 @@ class Features(NamedTuple):
 
 
 class StudentFeatures(Features):
-    """What a student makes of images: it always has an embedding, which its head, aligners and distillation need.
+    """The features of a student, always with an embedding, which its head, aligners and distillation need.
 
     Attributes:
         maps: Feature maps [B, C_i, h_i, w_i], from shallow to deep.
@@ -46,21 +46,21 @@ class StudentFeatures(Features):
     embedding: Tensor
 
     def __new__(cls, maps: tuple[Tensor, ...], embedding: Tensor) -> Self:
-        """Take the place of `Features`' constructor, whose embedding may be None."""
+        """Replace the constructor of `Features`, whose embedding may be None."""
         return super().__new__(cls, maps, embedding)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A labelled batch on its device.
+    """A labelled batch on the training device.
 
     Attributes:
         images: [B, 3, H, W], RGB in [0, 1].
         labels: [B] int64, 1 = bona fide, 0 = attack.
         domains: [B] int64, index of the source domain.
         label_loss: (images [n, 3, H, W], labels [n]) -> [n] float32, the cross-entropy of any images for the detector
-            as it is now, in evaluation mode. Its gradient reaches the images alone: this is all that an aligner learns
-            of the detector. padkit always gives it.
+            in its present state, in evaluation mode. Its gradient reaches only the images; it is all that an
+            aligner learns about the detector. padkit always provides it.
     """
 
     images: Tensor
@@ -70,10 +70,10 @@ class Batch:
 
 
 class Teacher(nn.Module):
-    """A frozen network. `forward` takes RGB in [0, 1], as every part of padkit; it resizes and normalises itself.
+    """A frozen network. `forward` takes RGB in [0, 1], like every part of padkit; it resizes and normalises the images.
 
-    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean` and `std` and implements `extract`. Whatever
-    `train()` is called, a teacher stays in evaluation mode, so that its normalisation statistics never drift.
+    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean` and `std` and implements `extract`. A teacher
+    stays in evaluation mode even if `train()` is called, so that its normalisation statistics never change.
 
     Attributes:
         input_size: Side in pixels of the square the network was trained on; None accepts any size.
@@ -117,7 +117,8 @@ class Student(nn.Module):
     def make_head(self) -> nn.Module:
         """Return a new classification head: embeddings [B, embedding_dim] to logits [B, 2], 0 = attack, 1 = bona fide.
 
-        Linear unless the student knows better; the detector calls this once, trains what it returns and saves it.
+        The default is a linear layer; a student may override it. The detector calls this once, then trains and saves
+        the head.
         """
         return nn.Linear(self.embedding_dim, 2)
 
@@ -125,7 +126,7 @@ class Student(nn.Module):
 class Aligner(nn.Module):
     """Makes source domains alike. `__init__(self, n_domains: int, embedding_dim: int, *, <settings>)`.
 
-    The defaults of the methods align nothing.
+    The default implementations of the methods align nothing.
 
     Attributes:
         min_domains: Fewest source domains the method can work with.
@@ -141,15 +142,16 @@ class Aligner(nn.Module):
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images the student and the teachers see, [B, 3, H, W] in [0, 1].
 
-        Must leave no gradient in any parameter and no trace in any buffer.
+        It must leave no gradient in any parameter and must change no buffer.
         """
         return batch.images
 
     def inside(self, student: Student, batch: Batch) -> AbstractContextManager[None]:  # noqa: ARG002
         """Return a context that is open while the student sees the perturbed training images, and only then.
 
-        In it an aligner may change what happens inside the student, by forward hooks on its modules; on leaving it
-        everything must be as before. Evaluation, the averaged and the shipped detector never are in it.
+        In this context an aligner may change what happens inside the student, by forward hooks on its modules; when the
+        context closes, everything must be as before. It is never open for evaluation, nor for the averaged and the
+        shipped detector.
 
         Args:
             student: The student, in training mode.
@@ -158,7 +160,7 @@ class Aligner(nn.Module):
         return nullcontext()
 
     def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return named scalar losses of its own, given the student's features of the perturbed images.
+        """Return the aligner's own losses, named scalars, from the student's features of the perturbed images.
 
         Args:
             batch: The clean batch.
@@ -168,7 +170,7 @@ class Aligner(nn.Module):
         return {}
 
     def weights(self) -> Mapping[str, float]:
-        """Return the weight of each of its losses in the sum; 1 where none is named."""
+        """Return the weight of each of its losses in the sum; a loss without an entry has weight 1."""
         return {}
 
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002

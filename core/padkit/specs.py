@@ -1,4 +1,4 @@
-"""The records that hooks return: what a component is called and where its class is, nothing more."""
+"""The records that hooks return: only the name of a component and where its class is."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class ComponentSpec:
     Attributes:
         name: What a user types, for example `daa`; lower case letters, digits, `-` and `_`.
         summary: One line for `padkit plugins` (and for `padkit --help`, of a command).
-        factory: The class, or better its lazy address `"module:Class"`, so that listing imports nothing heavy.
-            Its keyword-only parameters, typed and described in its docstring, are the component's settings;
-            its positional parameters are what padkit hands over (see `padkit.roles`).
-        extra: The pip extra or requirement to name when importing the factory fails.
+        factory: The class, or preferably its lazy address `"module:Class"`, so that listing imports nothing heavy. Its
+            keyword-only parameters, typed and described in its docstring, are the component's settings; its positional
+            parameters are what padkit hands over (see `padkit.roles`).
+        extra: The pip extra or requirement that the error names if the factory cannot be imported.
         licence: Licence of the weights or data that the component brings or downloads.
     """
 
@@ -29,7 +29,7 @@ class ComponentSpec:
 
 
 class TeacherSpec(ComponentSpec):
-    """A frozen network that hands its features to the student."""
+    """A frozen network whose features the student learns to reproduce."""
 
 
 class AlignerSpec(ComponentSpec):
@@ -51,5 +51,5 @@ class AugmentationSpec(ComponentSpec):
 class CommandSpec(ComponentSpec):
     """A subcommand of `padkit`: `factory` is a function `main(arguments: Sequence[str]) -> int`, the exit status.
 
-    It gets the words after its name, `--help` among them; a `PadkitError` that it raises is shown as one line.
+    It gets the arguments after its name, including `--help`; a `PadkitError` that it raises is shown as one line.
     """

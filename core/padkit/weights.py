@@ -1,4 +1,4 @@
-"""Weights files: read without executing anything, loaded only when every key and shape matches, checked by checksum."""
+"""Weights files: read without executing code, loaded only if every key and shape matches, verified by checksum."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightsCard:
-    """What is recorded beside a weights file, as JSON of the same stem.
+    """What is recorded beside a weights file, in a JSON file with the same stem.
 
     Attributes:
         file: Name of the weights file.
@@ -58,7 +58,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     tensors are under a single `state_dict` entry is unwrapped.
 
     Raises:
-        WeightsError: The file is missing, damaged, wants to run code, or holds something else than named tensors.
+        WeightsError: The file is missing, is damaged, would run code, or holds anything other than named tensors.
     """
     file = Path(path).expanduser()
     if not file.exists():
@@ -89,7 +89,7 @@ def _read_pickle(file: Path) -> object:
             warnings.simplefilter("ignore")  # on pickle protocols; what fails is reported below
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # One exception for "this would run code" and for "these bytes are no pickle"; only its text tells.
+        # The same exception means "this would run code" and "these bytes are no pickle"; only its text differs.
         if re.search(r"Unsupported (global|class)|not (an )?allowed", str(error)):
             raise WeightsError(
                 f"weights file {file} holds more than tensors and is refused, because reading it could run code; "
@@ -98,7 +98,7 @@ def _read_pickle(file: Path) -> object:
         raise WeightsError(f"weights file {file} is damaged or no torch file; fetch it again") from error
     except (RuntimeError, OSError) as error:
         raise WeightsError(f"weights file {file} is damaged ({_one_line(error)}); fetch it again") from error
-    except Exception as error:  # whatever the unpickler happens to meet junk with
+    except Exception as error:  # on junk, the unpickler may raise anything
         raise WeightsError(f"weights file {file} is damaged or no torch file; fetch it again") from error
 
 
@@ -173,7 +173,7 @@ def sha256(path: str | Path) -> str:
 
 
 def check_destination(path: str | Path) -> Path:
-    """Return `path` if weights can be written there; ask before training for hours. Missing folders are made.
+    """Return `path` if weights can be written there; call this before a long training. Missing folders are made.
 
     Raises:
         WeightsError: The suffix is not `.safetensors`, or the folder cannot be written.
@@ -192,7 +192,7 @@ def check_destination(path: str | Path) -> Path:
 
 
 def write_weights(path: str | Path, state: Mapping[str, Tensor], *, half: bool = False) -> Path:
-    """Write `state` as safetensors, whole or not at all.
+    """Write `state` as safetensors, completely or not at all.
 
     Args:
         path: The file; its suffix must be `.safetensors`. Missing folders are made.
@@ -241,7 +241,7 @@ def write_card(
 
 
 def embedded_path(package: str, filename: str) -> Path:
-    """Return where the weights file `filename` that ships inside `package` (folder `weights/`) is.
+    """Return the path of the weights file `filename` that ships inside `package` (folder `weights/`).
 
     Raises:
         WeightsError: The package ships no such file.

@@ -1,4 +1,4 @@
-"""Face recognition as a teacher: arcface_torch's iResNets, insightface's zoo, or a small one that ships here."""
+"""Face recognition teachers: iResNets of arcface_torch, insightface's model zoo, or a small network shipped here."""
 
 from __future__ import annotations
 

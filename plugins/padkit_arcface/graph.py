@@ -1,6 +1,6 @@
-"""An ONNX recognition network as a torch module with maps on the way.
+"""Runs an ONNX recognition network as a torch module that also returns its feature maps.
 
-onnx2pytorch converts it, onnxruntime checks the result. Which libraries were tried: docs/decisions/0006-onnx.md.
+onnx2pytorch converts it and onnxruntime checks the result. docs/decisions/0006-onnx.md says which libraries were tried.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from padkit.errors import WeightsError, one_line
 
 ONNX_DOMAINS = ("", "ai.onnx")
-PROBE = 2  # images of the check; two show a graph that mixes the images of a batch
-TOLERANCE = 1e-3  # of the largest value; sums in another order stay below 1e-5
+PROBE = 2  # images of the check; two, to detect a graph that mixes the images of a batch
+TOLERANCE = 1e-3  # relative to the largest value; another order of summation changes less than 1e-5
 MAP, VECTOR = 4, 2  # dimensions of a map and of an embedding, batch included
 REMEDY = "export it from arcface_torch"
 
@@ -29,18 +29,18 @@ Values = dict[str, np.ndarray]
 
 
 class OnnxNetwork(nn.Module):
-    """Runs an ONNX file of one image input and one embedding output on the device and in the precision of torch.
+    """Runs an ONNX file with one image input and one embedding output, on torch's device and in its precision.
 
     Args:
         file: The ONNX file.
         input_size: Side of its square input in pixels.
 
     Attributes:
-        maps: Names of the values given as maps, see `stage_ends`.
+        maps: Names of the values that are returned as maps, see `stage_ends`.
 
     Raises:
-        WeightsError: An operator is unknown, the graph does not turn images into one embedding each, or its
-            conversion computes something else.
+        WeightsError: An operator is unknown, the graph does not turn images into one embedding each, or its conversion
+            computes other values.
     """
 
     def __init__(self, file: Path, input_size: int) -> None:
@@ -69,7 +69,7 @@ class OnnxNetwork(nn.Module):
         return inputs[0], outputs[0]
 
     def _run_one_by_one(self, model: onnx.ModelProto, image: str, images: np.ndarray) -> dict[str, list[np.ndarray]]:
-        """Return all outputs by name, as onnxruntime computes them of one image after the other."""
+        """Return all outputs by name, computed by onnxruntime for one image after the other."""
         names = [entry.name for entry in model.graph.output]
         try:
             session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -81,17 +81,17 @@ class OnnxNetwork(nn.Module):
         return {name: list(values) for name, values in zip(names, zip(*runs, strict=True), strict=True)}
 
     def _convert(self, model: onnx.ModelProto) -> nn.Module:
-        for node in model.graph.node:  # onnx2pytorch would take any domain's operator for ONNX's own
+        for node in model.graph.node:  # onnx2pytorch would take an operator of any domain for one of ONNX
             if node.domain not in ONNX_DOMAINS:
                 raise WeightsError(f"{self._file}: operator {node.domain}.{node.op_type} is not ONNX's own; {REMEDY}")
         try:
-            # Its layers draw weights before they get their own, and its guess at an operator is a warning.
+            # Its layers draw random weights before they get theirs, and it only warns when it guesses an operator.
             with torch.random.fork_rng(devices=()), warnings.catch_warnings():
                 warnings.simplefilter("error", RuntimeWarning)
                 network: nn.Module = ConvertModel(model)
         except Exception as error:  # its errors share no other base
             raise WeightsError(f"{self._file}: onnx2pytorch cannot convert it ({one_line(error)}); {REMEDY}") from error
-        model.graph.ClearField("initializer")  # it keeps the graph, whose weights it has copied
+        model.graph.ClearField("initializer")  # it keeps the graph although it has copied the weights
         return network.eval().requires_grad_(requires_grad=False)
 
     def _check(self, images: np.ndarray, expected: Values) -> None:
@@ -115,17 +115,17 @@ class OnnxNetwork(nn.Module):
             images: [B, 3, input_size, input_size], standardised as the graph expects.
         """
         values = self.network(images)
-        *maps, embedding = values if self.maps else [values]  # onnx2pytorch makes no list of a single output
+        *maps, embedding = values if self.maps else [values]  # onnx2pytorch returns a single output without a list
         return tuple(maps), embedding
 
 
 def is_close(found: np.ndarray, wanted: np.ndarray) -> bool:
-    """Return whether two arrays are equal but for rounding; what is not finite is not."""
+    """Return whether two arrays are equal except for rounding; False if a value is not finite."""
     return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= TOLERANCE * np.abs(wanted).max())
 
 
 def constants_to_weights(graph: onnx.GraphProto) -> None:
-    """Make weights of `graph` of its nodes `Constant`: onnx2pytorch has layers for weights alone."""
+    """Turn the `Constant` nodes of `graph` into weights: onnx2pytorch supports parameters of layers only as weights."""
     for node in [node for node in graph.node if node.op_type == "Constant" and node.attribute[0].name == "value"]:
         tensor = graph.initializer.add()
         tensor.CopyFrom(node.attribute[0].t)
@@ -134,7 +134,7 @@ def constants_to_weights(graph: onnx.GraphProto) -> None:
 
 
 def show_values(graph: onnx.GraphProto) -> None:
-    """Make the first result of every node an output of `graph`, too; it is changed in place."""
+    """Also make the first result of every node an output of `graph`, which is changed in place."""
     shown = {entry.name for entry in graph.output}
     results = [node.output[0] for node in graph.node]
     graph.output.extend(onnx.ValueInfoProto(name=name) for name in results if name not in shown)
@@ -143,8 +143,8 @@ def show_values(graph: onnx.GraphProto) -> None:
 def keep_batch(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> None:
     """Let every Reshape take any number of images.
 
-    Exporters write the batch as the 1 that it was, or compute it from another tensor's shape, for which a GPU has to
-    be waited for. To make a vector of each image is what Flatten does; else a target of 0 keeps the input's own size.
+    Exporters write the batch size as 1, as it was, or compute it from another tensor's shape, which waits for the GPU.
+    If Reshape makes one vector per image, Flatten replaces it; otherwise a target of 0 keeps the input's own size.
 
     Args:
         graph: Changed in place.
@@ -165,7 +165,7 @@ def keep_batch(graph: onnx.GraphProto, shapes: Mapping[str, Shape]) -> None:
 
 
 def drop_training_mode(graph: onnx.GraphProto) -> None:
-    """Drop from every BatchNormalization of `graph` that it does not train, which onnx2pytorch 0.6 cannot read."""
+    """Remove `training_mode` = 0 from every BatchNormalization of `graph`: onnx2pytorch 0.6 cannot read it."""
     for node in graph.node:
         for attribute in [entry for entry in node.attribute if entry.name == "training_mode" and entry.i == 0]:
             node.attribute.remove(attribute)
@@ -174,8 +174,8 @@ def drop_training_mode(graph: onnx.GraphProto) -> None:
 def stage_ends(nodes: Sequence[onnx.NodeProto], shapes: Mapping[str, Shape], input_size: int) -> tuple[str, ...]:
     """Return the values in which the network's stages end, from shallow to deep.
 
-    A stage is what happens at one resolution below the input's and above 1 x 1. It ends in its last residual sum (in
-    an iResNet, the output of `layer1` to `layer4`) or, where it has none, in the last map that all that follows
+    A stage is the part of the network at one resolution below the input's and above 1 x 1. It ends in its last residual
+    sum (in an iResNet, the output of `layer1` to `layer4`) or, if it has none, in the last map that everything after it
     depends on.
 
     Args:

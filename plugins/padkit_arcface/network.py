@@ -20,7 +20,7 @@ REDUCTION = 16  # four stages of stride 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IResNetShape:
-    """What tells one iResNet from another.
+    """The numbers that define an iResNet.
 
     Attributes:
         blocks: Residual blocks of the four stages, see `DEPTHS`.
@@ -90,7 +90,7 @@ class IResNet(nn.Module):
         self.bn2 = nn.BatchNorm2d(last)
         self.fc = nn.Linear(last * (shape.input_size // REDUCTION) ** 2, shape.embedding)
         self.features = nn.BatchNorm1d(shape.embedding)
-        self.features.weight.requires_grad = False  # a scale that the normalised embedding cannot feel
+        self.features.weight.requires_grad = False  # a scale has no effect on the normalised embedding
 
     def maps(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the outputs of the four stages (strides 2 to 16); `images` as for `forward`."""
@@ -117,7 +117,7 @@ def _stage(inputs: int, outputs: int, blocks: int) -> nn.Sequential:
 
 
 def initialise(network: IResNet) -> None:
-    """Set weights for training: kernels from N(0, 0.1) as arcface_torch, the last BatchNorm of each block as it is."""
+    """Set weights for training: kernels from N(0, 0.1) as in arcface_torch; the last BatchNorm of a block is kept."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.normal_(module.weight, 0.0, 0.1)
@@ -131,7 +131,7 @@ def recognise(state: Mapping[str, Tensor], source: str | Path) -> IResNetShape:
         source: Where they come from, for the error.
 
     Raises:
-        WeightsError: A telling key is missing, or the shapes are not an iResNet's.
+        WeightsError: A key that defines the shape is missing, or the shapes are not an iResNet's.
     """
     blocks = []
     for stage in range(1, STAGES + 1):
@@ -166,7 +166,7 @@ def recognise(state: Mapping[str, Tensor], source: str | Path) -> IResNetShape:
 
 
 def load(state: Mapping[str, Tensor], source: str | Path) -> IResNet:
-    """Return the iResNet that `state` describes, with its weights, every key matched.
+    """Return the iResNet that `state` describes, with its weights; every key must match.
 
     Raises:
         WeightsError: The tensors are not an iResNet's.

@@ -1,4 +1,4 @@
-"""insightface's model zoo: its packs by name, single ONNX files, and what insightface knows about their input."""
+"""insightface's model zoo: finds packs by name and single ONNX files, and the input that insightface gives them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from padkit.errors import WeightsError, closest, one_line
 PACKS = ("antelopev2", "buffalo_l", "buffalo_m", "buffalo_s", "buffalo_sc")
 RELEASES = "https://github.com/deepinsight/insightface/releases/tag/model-zoo"
 LICENCE = "insightface's models are for non-commercial research only, see https://github.com/deepinsight/insightface"
-ON_CPU = ("CPUExecutionProvider",)  # the session is opened for its metadata alone
+ON_CPU = ("CPUExecutionProvider",)  # the session is opened only for its metadata
 WHITE = 255.0
 
 
@@ -75,7 +75,7 @@ def _fetch(name: str, folder: Path, *, download: bool) -> None:
     print(f"downloading {name}: {LICENCE}", file=sys.stderr)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # The processes of one run all come here; one downloads, the others find it done.
+        # All processes of one run come here; one downloads, the others then find the pack.
         with FileLock(folder.parent / f".{name}.lock"), contextlib.redirect_stdout(sys.stderr):
             ensure_available("models", name, root=str(folder.parents[1]))
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
@@ -86,12 +86,12 @@ def _fetch(name: str, folder: Path, *, download: bool) -> None:
 
 
 def _in_pack(folder: Path) -> Recogniser:
-    """Return the recognition network among the detectors and landmark finders of a pack."""
-    declared = getattr(model_zoo, "has_model_package_manifest", None)  # packs of insightface 2 may say what is what
+    """Return the recognition network of a pack, which also holds detectors and landmark networks."""
+    declared = getattr(model_zoo, "has_model_package_manifest", None)  # insightface 2: packs may name tasks
     if declared is not None and declared(str(folder)):
         return _recogniser(folder, str(folder), model_task="recognition")
     faults = []
-    # Backwards, as insightface's own look-up: recognition networks come last in most packs.
+    # Backwards, like insightface's own search: recognition networks come last in most packs.
     for file in sorted(folder.rglob("*.onnx"), reverse=True):
         try:
             return _recogniser(file, str(file))

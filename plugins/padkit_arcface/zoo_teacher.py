@@ -24,7 +24,7 @@ class InsightFaceTeacher(Teacher):
         root: insightface's folder; packs are looked for in `models/` in it.
 
     Raises:
-        WeightsError: The pack or file is missing, cannot be downloaded, or is no recognition network that is known.
+        WeightsError: The pack or file is missing, cannot be downloaded, or is not a known recognition network.
     """
 
     def __init__(self, *, model: str = "buffalo_l", download: bool = False, root: str = "~/.insightface") -> None:

@@ -1,4 +1,4 @@
-"""padkit_clip: CLIP and its kin (open_clip) as teacher and as student."""
+"""padkit_clip: CLIP and similar models (open_clip) as teacher and as student."""
 
 from __future__ import annotations
 

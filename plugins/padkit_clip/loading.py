@@ -1,4 +1,4 @@
-"""open_clip models: built by name, with the weights of a tag or a file, no code from it run, every key matched."""
+"""Builds open_clip models by name, with weights from a tag or a file; runs no code from the file, matches every key."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Clip:
         model: The model, both towers.
         size: Side in pixels of its square images.
         mean, std: Standardisation of RGB in [0, 1].
-        trained: Weights were loaded; otherwise they are random.
+        trained: Whether weights were loaded; otherwise they are random.
     """
 
     name: str
@@ -48,7 +48,7 @@ def build(name: str, *, pretrained: str | None, weights: str | None, image_size:
 
     Raises:
         SettingsError: The name, the tag or the size is unknown or impossible.
-        WeightsError: The weights cannot be had, or do not fit.
+        WeightsError: The weights cannot be loaded or downloaded, or do not fit.
     """
     name = name.replace("/", "-")
     known = open_clip.list_models()
@@ -59,7 +59,7 @@ def build(name: str, *, pretrained: str | None, weights: str | None, image_size:
         raise SettingsError(f"clip: image_size {image_size} must be at least 1.")
     tag = _tag(name, pretrained, known) if pretrained else {}
     file = weights or (_download(name, str(pretrained), tag) if tag else None)
-    # timm's towers take their own size first: their position embeddings are interpolated after loading.
+    # timm's towers are built at their own size: their position embeddings are interpolated after loading.
     of_timm = "timm_model_name" in open_clip.get_model_config(name)["vision_cfg"]
     model = _create(name, None if of_timm else image_size, {key: tag[key] for key in ("mean", "std") if tag.get(key)})
     if file is not None:
@@ -80,7 +80,7 @@ def _tag(name: str, tag: str, known: Sequence[str]) -> Mapping[str, Any]:
         hint = closest(tag, tags) or " It has none; give a weights file."
         raise SettingsError(f"clip: {name} has no pretrained weights {tag!r}.{hint}")
     quick = f"{name}-quickgelu"
-    # open_clip only warns, and computes something else than what was trained.
+    # open_clip only warns and then computes with the wrong activation.
     if found.get("quick_gelu") and not open_clip.get_model_config(name).get("quick_gelu") and quick in known:
         raise SettingsError(f"clip: {tag!r} was trained with another activation than {name}'s; set model to {quick}.")
     return found
@@ -108,13 +108,13 @@ def _create(name: str, image_size: int | None, preprocessing: Mapping[str, Any])
                 force_patch_dropout=0.0,  # maps need every patch
                 force_preprocess_cfg=dict(preprocessing),
             )
-    except (OSError, RuntimeError, ImportError) as error:  # a text tower of transformers, whose configuration is online
+    except (OSError, RuntimeError, ImportError) as error:  # transformers downloads a tower's configuration
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"clip: {name} could not be built ({reason}); go online once, or choose another.") from error
 
 
 def _converted(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a checkpoint as the model names its tensors, older layouts and other image sizes brought up to date."""
+    """Return a checkpoint under the model's tensor names, with older layouts and other image sizes converted."""
     found: dict[str, Tensor] = convert_state_dict(model, strip_prefix(state))
     if "positional_embedding" in found and not hasattr(model, "positional_embedding"):
         found = convert_to_custom_text_state_dict(found)
@@ -128,7 +128,7 @@ def _converted(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep open_clip, which logs through the root logger, from printing and from leaving a handler there."""
+    """Keep open_clip from printing through the root logger and from leaving a handler there."""
     root = logging.getLogger()
     handlers, disabled = root.handlers[:], root.manager.disable
     logging.disable(logging.CRITICAL)

@@ -10,12 +10,12 @@ from torch.nn.utils import parametrize
 
 
 class LowRank(nn.Module):
-    """W -> W + alpha / rank * B A, with A [rank, inputs] random and B [outputs, rank] zero at first.
+    """W -> W + alpha / rank * B A, with A [rank, inputs] random and B [outputs, rank] initially zero.
 
     Args:
         weight: The matrix W [outputs, inputs].
         rank: Rank of the addition.
-        alpha: Its scale, over the rank.
+        alpha: Its scale, divided by the rank.
     """
 
     def __init__(self, weight: Tensor, rank: int, alpha: float) -> None:
@@ -32,7 +32,7 @@ class LowRank(nn.Module):
 
 
 def add_lora(network: nn.Module, rank: int, alpha: float) -> int:
-    """Freeze `network` and give each of its linear layers a `LowRank` addition that trains; return how many.
+    """Freeze `network` and give each of its linear layers a trainable `LowRank` addition; return their number.
 
     These are the projections of attention and of the MLPs. The matrix of query, key and value, one parameter in torch's
     attention, gets one addition. Nothing is merged: a state dict holds the frozen matrices and the additions, under the

@@ -1,8 +1,8 @@
 """Texts that describe live faces and attacks, and the head that compares an image with them.
 
 CLIP scores an image by the cosine of its embedding with those of texts (Radford et al., ICML 2021); FLIP (Srivatsan et
-al., ICCV 2023) does so for face anti-spoofing, with several texts a class. FLIP also trains the text tower; here the
-texts are encoded once and stay, and no text tower is needed afterwards.
+al., ICCV 2023) does so for face anti-spoofing, with several texts per class. FLIP also trains the text tower; here the
+texts are encoded once and stay fixed, and no text tower is needed afterwards.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ MOST_CONFIDENT = 100.0  # CLIP's bound on its temperature
 
 
 class TextHead(nn.Module):
-    """Logits of two classes: cosines with the classes' vectors, times a temperature that trains.
+    """Logits of two classes: cosines with the classes' vectors, times a trainable temperature.
 
     Args:
         classes: A vector for attack and one for bona fide [2, D].
-        log_scale: Natural logarithm of the temperature at first.
+        log_scale: Natural logarithm of the initial temperature.
     """
 
     def __init__(self, classes: Tensor, log_scale: float) -> None:
@@ -55,10 +55,10 @@ class TextHead(nn.Module):
 
 
 def text_head(clip: Clip, dim: int, live: Sequence[str] | None, attack: Sequence[str] | None) -> TextHead:
-    """Return the head that tells the class of the `live` texts from that of the `attack` texts, None for ours.
+    """Return the head that classifies by the `live` and the `attack` texts; None takes padkit's texts.
 
-    A class's vector is the mean of its texts' normalised embeddings. A model without weights knows no texts; its
-    classes are random vectors, to be trained around or loaded over.
+    A class's vector is the mean of its texts' normalised embeddings. Without weights, texts have no meaning: the
+    classes are random vectors, to which training adapts or which loaded weights replace.
 
     Args:
         clip: The model.
@@ -68,7 +68,7 @@ def text_head(clip: Clip, dim: int, live: Sequence[str] | None, attack: Sequence
 
     Raises:
         SettingsError: A class has no texts.
-        WeightsError: The model's tokenizer cannot be had.
+        WeightsError: The model's tokenizer cannot be loaded.
     """
     texts = [list(ATTACK if attack is None else attack), list(LIVE if live is None else live)]
     if not all(texts):

@@ -39,7 +39,7 @@ class ClipStudent(Student):
 
     Raises:
         SettingsError: A setting is impossible.
-        WeightsError: The weights cannot be had, or do not fit.
+        WeightsError: The weights cannot be loaded or downloaded, or do not fit.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class ClipStudent(Student):
         clip = build(model, pretrained=pretrained, weights=weights, image_size=image_size)
         self.tower = Tower(clip.model.visual)
         self.tuning, self.size = tuning, clip.size
-        # Part of the state: a bundle is rebuilt without the tag that named them.
+        # Part of the state, because a bundle is rebuilt without the tag that names them.
         self.mean: Tensor
         self.std: Tensor
         self.register_buffer("mean", torch.tensor(clip.mean).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(clip.std).view(1, -1, 1, 1))
         self.channels, self.strides, self.embedding_dim = self._layout()
-        # In a tuple, the head is not a part of this module: it is the detector's.
+        # In a tuple, so that the head is a submodule of the detector, not of this module.
         self._head = (text_head(clip, self.embedding_dim, live_prompts, attack_prompts),) if head == "text" else ()
         if tuning == "lora" and not add_lora(self.tower, lora_rank, lora_alpha):
             raise SettingsError(f"student.tuning: {model} has no linear layers for lora; use full or frozen.")
@@ -91,7 +91,7 @@ class ClipStudent(Student):
         return self._head[0] if self._head else super().make_head()
 
     def train(self, mode: bool = True) -> Self:
-        """Train, but for a tower whose weights stay: its normalisation statistics stay as well."""
+        """Set training mode, except for a frozen tower, whose normalisation statistics must not change."""
         super().train(mode)
         if self.tuning != "full":
             self.tower.eval()

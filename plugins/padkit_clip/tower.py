@@ -1,4 +1,4 @@
-"""The image tower of an open_clip model, whichever kind it is: maps of some of its levels and its embedding."""
+"""The image tower of an open_clip model of any kind: maps of some of its levels and its embedding."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Tower(nn.Module):
 
     Args:
         visual: open_clip's image tower.
-        maps: The levels to give (blocks or stages), numbered from 1, the shallowest; by default four: the last of each
-            stride, or evenly spaced blocks.
+        maps: The levels to return (blocks or stages), numbered from 1, the shallowest; by default four: the last of
+            each stride, or evenly spaced blocks.
 
     Raises:
-        SettingsError: `maps` names levels that are not there.
+        SettingsError: `maps` names levels that do not exist.
     """
 
     def __init__(self, visual: Any, maps: Sequence[int] | None = None) -> None:
@@ -30,7 +30,7 @@ class Tower(nn.Module):
         self.visual = visual
         levels = reductions(visual)
         self.indices = spread_levels(levels) if maps is None else pick(maps, len(levels), "clip")
-        # A ResNet of open_clip stops after the last level asked for, short of its embedding.
+        # A ResNet of open_clip stops after the last requested level, before its embedding.
         self._asked = sorted({*self.indices, len(levels) - 1})
 
     def forward(self, inputs: Tensor) -> StudentFeatures:

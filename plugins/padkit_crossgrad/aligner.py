@@ -86,7 +86,7 @@ class CrossGradientTraining(Aligner):
         images = images.detach()
         with torch.enable_grad():
             moved = images.clone().requires_grad_(True)
-            # Summed, so that each image gets the gradient of its own loss.
+            # Summed, not averaged, so that each image gets the gradient of its own loss.
             (gradient,) = torch.autograd.grad(loss(moved).sum(), moved)
         return (images + self.epsilon * gradient.clamp(-self.clip, self.clip)).clamp(0, 1)
 

@@ -1,4 +1,4 @@
-"""The domain adversarial attack of DTDA (arXiv 2401.01102): a domain classifier perturbs the images it judges."""
+"""The domain adversarial attack of DTDA (arXiv 2401.01102): images are perturbed against a domain classifier."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ class DomainAdversarialAttack(Aligner):
     def attack(self, images: Tensor, domains: Tensor) -> Tensor:
         """Return attacked copies of `images`: within epsilon of them and within [0, 1], detached.
 
-        The gradient is taken with respect to the images alone, and the classifier is in evaluation mode meanwhile, so
-        neither a parameter's gradient nor a BatchNorm statistic is touched.
+        The gradient is taken only with respect to the images, and the classifier is in evaluation mode, so neither a
+        parameter's gradient nor a BatchNorm statistic changes.
         """
         images = images.detach()
         low, high = (images - self.epsilon).clamp(0, 1), (images + self.epsilon).clamp(0, 1)
@@ -94,7 +94,7 @@ class DomainAdversarialAttack(Aligner):
         return best
 
     def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
-        """Return what the attack minimises, [B]."""
+        """Return the loss that the attack minimises, [B]."""
         log_p: Tensor = self.classifier(images).float().log_softmax(dim=1)
         if self.loss == "uniform":
             return -log_p.mean(dim=1)  # KL(uniform || p) up to the constant log(n_domains)
@@ -119,6 +119,6 @@ class DomainAdversarialAttack(Aligner):
 
 
 def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
-    """Return image by image whichever has the lower loss, and that loss."""
+    """Return for each image the version with the lower loss, and that loss."""
     better = loss < lowest
     return torch.where(better[:, None, None, None], images, best.detach()), torch.where(better, loss, lowest)

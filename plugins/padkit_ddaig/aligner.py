@@ -16,7 +16,7 @@ from padkit.networks.frozen import evaluation_mode, frozen_call
 from padkit.networks.inputs import normalise
 from padkit.roles import Aligner, Batch, StudentFeatures
 
-_SPREAD = 0.02  # of the initial weights, as in the authors' code: training starts from a faint perturbation
+_SPREAD = 0.02  # deviation of the initial weights, as in the authors' code: training starts from a weak perturbation
 
 
 class ResidualBlock(nn.Module):
@@ -113,7 +113,7 @@ class ImageGeneration(Aligner):
         self.transformation = TransformationNetwork(transformation_width, blocks)
 
     def transform(self, images: Tensor) -> Tensor:
-        """Return x~: `images` within `strength` of where they were and within [0, 1], with gradient into T."""
+        """Return x~: `images` changed by at most `strength` and within [0, 1], with gradient into T."""
         perturbations: Tensor = self.transformation(images)
         return (images + self.strength * perturbations.float()).clamp(0, 1)
 

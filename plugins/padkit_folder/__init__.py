@@ -1,4 +1,4 @@
-"""Any person's own data: image folders, lists, Hugging Face datasets, folders of identities, prepared tables."""
+"""Readers of a user's own data: image folders, lists, Hugging Face datasets, folders of identities, prepared tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers whose records are a person's own media files: stills, and videos."""
+"""Base of the readers whose records are media files of the user: stills and videos."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class FilesReader(DatasetReader):
         """Open the still or the video.
 
         Raises:
-            DataError: The file is missing, empty, damaged or no media.
+            DataError: The file is missing, empty, damaged or not a still or video.
         """
         return open_media(presentation.path, presentation.rotation)
 
     def crop_options(self) -> CropOptions:
-        """Return the default: frames as SSDG takes them, cut to the record's box exactly, whole where it has none."""
+        """Return the default: frames as SSDG takes them, cut exactly to the record's box, or whole without one."""
         return CropOptions(frames="ssdg", face=RECORDED, size=self.image_size)

@@ -72,7 +72,7 @@ class HuggingFaceReader(DatasetReader):
         self._loaded: dict[str, Any] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Each process maps the files itself.
+        # Each process maps the files for itself.
         return {**self.__dict__, "_loaded": None}
 
     def records(self) -> Iterable[Presentation]:
@@ -159,7 +159,7 @@ class HuggingFaceReader(DatasetReader):
             found = self._load()
             splits = dict(found) if isinstance(found, dict) else {"": found}
             if len(splits) == 1:
-                # `datasets` calls whatever is not divided "train".
+                # `datasets` calls data without splits "train".
                 splits = {"": next(iter(splits.values()))}
             for name in splits:
                 if name and name.lower() not in SPLIT_NAMES:
@@ -192,7 +192,7 @@ class HuggingFaceReader(DatasetReader):
                     return datasets.load_dataset("parquet", data_files=_by_split(files), cache_dir=converted)
                 if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
                     return datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=converted)
-            # The readers of `datasets` raise errors of every library below it.
+            # The readers of `datasets` may raise errors of any library they use.
             except Exception as error:
                 raise DataError(f"{self.path} cannot be opened as a dataset ({_line(error)}).") from error
         raise DataError(f"Folder {self.path!r} is empty or no folder; check the setting `path`.")
@@ -218,7 +218,7 @@ def _line(error: Exception) -> str:
 
 
 def _by_split(files: list[str]) -> dict[str, list[str]]:
-    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), or all in one."""
+    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), or return them as one group."""
     groups: dict[str, list[str]] = {}
     for file in files:
         words = re.split(r"[-_.]", Path(file).name.lower())

@@ -1,4 +1,4 @@
-"""Bona fide portraits by identity, or CelebA's flat folder with its text tables; they pretrain teachers."""
+"""Reads bona fide portraits by identity, or CelebA's flat folder with its text tables, to pretrain teachers."""
 
 from __future__ import annotations
 

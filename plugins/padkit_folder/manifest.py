@@ -1,4 +1,4 @@
-"""A CSV, TSV or Parquet file that lists images or videos and what is known of them."""
+"""Reads a CSV, TSV or Parquet list of images or videos with their labels and other columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ManifestReader(FilesReader):
         """Yield one record per row.
 
         Raises:
-            DataError: The file is missing, empty or malformed, or a value is unknown; the line is named.
+            DataError: The file is missing, empty or malformed, or a value is unknown; the error names the line.
         """
         path = Path(self.file).expanduser()
         if not self.file or not path.is_file():
@@ -79,7 +79,7 @@ def _text_rows(path: Path, delimiter: str | None) -> Iterator[tuple[int, dict[st
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = stream.readline()
             stream.seek(0)
-            # The header decides: a semicolon is what spreadsheets write where the comma is a decimal sign.
+            # The header decides: spreadsheets write a semicolon in countries where the comma is the decimal sign.
             rows = csv.reader(stream, delimiter=delimiter or max(",;\t", key=header.count), strict=True)
             columns = _columns(path, next(rows, []))
             for row in rows:
@@ -133,7 +133,7 @@ def _columns(path: Path, names: Iterable[str]) -> list[str]:
         raise DataError(f"Manifest {path} has column {min(doubled)!r} twice.")
     absent = [name for name in OPTIONAL if name not in columns]
     for name in columns:
-        # A misspelt `subjects` would be ignored in silence, and people would leak between the splits.
+        # A misspelt `subjects` would be ignored without notice, and one person could be in several splits.
         if name not in {*REQUIRED, *OPTIONAL} and difflib.get_close_matches(name, absent, n=1, cutoff=0.8):
             raise DataError(f"Manifest {path} has an unknown column {name!r}.{closest(name, OPTIONAL)}")
     return columns

@@ -1,4 +1,4 @@
-"""What people write, in padkit's words: labels, splits, files below a root."""
+"""Translates users' names of labels and splits into padkit's, and lists files below a root."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ SPLIT_NAMES = {
     "eval": "test",
     "evaluation": "test",
 }
-# An attack of a type that nobody named; "" would say bona fide.
+# An attack without a named type; "" would mean bona fide.
 UNNAMED_ATTACK = "unspecified"
 
 
 def label_of(text: str, where: str) -> int:
-    """Return 1 (bona fide) or 0 (attack); `where` opens the error's line.
+    """Return 1 (bona fide) or 0 (attack); the error begins with `where`.
 
     Raises:
         DataError: The label is none of `LABEL_NAMES`, whatever its case.
@@ -64,7 +64,7 @@ def existing_folder(root: str, setting: str) -> Path:
     """Return `root` as a folder.
 
     Raises:
-        DataError: It is missing or no folder.
+        DataError: It is missing or not a folder.
     """
     folder = Path(root).expanduser()
     if not root or not folder.exists():
@@ -75,7 +75,7 @@ def existing_folder(root: str, setting: str) -> Path:
 
 
 def media_below(root: Path) -> Iterator[Path]:
-    """Yield the image and video files below `root` in a stable order, hidden ones left out."""
+    """Yield the image and video files below `root` in a stable order, without hidden ones."""
     for folder, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         for name in sorted(files):

@@ -1,4 +1,4 @@
-"""Tables that were prepared before, by `padkit prepare` or a run: opened as they are, several as one."""
+"""Opens existing prepared tables, made by `padkit prepare` or a run, one or several as one."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class TablesReader(DatasetReader):
         self._table: FrameTable | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        # Each process maps the files itself.
+        # Each process maps the files for itself.
         return {**self.__dict__, "_table": None}
 
     def tables(self) -> Sequence[Path]:
         """Return the folders.
 
         Raises:
-            DataError: There is none, or one holds no prepared table; names those that lie below it.
+            DataError: There is no folder, or one holds no prepared table; the error names tables below it.
         """
         found = [Path(folder).expanduser() for folder in self.folders]
         if not found:
@@ -55,10 +55,10 @@ class TablesReader(DatasetReader):
         return found
 
     def records(self) -> Iterable[Presentation]:
-        """Yield one record a presentation; `frames` holds its rows. With several tables the id starts with the dataset.
+        """Yield one record per presentation; `frames` holds its rows. In several tables, ids start with the dataset.
 
         Raises:
-            DataError: The tables do not go together.
+            DataError: The tables cannot be joined.
         """
         table = self._opened()
         texts = {name: table.column(name) for name in ("presentation", *TEXTS)}

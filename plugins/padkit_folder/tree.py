@@ -54,7 +54,7 @@ class FolderReader(FilesReader):
         """Yield one record per file.
 
         Raises:
-            DataError: The root is missing or empty, a folder name is no label or split, or a pattern does not match.
+            DataError: The root is missing or empty, a folder name is not a label or split, or a pattern does not match.
         """
         root = existing_folder(self.root, "the setting `root`")
         counts: dict[str, int] = {}
@@ -107,7 +107,7 @@ def _label_level(root: Path, folders: tuple[str, ...], path: Path) -> tuple[int,
             return place, below
     if not folders:
         raise DataError(f"{path} lies directly in {root}, in no live or spoof folder; sort the files into those two.")
-    # The label was due below the domain and the split, where these are given.
+    # The label was expected below the domain and the split, if there are such folders.
     due = next((place + 1 for place, folder in enumerate(folders) if folder.lower() in SPLIT_NAMES), len(folders) - 1)
     name = folders[min(due, len(folders) - 1)]
     raise DataError(f"Folder {name!r} in the path of {path} names no label.{closest(name.lower(), LABEL_NAMES)}")

@@ -1,4 +1,4 @@
-"""The light variation as an augmentation; its torch code is imported when the first batch comes."""
+"""The light variation as an augmentation; its torch code is imported with the first batch."""
 
 from __future__ import annotations
 

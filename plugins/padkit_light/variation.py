@@ -1,4 +1,4 @@
-"""Mirror, shift, zoom and light of a batch of images, on its device."""
+"""Varies a batch of images on its device: mirror, shift, zoom and light."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch.nn import functional as F
 def vary_lightly(images: Tensor) -> Tensor:
     """Vary a batch on its device: mirror, shift, zoom in a little, change brightness, contrast and saturation lightly.
 
-    Random numbers come from torch's global CPU generator, one row per image, so that the same seed varies an image
-    alike on every device and under gradient accumulation.
+    Random numbers come from torch's global CPU generator, one row per image, so that the same seed varies an image in
+    the same way on every device and with gradient accumulation.
 
     Args:
         images: float [B, 3, H, W], RGB in [0, 1].

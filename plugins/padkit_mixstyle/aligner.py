@@ -72,7 +72,7 @@ class MixStyle(Aligner):
 
     @contextmanager
     def inside(self, student: Student, batch: Batch) -> Iterator[None]:
-        """Mix the maps of the chosen stages meanwhile; in evaluation mode change nothing."""
+        """Mix the maps of the chosen stages while the context is open; in evaluation mode change nothing."""
         if not self.training:
             yield
             return
@@ -89,14 +89,14 @@ class MixStyle(Aligner):
             yield
 
     def mix(self, maps: Tensor, domains: Tensor) -> Tensor:
-        """Return `maps` [B, C, h, w] with mixed statistics; `domains` [B] tell who may be a partner."""
+        """Return `maps` [B, C, h, w] with mixed statistics; `domains` [B] determine the possible partners."""
         partner = self._partner(domains)
         shape = torch.full((len(maps),), self.alpha, device=maps.device)
         share = torch.distributions.Beta(shape, shape).sample().view(-1, 1, 1, 1)
         return mixed(maps, partner, share)
 
     def _partner(self, domains: Tensor) -> Tensor:
-        """Return for each image its partner's row [B]; itself where the batch has no other domain."""
+        """Return for each image its partner's row [B]; its own row if the batch has no other domain."""
         if self.partners == "random":
             return torch.randperm(len(domains), device=domains.device)
         score = torch.rand(len(domains), len(domains), device=domains.device)
@@ -120,7 +120,7 @@ class MixStyle(Aligner):
         for stage in self.stages:
             if stage > len(maps):
                 raise SettingsError(f"aligner.stages: the student has {len(maps)} stages, there is no stage {stage}.")
-            # The last one to return it: a stage returns what the last of its layers has returned already.
+            # The last module that returns it: a stage returns the same tensor as the last of its layers.
             names = [name for name, output in made if output is maps[stage - 1]]
             if not names:
                 who = type(student).__name__

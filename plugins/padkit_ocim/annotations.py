@@ -1,4 +1,4 @@
-"""The datasets' text files: lists of names, and rows of numbers that say where a face is."""
+"""Reads the datasets' text files: lists of names, and rows of numbers with the place of a face."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Four = tuple[float, float, float, float]
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of the lines that are not blank; line ends and backslashes may be those of Windows.
+    """Yield (line number, text) of the lines that are not blank; line ends and backslashes of Windows are accepted.
 
     Raises:
         DataError: The file is missing or cannot be read.
     """
     try:
-        # A byte that is no UTF-8 makes a name or number unknown, which is reported with its line.
+        # An invalid UTF-8 byte makes a name or number unknown, which is reported with its line.
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
@@ -33,14 +33,14 @@ def stem(name: str) -> str:
 
 
 def number_rows(path: Path, lengths: Collection[int]) -> Iterator[tuple[int, list[float]]]:
-    """Yield (frame number from 0, the other numbers) of each row; nothing where there is no such file.
+    """Yield (frame number from 0, the other numbers) of each row; nothing if there is no such file.
 
     Args:
-        path: Rows of numbers with commas or blanks between them, the frame's number first.
+        path: File with rows of numbers separated by commas or blanks, the frame's number first.
         lengths: How many other numbers a row may have.
 
     Raises:
-        DataError: A row is none; its line is named.
+        DataError: A row is malformed; the error names its line.
     """
     if not path.is_file():
         return
@@ -53,13 +53,13 @@ def number_rows(path: Path, lengths: Collection[int]) -> Iterator[tuple[int, lis
 
 
 def box_of(x: float, y: float, width: float, height: float) -> Four | None:
-    """Return a box, or None where it is empty, which is how the lists say that no face was found."""
+    """Return a box, or None if it is empty, which means in these lists that no face was found."""
     box = (x, y, width, height)
     return box if all(map(math.isfinite, box)) and width > 0 and height > 0 else None
 
 
 def eyes_of(values: Sequence[float]) -> Four | None:
-    """Return two eyes x, y, x, y with the one further left in the image first, or None where they are one point.
+    """Return two eyes x, y, x, y with the one further left in the image first, or None if both are the same point.
 
     Whether a list's left eye is the person's left or the image's differs between datasets, so the image decides.
     """

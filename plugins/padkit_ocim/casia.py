@@ -16,7 +16,7 @@ PATTERN = re.compile(
     r"(?P<split>train|test)(?:_release)?/0*(?P<subject>[1-9]\d?)/(?P<code>[1-8]|HR_[1-4])", re.IGNORECASE
 )
 SUBJECTS = {"train": 20, "test": 30}
-# By pairs of codes and the high-resolution code: attack type and species.
+# Attack type and species, by pairs of codes and the high-resolution code.
 PRESENTED = (
     (("1", "2", "HR_1"), "", ""),
     (("3", "4", "HR_2"), "print", "warped_print"),
@@ -25,7 +25,7 @@ PRESENTED = (
 )
 ATTACKS = {code: (attack_type, species) for codes, attack_type, species in PRESENTED for code in codes}
 # Odd, even and HR_ codes are three cameras. Which of the first two is called "low" quality and which "normal"
-# differs between sources, so the names claim neither.
+# differs between sources, so the names use neither word.
 CAMERAS = {code: camera for codes, *_ in PRESENTED for code, camera in zip(codes, ("usb1", "usb2", "hr"), strict=True)}
 
 

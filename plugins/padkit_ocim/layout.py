@@ -1,4 +1,4 @@
-"""Videos below a root, matched against the names a dataset gives them; one line for whatever does not fit."""
+"""Finds videos below a root and matches their names with a dataset's layout; reports a misfit in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ def folders_below(root: Path, ignored: re.Pattern[str] = NOTHING) -> Iterator[tu
 
     Args:
         root: An existing folder.
-        ignored: Folders whose name holds this are not entered, nor are hidden ones and what macOS adds to archives.
+        ignored: Folders whose name contains this are not entered, nor are hidden ones and those that macOS adds to
+            archives.
 
     Raises:
         DataError: A folder cannot be read.
@@ -35,7 +36,7 @@ def folders_below(root: Path, ignored: re.Pattern[str] = NOTHING) -> Iterator[tu
 
 
 def videos_below(root: Path, ignored: re.Pattern[str] = NOTHING) -> Iterator[str]:
-    """Yield the paths below `root`, with forward slashes, of the videos in `folders_below`, hidden ones left out."""
+    """Yield the paths below `root`, with forward slashes, of the videos in `folders_below`, without hidden ones."""
     for folder, files in folders_below(root, ignored):
         place = folder.relative_to(root)
         for name in files:
@@ -54,13 +55,13 @@ def match_videos(
 
     Args:
         root: An existing folder.
-        pattern: What a video's whole path below `root`, without its suffix, must be.
-        shape: The same for a person to read.
-        name: Makes the id of a match, or raises `ValueError` where the match contradicts itself.
+        pattern: Pattern that a video's whole path below `root`, without its suffix, must match.
+        shape: The same pattern in readable form.
+        name: Makes the id of a match, or raises `ValueError` if the match contradicts itself.
         ignored: As for `folders_below`.
 
     Raises:
-        DataError: A video is named otherwise, or two have one id.
+        DataError: A video has another name, or two videos have the same id.
     """
     found: dict[str, tuple[Path, re.Match[str]]] = {}
     for relative in videos_below(root, ignored):
@@ -83,10 +84,10 @@ def checked_root(reader: NativeReader, missing: Missing) -> Path:
 
     Args:
         reader: The reader.
-        missing: Names what a folder lacks of the layout.
+        missing: Returns the parts of the layout that a folder lacks.
 
     Raises:
-        DataError: The root lacks something; where the layout is found one level off, that place is named.
+        DataError: The root lacks a part; if the layout is found one level above or below, the error names that folder.
     """
     root = reader.folder()
     lacking = missing(root)
@@ -123,7 +124,7 @@ def complete(reader: NativeReader, records: Iterable[Presentation], missing: Mis
 def elsewhere(root: Path, missing: Missing) -> str:
     """Return a sentence that names the nearest folder above or below `root` with the whole layout, or "".
 
-    It is empty as well where nothing is missing in `root` itself.
+    It is also "" if nothing is missing in `root` itself.
     """
     if not missing(root):
         return ""
@@ -155,7 +156,7 @@ def _entries(folder: Path | None) -> dict[str, Path]:
     try:
         return {path.name: path for path in folder.iterdir()} if folder else {}
     except OSError:
-        # What cannot be looked into holds nothing that could be recommended.
+        # A folder that cannot be read is not recommended.
         return {}
 
 

@@ -132,7 +132,7 @@ def _splits(root: Path) -> dict[int, str]:
     for split, name in LISTS.items():
         path = text_file(root, name) or root / name
         for line, text in text_lines(path):
-            # Two digits in the lists, three in the files' names.
+            # Clients have two digits in the lists, three in the files' names.
             match = re.fullmatch(r"(?:client)?(\d{1,3})", text, re.IGNORECASE)
             if match is None:
                 raise DataError(f"{path}, line {line}: {text!r} is no client's number.")

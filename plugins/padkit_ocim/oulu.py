@@ -75,11 +75,11 @@ class OuluNpuReader(NativeReader):
         return {frame: FaceHint(eyes=pair) for frame, pair in eyes.items() if pair}
 
     def protocols(self) -> Mapping[str, Division]:
-        """Return protocols 1, 2, 3.1 to 3.6 and 4.1 to 4.6; each is read when it is asked for.
+        """Return protocols 1, 2, 3.1 to 3.6 and 4.1 to 4.6; each is read on first use.
 
         Raises:
-            DataError: As for `records`; and, on asking for a protocol, a list is missing, malformed or names a video
-                that is not there.
+            DataError: See `records`; and, when a protocol is looked up, a list is missing, malformed or names a video
+                that does not exist.
         """
         names = [read_name(record.id) for record in self.records()]
         folders = {} if self.lists == "names" else _protocol_folders(self.folder())

@@ -17,7 +17,7 @@ PROTOCOLS = ("1", "2", *(f"{number}.{phone}" for number in (3, 4) for phone in P
 LAST_USERS = {"train": 20, "dev": 35, "test": 55}
 PLAIN = re.compile(r"([1-6])_([1-3])_(\d\d)_([1-5])")
 # The first release, for a competition, hid the names of the test videos: five digits, phone, content, session and user,
-# written in hexadecimal. Every such name in the lists of bob.db.oulunpu reads so.
+# written in hexadecimal. All such names in the lists of bob.db.oulunpu can be read in this way.
 HIDDEN = re.compile(r"[0-9A-F]{5}", re.IGNORECASE)
 HIDDEN_DIGITS = re.compile(r"([1-6])([1-5])([1-3])(\d\d)")
 LIST_LINE = re.compile(r"(\+1|-1|-2)\s*[,\s]\s*(\S.*)")
@@ -25,7 +25,7 @@ LIST_LINE = re.compile(r"(\+1|-1|-2)\s*[,\s]\s*(\S.*)")
 
 @dataclass(frozen=True, slots=True, order=True)
 class OuluName:
-    """What the name `P_S_UU_F` of a video says.
+    """The fields of a video's name `P_S_UU_F`.
 
     Attributes:
         phone: P, 1 to 6.
@@ -51,7 +51,7 @@ class OuluName:
 
 
 def read_name(text: str) -> OuluName:
-    """Return what a video's name without its suffix says.
+    """Return the fields of a video's name, which is given without its suffix.
 
     Raises:
         ValueError: It is not one of OULU-NPU's.
@@ -76,12 +76,12 @@ class Conditions:
     contents: frozenset[int] = frozenset({1, 2, 3, 4, 5})
 
     def admit(self, name: OuluName) -> bool:
-        """Return whether a video meets them."""
+        """Return whether a video meets the conditions."""
         return name.phone in self.phones and name.session in self.sessions and name.content in self.contents
 
 
 def conditions(protocol: str) -> tuple[Conditions, Conditions]:
-    """Return those of train and dev, and those of test (Boulkenafet et al., FG 2017, table III).
+    """Return the conditions of train and dev, and those of test (Boulkenafet et al., FG 2017, table III).
 
     1 leaves out session 3, 2 a printer and a display, 3.k phone k, and 4.k all three at once.
     """
@@ -98,13 +98,13 @@ def conditions(protocol: str) -> tuple[Conditions, Conditions]:
 
 
 class Divisions(Mapping[str, Division]):
-    """The protocols by name; a list is read, and a fault in it raised, when its protocol is asked for.
+    """The protocols by name; a list is read, and errors in it are raised, when its protocol is looked up.
 
     Args:
         names: Every video on disk.
         folders: Folders `Protocol_<n>` by n.
-        source: `files`: the lists must be there; `names`: they are not looked at; `auto`: where all lists of a
-            protocol are absent, the names divide.
+        source: `files`: the lists must exist; `names`: they are not read; `auto`: if all lists of a protocol are
+            absent, it is divided by the names.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ SHAPE = (
     "{photo,video}_{adverse,controlled}.mov"
 )
 SPLITS = {"train": "train", "devel": "dev", "test": "test"}
-# The archives unpack into `train`, or into `replayattack-train` with or without `train` in it.
+# Unpacking gives `train`, or `replayattack-train` with or without `train` in it.
 WRAPPED = r"replay-?attack-{}(?:\.tar\.gz)?"
 PATTERN = re.compile(
     rf"(?i:{WRAPPED.format('(?P<outer>train|devel|test)')}/)?(?i:(?P<inner>train|devel|test)/)?(?P<rest>"
@@ -71,7 +71,7 @@ class ReplayAttackReader(NativeReader):
         root = self.folder().resolve()
         for base in (root, root.parent):
             faces = subfolder(base, FACES)
-            # The folder of a split may be wrapped here as it may be among the videos.
+            # As with the videos, the folder of a split may be inside another folder.
             outer = subfolder(faces, _folder_of(split))
             for folder in filter(None, (outer, subfolder(outer, split))):
                 file = folder / f"{rest}.face"

@@ -62,10 +62,10 @@ class CasiaSurfReader(NativeReader):
     )
 
     def records(self) -> Iterable[Presentation]:
-        """Yield one record per recording, or per listed image where the recordings are unknown.
+        """Yield one record per recording, or per listed image if the recordings are unknown.
 
         Raises:
-            DataError: The root is laid out otherwise, a name is unknown, or images have no labelled list.
+            DataError: The root has another layout, a name is unknown, or images have no labelled list.
         """
         return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
 

@@ -15,7 +15,7 @@ from padkit_public.files import SPLIT_FOLDERS, fitting_root, list_rows, some, su
 COLOUR_FOLDERS = frozenset({"profile", "color"})
 DEPTH_OF_TREE = 5
 VIDEO = re.compile(r"(?P<race>[123])_(?P<subject>\d{3})_(?P<device>[1-4])_(?P<place>[123])_(?P<type>[1-4])")
-# The last number of a mask's name is its light: taken for a type, 1 would make a mask bona fide.
+# The last number of a mask's name is its light: read as a type, 1 would make a mask bona fide.
 MASK = re.compile(r"(?P<mask>[12])_(?P<subject>\d{3})_[01]_[01]_(?P<device>[12])_(?P<place>[12])_(?P<light>[1-4])")
 ANONYMOUS = re.compile(r"\d{6}")
 PATTERN = "<race>_<subject>_<device>_<place>_<type>, a mask's seven numbers, or a challenge's six digits"
@@ -41,7 +41,7 @@ class CefaReader(NativeReader):
         image_size: Side in pixels of the prepared square crops.
     """
 
-    # Of the full release; each protocol's lists hold the same 1,123 masks.
+    # Counts of the full release; each protocol's lists hold the same 1,123 masks.
     expected: ClassVar[Mapping[tuple[str, int], int]] = {
         ("train", BONA_FIDE): 600,
         ("train", ATTACK): 1800,
@@ -64,7 +64,7 @@ class CefaReader(NativeReader):
         return unique(_record(place, colour, labels) for place, colour in videos)
 
     def protocols(self) -> Mapping[str, Division]:
-        """Return the folds of protocol 4 whose lists `4@<fold>_{train,dev,test}*.txt` are there.
+        """Return the folds of protocol 4 whose lists `4@<fold>_{train,dev,test}*.txt` exist.
 
         Raises:
             DataError: A fold lacks one of the three lists, or a list names an unknown video.
@@ -88,12 +88,12 @@ class CefaReader(NativeReader):
 
 
 def _fits(root: Path) -> bool:
-    # Videos lie at any depth: a root can be too low only within one.
+    # Videos may be at any depth: a root is too low only if it is inside a video's folder.
     return not VIDEO.fullmatch(root.resolve().name) and not COLOUR_FOLDERS & {root.resolve().name.lower()}
 
 
 def _videos(folder: Path, depth: int) -> Iterator[tuple[Path, Path]]:
-    """Yield (a video's folder, the folder of its colour images); what lies inside those is not listed."""
+    """Yield (a video's folder, the folder of its colour images); folders inside those are not listed."""
     folders = subfolders(folder)
     colour = next((place for name, place in folders.items() if name in COLOUR_FOLDERS), None)
     if colour is not None:
@@ -160,7 +160,7 @@ def _anonymous(place: Path, colour: Path, split: str, labels: Mapping[str, str])
 def _lists(root: Path) -> Iterator[tuple[Path, re.Match[str], Iterator[tuple[str, str]]]]:
     """Yield (path, its name's match, (video, label or "") of every row) of the protocol lists.
 
-    They lie in the root or one folder below. A list of scores to fill in, `_res`, is passed over for `_ref`.
+    They are in the root or one folder below. A template for scores, `_res`, is skipped; `_ref` is read.
     """
     found = {path.relative_to(root): path for place in ("4@*.txt", "*/4@*.txt") for path in sorted(root.glob(place))}
     for path in found.values():

@@ -35,7 +35,7 @@ SPECIES = (
 )
 ILLUMINATION = ("", "normal", "strong", "back", "dark")
 ENVIRONMENT = ("", "indoor", "outdoor")
-BOX_FRAME = 224  # the boxes are those of copies of the images, scaled to this side
+BOX_FRAME = 224  # the boxes refer to copies of the images scaled to this side
 SMALLEST_BOX = 3
 
 
@@ -58,7 +58,7 @@ class CelebaSpoofReader(NativeReader):
         """Yield one record per listed image.
 
         Raises:
-            DataError: The root is laid out otherwise, a list is missing or malformed, or a label contradicts a folder.
+            DataError: The root has another layout, a list is missing or malformed, or a label contradicts a folder.
         """
         root = fitting_root(self.folder(), _fits, self.layout)
         data = subfolders(root / "Data")
@@ -68,7 +68,7 @@ class CelebaSpoofReader(NativeReader):
                 raise DataError(f"{labels} is missing; expected {self.layout}.")
             if split not in data:
                 raise DataError(f"{root / 'Data' / split} is missing; expected {self.layout}.")
-            # Sorting brings the images of a folder together: one listing each finds their true suffixes.
+            # Sorting groups the images of a folder: one listing per folder finds their true suffixes.
             for folder, rows in groupby(sorted(_rows(labels)), key=lambda row: row[0].rpartition("/")[0]):
                 suffixes = _suffixes(root / folder)
                 for listed, codes in rows:
@@ -109,7 +109,8 @@ def _fits(root: Path) -> bool:
 def _rows(labels: Path) -> Iterator[tuple[str, bytes]]:
     """Yield (listed path, spoof type, illumination, environment and label as four bytes).
 
-    The training list has 84 MB; with it parsed by `json`, records took 380 MiB more, this way 88 MiB (measured).
+    The training list has 84 MB. Parsed with `json`, reading the records took 380 MiB more; in this way it takes 88 MiB
+    (measured).
     """
     if not labels.stat().st_size:
         raise DataError(f"{labels} is empty.")
@@ -125,7 +126,7 @@ def _rows(labels: Path) -> Iterator[tuple[str, bytes]]:
             if match[2].count(b",") != LENGTH - 1 or len(codes) != 4:
                 raise DataError(f"{labels}, image {count} ({match[1].decode()}): expected {LENGTH} whole numbers.")
             yield match[1].decode(), codes
-        # What is left of a whole list is its last bracket.
+        # At the end of a complete list, only its last bracket is left.
         if not count or text[place : place + 100].strip() != b"}":
             raise DataError(f"{labels} breaks off after {count} images; expected JSON, path: [{LENGTH} numbers].")
 

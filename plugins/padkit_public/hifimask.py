@@ -62,7 +62,7 @@ class HifimaskReader(NativeReader):
         return unique(_record(place, split or listed.get(place.name, "")) for place, split in videos)
 
     def protocols(self) -> Mapping[str, Division]:
-        """Return the protocols whose lists are there.
+        """Return the protocols whose lists exist.
 
         Raises:
             DataError: A protocol lacks one of its three lists, or a list names an unknown video.
@@ -82,7 +82,7 @@ class HifimaskReader(NativeReader):
 
 
 def _fits(root: Path) -> bool:
-    # Videos lie at any depth: a root can be too low only within one.
+    # Videos may be at any depth: a root is too low only if it is inside a video's folder.
     return not VIDEO.fullmatch(root.resolve().name)
 
 
@@ -118,7 +118,7 @@ def _record(place: Path, split: str) -> Presentation:
 
 
 def _lists(root: Path) -> dict[str, dict[str, dict[str, None]]]:
-    """Return the videos that the lists name, in order, by protocol and split; lists of videos come before images'."""
+    """Return the listed videos in order, by protocol and split; lists of videos are preferred to lists of images."""
     found: dict[str, dict[str, dict[str, None]]] = {}
     paths = [path for place in ("", "protocol/") for path in sorted(root.glob(f"{place}CASIA_HiFiMask@*.txt"))]
     for unit in ("video", "image"):

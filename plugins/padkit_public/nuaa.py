@@ -64,7 +64,7 @@ class NuaaReader(NativeReader):
         """Yield one record per listed image.
 
         Raises:
-            DataError: The root is laid out otherwise, an image is missing, or a name in a list or on disk is unknown.
+            DataError: The root has another layout, an image is missing, or a name in a list or on disk is unknown.
         """
         return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
 
@@ -82,7 +82,7 @@ class NuaaReader(NativeReader):
                     yield self._record(root, images, label, split, words[0], where)
 
     def protocols(self) -> Mapping[str, Division]:
-        """Return the owners' division, in which every subject trained on is tested on; there is no dev part."""
+        """Return the owners' division, in which every training subject is also tested; there is no dev part."""
         return {"official": division_by_split(self.records())}
 
     def _record(
@@ -121,7 +121,7 @@ def _list(root: Path, kind: str, split: str) -> Path:
 
 
 def _images(place: Path) -> dict[str, Path]:
-    """Return the images of all subjects by their stem: copies differ in the suffix from what the lists say."""
+    """Return the images of all subjects by their stem, because copies may have other suffixes than the lists."""
     images = {}
     for folder in subfolders(place).values():
         for name in file_names(folder):
@@ -134,6 +134,6 @@ def _images(place: Path) -> dict[str, Path]:
 
 
 def _raw(root: Path) -> bool:
-    """Return whether the images below `root` are whole photographs, by the names of the folders that hold them."""
+    """Return whether the images below `root` are whole photographs, judging by the folders' names."""
     names = [root.name, *(path.name for path in root.iterdir() if path.is_dir())] if root.is_dir() else []
     return any("raw" in name.lower() for name in names)

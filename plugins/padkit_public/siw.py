@@ -42,7 +42,7 @@ class SiwReader(NativeReader):
         """Yield one record per video.
 
         Raises:
-            DataError: The root is laid out otherwise, or a video's name is unknown or contradicts its folder.
+            DataError: The root has another layout, or a video's name is unknown or contradicts its folder.
         """
         return unique(self._found(fitting_root(self.folder(), _fits, self.layout)))
 
@@ -56,7 +56,7 @@ class SiwReader(NativeReader):
                     yield _record(root, split, label, path)
 
     def hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:  # noqa: ARG002
-        """Return the boxes of the `.face` file: line n belongs to frame n, a line of zeros says nothing.
+        """Return the boxes of the `.face` file: line n belongs to frame n; a line of zeros gives no box.
 
         Raises:
             DataError: A line is not `x1 y1 x2 y2`.
@@ -97,7 +97,7 @@ def _record(root: Path, split: str, label: int, path: Path) -> Presentation:
     attack_type = TYPES[match["type"]]
     if bool(attack_type) != (label == ATTACK):
         raise DataError(f"{path}: type {match['type']} contradicts the folder {'live' if label else 'spoof'!r}.")
-    # The medium of a bona fide video is its illumination, that of an attack is the instrument.
+    # For a bona fide video the medium is its illumination, for an attack it is the instrument.
     session = match["session"] if attack_type else f"{match['session']}-light{match['medium']}"
     return Presentation(
         dataset="siw",

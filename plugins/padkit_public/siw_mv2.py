@@ -13,7 +13,7 @@ from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation
 from padkit.errors import DataError, closest
 from padkit_public.files import fitting_root, list_rows, media_below, some, subfolders, unique, unknown_name
 
-# Where copies keep the owner's lists.
+# Folders in which copies keep the owner's lists.
 LIST_FOLDERS = ("", "PROTOCOL", "pro_3_text", "protocol_files")
 LISTS = ("trainlist_live.txt", "trainlist_all.txt", "testlist_live.txt", "testlist_all.txt")
 STEM = re.compile(r"(?P<prefix>[A-Za-z_]+)_(?P<number>\d+)")
@@ -21,7 +21,7 @@ STEM = re.compile(r"(?P<prefix>[A-Za-z_]+)_(?P<number>\d+)")
 
 @dataclass(frozen=True, slots=True)
 class SpoofType:
-    """One of the fourteen types: the folders and the file name prefixes that copies know it by."""
+    """One of the fourteen types: the folder names and file name prefixes that copies use for it."""
 
     name: str
     attack_type: str
@@ -68,7 +68,7 @@ class SiwMv2Reader(NativeReader):
         """Yield one record per video.
 
         Raises:
-            DataError: The root is laid out otherwise, some lists are missing, or a folder or video is unknown.
+            DataError: The root has another layout, some lists are missing, or a folder or video is unknown.
         """
         root = fitting_root(self.folder(), _fits, self.layout)
         return unique(self._found(root, _splits(root)))
@@ -83,7 +83,7 @@ class SiwMv2Reader(NativeReader):
     def protocols(self) -> Mapping[str, Division]:
         """Return the protocols 1 and 2.<type>, or none without the owner's lists.
 
-        Listed videos that are absent are passed over: the lists name 64 that the release does not hold.
+        Listed videos that are absent are skipped: the lists name 64 videos that the release does not hold.
         """
         records = list(self.records())
         if not any(record.split for record in records):
@@ -133,7 +133,7 @@ def _record(root: Path, path: Path, kind: SpoofType | None, splits: Mapping[str,
 
 
 def _splits(root: Path) -> dict[str, str]:
-    """Return the split of every listed video by its lower-case stem; {} where the copy has no lists."""
+    """Return the split of every listed video by its lower-case stem; {} if the copy has no lists."""
     places = [root / folder for folder in LIST_FOLDERS]
     place = next((place for place in places if any((place / name).is_file() for name in LISTS)), None)
     if place is None:
@@ -141,7 +141,7 @@ def _splits(root: Path) -> dict[str, str]:
     splits: dict[str, str] = {}
     for name in LISTS:
         split = "train" if name.startswith("train") else "test"
-        # Stems are repeated to balance live against spoof.
+        # The lists repeat stems to balance live and spoof.
         for line, words in list_rows(place / name):
             if splits.setdefault(words[0].lower(), split) != split:
                 raise DataError(f"{place / name}, line {line}: {words[0]} is in a train list as well.")

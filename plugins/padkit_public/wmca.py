@@ -38,7 +38,7 @@ TYPES = {
     4: ("replay", "video"),
     5: ("makeup", "makeup"),
 }
-# (type, instruments): after the list of instruments in Idiap's interface (bob.db.batl), grouped as in the paper.
+# (type, instruments): from the list of instruments in Idiap's interface (bob.db.batl), grouped as in the paper.
 SPECIES = (
     (1, range(8, 13), ("partial", "wig")),
     (1, (2, 13, 14), ("mask", "rigid_mask")),
@@ -72,7 +72,7 @@ class WmcaReader(NativeReader):
         """Yield one record per file.
 
         Raises:
-            DataError: The root is laid out otherwise, a name is unknown, or a protocol's list is malformed.
+            DataError: The root has another layout, a name is unknown, or a protocol's list is malformed.
         """
         root = fitting_root(self.folder(), _fits, self.layout)
         grandtest = _lists(root).get(GRANDTEST)
@@ -91,7 +91,7 @@ class WmcaReader(NativeReader):
         return WmcaFrames(presentation.path)
 
     def protocols(self) -> Mapping[str, Division]:
-        """Return `grandtest`, `LOO_glasses`, ... as far as their lists are there.
+        """Return those of `grandtest`, `LOO_glasses`, ... whose lists exist.
 
         Raises:
             DataError: A list is malformed or names an unknown file.
@@ -137,12 +137,12 @@ class WmcaFrames(FrameSource):
         return len(self._names)
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield the frames asked for."""
+        """Yield the requested frames."""
         for number in numbers:
             name = self._names[number]
             try:
                 array = np.asarray(self._file[name]["array"])
-            # h5py meets damaged files with all of these.
+            # On damaged files, h5py may raise any of these.
             except (KeyError, OSError, RuntimeError, ValueError, TypeError) as error:
                 raise DataError(f"{self._path}: {name} cannot be read ({str(error).splitlines()[0]}).") from error
             if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] != 3:
@@ -155,7 +155,7 @@ class WmcaFrames(FrameSource):
 
 
 def _colour_folder(root: Path) -> Path:
-    # The other channels lie beside it under the same file names.
+    # The other channels are in folders beside it, under the same file names.
     return next((place for name, place in subfolders(root).items() if name.endswith("_rgb")), root)
 
 

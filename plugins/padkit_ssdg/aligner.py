@@ -91,7 +91,7 @@ class SingleSideGeneralisation(Aligner):
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:
-        """Return whether the discriminator, which learns from live features, names the domain of any image's."""
+        """Return whether the discriminator, which learns only from live features, names each image's domain."""
         with evaluation_mode(self):
             guess = self.discriminator(self._embedding(features)).argmax(dim=1)
         return {"domain_accuracy": (guess == batch.domains).float()}
@@ -104,15 +104,15 @@ class SingleSideGeneralisation(Aligner):
 def triplet_loss(embedding: Tensor, classes: Tensor, margin: float) -> Tensor:
     """Return the mean of max(0, |a - p| - |a - n| + margin) over all triplets where it is above zero.
 
-    a and p are two rows of one class, n a row of another (batch-all: Hermans et al. 2017, arXiv 1703.07737). 0, with
-    zero gradients, where there is no such triplet. Takes memory for B^3 numbers: 0.4 MB at 48 rows, 0.5 GB at 512.
+    a and p are two rows of one class, n a row of another (batch-all: Hermans et al. 2017, arXiv 1703.07737). It is 0,
+    with zero gradients, if there is no such triplet. It needs memory for B^3 numbers: 0.4 MB at 48 rows, 0.5 GB at 512.
 
     Args:
         embedding: [B, D] float32.
         classes: [B] int64.
         margin: See above.
     """
-    # Without matrix products, whose rounding would show in small distances, and which autocast would do in 16 bits.
+    # Without matrix products: their rounding affects small distances, and autocast would compute them in 16 bits.
     distance = torch.cdist(embedding, embedding, compute_mode="donot_use_mm_for_euclid_dist")
     same = classes[:, None] == classes[None]
     positive = same & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)

@@ -1,4 +1,4 @@
-"""How well a StarGAN edits: figures on unseen faces by itself and by an independent judge, and a picture."""
+"""Assesses a StarGAN on unseen faces: figures by its own critic and by an independent classifier, and a picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = 64
 
 
 def train_judge(shape: DiscriminatorShape, portraits: Portraits, steps: int, device: torch.device) -> Discriminator:
-    """Return an attribute classifier trained on real faces alone, which never met the generator.
+    """Return an attribute classifier, the judge, trained only on real faces and never on generated ones.
 
     Args:
         shape: Its layout, that of the discriminator.
@@ -49,10 +49,10 @@ def assess(
     """Return figures on unseen faces, each in [0, 1].
 
     `attribute_accuracy_real` is the critic's on real faces, `attribute_accuracy_majority` that of always guessing the
-    commoner value, `redrawing_error` the mean absolute difference (of the value range) of a face redrawn with its own
-    attributes. Of the judge: its accuracy on real faces, and `judge_sees_edit`, the share of faces in which it sees an
-    attribute as flipped after the generator was asked to flip it, on average and by attribute; flips that make a
-    combination nobody has (dark and fair hair) are not asked for.
+    more frequent value, `redrawing_error` the mean absolute difference (of the value range) of a face redrawn with its
+    own attributes. For the judge: its accuracy on real faces, and `judge_sees_edit`, the share of faces in which it
+    finds an attribute flipped after the generator had to flip it, on average and by attribute; flips to impossible
+    combinations (dark and fair hair) are left out.
     """
     size, device = critic.shape.image_size, next(critic.parameters()).device
     combinations = {tuple(row) for row in portraits.attributes.tolist()}
@@ -87,7 +87,7 @@ def assess(
 
 @torch.inference_mode()
 def draw_edits(generator: Generator, portraits: Portraits, size: int, file: Path, rows: int = 8) -> None:
-    """Write a PNG: a row is a face; then redrawn with its own attributes, then with each attribute flipped."""
+    """Write a PNG, one row per face: the face, redrawn with its own attributes, and with each attribute flipped."""
     device = next(generator.parameters()).device
     chosen = torch.linspace(0, len(portraits) - 1, min(rows, len(portraits))).round().int().tolist()
     faces = network_input(torch.stack([portraits[index].image for index in chosen]).to(device), size)

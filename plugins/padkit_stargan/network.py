@@ -21,7 +21,7 @@ ENTRY = re.compile(r"main\.(\d+)\.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GeneratorShape:
-    """What tells one generator from another.
+    """The numbers that define a generator.
 
     Attributes:
         attributes: Facial attributes it edits.
@@ -36,7 +36,7 @@ class GeneratorShape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscriminatorShape:
-    """What tells one discriminator from another.
+    """The numbers that define a discriminator.
 
     Attributes:
         attributes: Facial attributes it classifies.
@@ -54,8 +54,8 @@ class DiscriminatorShape:
 class InstanceNorm(nn.InstanceNorm2d):
     """Instance normalisation that carries running statistics but normalises by each image's own.
 
-    The published code never leaves training mode, so its images, and thus the checkpoints, rest on each image's own
-    statistics; only its checkpoints hold running ones. Here the evaluation mode does the same and moves nothing.
+    The published code never leaves training mode, so its results are based on each image's own statistics, although its
+    checkpoints also hold running ones. Here evaluation mode computes the same and changes no statistics.
     """
 
     def __init__(self, channels: int) -> None:
@@ -88,7 +88,7 @@ class ResidualBlock(nn.Module):
 
 
 class Generator(nn.Module):
-    """Draws a face anew with the attributes asked for.
+    """Redraws a face with the requested attributes.
 
     Args:
         shape: Attributes, width and depth.
@@ -118,7 +118,7 @@ class Generator(nn.Module):
 
     @property
     def n_maps(self) -> int:
-        """How many maps `encode` gives."""
+        """Number of maps that `encode` returns."""
         return 2 + DOWN
 
     def encode(self, images: Tensor, attributes: Tensor) -> tuple[Tensor, ...]:
@@ -126,7 +126,7 @@ class Generator(nn.Module):
 
         Args:
             images: [B, 3, H, W], RGB in [-1, 1]; H and W multiples of 4.
-            attributes: [B, attributes], the labels asked for, 0 or 1.
+            attributes: [B, attributes], the requested labels, 0 or 1.
         """
         x = self._planes(images, attributes)
         ends = [3 * (stage + 1) for stage in range(1 + DOWN)]
@@ -166,7 +166,7 @@ class Discriminator(nn.Module):
 
     @property
     def n_maps(self) -> int:
-        """How many maps `maps` gives."""
+        """Number of maps that `maps` returns."""
         return self.shape.layers
 
     def maps(self, images: Tensor, count: int | None = None) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""The simulated capture world: the embedded dataset, attacks of one's own photographs, and an augmentation."""
+"""The simulated capture world: built-in datasets, simulated attacks of a user's photographs, an augmentation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def padkit_augmentations() -> list[AugmentationSpec]:
 
 @hookimpl
 def padkit_commands() -> list[CommandSpec]:
-    """Return the simulation of attacks on one's own photographs, and the pictures of the world."""
+    """Return the commands that simulate attacks of a user's photographs and that draw the world."""
     return [
         CommandSpec(
             name="simulate",

@@ -1,4 +1,4 @@
-"""The camera chain: scene radiance in linear light -> lens -> sensor -> development -> JPEG; one function a stage."""
+"""The camera chain: scene radiance in linear light -> lens -> sensor -> development -> JPEG; one function per stage."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ APERTURE = 12**-0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """A camera; ranges are drawn from once per presentation, as a capture session would vary them.
+    """A camera; a value is drawn from each range once per presentation, because it varies between capture sessions.
 
     Attributes:
         name: Name of the device.
@@ -41,7 +41,7 @@ class Camera:
         vignetting: Loss of light in the corners, in [0, 1].
         flare: Range of the light that the lens scatters over the whole picture, share of its mean.
         exposure: Range of the mean luminance that automatic exposure aims at, share of full scale.
-        full_well: Range of photoelectrons at full scale; fewer in dim light, where the gain goes up.
+        full_well: Range of photoelectrons at full scale; fewer in dim light, where the gain is higher.
         read_noise: Deviation of the read noise in photoelectrons.
         balance_error: Deviation of the white balance's error per channel (natural logarithm).
         crosstalk: Share of light that leaks between colour channels.
@@ -76,16 +76,16 @@ class Camera:
 
 
 def focused(scene: Floats, defocus: float, side: int) -> Floats:
-    """Return the irradiance [T, 3, side, side] of the photosites, from a scene as fine or finer.
+    """Return the irradiance [T, 3, side, side] of the photosites, from a scene of the same or a finer resolution.
 
     The lens blurs, and each photosite averages over its own area (a box of one sample, deviation 0.29), so that finer
-    structure fades or folds as it does on a sensor.
+    structure fades or aliases as on a real sensor.
     """
     return blurred(scene, math.hypot(defocus, APERTURE), scene.shape[-1] // side)
 
 
 def shaken(image: Floats, length: float, angle: float) -> Floats:
-    """Return the irradiance smeared over a straight path of `length` photosites, three positions of the shutter's time.
+    """Return the irradiance blurred along a straight path of `length` photosites, sampled at three positions.
 
     The borders wrap around; the path is a few photosites at most.
     """
@@ -103,7 +103,7 @@ def vignetted(image: Floats, loss: float) -> Floats:
 
 
 def flared(image: Floats, share: float) -> Floats:
-    """Return the irradiance with a veil of scattered light, `share` of each channel's mean, that lifts the darks."""
+    """Return the irradiance with scattered light, `share` of each channel's mean, which brightens dark parts."""
     return floats(image + np.float32(share) * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True))
 
 
@@ -177,7 +177,7 @@ def demosaicked(mosaic: Floats) -> Floats:
 def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
     """Return the image white-balanced towards a grey world: by 80 % and with a random error per channel."""
     means = np.maximum(image[..., ::4, ::4].mean(axis=(0, 2, 3)), 1e-4)
-    grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than a grey world
+    grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than grey
     gains = (means[1] / means * grey) ** 0.8 * np.exp(error * rng.standard_normal(3))
     gains[1] = 1.0
     return image * floats(np.clip(gains, 0.4, 2.8))[None, :, None, None]
@@ -222,7 +222,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     """Return the delivered frames of a clip, uint8 RGB [T, size, size, 3].
 
     Args:
-        scene: Radiance [T, 3, H, W], H a multiple of `side`; finer scenes are sampled by the photosites.
+        scene: Radiance [T, 3, H, W], H a multiple of `side`; the photosites sample finer scenes.
         side: The sensor's side in photosites, even.
         camera: The camera.
         size: Side of the delivered frames.

@@ -1,4 +1,4 @@
-"""Small image arithmetic that every stage shares; images are planar float32 in linear light."""
+"""Image arithmetic that all stages use; images are planar float32 in linear light."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Indices = NDArray[np.intp]
 
 
 def floats(values: ArrayLike) -> Floats:
-    """Return `values` as float32, without a copy where they are so already."""
+    """Return `values` as float32, without a copy if they are float32 already."""
     return np.asarray(values, np.float32)
 
 
 def generator(*key: int) -> np.random.Generator:
-    """Return a generator that depends on the integers of `key` alone, on every platform."""
+    """Return a generator that depends only on the integers of `key`, on every platform."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(key))))
 
 
@@ -37,10 +37,10 @@ def log_between(rng: np.random.Generator, bounds: tuple[float, float]) -> float:
 
 @cache
 def retain_memory() -> None:
-    """Let the C library keep freed memory for the next arrays, where it is glibc: a tenth of the rendering time.
+    """Let glibc keep freed memory for the next arrays, which saves a tenth of the rendering time.
 
-    glibc raises its thresholds to the largest block ever freed (32 MiB at most, mallopt(3), M_MMAP_THRESHOLD), so one
-    block that nobody touches does; results do not depend on it.
+    glibc raises its thresholds to the largest block ever freed (32 MiB at most, mallopt(3), M_MMAP_THRESHOLD), so
+    allocating and freeing one unused block is enough; results do not depend on it.
     """
     np.empty((32 << 20) - (1 << 16), np.uint8)
 
@@ -82,9 +82,9 @@ def _noise_sheet() -> Floats:
 
 
 def fine_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Return white Gaussian noise of unit deviation, read-only: a stretch of one long sheet from a random position.
+    """Return white Gaussian noise of unit deviation, read-only: a part of one stored sheet from a random position.
 
-    To draw as many numbers anew costs as much as the rest of a camera.
+    Drawing as many new numbers would take as long as the rest of a camera.
     """
     sheet, count = _noise_sheet(), math.prod(shape)
     start = int(rng.integers(sheet.size))
@@ -96,12 +96,12 @@ def fine_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 
 def smooth_noise(rng: np.random.Generator, cells: int, size: int) -> Floats:
-    """Return noise [size, size] of about zero mean and unit deviation that varies over `cells` cells a side."""
+    """Return noise [size, size] of about zero mean and unit deviation that varies over `cells` cells per side."""
     return enlarged(rng.standard_normal((cells, cells), np.float32), size)
 
 
 def smoothstep(values: NDArray[Any], low: float, high: float) -> Floats:
-    """Return 0 below `low`, 1 above `high` and a smooth ramp between; the bounds may come in falling order."""
+    """Return 0 below `low`, 1 above `high` and a smooth ramp between; the bounds may be in falling order."""
     ramp = np.subtract(values, low, dtype=np.float32)
     ramp *= np.float32(1.0 / (high - low))
     ramp = ramp.clip(0, 1)
@@ -194,7 +194,7 @@ def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
         return image
     taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
     result = np.empty((*image.shape[:-2], image.shape[-2] // step, image.shape[-1] // step), np.float32)
-    # Plane by plane: all of a plane's taps find it in the processor's cache.
+    # Plane by plane, so that a plane stays in the processor's cache for all taps.
     for place in np.ndindex(image.shape[:-2]):
         result[place] = _blurred_plane(image[place], taps, step)
     return result

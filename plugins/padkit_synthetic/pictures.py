@@ -1,4 +1,4 @@
-"""Pictures of the simulated world as a page: portraits, every species in every domain, and the spectra of its cues."""
+"""`padkit world`: a page of the simulated world with portraits, every species in every domain, and spectra."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from padkit_synthetic.spectra import excess, line_strength, spectrum
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION
 
 PEOPLE, PORTRAITS, COLUMNS = 10, 8, 8
-DRAWN = 14  # pictures of each kind that the spectra tell of
+DRAWN = 14  # pictures of each kind behind the spectra
 LABEL = 150  # pixels beside a row of pictures
 SHOWN = (
     ("office", ""),
@@ -74,7 +74,7 @@ def examples(reader: SyntheticReader, people: int) -> dict[Kind, list[Bytes]]:
 
 
 def draw_portraits(image_size: int, seed: int) -> Image.Image:
-    """Return a sheet of portraits, a row a person."""
+    """Return a sheet of portraits, one row per person."""
     reader = FacesReader(identities=PEOPLE, images=PORTRAITS, image_size=image_size, seed=seed)
     frames = [next(reader.frames(record)) for record in reader.records()]
     rows = [np.concatenate(frames[start : start + PORTRAITS], axis=1) for start in range(0, len(frames), PORTRAITS)]

@@ -54,9 +54,9 @@ def attack(
 ) -> Bytes:
     """Return the frames uint8 [T, size, size, 3] of a face that was captured, printed or played, and captured again.
 
-    The first capture has its own camera and its own light, drawn from the same place: the victim's picture is taken
-    elsewhere than the attack. It is framed wider by what the second capture cuts off, as a face detector would crop
-    both alike: the size of the face tells nothing.
+    The first capture has its own camera and its own light, drawn from the same place, because the victim's picture is
+    taken elsewhere than the attack. It is framed wider by as much as the second capture cuts off, because a face
+    detector would crop both equally: the size of the face must not reveal an attack.
 
     Args:
         scene: The victim.
@@ -66,7 +66,7 @@ def attack(
         size: Side of the frames.
         frames: Number of frames T.
         rng: Source of randomness.
-        attacker: Who looks through a cut print or wears a mask.
+        attacker: The person who looks through a cut print or wears a mask.
 
     Raises:
         ValueError: The print is cut or worn and the eyes of victim or attacker are not known.

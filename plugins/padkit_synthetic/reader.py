@@ -21,7 +21,7 @@ from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_came
 from padkit_synthetic.staging.scenes import Place, draw_background, draw_light
 from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, SOURCES, WORLD_VERSION, Domain, Instrument
 
-# First words of every random key, so that the two datasets can never draw the same person.
+# First part of every random key, so that the two datasets never draw the same person.
 WORLD_STREAM, FACES_STREAM = 101, 202
 IDENTITY, CLIP = 1, 2
 
@@ -42,7 +42,7 @@ def check_seed(seed: int) -> None:
 
 @lru_cache(maxsize=8)
 def person(*key: int) -> Identity:
-    """Return the person that `key` alone determines; presentations are read person by person, an attacker's beside."""
+    """Return the person that `key` determines; the cache fits reading person by person, each with an attacker."""
     return draw_identity(generator(*key, IDENTITY))
 
 
@@ -100,7 +100,7 @@ class SyntheticReader(DatasetReader):
                 yield from self._of_subject(domain, subject, split)
 
     def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
-        """Yield the frames uint8 [image_size, image_size, 3] of a presentation that `records` gave.
+        """Yield the frames uint8 [image_size, image_size, 3] of one of `records()`.
 
         Raises:
             DataError: The presentation's id is not one of this world at this size.
@@ -268,7 +268,7 @@ class FacesReader(DatasetReader):
         return bool(generator(FACES_STREAM, self.seed, subject, CLIP, number, 0).random() < 0.4)
 
     def _session(self, subject: int, number: int) -> tuple[Domain | None, str]:
-        """Return the place (None: a studio, seen by an attacker's kind of camera) and the camera's name."""
+        """Return the place (None: a studio with a camera of an attacker) and the camera's name."""
         drawn = int(generator(FACES_STREAM, self.seed, subject, CLIP, number, 3).integers(len(SOURCES) + 2))
         domain = SOURCES[drawn] if drawn < len(SOURCES) else None
         return domain, chosen_camera(domain.cameras if domain else SOURCE_CAMERAS, number).name

@@ -13,7 +13,7 @@ from padkit_synthetic.photographs.recordings import ATTACKS, find_domains, instr
 from padkit_synthetic.photographs.scene import photograph_scene
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
 
-SMALLEST, LARGEST, STEP = 64, 256, 16  # sides in pixels that the chain renders
+SMALLEST, LARGEST, STEP = 64, 256, 16  # sides in pixels that the chain can render
 
 
 class Recapture(Augmentation):

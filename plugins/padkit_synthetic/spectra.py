@@ -1,4 +1,4 @@
-"""Spectra of pictures: what periodic structure, such as halftone dots or display pixels, leaves in them."""
+"""Spectra of pictures, which show periodic structure such as halftone dots or display pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from padkit_synthetic.imaging import Bytes
 
 Spectrum = NDArray[np.float64]
-# Below, faces and backgrounds have structure of their own (cycles per pixel).
+# Below this frequency, faces and backgrounds have structure too (cycles per pixel).
 LOWEST = 0.12
 
 
@@ -41,6 +41,6 @@ def excess(levels: Spectrum) -> Spectrum:
 
 
 def line_strength(frame: Bytes) -> float:
-    """Return how far the strongest line above `LOWEST` stands over the median of its spatial frequency, in dB."""
+    """Return by how many dB the strongest line above `LOWEST` exceeds the median of its spatial frequency."""
     levels = excess(spectrum(frame))
     return float(levels[(_radius(levels.shape[0]) > LOWEST)].max())

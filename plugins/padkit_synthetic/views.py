@@ -1,4 +1,4 @@
-"""Where each sample of the camera's picture falls on a hand-held print or screen."""
+"""Views: the place of each sample of the camera's picture on a hand-held print or screen."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class View:
     slope_y: Floats
 
     def cells(self, count: int) -> Indices:
-        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside is the nearest edge."""
+        """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside it, of the nearest edge."""
         column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
         row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
         return (row * np.int32(count) + column).astype(np.intp)
@@ -95,7 +95,7 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
     moved = np.square(bent, out=nearness)
     moved -= 0.3
     moved *= 0.5 * curve
-    # A curve that moves the picture by c q^2 rises about 2 c q: the camera sees bending foreshortened.
+    # A curve that moves the picture by c q^2 has a slope of about 2 c q, because the camera sees bending foreshortened.
     bent *= 2 * curve
     if not down:
         u += moved
@@ -108,7 +108,7 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
 def resolved(cycles: float, degrees: float = 0.0) -> float:
     """Return the contrast, in [0, 1], that a wave keeps when each fine sample averages over its own square.
 
-    Without it a wave finer than the samples would fold into moire of full contrast, which no camera shows.
+    Without it a wave finer than the samples would alias into moire of full contrast, which no camera shows.
 
     Args:
         cycles: Waves per fine sample.

@@ -10,7 +10,7 @@ from padkit_synthetic.staging.displays import Display
 from padkit_synthetic.staging.prints import Printer
 from padkit_synthetic.staging.scenes import Place
 
-# Raise it whenever a frame changes: prepared tables and reports are keyed by it.
+# Raise it whenever a frame changes: keys of prepared tables and reports contain it.
 WORLD_VERSION = 3
 
 Instrument = Printer | Display
@@ -18,17 +18,17 @@ Instrument = Printer | Display
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
-    """One capture campaign, as one real dataset is.
+    """One capture campaign, like one real dataset.
 
     Attributes:
-        name: What protocols call it.
+        name: Its name in protocols.
         cameras: Recapturing devices; each presentation uses one.
         place: Light and background.
         instruments: Attack instruments.
         attack_share: Presentations per instrument relative to bona fide presentations.
         restless: How much subjects move and turn.
         view: Framing of the face crop: half side over the tight crop's.
-        splits: Splits it has subjects in; one without `train` is no source, only a target.
+        splits: Splits that have subjects; a domain without `train` is never a source, only a target.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Domain:
     splits: tuple[str, ...] = SPLITS
 
 
-# The attackers' own cameras: what is printed or played was first captured by one of these.
+# The attackers' cameras: pictures that are printed or played were first captured by one of these.
 SOURCE_CAMERAS = (
     Camera(
         name="source-compact",
@@ -282,7 +282,7 @@ HALL = Domain(
     view=1.12,
 )
 
-# Nothing in it was ever trained on: another camera, other places, and attacks of a type that no source domain has.
+# Nothing in it is trained on: another camera, other places, and attacks of a type that no source domain has.
 UNKNOWN = Domain(
     name="unknown",
     cameras=(
@@ -321,7 +321,7 @@ SOURCES = tuple(domain for domain in DOMAINS if "train" in domain.splits)
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is rendered: subjects per domain and split, bona fide clips per subject, frames per clip."""
+    """The amount to render: subjects per domain and split, bona fide clips per subject, frames per clip."""
 
     train: int
     dev: int

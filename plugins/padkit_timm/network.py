@@ -14,7 +14,7 @@ from padkit.networks.feature_maps import pick, spread_levels
 from padkit.roles import StudentFeatures
 from padkit.weights import load_matched, read_weights
 
-ELSEWHERE = ("hf-hub:", "local-dir:")  # timm's prefixes of models that it does not know by name
+ELSEWHERE = ("hf-hub:", "local-dir:")  # timm's prefixes for models outside its own list
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Layout:
     """What to expect of a timm model.
 
     Attributes:
-        indices: Its feature levels that are given as maps.
+        indices: Its feature levels that are returned as maps.
         channels: Channels of each map.
         strides: Input pixels per cell of each map.
         embedding_dim: Length of the embedding.
@@ -47,11 +47,11 @@ def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout
 
     Args:
         net: The model.
-        maps: The feature levels to give instead, numbered from 1, the shallowest.
+        maps: The feature levels to use instead, numbered from 1, the shallowest.
         who: The component, for errors.
 
     Raises:
-        SettingsError: `maps` names levels that are not there.
+        SettingsError: `maps` names levels that do not exist.
     """
     config, info = net.pretrained_cfg, net.feature_info
     stages = list(info) if isinstance(info, list) else list(info.info)
@@ -71,7 +71,7 @@ def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout
 def features(net: Any, inputs: Tensor, indices: list[int]) -> StudentFeatures:
     """Return the maps of some levels and the embedding of standardised `inputs` [B, 3, H, W].
 
-    The embedding is what timm hands to its classifier: a pooled map, or a transformer's class token or pooled tokens.
+    The embedding is the input of timm's classifier: a pooled map, or a transformer's class token or pooled tokens.
     """
     last, maps = net.forward_intermediates(inputs, indices=indices, output_fmt="NCHW")
     return StudentFeatures(tuple(maps), net.forward_head(last, pre_logits=True))
@@ -81,16 +81,16 @@ def build(model: str, *, pretrained: bool, weights: str | None, drop_rate: float
     """Return a timm model without classifier.
 
     Args:
-        model: timm's name of it.
+        model: Its name in timm.
         pretrained: Let timm fetch its weights.
         weights: File with its state dict, or None; a classifier in it is dropped.
         drop_rate: Dropout before the classifier, in [0, 1).
-        role: What errors call it, for example `student.`.
+        role: How errors name it, for example `student.`.
         option: How its options are written, for example `--student.`.
 
     Raises:
         SettingsError: `pretrained` and `weights` exclude each other, or the model gives no maps.
-        WeightsError: The weights cannot be had, or do not fit.
+        WeightsError: The weights cannot be loaded or downloaded, or do not fit.
     """
     if pretrained and weights:
         raise SettingsError(f"{role}pretrained and {role}weights exclude each other; give one of the two.")
@@ -113,7 +113,7 @@ def check_name(model: str, role: str) -> None:
     """Refuse a name that timm does not know.
 
     Raises:
-        SettingsError: It shows the closest.
+        SettingsError: The name is unknown; the error shows the closest.
     """
     if not timm.is_model(model.partition(".")[0]):
         # timm knows over a thousand names, too many to print.
@@ -122,7 +122,7 @@ def check_name(model: str, role: str) -> None:
 
 
 def _create(model: str, *, pretrained: bool, drop_rate: float) -> Any:
-    # With its own classifier timm insists that all weights match; without, it drops what does not match in silence.
+    # With its classifier, timm requires that all weights match; without, it silently drops those that do not.
     settings: dict[str, Any] = {"pretrained": pretrained, "drop_rate": drop_rate}
     settings |= {} if pretrained else {"num_classes": 0}
     try:
@@ -135,7 +135,7 @@ def _create(model: str, *, pretrained: bool, drop_rate: float) -> Any:
 
 
 def _load(net: Any, weights: str) -> None:
-    """Load a genuine timm state dict; the classifier is the one part that is dropped, by name."""
+    """Load an original timm state dict; only the classifier is dropped, by name."""
     found: str | tuple[str, ...] | None = net.pretrained_cfg.get("classifier")
     heads = (found,) if isinstance(found, str) else tuple(found or ())
     state = {k: v for k, v in read_weights(weights).items() if not k.startswith(tuple(f"{h}." for h in heads))}

@@ -26,7 +26,7 @@ class TimmTeacher(Teacher):
 
     Raises:
         SettingsError: The model, its size or its maps are impossible, or no weights are named.
-        WeightsError: The weights cannot be had, or do not fit.
+        WeightsError: The weights cannot be loaded or downloaded, or do not fit.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Ablations: cells times targets times seeds, each an ordinary run, and the tables and tests that compare them."""
+"""Ablations: one ordinary run for each cell, target and seed, and the tables and tests that compare the runs."""

@@ -37,10 +37,10 @@ _COMMA = re.compile(r",(?![^\[]*\])")  # commas within brackets belong to a list
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One row of the table: settings of the recipe under a name.
+    """One row of the table: named settings of the recipe.
 
     Attributes:
-        name: As the table shows it.
+        name: The name that the table shows.
         settings: Dotted key -> value as on the command line.
     """
 
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def folder(self) -> str:
-        """Name of its folder: the cell's name without what file systems and shells stumble over."""
+        """Name of its folder: the cell's name without characters that file systems or shells do not accept."""
         return re.sub(r"[^\w.+=-]+", "_", self.name).lstrip(".") or "_"
 
     def arguments(self) -> list[str]:
@@ -59,10 +59,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """An ablation as it was asked for; empty fields were not.
+    """An ablation as requested; a field that was not given is empty.
 
     Attributes:
-        cells: By name, in the table's order.
+        cells: Cells by name, in the table's order.
         grid: Setting -> values; their product makes further cells.
         targets: Domains to test on, or `all`.
         protocols: Protocols by name, in place of targets.
@@ -80,7 +80,7 @@ class Plan:
     options: Sequence[str] = ()
 
     def over(self, other: Plan) -> Plan:
-        """Return this plan laid over `other`: cells and settings of the grid join, of all else this one's wins."""
+        """Return `other` updated by this plan: cells and grids are merged, other fields of this plan win."""
         tests = self if self.targets or self.protocols else other
         return Plan(
             cells={**other.cells, **self.cells},
@@ -96,8 +96,8 @@ class Plan:
         """Return the plan with the grid expanded into cells and all defaults filled in.
 
         Raises:
-            SettingsError: No cell, a setting that is not a cell's to choose, two cells that share a folder, or an
-                unknown baseline.
+            SettingsError: There is no cell, a cell sets something that only the ablation may set, two cells that share
+                a folder, or an unknown baseline.
         """
         if self.targets and self.protocols:
             raise SettingsError("--targets and --protocols both say what to test on; give one of them.")
@@ -120,7 +120,7 @@ class Plan:
 
 
 def expand(grid: Mapping[str, Sequence[str]]) -> list[Cell]:
-    """Return the product of a grid, the first setting varying slowest; cells are named after their settings."""
+    """Return the product of a grid, where the first setting varies slowest; cells are named after their settings."""
     if not grid:
         return []
     products = itertools.product(*grid.values())
@@ -132,7 +132,7 @@ def parse_grid(texts: Iterable[str]) -> dict[str, list[str]]:
     """Read `aligner=none,dat,daa`, once or more.
 
     Raises:
-        SettingsError: Not of that form, a value twice, or a setting twice.
+        SettingsError: The text has another form, or a value or a setting is given twice.
     """
     grid: dict[str, list[str]] = {}
     for text in texts:
@@ -147,7 +147,7 @@ def parse_cells(texts: Iterable[str]) -> dict[str, Cell]:
     """Read `NAME: aligner=daa teachers=fr+fe`, once or more.
 
     Raises:
-        SettingsError: Not of that form, a name twice, or a setting twice.
+        SettingsError: The text has another form, or a name or a setting is given twice.
     """
     cells: dict[str, Cell] = {}
     for text in texts:
@@ -161,10 +161,10 @@ def parse_cells(texts: Iterable[str]) -> dict[str, Cell]:
 
 
 def parse_seeds(text: str) -> list[int]:
-    """Read `3` (seeds 0, 1, 2) or `0,5,7` (these).
+    """Read `3` (seeds 0, 1, 2) or `0,5,7` (these seeds).
 
     Raises:
-        SettingsError: Not of that form.
+        SettingsError: The text has another form.
     """
     words = [word.strip() for word in str(text).strip(",").split(",")]
     if not all(word.isdecimal() for word in words):
@@ -200,7 +200,7 @@ def read_plan(path: Path) -> Plan:
     Cells are `NAME: {aligner: daa, teachers: fr+fe}` or `NAME: aligner=daa teachers=fr+fe`.
 
     Raises:
-        SettingsError: The file cannot be read, is not YAML, or holds something else; names the closest key.
+        SettingsError: The file cannot be read, is not YAML, or has an unknown key; the error names the closest key.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -230,10 +230,10 @@ def read_plan(path: Path) -> Plan:
 
 
 def find_plan(name: str, shipped: Path) -> Path:
-    """Return the file `name`, or the one of that name in the folder `shipped`.
+    """Return the file `name`, or the file with that name in the folder `shipped`.
 
     Raises:
-        SettingsError: Neither is there; names the closest shipped one.
+        SettingsError: Neither exists; the error names the closest shipped file.
     """
     known = {path.stem: path for path in shipped.glob("*.yaml")}
     if Path(name).is_file():
@@ -244,9 +244,9 @@ def find_plan(name: str, shipped: Path) -> Path:
 
 
 def possible_targets(table: Columns) -> list[str]:
-    """Return the domains that can be tested on, in the table's order: those whose test frames are of both classes.
+    """Return the domains that can be tested on, in the table's order: their test frames contain both classes.
 
-    The test frames of a domain without any split are all it has.
+    If a domain has no splits, all its frames are test frames.
     """
     domains, splits, labels = (table.column(name) for name in ("domain", "split", "label"))
     found = []
@@ -262,8 +262,8 @@ def resolve_targets(asked: Sequence[str], table: Columns) -> list[str]:
     """Return the domains to test on.
 
     Raises:
-        SettingsError: One is unknown, or cannot be a target.
-        DataError: None can.
+        SettingsError: A name is unknown, or that domain cannot be a target.
+        DataError: No domain can be a target.
     """
     possible, known = possible_targets(table), set(table.column("domain").tolist())
     if list(asked) == [ALL]:
@@ -337,5 +337,5 @@ def _joined(content: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return a YAML value as the command line writes it."""
+    """Return a YAML value as it is written on the command line."""
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""One record per run of an ablation: its figures, or why it has none; together they are `results.csv`."""
+"""The records of an ablation, one per run: its figures, or why it failed; `results.csv` holds all of them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Record:
         target: Domain tested on, or name of the protocol.
         seed: Its seed.
         status: `finished` or `failed`.
-        policy: Threshold policy that the run quotes; hter to bpcer are at its threshold.
-        test_set_choice: Whether that threshold was chosen on the scores that are judged.
+        policy: Threshold policy that the run quotes; `hter`, `acer`, `apcer` and `bpcer` are computed at its threshold.
+        test_set_choice: Whether that threshold was chosen on the test scores themselves.
         hter: Half total error rate.
         acer: Average classification error rate, by the worst PAI species.
         apcer: Attack presentation classification error rate of the worst PAI species.
         bpcer: Bona fide presentation classification error rate.
-        auc: Area under the ROC.
+        auc: Area under the ROC curve.
         eer: Equal error rate.
-        hter_target_eer: HTER at the threshold chosen on the test set, as the literature prints it.
+        hter_target_eer: HTER at the threshold chosen on the test set, as papers usually report it.
         selection: How the checkpoint was selected.
         convention: Convention of the protocol.
         simulated: Whether the data are simulated.
@@ -64,7 +64,7 @@ class Record:
 
 
 def record_run(run: Run, error: str, base: Path) -> Record:
-    """Return the figures of a finished run, or the `error` that ended it; its folder is told relative to `base`."""
+    """Return the figures of a finished run, or the `error` that ended it; its folder is given relative to `base`."""
     key: dict[str, Any] = {"cell": run.cell.name, "target": run.target, "seed": run.seed}
     key["folder"] = run.folder.relative_to(base).as_posix()
     try:

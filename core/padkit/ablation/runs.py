@@ -1,4 +1,4 @@
-"""One run of an ablation: where it lies, how far it is, and the command that starts it or goes on with it."""
+"""One run of an ablation: its folder, its state, and the command that starts or continues it."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ NOTE = "ablation.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One cell on one target, or protocol, with one seed.
+    """One cell with one target (or protocol) and one seed.
 
     Attributes:
         cell: The cell.
         target: Domain tested on, or name of the protocol.
-        option: The recipe's option that takes it, `target` or `protocol`.
+        option: The option of the recipe for `target`: `target` or `protocol`.
         seed: Seed.
         folder: Its run folder.
-        settings: The resolved settings it must have.
+        settings: The resolved settings that the run must have.
         facts: What else its figures depend on (the data's key, the precision); noted in `ablation.json`.
         options: Command line shared by all runs.
     """
@@ -46,7 +46,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The run in words."""
+        """A readable name of the run."""
         return f"{self.cell.name}, {self.target}, seed {self.seed}"
 
     @property
@@ -56,12 +56,12 @@ class Run:
 
     @property
     def metrics(self) -> Path:
-        """The results; there once the run has finished."""
+        """The results; they exist once the run has finished."""
         return self.files.metrics
 
     @property
     def output(self) -> Path:
-        """What the run printed; beside the folder, which may be made anew."""
+        """What the run printed; the file is beside the run folder, which may be deleted and made again."""
         return self.folder.with_name(f"{self.folder.name}.txt")
 
     @property
@@ -75,10 +75,10 @@ class Run:
         return self.begun and self.files.finished
 
     def check(self) -> None:
-        """Refuse a folder that holds another run; nothing is ever overwritten.
+        """Refuse a folder that holds a different run; nothing is ever overwritten.
 
         Raises:
-            SettingsError: It does; names the first setting that differs.
+            SettingsError: The folder holds a different run; the error names the first setting that differs.
         """
         if not self.begun:
             return
@@ -100,7 +100,7 @@ class Run:
                 )
 
     def arguments(self) -> list[str]:
-        """Make the folder ready and return the recipe's arguments: to go on from a checkpoint, or to start.
+        """Prepare the folder and return the recipe's arguments, which resume from a checkpoint or start the run.
 
         A run that was interrupted before its first checkpoint starts again.
         """

@@ -1,4 +1,4 @@
-"""The tables of an ablation, from records to rows: per metric the figures, and the comparison with the baseline."""
+"""The tables of an ablation, made from its records: per metric the figures and the comparison with the baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEPENDENCE = (
     "Differences: paired by target and seed, with t-interval and paired t-test. The pairs share targets and training "
     "data and are few: they are not independent, so intervals and p-values promise more than they can keep."
 )
-FEWEST_PAIRS = 6  # with fewer no signed-rank test reaches 0.05
+FEWEST_PAIRS = 6  # with fewer pairs, no signed-rank test reaches 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Metric:
         field: Attribute of `Record`, a share in [0, 1].
         label: In words.
         lower_is_better: Direction.
-        test_set_threshold: Whether the test set chose the threshold, whatever the run quotes.
+        test_set_threshold: Whether the threshold was chosen on the test set, whatever policy the run quotes.
     """
 
     field: str
@@ -52,9 +52,9 @@ class Grid:
         targets: Domains tested on, or names of protocols.
         seeds: Seeds.
         baseline: Name of the cell that the others are compared with.
-        folds: Protocol -> those of `targets` that are its folds; each gets a column of its own.
+        folds: Protocol -> the entries of `targets` that are its folds; each protocol gets its own column.
         protocols: Whether `targets` are names of protocols.
-        official: Whether one of them is official: such tables show ACER, APCER and BPCER as well.
+        official: Whether one of the protocols is official: the tables then also show ACER, APCER and BPCER.
     """
 
     cells: Sequence[str]
@@ -67,7 +67,7 @@ class Grid:
 
 
 def tables_of(records: Sequence[Record], grid: Grid) -> list[Table]:
-    """Return two tables per metric, figures and comparison: HTER as quoted, AUC, HTER as in the literature.
+    """Return two tables per metric, figures and comparison: quoted HTER, AUC, and HTER at the test-set threshold.
 
     With an official protocol, its metrics come first.
     """
@@ -98,7 +98,7 @@ def _values(records: Sequence[Record], cell: str, metric: Metric, grid: Grid) ->
 
 
 def mean_over_targets(values: Mapping[tuple[str, int], float], grid: Grid) -> Spread | None:
-    """Return the spread over seeds of the mean over targets; None unless every run is there."""
+    """Return the spread over seeds of the mean over targets; None unless every run has finished."""
     if any((target, seed) not in values for target in grid.targets for seed in grid.seeds):
         return None
     return spread([spread([values[target, seed] for target in grid.targets]).mean for seed in grid.seeds])
@@ -173,7 +173,7 @@ def _threshold(metric: Metric, done: Sequence[Record]) -> str:
 
 
 def _reading(grid: Grid) -> list[str]:
-    """Return how the tables are to be read."""
+    """Return how to read the tables."""
     over = f"mean ± sample standard deviation over {len(grid.seeds)} seeds" if len(grid.seeds) > 1 else "one seed"
     lines = [f"Figures: {over}; the last mean is over targets, shown where every run is there."]
     if grid.folds:
@@ -207,7 +207,7 @@ def _comparisons(
 def caption(
     records: Sequence[Record], grid: Grid, *, dataset: str, fingerprint: str, simulated: bool, command: str
 ) -> list[str]:
-    """Return the lines that every table of the ablation needs: how it was made, and what it cannot say."""
+    """Return the lines under every table of the ablation: how the figures were made, and their limits."""
     done = finished(records)
     total = len(grid.cells) * len(grid.targets) * len(grid.seeds)
     version = f" ({fingerprint})" if fingerprint else ""
@@ -230,7 +230,7 @@ def caption(
 
 
 def _by_cell(records: Sequence[Record], name: str) -> str:
-    """Return the value all records share, or each value with its cells."""
+    """Return the value that all records share, or each value with its cells."""
     cells: dict[str, dict[str, None]] = {}
     for record in records:
         cells.setdefault(str(getattr(record, name)), {})[record.cell] = None

@@ -1,4 +1,4 @@
-"""The protocols that an ablation runs: their names checked, and folds of official ones spelled out."""
+"""The protocols that an ablation runs: checks their names, and lists the folds of official protocols."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from padkit.errors import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class Trials:
-    """What every cell is tried on.
+    """The targets or protocols that every cell is run on.
 
     Attributes:
-        names: Targets, or protocols, folds one by one.
-        folds: Protocol without a fold, as it was asked for -> its folds among `names`.
+        names: Targets, or protocols; each fold is one entry.
+        folds: Protocol that was named without a fold -> its folds among `names`.
         official: Whether one of them is an official protocol.
     """
 
@@ -27,11 +27,11 @@ class Trials:
 
 
 def resolve_protocols(asked: Sequence[str], official: Callable[[], Mapping[str, Division]]) -> Trials:
-    """Return the protocols asked for; `oulu-npu:3` stands for all its folds.
+    """Return the requested protocols; `oulu-npu:3` stands for all its folds.
 
     Args:
         asked: Names (see `padkit.data.protocols.names`).
-        official: Reads the official protocols of the data; called only where one is asked for.
+        official: Reads the official protocols of the data; called only if one is requested.
 
     Raises:
         SettingsError: A name is malformed, or two would share a folder.

@@ -1,4 +1,4 @@
-"""Running many runs, some at a time: one process each, on a device or a share of the cores of its own."""
+"""Executes many runs, several at a time: each in its own process, with its own device or its share of the cores."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GRACE = 10.0  # seconds a process has to end before it is killed
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run ended: `error` is "" for a finished one; `seconds` is None where it had finished before."""
+    """How a run ended: `error` is "" if it finished; `seconds` is None if it had finished earlier."""
 
     run: Run
     error: str
@@ -33,9 +33,9 @@ class Workers:
     """Starts runs and stops them all together.
 
     Attributes:
-        command: What starts the recipe; the run's arguments follow.
-        places: For each worker, environment variables of its processes (the device it owns).
-        resumed: Arguments that a resumed run needs as well.
+        command: The command that starts the recipe; the run's arguments are added to it.
+        places: Per worker, environment variables of its processes (which select its device).
+        resumed: Additional arguments for a resumed run.
     """
 
     command: Sequence[str]
@@ -59,7 +59,7 @@ class Workers:
             pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
-        """End all processes and start no other."""
+        """End all processes and start no more."""
         with self._lock:
             self._stopped.set()
             running = list(self._running)
@@ -85,7 +85,7 @@ class Workers:
         started = time.monotonic()
         run.output.parent.mkdir(parents=True, exist_ok=True)
         with run.output.open("ab") as output:
-            # A killed ablation leaves its processes at work: they hold the lock until they end.
+            # The processes of a killed ablation continue: they hold the lock until they end.
             while not _lock(output):
                 if self._stopped.wait(1.0):
                     return Outcome(run, "stopped", 0.0)
@@ -111,7 +111,7 @@ class Workers:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches the ablation alone, which then ends whole groups
+                start_new_session=True,  # only the ablation gets Ctrl-C; it then ends whole groups
             )
             self._running.add(process)
         try:
@@ -130,7 +130,7 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Lock `file` for this process and those that inherit it; where the system has no such locks, do without."""
+    """Lock `file` for this process and those that inherit it; do nothing if the system has no such locks."""
     try:
         import fcntl
     except ImportError:
@@ -146,8 +146,8 @@ def places(jobs: int | None, devices: int) -> list[dict[str, str]]:
     """Return the environment of each worker: one CUDA device each, or nothing special on a CPU.
 
     Args:
-        jobs: Workers; None takes one per device, one on a CPU.
-        devices: CUDA devices there are.
+        jobs: Number of workers; None means one per device, or one on a CPU.
+        devices: Number of CUDA devices.
     """
     count = jobs or max(devices, 1)
     if not devices:

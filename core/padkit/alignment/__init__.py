@@ -1,1 +1,1 @@
-"""What aligners are made of: networks used without a trace, adversaries, and several aligners joined into one."""
+"""Parts of aligners: domain adversaries, perturbing a share of a batch, and several aligners joined into one."""

@@ -1,4 +1,4 @@
-"""Adversaries that judge the domain: of images, and of features behind a gradient reversal layer."""
+"""Networks that classify the domain: of images, and of features behind a gradient reversal layer."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class _Reversal(torch.autograd.Function):
 
 
 def reverse_gradient(features: Tensor, coefficient: float) -> Tensor:
-    """Return `features` unchanged; their gradient comes back multiplied by `-coefficient` (Ganin et al., JMLR 2016)."""
+    """Return `features` unchanged; their gradient is multiplied by `-coefficient` (Ganin et al., JMLR 2016)."""
     reversed_: Tensor = _Reversal.apply(features, coefficient)
     return reversed_
 
@@ -60,7 +60,7 @@ def reversal_schedule(progress: float) -> float:
 
 
 def domain_loss(logits: Tensor, domains: Tensor, counted: Tensor) -> Tensor:
-    """Return the mean cross-entropy, float32, over the rows that count; 0 with zero gradients where none does.
+    """Return the mean cross-entropy, float32, over the counted rows; 0 with zero gradients if there are none.
 
     Args:
         logits: [B, n_domains].

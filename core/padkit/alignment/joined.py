@@ -1,4 +1,4 @@
-"""Several aligners as one: `--aligner daa+mixstyle`."""
+"""Several aligners combined into one: `--aligner daa+mixstyle`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from padkit.roles import Aligner, Batch, Student, StudentFeatures
 
 
 class JoinedAligner(Aligner):
-    """Several aligners, by name.
+    """Several aligners that act as one.
 
-    Perturbations are applied in the order of the names, each to what the one before returned. Losses, weights and
-    evidence carry the member's name in front: `daa.domain`. Each member computes its losses from the clean batch and
-    the features that all of them share.
+    Perturbations are applied in the order of the names, each to the result of the previous one. Names of losses,
+    weights and evidence begin with the member's name: `daa.domain`. Each member computes its losses from the clean
+    batch and the same student features.
 
     Args:
         members: The aligners by name.
@@ -41,7 +41,7 @@ class JoinedAligner(Aligner):
             yield name, member
 
     def perturb(self, batch: Batch) -> Tensor:
-        """Return the images as the members leave them, one after the other."""
+        """Return the images after every member has perturbed them in turn."""
         for _, member in self._each():
             batch = replace(batch, images=member.perturb(batch))
         return batch.images
@@ -72,13 +72,13 @@ def _named(found: Iterator[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
 
 
 class Joined:
-    """The factory of a `JoinedAligner`, used as the class of an aligner is.
+    """The factory of a `JoinedAligner`; padkit calls it in the same way as the class of an aligner.
 
     Args:
         factories: The members' factories by name.
 
     Attributes:
-        min_domains: The most that a member needs.
+        min_domains: The largest `min_domains` of the members.
     """
 
     def __init__(self, factories: Mapping[str, Callable[..., Any]]) -> None:

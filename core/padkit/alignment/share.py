@@ -14,13 +14,13 @@ from padkit.roles import Batch
 def perturb_share(batch: Batch, share: float, perturb: Callable[[Batch], Tensor]) -> Tensor:
     """Return the batch's images [B, 3, H, W], each replaced by its perturbed copy with probability `share`.
 
-    The mean loss over the result is in expectation (1 - share) loss(images) + share loss(perturbed), at the price of
-    one pass of the student instead of two.
+    The expected mean loss over the result is (1 - share) loss(images) + share loss(perturbed), and it needs one pass of
+    the student instead of two.
 
     Args:
         batch: The batch.
         share: In (0, 1]; 1 perturbs every image and draws no random number.
-        perturb: Gives the perturbed images of a batch.
+        perturb: Returns the perturbed images of a batch.
     """
     if share == 1:
         return perturb(batch)

@@ -1,1 +1,1 @@
-"""The subcommands of `padkit` that are its own, one a module; each has `main(arguments) -> int` and imports lazily."""
+"""The built-in subcommands of `padkit`, one per module; each has `main(arguments) -> int` and imports lazily."""

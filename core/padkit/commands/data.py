@@ -1,4 +1,4 @@
-"""`padkit data`: what a prepared table or a dataset holds, and what is wrong with it. Imports no torch."""
+"""`padkit data`: shows what a prepared table or a dataset holds and which faults it has. Imports no torch."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ skipped and why; the same pixels under two presentations; subjects in two splits
   padkit data DIR [DIR ...]                 tables made by `padkit prepare`, several as one
   padkit data folder --root photos          any dataset by name with its settings; prepared first, in the cache
 """
-MOST = 10  # lines of one kind
+MOST = 10  # most lines printed of one kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("what", nargs="+", metavar="DIR|NAME", help="folders of prepared tables, or a dataset's name")
     parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
-    parser.add_argument("--columns", type=int, default=8, help="examples a row of the sheet (%(default)s)")
+    parser.add_argument("--columns", type=int, default=8, help="examples per row of the sheet (%(default)s)")
     parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
     options, settings = parser.parse_known_args(arguments)
     if options.columns < 1:
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: bool) -> list[Table | Text]:
-    """Return what is to be said of a table, in the order in which it is read."""
+    """Return the printed paragraphs about a table, in their order."""
     parts: list[Table | Text] = [_heading(table), *_choices(table), _counts(table), *_skipped(table), *_leaks(table)]
     if duplicates:
         parts.append(_duplicates(table))
@@ -113,7 +113,7 @@ def _heading(table: FrameTable) -> Text:
 
 
 def _choices(table: FrameTable) -> list[Text]:
-    """Tell how the crops were made; tables made differently can be told apart by that alone."""
+    """Return how the crops were made; if tables differ in this, a model can tell them apart by it alone."""
     tables = table.preparation.get("tables", [table.preparation])
     made = [about.get("choices", {}) for about in tables]
     keys = dict.fromkeys(key for choices in made for key in choices)

@@ -1,4 +1,4 @@
-"""`padkit evaluate`: assess runs and score files, anybody's, under named threshold policies."""
+"""`padkit evaluate`: assesses runs and score files from any program under named threshold policies."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line, checked.
 
     Raises:
-        SettingsError: An option is unknown, or a value is none.
+        SettingsError: An option is unknown, or its value is not valid.
     """
     parser = Parser(
         prog="padkit evaluate", description="Assess runs and score files under named threshold policies.",
@@ -63,11 +63,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
-    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="what a score file calls a column; repeat")
+    add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a score file's column; repeat")
     add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
     add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
     add("--selection", choices=tuple(CHECKPOINT_SELECTIONS), help="how the checkpoints behind the files were selected")
-    add("--protocol", metavar="'A&B->C'", help="what trained and what tested the models behind the files")
+    add("--protocol", metavar="'A&B->C'", help="training and test domains of the models behind the files")
     for name in ("json", "markdown", "latex", "csv"):
         add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")
     line = parser.parse_args(arguments)
@@ -84,7 +84,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What the user says of files that do not say it themselves."""
+    """What the user states about score files that do not contain this information."""
 
     columns: ColumnNames
     seeds: tuple[int, ...]
@@ -92,7 +92,7 @@ class _Told:
     protocol: ProtocolSummary | None
 
     def read(self, text: str, number: int | None) -> Candidate:
-        """Read the candidate at position `number`, if it has one, completed by what was told; a run says all itself."""
+        """Read a candidate; for a score file, add what the user states. `number` is the file's position, if any."""
         candidate = read_candidate(text, self.columns)
         if candidate.protocol is not None:
             return candidate
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
 def _write(
     line: argparse.Namespace, methods: Sequence[Method], comparison: PairedComparison | None, made_by: str
 ) -> None:
-    """Print the tables and write the files that were asked for."""
+    """Print the tables and write the requested files."""
     told = {"resamples": line.bootstrap, "seed": line.bootstrap_seed}
     blocks: list[tuple[list[Table], list[str]]] = [
         (method_tables(each), [*method_notes(each, **told), made_by]) for each in methods

@@ -1,4 +1,4 @@
-"""`padkit figures`: the paper's figures of one run, of several side by side, or of an ablation."""
+"""`padkit figures`: draws figures of one run, of several side by side, or of an ablation."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line, checked.
 
     Raises:
-        SettingsError: An option is unknown, or a value is none.
+        SettingsError: An option is unknown, or its value is not valid.
     """
     parser = Parser(
         prog="padkit figures", description="Draw figures of finished runs: of one, of several side by side, or of an "
         "ablation.", epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("runs", nargs="+", metavar="[NAME=]RUN", help="folder of a run or of an ablation, and what to call it")
+    add("runs", nargs="+", metavar="[NAME=]RUN", help="folder of a run or of an ablation, and its name in the figures")
     add("--out", type=Path, required=True, help="folder to write the figures to")
-    add("--only", metavar="KIND,KIND", help="these kinds; all that can be drawn by default")
-    add("--target", default="", help="domain tested on, where the runs differ in it; the first run's by default")
-    add("--seed", type=int, default=0, help="draws the frames shown, starts t-SNE and attacks (%(default)s)")
-    add("--points", type=int, default=600, metavar="N", help="frames of the t-SNE, at most (%(default)s)")
-    add("--faces", type=int, default=4, metavar="N", help="live faces and attacks of the Grad-CAM, each (%(default)s)")
-    add("--format", choices=FORMATS, default="png", help="of the files (%(default)s)")
-    add("--dark", action="store_true", help="light letters on a dark ground")
+    add("--only", metavar="KIND,KIND", help="only these kinds; by default all that can be drawn")
+    add("--target", default="", help="domain tested on, if the runs differ in it; by default the first run's")
+    add("--seed", type=int, default=0, help="seed of the frames shown, of t-SNE and of attacks (%(default)s)")
+    add("--points", type=int, default=600, metavar="N", help="most frames of the t-SNE (%(default)s)")
+    add("--faces", type=int, default=4, metavar="N", help="faces of each class in the Grad-CAM figure (%(default)s)")
+    add("--format", choices=FORMATS, default="png", help="format of the files (%(default)s)")
+    add("--dark", action="store_true", help="light text on a dark background")
     line = parser.parse_args(arguments)
     line.kinds = line.only.split(",") if line.only else list(KINDS)
     for kind in line.kinds:
@@ -51,7 +51,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status.
 
-    What cannot be drawn is told on stderr; it is an error where it was asked for by name, or nothing was drawn.
+    A figure that cannot be drawn is reported on stderr; this is an error if the figure was requested by name, or if
+    nothing was drawn.
     """
     line = parse(arguments)
     request = FigureRequest(

@@ -1,4 +1,4 @@
-"""`padkit new`: a distribution of one's own with one component, complete with tests, that passes them at once."""
+"""`padkit new`: writes a new distribution with one component and its tests, which pass at once."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def write_distribution(role: str, name: str, parent: Path) -> Path:
     """Write `parent`/padkit-NAME, whole or not at all, and return it.
 
     Raises:
-        SettingsError: The name is impossible, or the folder exists or cannot be written.
+        SettingsError: The name is not valid, or the folder exists or cannot be written.
         PluginError: An installed component or package has the name.
     """
     if not _NAME.fullmatch(name) or name == "none" or name.startswith(("padkit-", "padkit_")):
@@ -118,7 +118,7 @@ def write_distribution(role: str, name: str, parent: Path) -> Path:
 
 
 def _rendered(words: Mapping[str, str]) -> dict[str, str]:
-    """Return the text of every file by its path in the distribution."""
+    """Return the text of each file, by its path in the distribution."""
     templates = Environment(  # noqa: S701 - Python and TOML, no HTML
         loader=PackageLoader("padkit", "templates"), undefined=StrictUndefined, keep_trailing_newline=True
     )

@@ -1,4 +1,4 @@
-"""The command-line parser of padkit's commands: a mistake is one line, as everywhere."""
+"""The command-line parser of padkit's commands, which reports a mistake in one line."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from padkit.errors import SettingsError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises where argparse would print its usage and exit.
+    """An argparse parser that raises an error instead of printing its usage and exiting.
 
     Args:
-        remedy: What the error advises; by default to see the help.
+        remedy: What the error advises; by default, to read the help.
     """
 
     def __init__(self, *args: Any, remedy: str = "", **settings: Any) -> None:

@@ -1,4 +1,4 @@
-"""`padkit plugins`: every component, where it comes from and whether it works; `padkit plugins show`: one in full."""
+"""`padkit plugins`: lists every component, its origin and its status; `padkit plugins show` describes one in full."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from padkit.commands.parser import Parser
 from padkit.errors import PadkitError, PluginError, closest
 from padkit.plugins import ROLES, Component, Discovery, discover
 
-WIDTH = 110  # of a line, in characters
+WIDTH = 110  # of a printed line, in characters
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,8 +24,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--role", choices=tuple(ROLES), help="only this role")
     actions = parser.add_subparsers(dest="action", metavar="show NAME")
-    show = actions.add_parser("show", help="settings with types and defaults, licence and origin of what has this name")
-    show.add_argument("name", help="the component's name, in whatever role")
+    show = actions.add_parser("show", help="settings with types and defaults, licence and origin of a component")
+    show.add_argument("name", help="the component's name, in any role")
     show.add_argument("--role", choices=tuple(ROLES), help="only this role", default=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.action == "show":
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def list_plugins(found: Discovery, role: str | None = None) -> int:
-    """Print one row a component and one a plugin that offers nothing; problems are rows, not errors."""
+    """Print one row per component and one per plugin that offers nothing; problems are rows, not errors."""
     rows = [_row(c) for c in found.components if role in (None, c.role)]
     rows += [("plugin", p.name, p.distribution, p.version, p.problem) for p in found.plugins if p.problem]
     heads = ("role", "name", "distribution", "version", "status")
@@ -51,10 +51,10 @@ def _row(component: Component) -> tuple[str, str, str, str, str]:
 
 
 def show_components(found: Discovery, name: str, role: str | None = None) -> int:
-    """Print all that is known of the components called `name`, importing their classes.
+    """Import the components called `name` and print all that is known about them.
 
     Raises:
-        PluginError: There is none.
+        PluginError: There is no such component.
     """
     roles = [c for c in found.components if role in (None, c.role)]
     chosen = [c for c in roles if c.spec.name == name]
@@ -66,7 +66,7 @@ def show_components(found: Discovery, name: str, role: str | None = None) -> int
 
 
 def _described(component: Component, catalog: Catalog) -> list[str]:
-    """Return the lines about one component; what is wrong with it is one of them."""
+    """Return the lines about one component, including any problem that it has."""
     spec, owner = component.spec, component.plugin
     address = (
         spec.factory if isinstance(spec.factory, str) else f"{spec.factory.__module__}:{spec.factory.__qualname__}"

@@ -1,4 +1,4 @@
-"""`padkit prepare`: a dataset's media become a table of face crops in a folder of their own. Imports no torch."""
+"""`padkit prepare`: turns a dataset's media into a folder with a table of face crops. Imports no torch."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Output:
 
     Args:
         out: Folder for the table, new or begun by the same command: an interrupted preparation goes on.
-        workers: Processes; null takes one for each core where that is worth it.
+        workers: Processes; null takes one for each core if that is worth it.
         strict: Stop at the first file that cannot be read and the first frame without a face.
         compress: Deflate the crops, lossless either way: the table takes about 0.6 of the space, but encoding a crop
-            takes ten times as long, and decoding it, whenever training does, seven times.
-        download: Let insightface fetch the detector of `--face scrfd` if it is not there.
+            takes ten times as long, and decoding it, which training repeats, seven times.
+        download: Let insightface download the detector of `--face scrfd` if it is missing.
     """
 
     out: str
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status.
 
     Raises:
-        PadkitError: An option, the dataset or the output folder is wrong; or a file is, under `--strict`.
+        PadkitError: An option, the dataset or the output folder is wrong; or, with `--strict`, a file is wrong.
     """
     catalog = Catalog()
     if not arguments or arguments[0].startswith("-"):
@@ -117,10 +117,10 @@ def _prepare(
 
 
 def _write_protocols(reader: DatasetReader, out: Path, *, strict: bool) -> None:
-    """Write the official protocols by name; one whose list is missing is told and left out.
+    """Write the official protocols, by name; a protocol whose list is missing is reported and left out.
 
     Raises:
-        DataError: A list is missing or wrong, under `strict`.
+        DataError: With `strict`, a list is missing or wrong.
     """
     protocols = reader.protocols()
     written: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""`padkit report`: the page of a finished run made again from its folder alone. Imports no torch."""
+"""`padkit report`: writes the page of a finished run again, from its folder alone. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )  # fmt: skip
     parser.add_argument("runs", nargs="+", metavar="RUN", help="folder of a finished run, or of an ablation")
-    parser.add_argument("--no-faces", action="store_true", help="leave the faces of the worst mistakes out")
+    parser.add_argument("--no-faces", action="store_true", help="leave out the faces of the worst mistakes")
     return parser.parse_args(arguments)
 
 

@@ -1,1 +1,1 @@
-"""From a dataset on disk to batches: records, media, prepared tables, protocols, batches."""
+"""Data from disk to batches: records, media, prepared tables, protocols, batches."""

@@ -1,4 +1,4 @@
-"""The role of an augmentation plugin: vary training images, and their labels if need be. Imports no torch."""
+"""The role of an augmentation plugin: it varies training images and, if necessary, their labels. Imports no torch."""
 
 from __future__ import annotations
 
@@ -53,17 +53,17 @@ class Augmentation:
 
     @property
     def varies_images(self) -> bool:
-        """Whether it has a `__call__` of its own, so that images must pass it one by one."""
+        """Whether it defines `__call__`, so that images must pass it one by one."""
         return type(self).__call__ is not Augmentation.__call__
 
 
 def vary_image(
     augmentation: Augmentation, image: NDArray[np.uint8], label: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], int]:
-    """Return what `augmentation` makes of one image and its label.
+    """Return one image and its label after `augmentation`.
 
     Raises:
-        PluginError: It is no image of the same size with a label.
+        PluginError: The result is not an image of the same size with a label.
     """
     varied, new = augmentation(image, label, rng)
     if varied.shape != image.shape or varied.dtype != np.uint8 or new not in (0, 1):

@@ -1,4 +1,4 @@
-"""From a table's rows to batches in which every (domain, class) cell has the same share."""
+"""Makes batches of a table's rows in which every (domain, class) cell has the same share."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Sample(TypedDict):
 
 
 class Frames(Dataset[Sample]):
-    """The frames of one part of a protocol, decoded when asked for.
+    """The frames of one part of a protocol, decoded on access.
 
     Attributes:
         labels: [n] int64, label of each frame.
@@ -41,7 +41,7 @@ class Frames(Dataset[Sample]):
     """
 
     def __init__(self, table: FrameTable, rows: NDArray[np.int64], domain_index: NDArray[np.int64]) -> None:
-        """Show `rows` of `table`; `domain_index` [N] is `Protocol.domain_index`."""
+        """Give access to `rows` of `table`; `domain_index` [N] is `Protocol.domain_index`."""
         self.table = table
         self.rows = np.asarray(rows, np.int64)
         self.labels: NDArray[np.int64] = table.column("label")[self.rows]
@@ -64,7 +64,7 @@ class Draw(NamedTuple):
     """One drawing of a frame for training.
 
     Attributes:
-        frame: The frame's place in the dataset that is sampled.
+        frame: The frame's index in the sampled dataset.
         number: Frames drawn before it since training began, over all processes.
     """
 
@@ -73,14 +73,14 @@ class Draw(NamedTuple):
 
 
 class Augmented(Dataset[Sample]):
-    """Training frames that an augmentation varies one by one, each time they are drawn anew.
+    """Training frames that an augmentation varies one by one, differently at each draw.
 
-    What it makes is a function of the run's seed and the number of the draw: the same after a resumption, under
-    accumulation, and in whichever loader process.
+    The result depends only on the run's seed and the number of the draw: it is the same after resuming, with
+    accumulation, and in any loader process.
     """
 
     def __init__(self, frames: Frames, augmentation: Augmentation, seed: int) -> None:
-        """Vary `frames`; ask for them by `Draw`, as `BalancedBatches(..., numbered=True)` does."""
+        """Vary `frames`; index them by `Draw`, as given by `BalancedBatches(..., numbered=True)`."""
         self.frames = frames
         self.augmentation = augmentation
         self.seed = seed
@@ -103,14 +103,14 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
 
     The draws of all epochs form one endless sequence: draw `q` takes cell `q mod C`, and a cell walks through a fresh
     permutation of its frames each time it is used up. So any contiguous slice (a batch, a micro-batch, one process's
-    share) holds every cell `floor` or `ceil` of its share, remainders rotate by themselves, and no frame of a cell is
+    share) holds every cell `floor` or `ceil` of its share, remainders rotate over the cells, and no frame of a cell is
     seen again before all of them were.
 
     Attributes:
-        batch_size: Size of a micro-batch, what `accelerate.data_loader.BatchSamplerShard` divides among processes.
+        batch_size: Size of a micro-batch, which `accelerate.data_loader.BatchSamplerShard` divides among processes.
         drop_last: True; every batch is full.
         cells: The (domain, label) pairs in the order they are drawn.
-        steps: Optimiser steps per epoch, the training frames divided by the whole batch.
+        steps: Optimiser steps per epoch: the training frames divided by the whole batch.
         parts: Micro-batches per optimiser step.
     """
 
@@ -127,12 +127,12 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
         """Prepare the cells.
 
         Args:
-            labels: [n], class of each frame of the dataset that is sampled.
+            labels: [n], class of each frame of the sampled dataset.
             domains: [n], source index of each frame.
             batch_size: Frames per optimiser step, over all processes and micro-batches.
             parts: Micro-batches that an optimiser step is accumulated from; their union is the batch of `parts=1`.
             seed: Draws the permutations.
-            numbered: Give `Draw`s, for `Augmented` frames, in place of plain indices.
+            numbered: Yield `Draw`s, for `Augmented` frames, instead of plain indices.
 
         Raises:
             DataError: There are no frames.
@@ -144,7 +144,7 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
             raise SettingsError(f"Batch size {batch_size} must be a multiple of the accumulation steps ({parts}).")
         kinds = [np.unique(np.asarray(values, np.int64), return_inverse=True) for values in (domains, labels)]
         (domain_names, domain_of), (label_names, label_of) = ((names, codes.reshape(-1)) for names, codes in kinds)
-        # One number a pair, in the pairs' order: sorting pairs themselves takes ten times as long.
+        # One number per pair, in the pairs' order: sorting the pairs themselves takes ten times as long.
         numbers, cell_of = np.unique(domain_of * len(label_names) + label_of, return_inverse=True)
         places = (divmod(int(number), len(label_names)) for number in numbers)
         self.cells = [(int(domain_names[domain]), int(label_names[label])) for domain, label in places]

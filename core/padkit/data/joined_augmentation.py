@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class JoinedAugmentation(Augmentation):
-    """Several augmentations as one, `--augmentation recapture+light`: each varies what the one before it returned.
+    """Several augmentations as one, `--augmentation recapture+light`: each varies the result of the previous one.
 
-    All that vary single images come before all that vary batches, whatever the order of the names.
+    Those that vary single images always run before those that vary batches, whatever the order of the names.
 
     Args:
         members: The augmentations by name.
 
     Raises:
-        PluginError: A member is no augmentation.
+        PluginError: A member is not an augmentation.
     """
 
     def __init__(self, members: Mapping[str, Augmentation]) -> None:
@@ -37,13 +37,13 @@ class JoinedAugmentation(Augmentation):
         self.members = dict(members)
 
     def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-        """Return the image and its label as the members leave them."""
+        """Return the image and its label after all members."""
         for member in self.members.values():
             image, label = vary_image(member, image, label, rng)
         return image, label
 
     def vary(self, images: Tensor) -> Tensor:
-        """Return the batch as the members leave it."""
+        """Return the batch after all members."""
         for member in self.members.values():
             images = member.vary(images)
         return images
@@ -55,7 +55,7 @@ class JoinedAugmentation(Augmentation):
 
 
 def joined(factories: Mapping[str, Callable[..., Any]]) -> Callable[..., JoinedAugmentation]:
-    """Return what builds a `JoinedAugmentation`: each member by its factory, from the settings under its name."""
+    """Return a factory of a `JoinedAugmentation`, which builds each member from the settings under its name."""
 
     def build(**settings: Mapping[str, Any]) -> JoinedAugmentation:
         return JoinedAugmentation({name: make(**settings.get(name, {})) for name, make in factories.items()})

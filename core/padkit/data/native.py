@@ -1,4 +1,4 @@
-"""Datasets as their owners unpack them: media files on disk, whose frames and faces preparation has yet to choose."""
+"""Base of readers for datasets in their original layout: media files on disk, which preparation then crops."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from padkit.errors import DataError
 
 
 class NativeReader(DatasetReader):
-    """Reads the native layout of one dataset: one record per presentation, with every field the layout reveals.
+    """Reads the native layout of one dataset: one record per presentation, with every field that the layout tells.
 
     A record's `path` is a video, a still image, or a folder of stills that are one presentation's frames in natural
     order. Preparation chooses the frames, finds the faces and crops them, by default as `padkit prepare` does.
 
     Attributes:
-        layout: What a correct root looks like, in one line, for the error about a wrong one.
+        layout: A correct root described in one line, for the error about a wrong root.
     """
 
     layout: ClassVar[str] = ""
@@ -33,7 +33,7 @@ class NativeReader(DatasetReader):
         """Return the root.
 
         Raises:
-            DataError: It is no folder.
+            DataError: It is not a folder.
         """
         root = Path(self.root).expanduser()
         if not self.root or not root.is_dir():
@@ -41,7 +41,7 @@ class NativeReader(DatasetReader):
         return root
 
     def open_media(self, presentation: Presentation) -> FrameSource:
-        """Open the presentation's file or folder; override it where that is no video, still or folder of stills."""
+        """Open the presentation's file or folder; override it if that is not a video, a still or a folder of stills."""
         return open_media(presentation.path, presentation.rotation)
 
     def crop_options(self) -> CropOptions:

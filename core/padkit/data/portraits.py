@@ -1,4 +1,4 @@
-"""Bona fide faces with identity and attributes, from which teachers are pretrained."""
+"""Bona fide faces with identity and attributes, used to pretrain teachers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Portrait(NamedTuple):
 
 
 class Portraits(Dataset[Portrait]):
-    """Rows of a table, decoded when asked for.
+    """Rows of a table, decoded on access.
 
     Attributes:
         identities: Names of the identities among the rows, sorted.
@@ -55,18 +55,18 @@ class Portraits(Dataset[Portrait]):
 
 
 def hold_out_people(table: FrameTable, share: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the bona fide rows to train on and those kept unseen: the dataset's test split, or a draw by seed.
+    """Return the bona fide rows to train on and the unseen ones: the dataset's test split, or a random draw by seed.
 
-    The draw takes whole subjects where they are known, otherwise single presentations. Attacks are left out: they show
-    somebody's face through a medium, and teachers are not to be trained for PAD.
+    The draw takes whole subjects if they are known, otherwise single presentations. Attacks are left out: they show a
+    face through a medium, and teachers must not be trained for PAD.
 
     Args:
         table: The dataset.
-        share: Share of the subjects or presentations to keep unseen, where there is no test split.
+        share: Share of the subjects or presentations to keep unseen, if there is no test split.
         seed: Draws them.
 
     Raises:
-        DataError: One of the parts would be empty, or a subject is in both.
+        DataError: One of the two sets would be empty, or a subject is in both.
     """
     name, subjects = table.preparation["dataset"], table.column("subject").astype(str)
     usable = table.column("label") == BONA_FIDE

@@ -31,16 +31,16 @@ class Presentation:
         domain: Capture domain; the unit that leave-one-out protocols leave out.
         id: Unique within the dataset; frames of one presentation share it, their scores are averaged.
         label: 1 = bona fide, 0 = attack.
-        split: `train`, `dev`, `test`, or "" where the dataset names none.
-        subject: Unique across splits and domains, or "" where unknown.
+        split: `train`, `dev`, `test`, or "" if the dataset has no splits.
+        subject: Unique across splits and domains, or "" if unknown.
         attack_type: `print`, `replay`, `mask`, ...; "" for bona fide.
         species: PAI species (printer1, display2, ...); "" for bona fide. APCER is computed per species.
         device: Capture device, or "".
         session: Session or illumination, or "".
-        path: Media file, or "" where the reader renders the frames itself.
+        path: Media file, or "" if the reader renders the frames itself.
         frames: Frame indices of this presentation within `path`; () means the whole file.
         box: Face box (x, y, width, height) in pixels of the upright frame, or None.
-        rotation: Degrees (0, 90, 180, 270) to turn the stored frame clockwise until it is upright.
+        rotation: Degrees (0, 90, 180, 270) to rotate the stored frame clockwise until it is upright.
         attributes: Names of the facial attributes that hold (for pretraining a generative teacher).
     """
 
@@ -63,7 +63,7 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaceHint:
-    """Where a dataset itself says the face is, in one frame.
+    """The place of the face in one frame, as the dataset itself gives it.
 
     Attributes:
         box: Face box (x, y, width, height) in pixels of the upright frame, or None.
@@ -76,7 +76,7 @@ class FaceHint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Division:
-    """An official protocol: which presentations (by id) are trained on, chosen on and tested on."""
+    """An official protocol: which presentations (by id) train, which choose the threshold, and which test."""
 
     train: tuple[str, ...]
     dev: tuple[str, ...]

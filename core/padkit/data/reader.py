@@ -1,4 +1,4 @@
-"""The role of a dataset plugin: list presentations and say how each is opened. Imports no torch."""
+"""The role of a dataset plugin: it lists presentations and says how each is opened. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from padkit.data.preparation.options import CropOptions
 from padkit.data.presentation import Division, FaceHint, Presentation
 from padkit.errors import PluginError
 
-# A file of this name in the root of a folder tree says that its captures are simulated.
+# A file of this name in the root of a folder tree marks its captures as simulated.
 SIMULATED_NOTE = "SIMULATED.txt"
 
 
 class DatasetReader(ABC):
     """Reads one dataset. Keyword-only constructor parameters are its settings; instances must be picklable.
 
-    A reader says what there is and how it is opened; preparation alone chooses frames, finds faces and cuts. One that
-    makes its frames itself writes `records` and `frames`. One whose presentations are files writes `records` and
-    `open_media`, and no `frames`.
+    A reader lists presentations and opens them; only preparation chooses frames, finds faces and cuts crops. A reader
+    that makes its frames itself implements `records` and `frames`. A reader whose presentations are files implements
+    `records` and `open_media`, not `frames`.
 
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
-        cropped: Whether its frames are face crops already; preparation then looks for no face unless told to.
-        default_target: Domain held out when the user names none, or "" to make the user choose.
-        simulated: True where no real capture stands behind all the frames; every report then says so.
+        cropped: Whether its frames are face crops already; preparation then finds no faces unless the user asks for it.
+        default_target: Domain held out when the user names none, or "" if the user must choose.
+        simulated: True if not all frames are real captures; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
-        expected: Published number of presentations by (split, label), split "" where the dataset names none; compared
-            with what was found. Empty where none is published.
+        expected: Published number of presentations by (split, label), split "" if the dataset has no splits; compared
+            with the number found. Empty if nothing is published.
     """
 
     image_size: int = 128
@@ -45,17 +45,17 @@ class DatasetReader(ABC):
 
     @abstractmethod
     def records(self) -> Iterable[Presentation]:
-        """Yield every presentation once, in a stable order; of several still files, one record each, with one id.
+        """Yield every presentation once, in a stable order; several stills get one record per file, all with one id.
 
         Raises:
-            DataError: The root is missing, empty or not laid out as this reader expects.
+            DataError: The root is missing, empty or has another layout than this reader expects.
         """
 
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
         """Yield all frames of a presentation, each uint8 RGB [H, W, 3], upright; any size.
 
         Raises:
-            DataError: They cannot be made; preparation skips and counts the presentation unless it is strict.
+            DataError: The frames cannot be made; preparation skips and counts the presentation unless it is strict.
         """
         name = type(self).__name__
         raise PluginError(f"{name} opens no presentation such as {presentation.id!r}; write `frames` or `open_media`.")
@@ -77,7 +77,7 @@ class DatasetReader(ABC):
         return HeldFrames(self.frames(presentation), presentation.frames)
 
     def hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:  # noqa: ARG002
-        """Return what the dataset says of the face, by frame number; frames without a hint are left out.
+        """Return the dataset's hints about the face, by frame number; frames without a hint are left out.
 
         Args:
             presentation: One of `records()`.
@@ -90,13 +90,13 @@ class DatasetReader(ABC):
         return {}
 
     def crop_options(self) -> CropOptions:
-        """Return how the media become crops when nobody says otherwise; by default all frames are taken whole."""
+        """Return the default options of cropping; without an override, all frames are taken whole."""
         return CropOptions(frames="all", face="none", size=self.image_size)
 
     def tables(self) -> Sequence[Path]:
-        """Return the folders of prepared tables that are this dataset; none where its frames are yet to be prepared.
+        """Return the folders of prepared tables that form this dataset; none if its frames must still be prepared.
 
-        Where there are any, a run opens these tables and asks for neither records nor frames.
+        If there are any, a run opens these tables and calls neither `records` nor `frames`.
         """
         return ()
 
@@ -109,8 +109,8 @@ class DatasetReader(ABC):
         return {}
 
     def fingerprint(self) -> str:
-        """Return a text that changes when the frames would; with the records it keys the prepared table's cache.
+        """Return a text that changes whenever the frames change; it is part of the prepared table's cache key.
 
-        Media files are watched by preparation itself (size and modification time).
+        Changes of media files are detected by preparation itself (size and modification time).
         """
         return ""

@@ -1,1 +1,1 @@
-"""Using a trained model: the bundle a run leaves."""
+"""Using a trained model: the bundle that a run writes."""

@@ -1,4 +1,4 @@
-"""The model bundle of a run: `model.safetensors` and `bundle.json`, all that is needed to judge a face."""
+"""The model bundle of a run: `model.safetensors` and `bundle.json`, all that is needed to score a face."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from padkit.networks.detector import Detector
 from padkit.weights import load_matched, read_weights
 
 FORMAT = "padkit-bundle/1"
-# Settings of a student that only say where training starts from; by these names, a bundle must not look for them again.
+# Settings of a student that only name its initial weights; reset on loading, so that nothing looks for those weights.
 _START_ONLY: dict[str, Any] = {"pretrained": False, "weights": None}
 
 
@@ -31,7 +31,7 @@ class Bundle:
         image_size: Side in pixels of the square RGB crops it was trained on; inputs are resized to it.
         threshold: Accept as bona fide iff score >= threshold.
         threshold_policy: How the threshold was chosen.
-        simulated: True where it was trained on simulated faces: not for use on real people.
+        simulated: True if it was trained on simulated faces: not for use on real people.
         provenance: Where it comes from: protocol, seed, selection, versions.
     """
 
@@ -56,7 +56,7 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
     """Rebuild the detector of a bundle, in evaluation mode on the CPU.
 
     Raises:
-        WeightsError: There is no bundle, or of another format, or its weights do not fit.
+        WeightsError: There is no bundle, it has another format, or its weights do not fit.
         PluginError: The student's plugin is not installed.
     """
     path = folder / "bundle.json"

@@ -1,4 +1,4 @@
-"""A candidate assessed: rates under each threshold policy, their intervals, and rates by species, device and domain."""
+"""Assesses a candidate: rates under each threshold policy, their intervals, and rates by species, device and domain."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from padkit.evaluation.statistics.bootstrap import Interval, Units, bootstrap, i
 from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
 from padkit.evaluation.thresholds import TARGET_EER, Threshold, choose
 
-NO_POLICY = ""  # stands for the policy of what needs no threshold
+NO_POLICY = ""  # in place of a policy: the figure needs no threshold
 HELD_OUT = "held-out source"
 
 
@@ -29,14 +29,15 @@ class Assessment:
     Attributes:
         about: What was assessed.
         counts: Presentations by class and species.
-        values: What needs no threshold.
-        results: Rates, one entry per policy, the one to quote first.
-        intervals: (policy, metric) -> 95 % interval; policy "" for what needs no threshold, metric `apcer:NAME` for a
-            species; empty without a bootstrap.
+        values: Figures without a threshold.
+        results: Rates, one entry per policy; the quoted policy comes first.
+        intervals: (policy, metric) -> 95 % interval; policy "" for figures without a threshold, metric `apcer:NAME` for
+            a species; empty without a bootstrap.
         units: What the bootstrap drew, or None.
-        slices: `species`, `device`, `domain` -> its parts; empty where nothing is known or there is one part only.
-        source_dev: The same of held-out source presentations, at the first policy's threshold; None without them.
-        targets: The same of each of several targets alone, which `about` names; without intervals.
+        slices: `species`, `device`, `domain` -> its parts; empty if nothing is known or there is only one part.
+        source_dev: The same figures for held-out source presentations, at the first policy's threshold; None without
+            them.
+        targets: The same figures for each of several targets alone, which `about` names; without intervals.
     """
 
     about: Provenance
@@ -61,15 +62,15 @@ def assess(
     """Assess one candidate.
 
     Args:
-        candidate: What is assessed.
-        policies: Threshold policies, the one to quote first; by default the candidate's own.
+        candidate: The candidate.
+        policies: Threshold policies, the quoted one first; by default the candidate's own.
         resamples: Bootstrap resamples; 0 for no intervals.
         seed: Of the bootstrap.
-        shown: Show a bar where the bootstrap takes long.
+        shown: Show a bar if the bootstrap takes long.
 
     Raises:
         SettingsError: A policy is unknown.
-        DataError: A policy lacks its scores, or a class is missing; the candidate is named.
+        DataError: A policy lacks its scores, or a class is missing; the error names the candidate.
     """
     try:
         thresholds = thresholds_of(candidate, policies)
@@ -124,10 +125,10 @@ def resampled(
     seed: int = 0,
     shown: bool = False,
 ) -> Assessment:
-    """Return the assessment with 95 % intervals, also of held-out source where its scores are given; errors as there.
+    """Return the assessment with 95 % intervals, also for held-out source if it is given; errors as in `intervals_of`.
 
     Args:
-        assessment: Figures of these very scores.
+        assessment: Figures of the same scores.
         target: Scores of the target.
         source_dev: Scores of held-out source presentations.
         resamples: Bootstrap resamples; 0 for no intervals.
@@ -161,7 +162,7 @@ def intervals_of(
 
 
 def thresholds_of(candidate: Candidate, policies: Sequence[str] = ()) -> list[Threshold]:
-    """Return the threshold of each policy, by default of the candidate's own; errors as in `assess`."""
+    """Return the threshold of each policy, by default for the candidate's own policies; errors as in `assess`."""
     sets = {"source_dev": candidate.source_dev, "target": candidate.target, "target_dev": candidate.target_dev}
     return [choose(name, **sets) for name in policies or candidate.policies]
 
@@ -177,8 +178,8 @@ def figures(scores: WeightedScores, thresholds: Sequence[Threshold]) -> dict[tup
 def resampled_rates(scores: WeightedScores, threshold: Threshold) -> dict[str, Floats]:
     """Return metric -> one value per resample.
 
-    A threshold that the test set itself chose is chosen anew in every resample; any other stays what it is, the test
-    set's own as well where the scores are held-out source.
+    A threshold that was chosen on the test set itself is chosen again in every resample; any other stays fixed, as
+    does the test set's own where the scores are held-out source.
     """
     chosen_here = threshold.policy == TARGET_EER and threshold.test_set_choice
     return scores.error_rates(scores.equal_vertices() if chosen_here else scores.vertices_of(threshold.value))

@@ -1,4 +1,4 @@
-"""What is assessed: a detector's scores on a test set, and all that is known of their making."""
+"""Candidates, which are assessed: a detector's scores on a test set, and what is known about their origin."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ WITHOUT_DEV = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What is known of the making of some scores.
+    """What is known about the origin of some scores.
 
     Attributes:
-        name: What they are called in tables: their path as given.
-        protocol: What trained and what tested, or None where nobody says.
+        name: Their name in tables: the path as given.
+        protocol: Which domains were trained on and tested on, or None if unknown.
         seed: The training's seed, or None.
-        selection: How the checkpoint was selected, "" where nobody says.
-        method: What distinguishes it from others, but for its seed; candidates that share it are runs of one method.
-        notes: What it does not say, one line each.
+        selection: How the checkpoint was selected, "" if unknown.
+        method: What distinguishes it from others apart from its seed; candidates with equal values are runs of one
+            method.
+        notes: What is not known, one line each.
     """
 
     name: str
@@ -44,15 +45,15 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate(Provenance):
-    """One detector's scores on one test set, and what is known of their making.
+    """One detector's scores on one test set, and what is known about their origin.
 
     Attributes:
         target: Scores that are assessed.
         source_dev: Scores of held-out source presentations, or None.
         target_dev: Scores of the target's dev split, or None.
-        targets: Domains of the target, where each of several is assessed alone as well.
-        policies: Threshold policies to tell, the one to quote first.
-        named: Whether presentations have names, so that they can be matched with another's.
+        targets: Domains of the target, if there are several and each is also assessed alone.
+        policies: Threshold policies to report, the quoted one first.
+        named: Whether presentations have names, so that they can be matched with those of another candidate.
     """
 
     target: Scores
@@ -73,12 +74,12 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
     """Read a file of scores.
 
     Args:
-        name: What the candidate is called.
+        name: The candidate's name.
         path: The file.
-        columns: What it calls its columns; by default the usual names.
+        columns: Names of its columns; by default the usual names.
 
     Raises:
-        DataError: It cannot be read, or has nothing to judge.
+        DataError: It cannot be read, or has no scores to assess.
     """
     found = read_score_file(path, columns)
     parts, notes = found.parts, []
@@ -105,7 +106,7 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
 
 
 def _divide(dev: Scores, target: Scores) -> tuple[Scores | None, Scores | None, str]:
-    """Divide a dev part into the target's own and the sources'; also return what had to be assumed."""
+    """Divide a dev part into the target's and the sources' presentations; also return any assumption made."""
     known = set(target.domain.tolist())
     if "" in known | set(dev.domain.tolist()):
         said = f"whose its dev part is, is unknown: {SOURCE_DEV} takes it as the sources', {DEV_EER} as the target's."

@@ -1,4 +1,4 @@
-"""Two candidates on the same presentations, compared in pairs: DeLong's test and a paired bootstrap."""
+"""Compares two candidates on the same presentations: DeLong's test and a paired bootstrap."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class PairedComparison:
     Attributes:
         first: The first candidate.
         second: The second.
-        presentations: How many both scored.
+        presentations: Number of presentations, all scored by both.
         auc: Their AUC by DeLong's test.
         differences: HTER under each policy and AUC, by the paired bootstrap.
         units: What the bootstrap drew, or None without one.
@@ -82,7 +82,8 @@ def compare_candidates(
         shown: Show a bar where it takes long.
 
     Raises:
-        DataError: They did not score the same presentations, disagree on a label, or a policy lacks its scores.
+        DataError: The candidates did not score the same presentations or disagree on a label, or a policy lacks its
+            scores.
     """
     first, second = _matched(first, second)
     labels = first.target.label
@@ -133,7 +134,7 @@ def compare_candidates(
 
 
 def _matched(first: Candidate, second: Candidate) -> tuple[Candidate, Candidate]:
-    """Return both candidates, the second's rows in the first's order and subjects known to either known to both."""
+    """Return both candidates with the second's rows in the first's order; a subject known to one is given to both."""
     for candidate in (first, second):
         if not candidate.named:
             cause = f"{candidate.name}: has no column that names presentations"
@@ -160,7 +161,7 @@ def _matched(first: Candidate, second: Candidate) -> tuple[Candidate, Candidate]
 
 
 def _keys(name: str, scores: Scores, datasets: bool) -> list[tuple[str, str]]:
-    """Return what identifies each presentation: its dataset, where both candidates name datasets, and its name."""
+    """Return what identifies each presentation: its dataset, if both candidates name datasets, and its name."""
     sets = scores.dataset.tolist() if datasets else [""] * len(scores)
     keys = list(zip(sets, scores.presentation.tolist(), strict=True))
     number = Counter(keys)

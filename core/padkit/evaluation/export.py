@@ -4,16 +4,16 @@ JSON, schema `padkit-evaluation/1`:
 
 - `schema`; `bootstrap`: null, or `resamples`, `seed` and `level`.
 - `methods`: one entry per method: `name`, `protocol` (null, or as in `metrics.json`), `seeds`, `checkpoint_selection`
-  ("" where nobody says), `figures` (list of `policy`, "" where no threshold is needed, `metric`, `mean`, `deviation`,
-  null of a single run, `n`), `published` (list; what the literature has beside it) and `runs`.
+  ("" if unknown), `figures` (list of `policy`, "" where no threshold is needed, `metric`, `mean`, `deviation`, null of
+  a single run, `n`), `published` (list; results from the literature to compare with) and `runs`.
 - a run: `name`, `seed`, `counts`, `values` and `results` as in `metrics.json`, `intervals` (list of `policy`, `metric`,
   `low`, `high`), `resampled` (null, or `kind` and `count` of what the bootstrap drew), `slices` (`species`, `device`,
   `domain`: lists of `name`, `bona_fide`, `attack`, `values` at the first policy's threshold) and `notes`.
 - `comparison`: null, or `first`, `second`, `presentations`, `delong` and `differences` (list of `policy`, `metric`,
   `first`, `second`, `difference`, `low`, `high`, `p`).
 
-CSV: one row per figure. `n` runs stand behind it, `deviation` is their sample standard deviation; `slice` and `name`
-tell a part of the test set; in rows with the slice `difference`, `value` is the first minus the second.
+CSV: one row per figure. `n` is the number of runs, `deviation` their sample standard deviation; `slice` and `name`
+identify a part of the test set; in rows with the slice `difference`, `value` is the first minus the second.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ CSV_COLUMNS = (
 
 
 def to_json(methods: Sequence[Method], comparison: PairedComparison | None, *, resamples: int, seed: int) -> str:
-    """Return the JSON text; the module's text is its schema."""
+    """Return the JSON text; the module's docstring describes its schema."""
     content = {
         "schema": SCHEMA,
         "bootstrap": {"resamples": resamples, "seed": seed, "level": CONFIDENCE} if resamples else None,

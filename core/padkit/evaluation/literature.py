@@ -1,7 +1,7 @@
-"""Published leave-one-dataset-out results to stand beside a run on the same four real datasets; `literature.yaml`.
+"""Published leave-one-dataset-out results to compare with a run on the same four real datasets (`literature.yaml`).
 
-They compare with figures at the threshold of `target-eer` alone, because the papers chose theirs on the test set too.
-DTDA's own row is empty: its figures are not known to us and were not measured here.
+They are comparable only with figures at the threshold of `target-eer`, because the papers also chose theirs on the test
+set. The row of DTDA is empty: its figures are not known to us and were not measured here.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ LETTERS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """One method's published figures on one target, in percent; None where there are none.
+    """One method's published figures on one target, in percent; None where a figure was not published.
 
     Attributes:
-        method: Its name, and further training data where there are.
+        method: Its name, and additional training data if any.
         year: Of the paper.
         paper: Title and venue.
         source: `arXiv:` or `doi:`.
         backbone: Network.
         hter: Half total error rate at a threshold chosen on the target test set.
-        auc: Area under the ROC.
+        auc: Area under the ROC curve.
     """
 
     method: str
@@ -68,7 +68,7 @@ def policy() -> str:
 def comparable_target(protocol: ProtocolSummary) -> str:
     """Return the target's letter if `protocol` is one of O&C&I->M, O&M&I->C, O&C&M->I and I&C&M->O; "" otherwise.
 
-    Simulated data compare with nothing published, whatever their domains are called.
+    Results on simulated data are never comparable with published ones, whatever their domains are called.
     """
     letters = [_letter(name) for name in (*protocol.sources, protocol.target)]
     return letters[-1] if not protocol.simulated and sorted(letters) == ["C", "I", "M", "O"] else ""

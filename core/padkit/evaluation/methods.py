@@ -1,4 +1,4 @@
-"""Runs of one method that differ in their seed, told together: mean and standard deviation of each figure."""
+"""Methods: runs that differ only in their seed, reported as mean and standard deviation of each figure."""
 
 from __future__ import annotations
 
@@ -18,53 +18,53 @@ from padkit.evaluation.statistics.paired import Spread, spread
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One method's assessments, one per seed; a single one where nothing else is of its method."""
+    """One method's assessments, one per seed; it may be a single one."""
 
     assessments: tuple[Assessment, ...]
 
     @property
     def first(self) -> Assessment:
-        """The assessment that tells what all share."""
+        """The first assessment, for facts that all of them share."""
         return self.assessments[0]
 
     @property
     def name(self) -> str:
-        """The name of the one, or what the names begin with."""
+        """The name of the single run, or the common beginning of the names."""
         names = [assessment.about.name for assessment in self.assessments]
         beginning = os.path.commonprefix(names)  # noqa: RUF071 - letter by letter: seed0 and seed1 become seed*
         return names[0] if len(names) == 1 else f"{beginning}*"
 
     def short_name(self, run: Assessment) -> str:
-        """Return the name of one of them without the folder that all share."""
+        """Return the name of one of the runs without the common beginning that ends in a folder."""
         names = [assessment.about.name for assessment in self.assessments]
         beginning = os.path.commonprefix(names)  # noqa: RUF071
         return run.about.name[beginning.rfind("/") + 1 :]
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Seeds of the runs, as far as they are known."""
+        """Seeds of the runs, as far as known."""
         return tuple(run.about.seed for run in self.assessments if run.about.seed is not None)
 
     @property
     def intervals(self) -> Mapping[tuple[str, str], Interval]:
-        """Intervals of the one, as in `Assessment`; none of several, which their spread tells more of."""
+        """Intervals of a single run, as in `Assessment`; none for several runs, whose spread says more."""
         return self.first.intervals if len(self.assessments) == 1 else {}
 
     @property
     def source_dev(self) -> Method | None:
-        """The same of held-out source presentations; None unless every run has them at the same policy."""
+        """The method on held-out source presentations; None unless every run has them at the same policy."""
         found = [run.source_dev for run in self.assessments if run.source_dev is not None]
         return Method(tuple(found)) if len(found) == len(self.assessments) else None
 
     @property
     def targets(self) -> list[Method]:
-        """The same of each of several targets alone."""
+        """The method on each of several targets alone."""
         of_runs = [{one.about.name: one for one in run.targets} for run in self.assessments]
         shared = [one.about.name for one in self.first.targets if all(one.about.name in each for each in of_runs)]
         return [Method(tuple(each[name] for each in of_runs)) for name in shared]
 
     def figures(self) -> Iterator[tuple[str, str, Spread]]:
-        """Yield (policy, metric, spread over the runs), policy "" for what needs no threshold."""
+        """Yield (policy, metric, spread over the runs), policy "" for figures without a threshold."""
         for name in self.first.values:
             yield NO_POLICY, name, spread([run.values[name] for run in self.assessments])
         for entry in self.first.results:
@@ -90,7 +90,7 @@ class Method:
 
 
 def methods_of(assessments: Sequence[Assessment]) -> list[Method]:
-    """Put runs of one method together, in the order of their first.
+    """Group runs by method, in the order of each method's first run.
 
     Raises:
         SettingsError: A method has two runs with the same seed.

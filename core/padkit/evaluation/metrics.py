@@ -4,16 +4,16 @@ Conventions, the same everywhere in padkit:
 
 - Label 1 = bona fide, 0 = attack; a score is P(bona fide); a presentation is *accepted* iff `score >= threshold`.
 - Every rate is a share in [0, 1]; tables print percentages.
-- **Ties.** Equal scores are accepted or rejected together, whatever their labels. On the ROC a tie of both classes is
-  one slanted segment, so that AUC counts such a pair as half (Mann-Whitney) and no order of the rows can matter.
-- **Interpolation.** Only the EER is interpolated: it is the point where the ROC, vertices joined by straight lines,
-  meets FPR = FNR. All other rates are those of a threshold that exists; no BPCER at a bound is interpolated.
+- **Ties.** Equal scores are accepted or rejected together, whatever their labels. On the ROC a tie between the classes
+  is one sloping segment, so that AUC counts such a pair as half (Mann-Whitney) and the order of the rows has no effect.
+- **Interpolation.** Only the EER is interpolated: it is the point where the ROC, with its vertices joined by straight
+  lines, meets FPR = FNR. All other rates belong to a threshold that exists; no BPCER at a bound is interpolated.
 
 | name | meaning |
 |---|---|
 | `apcer_by_species` | share of the attacks of one PAI species that is accepted |
 | `apcer` | the largest of them (ISO/IEC 30107-3) |
-| `apcer_pooled` | share of all attacks accepted, species ignored; much published code prints it as APCER |
+| `apcer_pooled` | share of all attacks accepted, species ignored; much published code reports it as APCER |
 | `bpcer` | share of bona fide presentations rejected |
 | `acer`, `acer_pooled` | mean of `bpcer` and `apcer`, or `apcer_pooled` |
 | `fpr` | the literature's name of `apcer_pooled` |
@@ -24,7 +24,7 @@ Conventions, the same everywhere in padkit:
 | `bpcer10`, `bpcer20`, `bpcer100` | lowest BPCER at a threshold with APCER <= 10, 5, 1 % for *every* species |
 | `tpr_at_fpr1` | largest share of bona fide accepted at a threshold with FPR <= 1 %, species pooled |
 
-A bound of 1 % on a species with fewer than 100 attacks lets none through.
+For a species with fewer than 100 attacks, a bound of 1 % means that no attack may pass.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ class EqualError:
 
     Attributes:
         rate: EER in [0, 1], interpolated.
-        threshold: Threshold of the vertex of the ROC nearest to FPR = FNR (on a draw the one with the lower mean error,
-            then the one that accepts fewer attacks). Any threshold between two neighbouring scores decides alike; this
-            is the middle between them, which carries over to other data better than an end would.
+        threshold: Threshold of the vertex of the ROC nearest to FPR = FNR (of two equally near, the one with the lower
+            mean error, then the one that accepts fewer attacks). All thresholds between two neighbouring scores give
+            the same decisions; this is the middle between them, which suits other data better than either end.
     """
 
     rate: float
@@ -110,7 +110,7 @@ def error_rates(labels: ArrayLike, scores: ArrayLike, threshold: float, species:
         species: PAI species [N]; entries of bona fide rows are ignored. None puts all attacks into one species.
 
     Raises:
-        DataError: One class is missing, a score is not in [0, 1], a label not 0 or 1, or the threshold is NaN.
+        DataError: One class is missing, a score is not in [0, 1], a label is not 0 or 1, or the threshold is NaN.
     """
     label, score, kinds = checked(labels, scores, species)
     if math.isnan(threshold):
@@ -134,7 +134,7 @@ def error_rates(labels: ArrayLike, scores: ArrayLike, threshold: float, species:
 
 
 def separation(labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None = None) -> Separation:
-    """Return everything that needs no threshold; arguments and errors as in `error_rates`."""
+    """Return all figures that need no threshold; arguments and errors as in `error_rates`."""
     return Separation(
         auc=auc(labels, scores),
         eer=equal_error(labels, scores).rate,
@@ -146,7 +146,7 @@ def separation(labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None =
 
 
 def auc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Return the area under the ROC: P(a bona fide scores above an attack) + half of P(they score alike)."""
+    """Return the area under the ROC: P(a bona fide scores above an attack) + half of P(both scores are equal)."""
     label, score, _ = checked(labels, scores, None)
     return float(roc_auc_score(label, score))
 
@@ -166,7 +166,7 @@ def equal_error(labels: ArrayLike, scores: ArrayLike) -> EqualError:
     after = int(np.argmax(gap <= 0))
     share = gap[after - 1] / (gap[after - 1] - gap[after])
     rate = float(curve.fpr[after - 1] + share * (curve.fpr[after] - curve.fpr[after - 1]))
-    # Rates are multiples of 1/n; rounding makes a draw of two vertices independent of floating-point noise.
+    # Rates are multiples of 1/n; rounding makes a tie of two vertices independent of floating-point noise.
     order = np.lexsort((curve.fpr, np.round(fnr + curve.fpr, 12), np.round(np.abs(gap), 12)))
     vertex = next(int(row) for row in order if row > 0)  # vertex 0 rejects everything, at no finite threshold
     return EqualError(rate=rate, threshold=_between(curve.threshold, vertex))
@@ -175,7 +175,7 @@ def equal_error(labels: ArrayLike, scores: ArrayLike) -> EqualError:
 def bpcer_at_apcer(labels: ArrayLike, scores: ArrayLike, bound: float, species: ArrayLike | None = None) -> float:
     """Return the lowest BPCER at a threshold where no species has an APCER above `bound`; errors as in `error_rates`.
 
-    Rejecting everything always keeps the bound, so that a value of 1 means that no useful threshold does.
+    Rejecting everything always satisfies the bound, so a value of 1 means that no useful threshold does.
     """
     label, score, kinds = checked(labels, scores, species)
     return float(np.mean(score[label == BONA_FIDE] <= _highest_rejected(label, score, bound, kinds)))
@@ -208,7 +208,7 @@ def _between(thresholds: Floats, vertex: int) -> float:
 
 
 def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
-    """Return how many of so many attacks may pass at an APCER of at most `bound`, a share in [0, 1]."""
+    """Return how many attacks of a given number may pass at an APCER of at most `bound`, a share in [0, 1]."""
     # 0.29 * 100 is 28.999999999999996
     return np.floor(bound * np.asarray(attacks) + 1e-9).astype(np.int64)
 
@@ -216,7 +216,7 @@ def allowed(bound: float, attacks: ArrayLike) -> NDArray[np.int64]:
 def checked(
     labels: ArrayLike, scores: ArrayLike, species: ArrayLike | None
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.str_] | None]:
-    """Return labels, scores and species [N] as arrays that have rates; errors as in `error_rates`."""
+    """Return labels, scores and species [N] as checked arrays; errors as in `error_rates`."""
     label = np.asarray(labels)
     score = np.asarray(scores, dtype=np.float64)
     kinds = None if species is None else np.asarray(species, dtype=np.str_)

@@ -1,4 +1,4 @@
-"""Evidence of alignment: can a fresh linear model still name the domain from the student's features?"""
+"""The probe: tests whether a newly trained linear model can name the domain from the student's features."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def domain_probe(
     Args:
         embeddings: [N, D].
         domains: [N].
-        groups: [N], presentations or subjects; frames of one must not be on both sides.
+        groups: [N], presentations or subjects; frames of one group must not be in both folds.
         seed: Seed of the folds.
 
     Returns:
-        The accuracy, or None where there are fewer than two domains or fewer than two groups in one.
+        The accuracy, or None if there are fewer than two domains or a domain has fewer than two groups.
     """
     names = np.unique(domains)
     if len(names) < 2 or min(len(np.unique(groups[domains == name])) for name in names) < 2:

@@ -1,4 +1,4 @@
-"""What one set of scores gives: counts, rates at a threshold, and what needs none; and what each figure is called."""
+"""The figures of one set of scores: counts, rates at a threshold, figures without a threshold, and their names."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class PolicyResult:
 
 
 def count(scores: Scores) -> Counts:
-    """Return what a set of scores holds."""
+    """Return the counts of a set of scores."""
     names, numbers = np.unique(scores.pai_species[scores.label == ATTACK], return_counts=True)
     return Counts(
         bona_fide=int(np.sum(scores.label == BONA_FIDE)),
@@ -64,7 +64,7 @@ def count(scores: Scores) -> Counts:
 
 
 def threshold_free(scores: Scores) -> dict[str, float]:
-    """Return what `scores` give without a threshold; errors as in `padkit.evaluation.metrics.error_rates`."""
+    """Return the figures of `scores` that need no threshold; errors as in `padkit.evaluation.metrics.error_rates`."""
     return asdict(separation(scores.label, scores.score, scores.pai_species))
 
 
@@ -73,11 +73,11 @@ def rates_at(scores: Scores, threshold: Threshold, *, chosen_here: bool | None =
 
     Args:
         scores: Any set of presentations.
-        threshold: Where it is divided.
-        chosen_here: Whether these scores chose the threshold; needed where they are not the target's.
+        threshold: The threshold.
+        chosen_here: Whether the threshold was chosen on these scores; needed if they are not the target's.
 
     Raises:
-        DataError: The scores hold one class only.
+        DataError: The scores hold only one class.
     """
     values = asdict(error_rates(scores.label, scores.score, threshold.value, scores.pai_species))
     return PolicyResult(
@@ -91,5 +91,5 @@ def rates_at(scores: Scores, threshold: Threshold, *, chosen_here: bool | None =
 
 
 def chosen_on_source(policy: str, source_dev: Scores, target_dev: Scores | None) -> bool:
-    """Return whether held-out source scores are those that chose the threshold of `policy`."""
+    """Return whether the threshold of `policy` was chosen on held-out source scores."""
     return policy == SOURCE_DEV or (policy == DEV_EER and source_dev is target_dev)

@@ -1,25 +1,28 @@
 """The results of one run, `metrics.json`: plain JSON (RFC 8259: no NaN, no infinity), schema `padkit-metrics/1`.
 
-All rates are shares in [0, 1], not percentages; what each name means is in `padkit.evaluation.metrics`.
+All rates are shares in [0, 1], not percentages; `padkit.evaluation.metrics` explains the names.
 
 - `schema`: `"padkit-metrics/1"`.
 - `protocol`: `name` (`O&C&I->M`), `convention` (`official`, `ssdg`, ...), `sources` (list of domains), `target`
-  (domain, or several pooled, `C&I&M`), `simulated` (true where no real capture stands behind the data).
+  (domain, or several pooled, `C&I&M`), `simulated` (true if no real capture stands behind the data).
 - `seed`: the run's seed.
-- `checkpoint_selection`: `source-dev`, `last` or `target-best`; the last of these is a choice on the test set.
-- `counts`: the target's presentations, `bona_fide` and `attack`; `frames` in all; `species`, attacks by PAI species.
-- `values`: what the target's scores give without a threshold, `auc`, `eer`, `bpcer10`, `bpcer20`, `bpcer100`,
+- `checkpoint_selection`: `source-dev`, `last` or `target-best`; `target-best` is a choice on the test set.
+- `counts`: the target's presentations, `bona_fide` and `attack`; `frames`, their total number; `species`, attacks by
+  PAI species.
+- `values`: the figures of the target's scores that need no threshold, `auc`, `eer`, `bpcer10`, `bpcer20`, `bpcer100`,
   `tpr_at_fpr1`.
 - `results`: a list, one entry per threshold policy, the one to quote first. Each has `policy` (see
   `padkit.evaluation.thresholds`), `threshold`, `chosen_on` (in words), `test_set_choice` (true if the scores
   themselves chose the threshold), `values` (`apcer`, `apcer_pooled`, `bpcer`, `acer`, `acer_pooled`, `fpr`, `fnr`,
   `hter`) and `apcer_by_species` (by name).
-- `targets`: of a protocol with several targets, a list with `target`, `counts`, `values` and `results` of each domain
-  alone (as above, each policy applied to that domain's scores); empty otherwise. All else is of the targets pooled.
-- `source_dev`: null, or how the model does on domains it knows: `counts`, `values` and `result` (an entry as in
-  `results`, at the threshold of the first policy) of the held-out source presentations.
+- `targets`: for a protocol with several targets, a list with `target`, `counts`, `values` and `results` of each domain
+  alone (as above, each policy applied to that domain's scores); empty otherwise. All other entries are for the targets
+  pooled.
+- `source_dev`: null, or the figures on domains that the model was trained on: `counts`, `values` and `result` (an entry
+  as in `results`, at the threshold of the first policy) of the held-out source presentations.
 
-A later schema number means that a key changed or went; new keys may appear under the same number and readers skip them.
+A higher schema number means that a key was changed or removed; new keys may appear under the same number, and readers
+skip them.
 """
 
 from __future__ import annotations
@@ -59,7 +62,7 @@ class ProtocolSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceDevResult:
-    """What the model reaches on held-out presentations of the domains it was trained on."""
+    """The figures on held-out presentations of the domains that the model was trained on."""
 
     counts: Counts
     values: dict[str, float]
@@ -68,7 +71,7 @@ class SourceDevResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetResult:
-    """What the model reaches on one of several targets."""
+    """The figures on one of several targets."""
 
     target: str
     counts: Counts
@@ -78,7 +81,7 @@ class TargetResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """Everything in `metrics.json` but its schema's name; the keys are explained in the module's table."""
+    """Everything in `metrics.json` except the schema's name; the module's docstring explains the keys."""
 
     protocol: ProtocolSummary
     seed: int
@@ -105,17 +108,17 @@ def evaluate(
 
     Args:
         target: Scores of the target test set.
-        protocol: What trained and what tested.
+        protocol: Which domains were trained on and tested on.
         seed: The run's seed.
         checkpoint_selection: A key of `CHECKPOINT_SELECTIONS`.
         policies: At least one of `padkit.evaluation.thresholds.POLICIES`.
         source_dev: Scores of held-out source presentations.
         target_dev: Scores of the target's dev split.
-        targets: Domains of the target; where there are several, each is assessed alone as well.
+        targets: Domains of the target; if there are several, each is also assessed alone.
 
     Raises:
         SettingsError: A policy or the checkpoint selection is unknown, or no policy is named.
-        DataError: A policy lacks its scores, or a set holds one class only.
+        DataError: A policy lacks its scores, or a set holds only one class.
     """
     if checkpoint_selection not in CHECKPOINT_SELECTIONS:
         known = closest(checkpoint_selection, CHECKPOINT_SELECTIONS)
@@ -164,7 +167,7 @@ def read_results(path: Path | str) -> Results:
     """Read what `write_results` wrote; keys that this version does not know are skipped.
 
     Raises:
-        DataError: The file is missing, is no JSON, has another schema, or a key is missing or of the wrong type.
+        DataError: The file is missing, is not JSON, has another schema, or a key is missing or of the wrong type.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -183,7 +186,7 @@ def read_results(path: Path | str) -> Results:
 
 
 def headline(protocol: ProtocolSummary) -> str:
-    """Return one line that names the protocol and, where so, that the data are simulated."""
+    """Return one line that names the protocol and says if the data are simulated."""
     notice = " (simulated data)" if protocol.simulated else ""
     return f"{protocol.name}, convention {protocol.convention}{notice}"
 
@@ -236,7 +239,7 @@ def _entry(content: Mapping[str, Any]) -> PolicyResult:
 
 
 def _known(record: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries of `content` that `record` has; a missing one is a KeyError."""
+    """Return the entries of `content` that `record` has; a missing entry raises KeyError."""
     if not isinstance(content, dict):
         raise TypeError(f"{content!r} is no object")
     return {item.name: content[item.name] for item in fields(record)}

@@ -1,22 +1,22 @@
-"""Scores that any program wrote, from CSV, TSV or Parquet.
+"""Reads score files of any program: CSV, TSV or Parquet.
 
-One row per presentation, or several (its frames), whose scores are averaged. ColumnNames, by any of these names, whatever
-the case, blanks and dashes; other columns are ignored:
+One row per presentation, or several (its frames), whose scores are averaged. Columns may have any of these names,
+whatever the case, blanks and dashes; other columns are ignored:
 
 | column | synonyms | meaning |
 |---|---|---|
 | `label` | `labels`, `class`, `target`, `y_true`, `ground_truth`, `gt`, `is_live`, `liveness_label` | 1, live, real, bona_fide, genuine; 0, spoof, attack, fake |
 | `score` | `scores`, `live_score`, `liveness`, `liveness_score`, `p_live`, `live_prob`, `prob_live`, `bona_fide_score`, `probability`, `prob`, `y_score` | P(bona fide) in [0, 1] |
-| `presentation` | `presentation_id`, `video`, `video_id`, `sample`, `sample_id`, `id`, `file`, `filename`, `path`, `image`, `name` | what the row shows; frames of one share it |
-| `dataset` | `database` | with `presentation` it names one thing |
+| `presentation` | `presentation_id`, `video`, `video_id`, `sample`, `sample_id`, `id`, `file`, `filename`, `path`, `image`, `name` | the presentation of the row; its frames share this name |
+| `dataset` | `database` | identifies a presentation together with `presentation` |
 | `domain` | `capture_domain` | capture domain |
-| `part` | `split`, `partition`, `subset` | test, dev (val, ...), train; `source-dev` or `target-dev` where both |
-| `subject` | `subject_id`, `person`, `identity`, `client`, `client_id` | who was before the camera |
+| `part` | `split`, `partition`, `subset` | test, dev (val, ...), train; `source-dev` or `target-dev` if there are both |
+| `subject` | `subject_id`, `person`, `identity`, `client`, `client_id` | the person before the camera |
 | `attack_type` | `attack`, `type`, `spoof_type` | print, replay, ... |
 | `species` | `pai`, `pai_species`, `pais`, `instrument` | PAI species, finer than the type |
 | `device` | `camera`, `capture_device`, `sensor`, `phone` | capture device |
 
-`label` and `score` are needed. `ColumnNames.names` takes what is called otherwise.
+Only `label` and `score` are required. `ColumnNames.names` maps columns with other names.
 """  # noqa: E501 - rows of a table
 
 from __future__ import annotations
@@ -68,11 +68,11 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 
 @dataclass(frozen=True, slots=True)
 class ColumnNames:
-    """How a file is to be read where it does not say so itself.
+    """How to read a file whose columns have other names or other scores.
 
     Attributes:
         names: Column -> its name in the file.
-        attack_scores: Whether scores are P(attack), to be turned round.
+        attack_scores: Whether scores are P(attack) and must be inverted.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -86,13 +86,14 @@ class ColumnNames:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreFile:
-    """What a file holds.
+    """The content of a score file.
 
     Attributes:
-        parts: Scores by part: `test`, `dev`, `source-dev`, `target-dev`, `train`; all of them `test` without a part.
+        parts: Scores by part: `test`, `dev`, `source-dev`, `target-dev`, `train`; all of them `test` if the file has no
+            column `part`.
         named: Whether the file names its presentations; otherwise they are numbered by row.
         rows: Rows read.
-        unassigned: Rows left out because their part is blank where others have one.
+        unassigned: Rows left out because their part is blank although other rows have one.
     """
 
     parts: Mapping[str, Scores]
@@ -102,11 +103,11 @@ class ScoreFile:
 
 
 def read_score_file(path: Path, columns: ColumnNames | None = None) -> ScoreFile:
-    """Read scores that any program wrote; see the module's table.
+    """Read a score file of any program; see the module's table.
 
     Raises:
-        DataError: The file cannot be read, lacks a column, or holds a label, score or part that is none; the file and
-            the row are named.
+        DataError: The file cannot be read, lacks a column, or holds a label, score or part that is not valid; the error
+            names the file and the row.
     """
     columns = columns or ColumnNames()
     table = _read_parquet(path, columns) if path.suffix.lower() in {".parquet", ".pq"} else _read_text(path, columns)
@@ -141,7 +142,7 @@ def _scores(table: pa.Table, columns: ColumnNames) -> ScoreFile:
 
 
 def _words(name: str, found: NDArray[Any], known: Mapping[str, Any]) -> NDArray[Any]:
-    """Translate a column's words, each once; 1.0 is 1."""
+    """Translate a column's words, each distinct word once; 1.0 counts as 1."""
     words, index = np.unique(found, return_inverse=True)
     meanings = []
     for word in words.tolist():
@@ -214,7 +215,7 @@ def _read_text(path: Path, columns: ColumnNames) -> pa.Table:
 
 
 def _choose(path: Path, names: Sequence[str], columns: ColumnNames) -> dict[str, str]:
-    """Return column -> its name in the file, by the file's own names first, then by synonyms in their order."""
+    """Return column -> its name in the file, by `ColumnNames.names` first, then by synonyms in their order."""
     folded: dict[str, str] = {}
     for name in names:
         folded.setdefault(name.strip().lower().replace(" ", "_").replace("-", "_"), name)

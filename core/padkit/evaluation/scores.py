@@ -1,4 +1,4 @@
-"""One evaluation's scores: one row per presentation, kept as columns.
+"""The scores of one evaluation: one row per presentation, stored as columns.
 
 On disk `scores.parquet` has the columns of `Scores`, in that order: text for the names, int64 for `label` and `frames`,
 float64 for `score`.
@@ -99,7 +99,7 @@ def check_labels(labels: NDArray[Any]) -> None:
 
 
 def check_scores(scores: NDArray[np.float64], names: NDArray[np.str_] | None = None) -> None:
-    """Raise DataError unless every score is a number in [0, 1]; `names` [N] tell whose score is wrong."""
+    """Raise DataError unless every score is a number in [0, 1]; `names` [N] identify wrong scores in the error."""
     wrong = ~((scores >= 0) & (scores <= 1))  # true for NaN as well
     if np.any(wrong):
         row = int(np.argmax(wrong))
@@ -112,9 +112,9 @@ def presentation_scores(frames: Mapping[str, ArrayLike], frame_scores: ArrayLike
     """Average frame scores over each presentation; presentations keep the order of their first frame.
 
     Args:
-        frames: Columns with one entry per frame [F]: `presentation` and `label`, and where known `dataset`, `domain`,
-            `split`, `subject`, `attack_type`, `species`, `device`; other columns are ignored. A presentation is told
-            by its dataset and its identifier together.
+        frames: Columns with one entry per frame [F]: `presentation` and `label`, and if known `dataset`, `domain`,
+            `split`, `subject`, `attack_type`, `species`, `device`; other columns are ignored. A presentation is
+            identified by its dataset together with its identifier.
         frame_scores: P(bona fide) of each frame [F], in [0, 1].
 
     Raises:
@@ -160,7 +160,7 @@ def read_scores(path: Path | str) -> Scores:
     """Read what `write_scores` wrote; columns that `Scores` does not have are ignored.
 
     Raises:
-        DataError: The file is missing, is no Parquet file, lacks a column or fails the checks of `Scores`.
+        DataError: The file is missing, is not a Parquet file, lacks a column or fails the checks of `Scores`.
     """
     try:
         table = pq.read_table(path)
@@ -177,7 +177,7 @@ def read_scores(path: Path | str) -> Scores:
 
 
 def texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    """Return an Arrow column as text, "" for what is missing; each of its values is decoded once."""
+    """Return an Arrow column as text, "" for missing values; each distinct value is decoded once."""
     coded = column.dictionary_encode().unify_dictionaries()
     if not coded.num_chunks:
         return np.empty(0, dtype=np.str_)

@@ -1,4 +1,4 @@
-"""Parts of a test set: rates by PAI species, by device and by domain, at one threshold."""
+"""Slices of a test set: rates by PAI species, by device and by domain, at one threshold."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def all_slices(scores: Scores, threshold: float) -> dict[str, tuple[Slice, ...]]
 
 
 def slices(scores: Scores, by: str, threshold: float) -> tuple[Slice, ...]:
-    """Divide scores by `species`, `device` or `domain`; nothing where there is one value only.
+    """Divide scores by `species`, `device` or `domain`; return nothing if there is only one value.
 
     A species' slice holds its attacks and every bona fide presentation.
     """

@@ -1,10 +1,10 @@
-"""Threshold policies: on which scores the accept/reject threshold is chosen. Every result carries its policy's name.
+"""Threshold policies: the scores on which the accept/reject threshold is chosen. Every result names its policy.
 
 | policy | threshold | chosen on the test set |
 |---|---|---|
 | `source-dev` | EER threshold of held-out *source* presentations; the honest default | no |
 | `dev-eer` | EER threshold of the target's dev split; the default of official protocols that name one (OULU-NPU) | no |
-| `target-eer` | EER threshold of the target test set itself; what the literature prints | yes |
+| `target-eer` | EER threshold of the target test set itself; usual in the literature | yes |
 | `fixed:<value>` | the value given, in [0, 1] | no |
 """
 
@@ -36,8 +36,8 @@ class Threshold:
     Attributes:
         policy: One of `POLICIES`, `fixed:` with its value.
         value: Accept iff score >= value.
-        chosen_on: The scores that decided it, in words.
-        test_set_choice: Whether the very scores that it is applied to decided it; such a result flatters the model.
+        chosen_on: The scores on which it was chosen, in words.
+        test_set_choice: Whether it was chosen on the same scores that it is applied to; such a result is too good.
     """
 
     policy: str
@@ -55,15 +55,15 @@ def check_policy(policy: str) -> None:
 
 
 def policies(asked: str | None, *, target_dev: bool, official: bool) -> list[str]:
-    """Return the policies to assess by: the one to quote first, then the usual ones beside it.
+    """Return the policies of an assessment: the quoted one first, then the usual others.
 
     Args:
-        asked: What the user named, or None for the default.
-        target_dev: Whether the target has a dev split that the test leaves aside.
-        official: Whether a published protocol names that dev split, which is then its rule.
+        asked: The policy that the user named, or None for the default.
+        target_dev: Whether the target has a dev split that is not part of the test.
+        official: Whether a published protocol prescribes that dev split for the threshold.
 
     Raises:
-        SettingsError: The policy is unknown, or needs a dev split that is not there.
+        SettingsError: The policy is unknown, or needs a dev split that does not exist.
     """
     usual = DEV_EER if official else SOURCE_DEV
     if asked is not None:
@@ -88,7 +88,7 @@ def choose(
 
     Raises:
         SettingsError: The policy is unknown, or the fixed value is not a number in [0, 1].
-        DataError: The scores that the policy needs were not given or hold one class only.
+        DataError: The scores that the policy needs were not given or hold only one class.
     """
     check_policy(policy)
     if policy.startswith(FIXED):

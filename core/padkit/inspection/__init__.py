@@ -1,1 +1,1 @@
-"""A look into finished runs: their models, their data and what they do with single faces."""
+"""Inspects finished runs: figures of their scores, their models and their aligners."""

@@ -1,4 +1,4 @@
-"""Which frames figures show: drawn by seed from the presentations alone, so that every run shows the same ones."""
+"""Chooses the frames that figures show: drawn by seed from the presentations only, so that all runs show the same."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Rows = NDArray[np.int64]
 
 
 def balanced_rows(table: FrameTable, rows: Rows, count: int, seed: int) -> Rows:
-    """Return up to `count` of `rows`, ascending: of each (domain, class) its equal share, or all where there are fewer.
+    """Return up to `count` of `rows`, ascending: an equal share of each (domain, class), or all if there are fewer.
 
-    A presentation gives a second frame only when each has given one.
+    A presentation gives a second frame only after each has given one.
     """
     shuffled = np.random.default_rng(seed).permutation(rows)
     cells = zip(table.column("domain")[shuffled], table.column("label")[shuffled].tolist(), strict=True)
@@ -33,14 +33,14 @@ def balanced_rows(table: FrameTable, rows: Rows, count: int, seed: int) -> Rows:
 
 
 def face_rows(table: FrameTable, rows: Rows, count: int, seed: int, by: str) -> Rows:
-    """Return up to `count` bona fide and then up to `count` attack frames, of different people as far as there are.
+    """Return up to `count` bona fide and then up to `count` attack frames, of different people as far as possible.
 
     Args:
         table: The frames.
         rows: Rows to draw from.
         count: How many of each class.
         seed: Draws them.
-        by: Column (`species`, `domain`) whose values take turns, so that as many as possible are shown.
+        by: Column (`species`, `domain`) whose values are taken in turn, so that as many as possible are shown.
     """
     shuffled = np.random.default_rng(seed).permutation(rows)
     labels = table.column("label")[shuffled]
@@ -54,7 +54,7 @@ def face_rows(table: FrameTable, rows: Rows, count: int, seed: int, by: str) -> 
 
 
 def _take_turns(rows: list[tuple[int, str, str]], count: int) -> list[int]:
-    """Take rows (number, person, group) group by group, each time of the person that was taken least often."""
+    """Take rows (number, person, group) from the groups in turn, each time of the person taken least often so far."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for row, person, group in rows:
         groups.setdefault(group, []).append((row, person))

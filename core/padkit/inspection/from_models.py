@@ -1,4 +1,4 @@
-"""Figures that look into models: the same frames for every run."""
+"""Figures that need the models of runs; every run is shown with the same frames."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class _Frames:
 
 
 def tsne(request: FigureRequest) -> Iterator[Named]:
-    """Draw the embeddings of test and held-out source frames, by class and by domain, a row per run.
+    """Draw the embeddings of test and held-out source frames, by class and by domain, one row per run.
 
     Raises:
         PadkitError: A run's model or data are gone, or the runs share no data.
@@ -120,7 +120,7 @@ def _kinds(table: FrameTable, rows: Rows) -> list[str]:
 
 
 def _about(opened: OpenRun, found: Perturbed) -> str:
-    """Return whose weights the figure shows, and how well they tell the domain by the run's own log."""
+    """Return whose weights the figure shows, and how well they classify the domain according to the run's log."""
     weights = f"aligner {found.aligner}"
     if found.step is not None:
         weights += f", its weights of step {found.step}, when the shipped detector was selected"

@@ -1,4 +1,4 @@
-"""Figures of scores and logs, which need no model. Imports no torch."""
+"""Figures of scores and logs, without a model. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Named = tuple[str, Figure]
 
 
 def roc(request: FigureRequest) -> Iterator[Named]:
-    """Draw the ROC of all runs, the mean over those of one label."""
+    """Draw the ROC of all runs; runs with the same label are averaged."""
     yield "roc", roc_comparison(_curves(request), note=request.note, palette=request.palette)
 
 
 def det(request: FigureRequest) -> Iterator[Named]:
-    """Draw the DET of all runs, the mean over those of one label."""
+    """Draw the DET of all runs; runs with the same label are averaged."""
     yield "det", det_comparison(_curves(request), note=request.note, palette=request.palette)
 
 
@@ -52,7 +52,7 @@ def training(request: FigureRequest) -> Iterator[Named]:
 
 
 def alignment(request: FigureRequest) -> Iterator[Named]:
-    """Draw how well the source domain is told over the steps, a line per run.
+    """Draw how well the source domain is classified over the steps, one line per run.
 
     Raises:
         DataError: No run logged it.

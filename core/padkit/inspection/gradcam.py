@@ -1,4 +1,4 @@
-"""Where a student looks: Grad-CAM (Selvaraju et al. 2017) by the package `grad-cam` (DTDA, Fig. 5)."""
+"""Grad-CAM of a student (Selvaraju et al. 2017) by the package `grad-cam` (DTDA, Fig. 5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from padkit.roles import Student
 
 
 class LogOdds(nn.Module):
-    """A detector whose output is the log-odds of bona fide [B, 1]: what decides the score."""
+    """A detector whose output is the log-odds of bona fide [B, 1], from which the score is computed."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Layer:
 
     Attributes:
         module: The module.
-        reshape: From its output to a map [B, C, h, w]; None where it is one.
+        reshape: Turns its output into a map [B, C, h, w]; None if the output is a map already.
     """
 
     module: nn.Module
@@ -43,9 +43,9 @@ class Layer:
 
 
 def attention(detector: Detector, images: Tensor, labels: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return what speaks for each image's true class: heat [B, H, W] in [0, 1], scaled to each image's own maximum.
+    """Return the evidence for each image's true class: heat [B, H, W] in [0, 1], scaled to each image's maximum.
 
-    The map is that of the deepest layer whose output the score still depends on place by place.
+    It uses the deepest layer at which the score still depends on single places of the map.
 
     Args:
         detector: In evaluation mode.
@@ -54,7 +54,7 @@ def attention(detector: Detector, images: Tensor, labels: NDArray[np.int64]) -> 
 
     Raises:
         PluginError: The extra `figures` is not installed.
-        SettingsError: No layer of the student gives out one of its maps.
+        SettingsError: No layer of the student outputs one of its maps.
     """
     with extra_needed("Grad-CAM", "padkit[figures]"):
         from pytorch_grad_cam import GradCAM
@@ -73,10 +73,9 @@ def attention(detector: Detector, images: Tensor, labels: NDArray[np.int64]) -> 
 
 @torch.no_grad()
 def map_layers(student: Student, images: Tensor) -> list[Layer]:
-    """Return the layers that give out the student's maps, the deepest first.
+    """Return the layers that output the student's maps, the deepest first.
 
-    Convolutional maps are found as they are; those of transformers as tokens, whose leading ones (class, registers) are
-    dropped.
+    Convolutional maps are found directly; those of transformers as tokens, without the leading ones (class, registers).
     """
     outputs: list[tuple[nn.Module, Tensor]] = []
 
@@ -92,7 +91,7 @@ def map_layers(student: Student, images: Tensor) -> list[Layer]:
             handle.remove()
     found = []
     for each in reversed(maps):
-        for module, output in reversed(outputs):  # the last is the outermost that still gives it out
+        for module, output in reversed(outputs):  # the last is the outermost layer with this output
             if output.shape == each.shape and torch.equal(output, each):
                 found.append(Layer(module, None))
                 break

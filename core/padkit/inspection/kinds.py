@@ -1,4 +1,4 @@
-"""The kinds of figures, by name, and drawing them into a folder; torch only where a model is looked into."""
+"""The kinds of figures, by name, and drawing them into a folder; imports torch only for figures that need a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS = {
 def draw(
     request: FigureRequest, kinds: Sequence[str], out: Path, suffix: str = "png"
 ) -> Iterator[tuple[str, Path | PadkitError]]:
-    """Draw figures of some kinds into the folder `out`; yield (kind, file), or (kind, why there is none) as they come.
+    """Draw figures of some kinds into the folder `out`; yield (kind, file) or (kind, why there is none) one by one.
 
     Args:
         request: What to draw.

@@ -1,4 +1,4 @@
-"""What an aligner does to images before the student sees them (DTDA's domain adversarial attack)."""
+"""Perturbs images with a run's aligner, as training does (DTDA's domain adversarial attack)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Perturbed:
 
     Attributes:
         aligner: Its name.
-        step: Training step whose weights it has; None where unknown, or where it has none.
+        step: Training step of its weights; None if unknown or if it has no weights.
         clean: [n, H, W, 3], RGB in [0, 1].
         attacked: [n, H, W, 3], likewise.
     """
@@ -33,9 +33,9 @@ class Perturbed:
 
 
 def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed:
-    """Perturb clean held-out source frames as training does those that it perturbs.
+    """Perturb clean held-out source frames as training perturbs its frames.
 
-    Where an aligner leaves a share of each batch as it is, it is asked again until every image was perturbed once.
+    If an aligner leaves a share of each batch unchanged, it is called repeatedly until every image was perturbed once.
 
     Args:
         opener: Builds the aligner.
@@ -44,7 +44,7 @@ def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed
         seed: Of the random start.
 
     Raises:
-        WeightsError: The run has no aligner, its weights were not kept, or it leaves images as they are.
+        WeightsError: The run has no aligner, its weights were not kept, or it does not change images.
     """
     aligner, step = opener.aligner(opened)
     name = str(opened.run.settings["aligner"]["name"])

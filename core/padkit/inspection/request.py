@@ -1,4 +1,4 @@
-"""What figures are asked for: of which runs, of which frames, how many."""
+"""A request for figures: of which runs, which frames, and how many."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from padkit.runs.finished import FinishedRun, one_of_each
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FigureRequest:
-    """An order of figures.
+    """A request for figures.
 
     Attributes:
         runs: At least one. ROC and DET take all of them, other figures the first of each label on one target.
-        target: That target; "" takes the first run's for what looks into single runs, and all of them otherwise.
-        seed: Draws frames, and starts t-SNE and attacks.
+        target: That target; "" takes the first run's target for figures of single runs, and all targets otherwise.
+        seed: Draws frames, and initialises t-SNE and attacks.
         points: Frames of a t-SNE, at most.
         faces: Faces of each class of a Grad-CAM, at most.
         palette: Colours.
@@ -43,15 +43,15 @@ class FigureRequest:
 
     @property
     def note(self) -> str:
-        """What every title says of the data."""
+        """What every title says about the data."""
         return " (simulated data)" if self.runs[0].results.protocol.simulated else ""
 
     def chosen(self) -> list[FinishedRun]:
-        """Return the runs that are looked into."""
+        """Return the runs shown in figures of single runs."""
         return one_of_each(self.runs, self.target)
 
     def name(self, run: FinishedRun) -> str:
-        """Return what heads the figure of a single run."""
+        """Return the title of a single run's figure."""
         return f"{run.label}: {run.results.protocol.name}, seed {run.seed}{self.note}"
 
 

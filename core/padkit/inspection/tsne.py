@@ -15,7 +15,7 @@ FEWEST = 10
 
 
 def plane(opened: OpenRun, rows: Rows, seed: int) -> Plane:
-    """Lay the student's embeddings of clean frames into a plane; the same seed gives the same plane.
+    """Map the student's embeddings of clean frames to a plane; the same seed gives the same plane.
 
     Args:
         opened: The run.

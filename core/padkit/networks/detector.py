@@ -1,4 +1,4 @@
-"""The deployable part: a student and its classification head. Everything else exists only to train it."""
+"""The detector, the part that is deployed: a student and its classification head."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Detector(nn.Module):
 
 
 def label_loss(detector: Detector, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy [B], float32, of each of `images` [B, 3, H, W] for `detector` as it is now.
+    """Return the cross-entropy [B], float32, of each of `images` [B, 3, H, W] for `detector` in its present state.
 
-    Its gradient reaches the images alone. This is what `padkit.roles.Batch.label_loss` calls.
+    Its gradient reaches only the images. This is what `padkit.roles.Batch.label_loss` calls.
     """
     features: StudentFeatures = frozen_call(detector.student, images)
     logits: Tensor = frozen_call(detector.head, features.embedding)

@@ -1,4 +1,4 @@
-"""Which of a network's feature maps to use: those asked for, or a few spread_levels over its depth."""
+"""Chooses which of a network's feature maps to use: those that the user names, or a few spread over its depth."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ N_MAPS = 4
 
 
 def spread_levels(reductions: Sequence[int], wanted: int = N_MAPS) -> list[int]:
-    """Return indices of up to `wanted` levels: the last of each stride, or evenly spaced ones where all are alike.
+    """Return indices of up to `wanted` levels: the last of each stride, or evenly spaced ones if all strides are equal.
 
     Args:
         reductions: Input pixels per cell of each level, from shallow to deep.
-        wanted: How many to take, the deepest where there are more.
+        wanted: How many to take; if there are more, the deepest are taken.
     """
     if len(set(reductions)) == 1:
         count = len(reductions)
@@ -32,7 +32,7 @@ def pick(asked: Sequence[int], count: int, who: str) -> list[int]:
         who: The component, for the error.
 
     Raises:
-        SettingsError: None are asked for, one twice, or one that is not there.
+        SettingsError: No map is named, one is named twice, or one does not exist.
     """
     numbers = sorted(asked)
     if not numbers or len(set(numbers)) < len(numbers) or numbers[0] < 1 or numbers[-1] > count:

@@ -1,4 +1,4 @@
-"""Asking a network something without leaving a trace in it."""
+"""Calls a network without changing its state, its parameters or its mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.func import functional_call
 
 @contextmanager
 def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Put `module` into evaluation mode meanwhile; afterwards each of its parts is in the mode it was in."""
+    """Context manager: `module` is in evaluation mode; afterwards each of its parts returns to its former mode."""
     modes = {part: part.training for part in module.modules()}
     module.eval()
     try:
@@ -23,11 +23,11 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 
 def frozen_call(module: nn.Module, *inputs: Tensor) -> Any:
-    """Return what `module`, as it is now and in evaluation mode, makes of `inputs`.
+    """Return the output of `module` for `inputs`, with its present weights and in evaluation mode.
 
-    Gradients reach the inputs and never a parameter; no buffer is touched. Parameters are detached rather than told to
-    need no gradient, because autocast may hold a cast of them that still leads back to them; buffers are copied, so
-    that a later pass in training mode may change them before the backward pass.
+    Gradients reach the inputs and never a parameter; no buffer is changed. Parameters are detached instead of setting
+    `requires_grad` to False, because autocast may hold a cast of them that still leads back to them; buffers are
+    copied, so that a later pass in training mode may change them before the backward pass.
     """
     state = {name: parameter.detach() for name, parameter in module.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in module.named_buffers()}

@@ -1,4 +1,4 @@
-"""What networks take: images resized and standardised."""
+"""Prepares images as input of a network: resizes and standardises them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def normalise(
     The default maps [0, 1] to [-1, 1].
     """
     images = resize(images, size)
-    if len(set(mean)) == len(set(std)) == 1:  # plain numbers: a tensor of them would be copied to the device each time
+    if len(set(mean)) == len(set(std)) == 1:  # plain numbers: a tensor would be copied to the device each time
         return (images - mean[0]) / std[0]
     return (images - images.new_tensor(mean).view(1, -1, 1, 1)) / images.new_tensor(std).view(1, -1, 1, 1)
 

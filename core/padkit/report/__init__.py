@@ -1,1 +1,1 @@
-"""Figures and the page that show one run. Imports no torch."""
+"""Figures, tables and the page of finished runs. Imports no torch."""

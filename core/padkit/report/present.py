@@ -1,4 +1,4 @@
-"""A finished run presented: its page written, its table on the terminal. Imports no torch."""
+"""Presents a finished run: writes its page and prints its table. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from padkit.runs.finished import FinishedRun, read_run
 
 
 def present(path: Path) -> None:
-    """Write the page of the finished run in the folder `path`, print its table and where the page is.
+    """Write the page of the finished run in the folder `path`; print its table and the page's path.
 
     Raises:
         DataError: The folder holds no finished run, or cannot be written.
@@ -25,5 +25,5 @@ def present(path: Path) -> None:
 
 
 def make_page(run: FinishedRun) -> Path:
-    """Write the run's page, with faces where its data are still there; return its path."""
+    """Write the run's page, with faces if its data still exist; return its path."""
     return write_page(run, faces_of(run))

@@ -1,1 +1,1 @@
-"""Run folders: every file of one, its checkpoints, finished runs read and opened again."""
+"""Run folders: their files and checkpoints, and reading and opening finished runs."""

@@ -1,4 +1,4 @@
-"""What is judged: a run folder, finished or with scores only, or anybody's file of scores. Imports no torch."""
+"""Reads candidates: run folders, finished or with scores only, and score files of any program. Imports no torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_candidate(text: str, columns: ColumnNames | None = None) -> Candidate:
     """Read a run folder, its `scores.parquet`, or any file of scores (`padkit.evaluation.score_files`).
 
     Raises:
-        DataError: There is nothing of the kind, or it is damaged.
+        DataError: There is neither a run nor a file of scores, or it is damaged.
     """
     path = Path(text).expanduser()
     run = RunFolder(path.parent)
@@ -41,7 +41,7 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
     target, dev, target_dev = (read_scores(file) if file.exists() else None for file in files)
     assert target is not None
     if dev is not None and set(dev.domain) == set(target.domain):
-        target_dev = target_dev or dev  # within one domain, both are the same
+        target_dev = target_dev or dev  # within one domain, the two policies are the same
     found = Candidate(name=name, target=target, source_dev=dev, target_dev=target_dev)
     if not run.finished:
         lacks = f"{name}: no {run.metrics.name}, so protocol, seed and checkpoint selection are unknown."
@@ -63,7 +63,7 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
 
 
 def _method(run: RunFolder, protocol: ProtocolSummary) -> Any:
-    """Return what runs of one method share: protocol and settings but for the seed; None where nobody can tell."""
+    """Return what runs of one method share: protocol and settings without the seed; None if unknown."""
     content = run.read_settings() if run.begun else {}
     if not content:
         return None

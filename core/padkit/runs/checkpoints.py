@@ -1,4 +1,4 @@
-"""Checkpoints of a run: complete or absent, the last two kept, resumed to the step; and the weights that it ships."""
+"""Checkpoints of a run (each complete, the last two kept, exact to the step), and the weights that it ships."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Progress:
     Attributes:
         step: Optimiser steps done.
         best_step: Step of the best source-dev evaluation so far, 0 before the first.
-        best: Its figures, negated where lower is better, so that larger is better from the first entry on.
+        best: Its figures, the most important first; negated if lower is better, so that larger is always better.
     """
 
     step: int = 0
@@ -59,7 +59,7 @@ def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
 
 
 def restore(accelerator: Accelerator, folder: Path) -> Progress:
-    """Load the newest checkpoint in `folder` into what `accelerator` prepared; step 0 where there is none.
+    """Load the newest checkpoint in `folder` into what `accelerator` prepared; return step 0 if there is none.
 
     Raises:
         TrainingError: The checkpoint does not fit these settings.
@@ -82,7 +82,7 @@ def _complete(folder: Path) -> list[Path]:
 
 
 def keep_selected(run: RunFolder, detector: Detector, aligner: Aligner | None, step: int) -> None:
-    """Write the weights selected so far: the (averaged) detector's, and the aligner's as training had them then.
+    """Write the weights selected so far: the (averaged) detector's, and the aligner's (not averaged).
 
     They are small and stay when checkpoints are pruned.
     """

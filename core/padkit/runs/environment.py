@@ -1,4 +1,4 @@
-"""What a run notes of its surroundings: versions, platform, source revision, command, plugins. Imports no torch."""
+"""The environment that a run records: versions, platform, source revision, command, plugins. Imports no torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _version(name: str) -> str:
 
 
 def _revision() -> str:
-    """Return the git revision of the source tree with `+` where it has changes; "" for an installed wheel."""
+    """Return the git revision of the source tree, with `+` if it has changes; "" for an installed wheel."""
     folder = Path(__file__).parent
     try:
         head = _git("rev-parse", "HEAD", folder=folder)

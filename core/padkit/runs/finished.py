@@ -1,4 +1,4 @@
-"""Finished runs as they lie in their folders, and the runs of an ablation by cell. Imports no torch."""
+"""Reads finished runs from their folders, and the runs of an ablation by cell. Imports no torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ ABLATION = "results.csv"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """One run.
+    """One finished run.
 
     Attributes:
-        label: What it is called in figures.
+        label: Its name in figures.
         folder: Its folder.
         results: Its `metrics.json`.
         target: Scores of the target test set.
         source_dev: Scores of held-out source presentations, or None.
         settings: Its resolved settings.
         log: Records of its `log.jsonl`.
-        environment: Its `environment.json`; empty where that is gone.
+        environment: Its `environment.json`; empty if the file is missing.
         data: Its `data.json` (`padkit.training.outcome`); empty for runs of earlier versions.
     """
 
@@ -45,7 +45,7 @@ class FinishedRun:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """Its folder as a path."""
         return self.folder.path
 
     @property
@@ -55,19 +55,19 @@ class FinishedRun:
 
     @property
     def selected(self) -> int | None:
-        """Step whose weights it ships; None where unknown."""
+        """Step whose weights it ships; None if unknown."""
         noted = self.data.get("selected_step")
         return int(noted) if noted is not None else read_step(self.folder.selected)
 
 
 def read_runs(words: Iterable[str]) -> list[FinishedRun]:
-    """Read run folders and ablation folders, each with a name of its own as `NAME=FOLDER` or without.
+    """Read run folders and ablation folders, each given as `NAME=FOLDER` or `FOLDER`.
 
-    A run without a name is called by what distinguishes its path from the others'. An ablation's runs are called by
-    their cells; those that failed are passed over.
+    A run without a name is labelled by the part of its path that differs from the others'. An ablation's runs are
+    labelled by their cells; failed runs are left out.
 
     Raises:
-        DataError: A folder holds neither, or a run is not finished or damaged.
+        DataError: A folder holds neither a run nor an ablation, or a run is unfinished or damaged.
     """
     found: list[tuple[str, Path]] = []
     for word in words:
@@ -79,7 +79,7 @@ def read_runs(words: Iterable[str]) -> list[FinishedRun]:
 
 
 def read_run(path: Path, label: str = "") -> FinishedRun:
-    """Read one run folder; it is called by its own name unless it is given another.
+    """Read one run folder; its label is the folder's name unless another is given.
 
     Raises:
         DataError: It holds no finished run, or a file of it is damaged.
@@ -103,9 +103,9 @@ def read_run(path: Path, label: str = "") -> FinishedRun:
 
 
 def one_of_each(runs: Sequence[FinishedRun], target: str = "") -> list[FinishedRun]:
-    """Return the first run of each label on one target, that of the first run unless it is named.
+    """Return the first run of each label on one target, by default the target of the first run.
 
-    Where a method has several seeds, figures that look into one model take its first.
+    If a method has several seeds, figures that need one model use the first.
 
     Raises:
         DataError: No run is tested on `target`.
@@ -122,7 +122,7 @@ def one_of_each(runs: Sequence[FinishedRun], target: str = "") -> list[FinishedR
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Return what distinguishes paths: their parts without those that all begin and all end with."""
+    """Return names that distinguish paths: their parts without the common beginning and the common end."""
     parts = [path.resolve().parts for path in paths]
     if len(parts) < 2 or len(set(parts)) < len(parts):
         return [path.resolve().name for path in paths]
@@ -135,7 +135,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _named(word: str) -> tuple[str, Path]:
-    """Split `NAME=FOLDER`; a folder whose own name has the sign is a folder."""
+    """Split `NAME=FOLDER`; a folder whose own name contains `=` is taken as a folder."""
     name, equals, folder = word.partition("=")
     if equals and name and folder and not Path(word).exists():
         return name, Path(folder).expanduser()
@@ -157,7 +157,7 @@ def _cells(name: str, folder: Path) -> list[tuple[str, Path]]:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file; empty where the file is missing.
+    """Return the JSON object in a file; empty if the file is missing.
 
     Raises:
         DataError: It cannot be read, or holds something else.

@@ -1,8 +1,8 @@
-"""The run folder: the name of every file that a run leaves, each written whole or not at all. Imports no torch.
+"""The run folder: the name of every file that a run leaves, each written completely or not at all. Imports no torch.
 
 `settings.yaml` (pass it back with `--config`), `environment.json`, `log.jsonl` (one line per step or evaluation),
 `checkpoints/` (to resume), `model/` (the bundle), scores, `metrics.json`, `data.json` (what was trained and tested on)
-and `report/index.html`. Training writes the folder; all that comes after reads it.
+and `report/index.html`. Training writes the folder; everything that follows reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from padkit.files import read_json_lines, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
-STEP = "step"  # a note in the head of a weights file: the training step that they are of
+STEP = "step"  # key in the header of a weights file: the training step of the weights
 
 
 class RunFolder:
@@ -34,9 +34,9 @@ class RunFolder:
         selected: Weights of the detector that the run ships.
         selected_aligner: The aligner's weights of the same step.
         model: Folder of the bundle.
-        scores: Scores of the target's presentations; the other two are those of held-out source and of the target's
-            own dev split.
-        metrics: The results; there once the run has finished.
+        scores: Scores of the target's presentations; the other two files hold the scores of held-out source and of the
+            target's own dev split.
+        metrics: The results; the file exists once the run has finished.
         data: What was trained and tested on (`write_json` of a mapping, see `padkit.training.outcome`).
         report: Folder of the page and its figures.
     """
@@ -94,7 +94,7 @@ class RunFolder:
         return self.metrics.exists()
 
     def read_settings(self) -> dict[str, Any]:
-        """Return the resolved settings; empty where the file holds none.
+        """Return the resolved settings; empty if the file holds none.
 
         Raises:
             DataError: The file is missing or damaged.
@@ -116,7 +116,7 @@ class RunFolder:
         return read_json_lines(self.log_file)
 
     def rewind_log(self, step: int) -> None:
-        """Drop what was logged after `step`: a resumed run does these steps again."""
+        """Drop the records logged after `step`, because a resumed run does these steps again."""
         kept = [record for record in self.read_log() if record["step"] <= step]
         write_atomically(self.log_file, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
@@ -139,7 +139,7 @@ def check_writable(path: Path) -> None:
 
 
 def read_step(path: Path) -> int | None:
-    """Return the training step that a safetensors file notes in its head; None where it is missing or notes none."""
+    """Return the training step in the header of a safetensors file; None if the file or the entry is missing."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -1,4 +1,4 @@
-"""A finished run opened again: its detector, its data, and its aligner as it was when the detector was selected."""
+"""Opens finished runs: the detector, the data, and the aligner of the step at which the detector was selected."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ BATCH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
-    """A run with its model and the frames that it was judged on.
+    """A run with its model and the frames that it was tested on.
 
     Attributes:
         run: The run.
         detector: Its shipped detector, in evaluation mode on the CPU.
         table: The prepared frames.
         test: Rows of the target's frames [n].
-        dev: Rows of the held-out source frames [m]; empty where the run has none.
+        dev: Rows of the held-out source frames [m]; empty if the run has none.
     """
 
     run: FinishedRun
@@ -81,10 +81,10 @@ class Opener:
         self._tables: dict[str, FrameTable] = {}
 
     def open(self, run: FinishedRun) -> OpenRun:
-        """Open a run's model and data; data that are not prepared any more are prepared anew.
+        """Open a run's model and data; if the prepared table is gone, it is prepared again.
 
         Raises:
-            DataError: The data are gone, or are not those that the run was judged on.
+            DataError: The data are gone, or are not those that the run was tested on.
             WeightsError: The model is gone or damaged.
             PluginError: A plugin that the run used is not installed.
         """
@@ -94,7 +94,7 @@ class Opener:
         return OpenRun(run=run, detector=detector, table=table, test=frames_of(table, run.target, run), dev=dev)
 
     def table(self, run: FinishedRun) -> FrameTable:
-        """Return the prepared frames of a run's dataset; errors as in `open`."""
+        """Return the prepared frames of a run's dataset; for errors see `open`."""
         name, settings = _component(run, "data")
         key = repr((name, settings))
         if key not in self._tables:
@@ -105,7 +105,7 @@ class Opener:
     def aligner(self, opened: OpenRun) -> tuple[Aligner, int | None]:
         """Return a run's aligner in evaluation mode, and the step whose weights it has.
 
-        They are those that training had when the shipped detector was selected: unlike the detector, the aligner is not
+        The weights are from the step at which the shipped detector was selected. Unlike the detector's, they are not
         averaged over steps.
 
         Raises:
@@ -128,7 +128,7 @@ class Opener:
 
 
 def frames_of(table: FrameTable, scores: Scores, run: FinishedRun) -> Rows:
-    """Return the rows of a table that the presentations behind `scores` consist of.
+    """Return the rows of a table that belong to the presentations in `scores`.
 
     Raises:
         DataError: Some of the presentations are not in the table.
@@ -143,7 +143,7 @@ def frames_of(table: FrameTable, scores: Scores, run: FinishedRun) -> Rows:
 
 
 def _component(run: FinishedRun, slot: str) -> tuple[str, Mapping[str, Any]]:
-    """Return name and settings of the component in a slot; "" where the slot is empty."""
+    """Return name and settings of the component in a slot; the name is "" if the slot is empty."""
     value = run.settings.get(slot)
     if not isinstance(value, Mapping):
         return ("" if value in (None, "none") else str(value)), {}

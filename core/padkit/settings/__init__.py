@@ -11,7 +11,7 @@ __all__ = ["NONE", "Settings", "Slot", "read_settings"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the face when it is looked at: jsonargparse takes time, and who reads `layers` alone needs none."""
+    """Import the public names on first use: jsonargparse imports slowly, and users of `layers` do not need it."""
     if name in __all__:
         from padkit.settings import recipes
 

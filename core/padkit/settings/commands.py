@@ -21,14 +21,14 @@ def read_options(
 ) -> dict[str, Values]:
     """Read the keyword-only parameters of several classes or functions from one command line.
 
-    A name that an earlier section has already is written with its section before it: `--data.size`. `--help` prints all
-    of them, described by the docstrings, and exits.
+    If an earlier section has an option of the same name, the section's name is put in front: `--data.size`. `--help`
+    prints all of them, described by the docstrings, and exits.
 
     Args:
-        sections: By name, the first one's docstring describes the command.
+        sections: Sections by name; the docstring of the first describes the command.
         argv: The words.
         prog: What the help calls the command.
-        hidden: Parameters that are no options.
+        hidden: Parameters that are not options.
 
     Returns:
         By section: parameter -> value.

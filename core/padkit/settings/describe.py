@@ -1,4 +1,4 @@
-"""What a constructor's signature says of a component's settings: for `--help`, for the parsers and for the docs."""
+"""Reads a component's settings from its constructor's signature, for `--help`, the parsers and the docs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Setting:
 
     Attributes:
         name: Its name.
-        type: What it admits, in words; "" where the constructor does not say.
-        default: As one writes it; None where there is none and it must be given.
+        type: Its type in words; "" if the constructor does not state it.
+        default: The default as a user writes it; None if there is none and the setting must be given.
         text: Its description, on one line.
     """
 
@@ -51,7 +51,7 @@ def described_settings(factory: Callable[..., Any]) -> list[Setting]:
 
 
 def shown(value: Any) -> str:
-    """Return a setting's value as one writes it."""
+    """Return a setting's value as a user writes it."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, (list, tuple)):
@@ -66,7 +66,7 @@ def add_settings(
 
     Args:
         group: A jsonargparse parser's group.
-        place: What stands before the names, as in `aligner.epsilon`; None leaves them as they are.
+        place: Prefix of the names, as in `aligner.epsilon`; None adds no prefix.
         factory: A class or a function.
         without: Parameters that are no options.
 
@@ -80,7 +80,7 @@ def add_settings(
 
 
 def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a function's or a class's parameters, those of base classes included."""
+    """Return the types of a function's or a class's parameters, including those of base classes."""
     bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
     hints: dict[str, Any] = {}
     for base in bases:
@@ -92,6 +92,6 @@ def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
 
 
 def handed_parameters(factory: Callable[..., Any]) -> set[str]:
-    """Return the names of the positional parameters, which padkit hands over and which are no settings."""
+    """Return the names of the positional parameters, which padkit passes and which are not settings."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return {p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds}

@@ -1,7 +1,7 @@
-"""Layers of settings, command line and YAML alike: read them, and lay one over the other.
+"""Reads layers of settings from the command line and from YAML, and merges them.
 
-A layer is a list of dotted keys with values. Laid over each other they make a tree in which every component is written
-out: `{"aligner": {"name": "dat", "weight": "1"}, "teachers": {"fr": {"name": "none"}}, "lr": "1e-3"}`. Values are not
+A layer is a list of dotted keys with values. Merged layers form a tree in which every component is written out:
+`{"aligner": {"name": "dat", "weight": "1"}, "teachers": {"fr": {"name": "none"}}, "lr": "1e-3"}`. Values are not
 interpreted here.
 """
 
@@ -28,8 +28,9 @@ class Slot:
 
     Attributes:
         role: Role of the component (`teacher`, `aligner`, `student`, `dataset`, `augmentation`).
-        default: Component chosen without being asked, or `none`; for a slot of several, name -> component.
-        options: Dataclass of further settings the recipe keeps beside the component's own, or None.
+        default: Component used if the user chooses none, or `none`; for a slot of several components, name ->
+            component.
+        options: Dataclass of further settings that the recipe adds to the component's own, or None.
         required: Whether `none` is refused.
     """
 
@@ -40,7 +41,7 @@ class Slot:
 
 
 class Bare(str):
-    """The value of an option that was given none: `--strict`."""
+    """Stands for the value of an option that was written without one: `--strict`."""
 
     __slots__ = ()
 
@@ -50,7 +51,7 @@ class CommandLine:
     """A command line, split.
 
     Attributes:
-        help: Whether help was asked for.
+        help: Whether `--help` was given.
         files: Values of `--config`, in order.
         entries: Everything else.
     """
@@ -61,7 +62,7 @@ class CommandLine:
 
 
 def read_line(argv: Sequence[str]) -> CommandLine:
-    """Split `--a.b value`, `--a-b=value` and bare `--flag`; dashes in keys mean underscores.
+    """Split `--a.b value`, `--a-b=value` and bare `--flag`; dashes in keys become underscores.
 
     Raises:
         SettingsError: A word belongs to no option.
@@ -91,7 +92,7 @@ def read_line(argv: Sequence[str]) -> CommandLine:
 
 
 def read_file(path: str) -> list[Entry]:
-    """Return the settings in a YAML file, its nesting and dotted keys alike as dotted keys.
+    """Return the settings in a YAML file as dotted keys; the file may nest them or write dotted keys.
 
     Raises:
         SettingsError: The file cannot be read, is not YAML, holds no mapping or gives a setting twice.
@@ -118,7 +119,7 @@ def read_file(path: str) -> list[Entry]:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key given twice, which YAML's rules forbid and PyYAML lets pass."""
+    """Refuses a key that is given twice, which YAML forbids but PyYAML accepts."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -146,12 +147,12 @@ def _dotted(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[Entry]:
 
 
 def lay_over(tree: Tree, entries: Iterable[Entry], slots: Mapping[str, Slot]) -> Tree:
-    """Return `tree` with `entries` laid over it, every shorthand (`aligner: dat`, `teachers: none`) written out.
+    """Return `tree` updated by `entries`, with every shorthand (`aligner: dat`, `teachers: none`) written out.
 
-    Another component's name discards the settings of the one it replaces.
+    If a component is replaced by another, the settings of the first are discarded.
 
     Raises:
-        SettingsError: An entry names no component where one is due.
+        SettingsError: An entry lacks the name of a component.
     """
     layer = _nest((_canonical(key, slots), value) for key, value in entries)
     merged = dict(tree)
@@ -174,7 +175,7 @@ def _canonical(key: str, slots: Mapping[str, Slot]) -> str:
 
 
 def _nest(entries: Iterable[Entry]) -> Tree:
-    """Nest dotted keys; the value of a key that has others below it stands beside them, under the key ""."""
+    """Nest dotted keys; if a key has both a value and keys below it, the value is stored beside them under ""."""
     tree: Tree = {}
     for key, value in entries:
         *parents, leaf = key.split(".")
@@ -192,7 +193,7 @@ def _nest(entries: Iterable[Entry]) -> Tree:
 
 
 def _named(place: str, value: Any) -> Tree:
-    """Write out what one component was given: a name, its settings, or both."""
+    """Write out the entry of one component: a name, its settings, or both."""
     settings = dict(value) if isinstance(value, dict) else {"": value}
     if "" not in settings:
         return settings
@@ -213,7 +214,7 @@ def _overlay(old: Tree, new: Tree, default: str | None) -> Tree:
 
 
 def _merge(old: Tree, new: Tree) -> Tree:
-    """Lay `new` over `old`, within the members of a joined component as well."""
+    """Return `old` updated by `new`, also within the members of a joined component."""
     merged = old | new
     for key in old.keys() & new.keys():
         if isinstance(old[key], dict) and isinstance(new[key], dict):

@@ -1,4 +1,4 @@
-"""The jsonargparse parser behind recipes and commands: how it is made, how it prints its help and what it reads."""
+"""The jsonargparse parser of recipes and commands: makes it, prints its help and parses values."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ def make_parser(prog: str, usage: str, described: object, epilog: str) -> Argume
 
 def print_help(parser: ArgumentParser) -> NoReturn:
     """Print every option and exit."""
-    # jsonargparse offers `--name+` to append to a list; here a list is given whole.
+    # jsonargparse offers `--name+` to append to a list; here a list is always given completely.
     print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
     raise SystemExit(0)
 
 
 def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, Any]) -> Namespace:
-    """Return what the parser makes of dotted keys and values.
+    """Return the parsed values of dotted keys.
 
     Args:
         parser: Knows every key of `given`.
-        given: As YAML or the command line gave them.
-        types: Of every key; None where unknown.
+        given: Values from YAML or the command line.
+        types: Type of every key; None if unknown.
 
     Raises:
         SettingsError: A value is missing, of the wrong type or not a number (NaN).

@@ -1,8 +1,9 @@
 """Typed settings from YAML and the command line: a recipe's own options plus the settings of the components it names.
 
-`--aligner dat` chooses a component, `--aligner.epsilon 4/255` sets one of its options, `--config FILE` reads YAML
-of the same shape, which is what a run saves in `settings.yaml`. Later wins: defaults, files in order, command line.
-Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 4/255` then sets a member's option.
+`--aligner dat` chooses a component, `--aligner.epsilon 4/255` sets one of its options, `--config FILE` reads YAML of
+the same shape, which is what a run saves in `settings.yaml`. Later entries win: defaults, then files in order, then the
+command line. Several aligners are joined by `--aligner daa+mixstyle`; `--aligner.daa.epsilon 4/255` then sets a
+member's option.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Settings(Generic[Options]):
     tree: Tree
 
     def one(self, slot: str) -> Chosen | None:
-        """Return the component of a single slot, None where the user said `none`."""
+        """Return the component of a single slot; None if the user chose `none`."""
         return typing.cast("Chosen | None", self.chosen[slot])
 
     def many(self, slot: str) -> dict[str, Chosen]:
@@ -52,7 +53,7 @@ class Settings(Generic[Options]):
         return dict(self.chosen[slot])
 
     def without(self, slot: str) -> Settings[Options]:
-        """Return these settings with a single slot emptied, as if the user had said `none`."""
+        """Return these settings with one slot emptied, as if the user had chosen `none`."""
         chosen, tree = {**self.chosen, slot: None}, {**self.tree, slot: NONE}
         return dataclasses.replace(self, chosen=chosen, tree=tree)
 
@@ -65,7 +66,7 @@ def read_settings(
     Args:
         recipe: Dataclass of the recipe's own options, described in its docstring; its class attribute `former` may
             name options that are gone, each with what to write instead.
-        slots: Where components go.
+        slots: The recipe's places for components.
         argv: The command line without the program's name.
         catalog: The components.
         prog: The program's name, for its help.
@@ -91,7 +92,7 @@ def read_settings(
 
 
 def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:
-    """Return dotted place -> (role, component), in the recipe's order, empty slots left out."""
+    """Return dotted place -> (role, component) in the recipe's order, without empty slots."""
     names: dict[str, tuple[str, str]] = {}
     for slot_name, slot in slots.items():
         asked = tree.get(slot_name, {})
@@ -112,7 +113,7 @@ def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[s
 
 
 def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
-    """Remove emptied slots; settings given for them would silently do nothing, so those are errors."""
+    """Remove emptied slots; settings for them would have no effect, so they are errors."""
     kept = dict(tree)
     for slot_name in slots.keys() & tree.keys():
         single = isinstance(slots[slot_name].default, str)
@@ -131,7 +132,7 @@ def _drop_none(tree: Tree, slots: Mapping[str, Slot]) -> Tree:
 
 
 def _groups(names: Names) -> dict[str, tuple[str, str]]:
-    """Return `names` and, below joined ones, the places of their members."""
+    """Return `names`, and for joined components the places of their members."""
     return {
         f"{place}.{member}".rstrip("."): (role, component)
         for place, (role, name) in names.items()
@@ -181,7 +182,7 @@ def _alternatives(slot: Slot, catalog: Catalog) -> str:
 
 
 def _add_component(parser: ArgumentParser, place: str, slot: Slot, name: str, catalog: Catalog) -> dict[str, Any]:
-    """Add the options of one chosen component or of those it joins; return their keys and types (None: unknown)."""
+    """Add the options of one component or of its joined members; return their keys and types (None: unknown)."""
     try:
         factories = {key: (part, catalog.factory(slot.role, part)) for key, part in members(slot.role, name).items()}
     except PadkitError as error:

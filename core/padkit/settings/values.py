@@ -1,4 +1,4 @@
-"""Single values of settings: what a type admits beyond its YAML form, and the one line that a wrong value earns."""
+"""Interprets single values of settings by their type, and makes the error for a wrong value."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _WORDS = {int: "int", float: "float", str: "str", bool: "true or false", type(No
 
 
 def interpret(key: str, value: Any, hint: Any) -> Any:
-    """Return `value` as the parser reads it: `4/255` becomes a number, `a,b` and `[a, b]` lists where one is due.
+    """Return `value` as the parser reads it: `4/255` becomes a number; `a,b` and `[a, b]` a list if one is expected.
 
     Args:
         key: Dotted key, for errors.
         value: What YAML or the command line gave.
-        hint: Type of the setting; None where unknown.
+        hint: Type of the setting; None if unknown.
 
     Raises:
         SettingsError: No value, or null where the type does not admit it.
@@ -44,7 +44,7 @@ def interpret(key: str, value: Any, hint: Any) -> Any:
 
 
 def wrong(key: str, value: Any, hint: Any) -> SettingsError:
-    """Return the error of a value that its type does not admit."""
+    """Return the error for a value that the type does not allow."""
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     choices = [c for option in _alternatives(hint) if typing.get_origin(option) is Literal for c in option.__args__]
     guess = closest(value, map(str, choices)).partition(" Known:")[0] if choices and isinstance(value, str) else ""
@@ -73,7 +73,7 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def _fraction(text: str) -> Any:
-    """Read `4/255` as a number; epsilon is always written so."""
+    """Read `4/255` as a number, the usual form of epsilon."""
     match = _FRACTION.fullmatch(text)
     return text if match is None or float(match[2]) == 0 else float(match[1]) / float(match[2])
 

@@ -1,4 +1,4 @@
-"""What every component must keep, as pytest classes that its authors inherit.
+"""Test suites for components: pytest classes that the authors of a component inherit.
 
     from padkit.testing import TeacherSuite
 
@@ -6,7 +6,7 @@
         name = "mine"
         settings = {"channels": 8}
 
-`pip install pytest` is all they need beside padkit; padkit's own components pass the very same suites.
+They need only `pip install pytest` in addition to padkit; padkit's own components pass the same suites.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every aligner must keep, while a toy detector is trained with it."""
+"""The test suite of aligners, which trains a toy detector with the aligner."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ _KINDS = ("usual", "live", "attack", "one domain", "one image a domain")
 class AlignerSuite(ComponentSuite):
     """Inherit and give `name` (and `settings`).
 
-    It is trained with a student of two layers on three domains. Every parameter must get a gradient in every batch, of
-    whatever labels and domains: distributed training stops at an unused one.
+    The aligner is trained with a student of two layers on three domains. Every parameter must get a gradient in every
+    batch, whatever its labels and domains: distributed training stops at an unused parameter.
     """
 
     role = "aligner"
@@ -64,7 +64,7 @@ class AlignerSuite(ComponentSuite):
         return objective, found
 
     def test_losses_are_finite_scalars_with_names_of_their_own(self) -> None:
-        """The log has a column each, and the sum weighs each."""
+        """Each loss has a column in the log and a weight in the sum."""
         objective = self.objective()
         losses = objective(*toy_data(), 0.5)  # refuses a name that is taken
         for name, loss in losses.items():
@@ -83,7 +83,7 @@ class AlignerSuite(ComponentSuite):
 
     @pytest.mark.parametrize("kind", _KINDS)
     def test_every_parameter_gets_a_gradient_in_every_batch(self, kind: str) -> None:
-        """As distributed training needs it: there an unused parameter stops the run."""
+        """Distributed training needs this: an unused parameter stops the run there."""
         objective = self.objective()
         images, labels, domains = toy_data()
         rows = {
@@ -115,7 +115,7 @@ class AlignerSuite(ComponentSuite):
                 assert all(p.grad is not None for p in model.parameters()), "a parameter got no gradient"
 
     def test_perturbed_images_are_images_and_nothing_else_has_changed(self) -> None:
-        """No gradient in any parameter, no trace in any buffer, every module in the mode it was in."""
+        """Perturbing leaves no gradient in a parameter, and changes no buffer and no module's mode."""
         objective = self.objective().train()
         next(m for m in objective.detector.modules() if isinstance(m, torch.nn.BatchNorm2d)).eval()  # and stays so
         modes = {name: module.training for name, module in objective.named_modules()}
@@ -182,7 +182,7 @@ class AlignerSuite(ComponentSuite):
         assert results[0] == results[1], "after loading its state it goes on otherwise; register all that it remembers"
 
     def test_copies_of_the_detector_are_plain(self) -> None:
-        """The averaged and the shipped detector know nothing of the aligner, in training mode either."""
+        """The averaged and the shipped detector do not depend on the aligner, not even in training mode."""
         objective = self.train(steps=2)[0]
         average = averaged(objective.detector, 0.9)
         objective(*toy_data(), 0.5)
@@ -199,7 +199,7 @@ class AlignerSuite(ComponentSuite):
             assert torch.equal(*found), "a copy of the detector computes something else than a plain one"
 
     def test_evidence_is_a_figure_an_image_and_leaves_no_trace(self) -> None:
-        """It is logged as means on held-out images."""
+        """Its means over held-out images are logged."""
         objective = self.train()[0].train()
         batch = batch_of(objective, *toy_data())
         with torch.no_grad():

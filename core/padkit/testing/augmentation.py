@@ -1,4 +1,4 @@
-"""What every augmentation must keep."""
+"""The test suite of augmentations."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ class AugmentationSuite(ComponentSuite):
         return torch.rand(4, 3, self.image_size, self.image_size, generator=torch.Generator().manual_seed(0))
 
     def vary(self, augmentation: Any, seed: int = 0) -> Tensor:
-        """Return the batch as varied after torch's generator was seeded."""
+        """Seed torch's generator and return the varied batch."""
         torch.manual_seed(seed)
         varied: Tensor = augmentation.vary(self.batch())
         return varied
 
     def test_it_varies_images_or_batches(self) -> None:
-        """A misspelt method would leave all images as they are."""
+        """A misspelt method would leave all images unchanged."""
         augmentation = self.build()
         changes = augmentation.varies_images or type(augmentation).vary is not Augmentation.vary
         assert changes, "it changes nothing; implement __call__ (one image while loading) or vary (a batch)"
@@ -71,7 +71,7 @@ class AugmentationSuite(ComponentSuite):
     def test_it_depends_on_its_arguments_alone(self) -> None:
         """A resumed run sees what an uninterrupted one would, whichever process loads the image."""
         augmentation = self.build()
-        before = pickle.dumps(np.random.get_state())  # noqa: NPY002 - to see that nobody uses it
+        before = pickle.dumps(np.random.get_state())  # noqa: NPY002 - to check that it is not used
         first, second, other = self.draw(augmentation), self.draw(augmentation), self.draw(self.build(seed=1))
         after = pickle.dumps(np.random.get_state())  # noqa: NPY002
         for name, found in {"called again": second, "built again": other}.items():
@@ -100,7 +100,7 @@ class AugmentationSuite(ComponentSuite):
         assert 0 <= low <= high <= 1, f"a varied batch reaches from {low:.3g} to {high:.3g}; clamp it to [0, 1]"
 
     def test_a_batch_depends_on_torchs_generator_alone(self) -> None:
-        """Which the recipe seeds at every step, so that a resumed run sees what an uninterrupted one would."""
+        """The recipe seeds it at every step, so that a resumed run sees what an uninterrupted one would."""
         augmentation = self.build()
         first, second, other = self.vary(augmentation), self.vary(augmentation), self.vary(self.build(seed=1))
         for name, found in {"called again": second, "built again": other}.items():

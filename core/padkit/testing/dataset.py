@@ -1,4 +1,4 @@
-"""What every reader of a dataset must keep."""
+"""The test suite of dataset readers."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.testing.suite import ComponentSuite
 
-FIRST = 8  # frames read of a presentation
+FIRST = 8  # frames read per presentation
 
 
 class DatasetSuite(ComponentSuite):
     """Inherit and give `name` (and `settings`, or `make_settings` to write a small dataset first).
 
-    The first presentations of each domain and label are opened, and frames of theirs read as preparation gets them,
-    before any face is found or cut. Hints, protocols and published counts are checked where there are any.
+    The first presentations of each domain and label are opened, and some of their frames are read as preparation gets
+    them, before any face is found or cut. Hints, protocols and published counts are checked if there are any.
 
     Attributes:
         read: How many presentations are opened.
-        shared_subjects: True where the published division itself trains and tests on the same people.
+        shared_subjects: True if the published division itself trains and tests on the same people.
     """
 
     role = "dataset"
@@ -36,7 +36,7 @@ class DatasetSuite(ComponentSuite):
     shared_subjects: ClassVar[bool] = False
 
     def records(self) -> list[Presentation]:
-        """Return the records of a new reader, which are read once a class."""
+        """Return the records of a new reader; they are read once per test class."""
         cls: Any = type(self)
         if "_records" not in vars(cls):
             cls._records = list(self.build().records())
@@ -45,7 +45,7 @@ class DatasetSuite(ComponentSuite):
         return found
 
     def test_records_are_valid(self) -> None:
-        """Every field holds what `Presentation` says."""
+        """Every field has a value that `Presentation` allows."""
         names = set(self.build().attribute_names)
         for record in self.records():
             assert isinstance(record, Presentation), f"records() yields a {type(record).__name__}; yield Presentation"
@@ -67,7 +67,7 @@ class DatasetSuite(ComponentSuite):
                 assert Path(record.path).exists(), f"{record.id!r}: {record.path} does not exist"
 
     def test_every_presentation_comes_once(self) -> None:
-        """Ids are unique; only the still files of one presentation share one, and agree in all else."""
+        """Ids are unique; only the still files of one presentation share one, and their other fields are equal."""
         seen: dict[tuple[str, str], dict[tuple[str, tuple[int, ...]], tuple[Any, ...]]] = defaultdict(dict)
         for record in self.records():
             place = (record.path, record.frames)
@@ -89,7 +89,7 @@ class DatasetSuite(ComponentSuite):
         )
 
     def test_records_come_in_a_stable_order(self) -> None:
-        """The prepared table and its cache depend on it."""
+        """The prepared table and its cache depend on the order."""
         assert list(self.build().records()) == self.records(), "records() changes from call to call; sort the files"
 
     def test_it_survives_pickling(self) -> None:
@@ -102,7 +102,7 @@ class DatasetSuite(ComponentSuite):
         assert copied.fingerprint() == self.build().fingerprint(), "an unpickled reader has another fingerprint"
 
     def test_what_it_says_of_itself_is_valid(self) -> None:
-        """Attributes of the reader."""
+        """The attributes of the reader are valid."""
         reader = self.build()
         assert isinstance(reader.image_size, int), f"image_size {reader.image_size!r} must be a whole number"
         assert reader.image_size > 0, "image_size must be positive"
@@ -137,7 +137,7 @@ class DatasetSuite(ComponentSuite):
         yield from list(found.values())[: self.read]
 
     def test_counts_protocols_and_hints_fit_the_records(self) -> None:
-        """Published counts name splits that are there; protocols divide presentations that are there."""
+        """Published counts and protocols name only splits and presentations that exist."""
         reader: DatasetReader = self.build()
         told = reader.layout if isinstance(reader, NativeReader) else "its own affair"
         assert told, "say in `layout` what a correct root looks like; the error about a wrong one needs it"

@@ -1,4 +1,4 @@
-"""What every student must keep."""
+"""The test suite of students."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StudentSuite(ComponentSuite):
         return StudentFeatures(found.maps, found.embedding)
 
     def test_maps_are_as_announced(self) -> None:
-        """`channels` and `strides` tell the shape of every map."""
+        """The shapes of the maps agree with `channels` and `strides`."""
         student = self.build()
         maps = self.features(student).maps
         assert len(student.channels) == len(student.strides) == len(maps), (
@@ -59,7 +59,7 @@ class StudentSuite(ComponentSuite):
             assert seen.dtype == torch.float32, f"map {number} is {seen.dtype}; compute in float32"
 
     def test_the_embedding_is_as_announced(self) -> None:
-        """The head and the aligners take it."""
+        """The head and the aligners use the embedding."""
         student = self.build()
         embedding = self.features(student).embedding
         wanted = [4, student.embedding_dim]
@@ -87,7 +87,7 @@ class StudentSuite(ComponentSuite):
         assert not wrong, f"{wrong} got a gradient that is not finite"
 
     def test_it_learns(self) -> None:
-        """A few steps on four images lower the loss, as nothing in training mode may prevent."""
+        """A few steps on four images lower the loss; nothing in training mode may prevent that."""
         detector = self.detector().train()
         optimizer = torch.optim.AdamW([p for p in detector.parameters() if p.requires_grad], lr=2e-3)
         torch.manual_seed(0)
@@ -123,7 +123,7 @@ class StudentSuite(ComponentSuite):
         return scores
 
     def test_evaluation_leaves_no_trace(self) -> None:
-        """Evaluation mode changes no statistic, no image and no random number, and is a function of the image."""
+        """In evaluation mode no statistic, image or random state changes, and features depend only on the image."""
         detector, images = self.detector().eval(), self.images()
         before, kept, numbers = state(detector), images.clone(), torch.get_rng_state()
         with torch.no_grad():
@@ -143,7 +143,7 @@ class StudentSuite(ComponentSuite):
         """Checkpoints, the averaged and the shipped detector carry everything that it computes with."""
         detector = self.detector()
         detector.train()
-        self._loss(detector)  # moves the statistics
+        self._loss(detector)  # changes the statistics
         expected = self._scores(detector)
         other = self.detector(seed=1)
         other.load_state_dict(detector.state_dict())

@@ -1,4 +1,4 @@
-"""What holds for a component of any role: found by its name, settings that survive YAML, a light plugin module."""
+"""Tests for components of any role: it is found by name, its settings survive YAML, its plugin module is light."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from padkit.settings.recipes import Settings, Slot, read_settings
 
 _HEAVY = "import importlib, sys\nfor name in sys.argv[1:]:\n    importlib.import_module(name)\n"
 _HEAVY += "    if 'torch' in sys.modules:\n        sys.exit(name)\n"
-_LIGHT_ROLES = ("dataset", "augmentation")  # their own modules must do without torch, too
+_LIGHT_ROLES = ("dataset", "augmentation")  # the components' own modules must not import torch either
 
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """Nothing but a component."""
+    """A recipe with only one component."""
 
 
 class ComponentSuite:
@@ -36,7 +36,7 @@ class ComponentSuite:
 
     Attributes:
         name: The component's name, as in `--teachers.fr NAME`.
-        factory: Its class, in place of an installed component of this name.
+        factory: Its class, instead of an installed component of this name.
         settings: Its settings; small ones keep the tests quick.
     """
 
@@ -47,7 +47,7 @@ class ComponentSuite:
     _resolved: ClassVar[Mapping[str, Any]]
 
     def make_settings(self, folder: Path) -> Mapping[str, Any]:  # noqa: ARG002
-        """Return the settings; override it where the component reads files, and write them into `folder`."""
+        """Return the settings; override it if the component reads files, and write them into `folder`."""
         return self.settings
 
     @pytest.fixture(autouse=True)
@@ -62,16 +62,16 @@ class ComponentSuite:
         torch.set_num_threads(threads)
 
     def catalog(self) -> Catalog:
-        """Return the installed components, or `factory` alone."""
+        """Return the installed components, or only `factory`."""
         factory = type(self).factory
         return _installed() if factory is None else _alone(self.role, self.name or "mine", factory)
 
     def handed(self) -> tuple[Any, ...]:
-        """Return the positional arguments that padkit hands over in this role."""
+        """Return the positional arguments that padkit passes in this role."""
         return ()
 
     def build(self, seed: int = 0) -> Any:
-        """Return a new component, built by its name as a recipe does, with torch's seed set before."""
+        """Return a new component, built by its name as a recipe does, after setting torch's seed."""
         torch.manual_seed(seed)
         return self.catalog().build(self.role, self.name or "mine", self._resolved, *self.handed())
 
@@ -108,14 +108,14 @@ class ComponentSuite:
         return read_settings(_Recipe, slots, ["--config", str(file)], self.catalog())
 
     def test_its_settings_are_typed_and_described(self) -> None:
-        """`--help` and `padkit plugins show` tell what each setting is."""
+        """`--help` and `padkit plugins show` can describe each setting."""
         for part in members(self.role, self.name or "mine").values():
             for setting in described_settings(self.catalog().factory(self.role, part)):
                 assert setting.type, f"setting {setting.name!r} has no type; annotate it in the constructor"
                 assert setting.text, f"setting {setting.name!r} is not described; add it under `Args:` of the class"
 
     def test_listing_it_imports_no_torch(self) -> None:
-        """`padkit plugins` imports the plugin's module; a reader is used by processes that do without torch."""
+        """`padkit plugins` imports the plugin's module; a reader is used in processes without torch."""
         if type(self).factory is not None:
             pytest.skip("there is no plugin module: the suite was given a factory")
         for part in members(self.role, self.name).values():
@@ -159,7 +159,7 @@ def _light_modules(catalog: Catalog, plugin: Plugin) -> tuple[str, ...]:
 
 @functools.cache
 def _first_heavy(modules: tuple[str, ...]) -> str:
-    """Return the first of `modules` whose import brings torch in, or ""."""
+    """Return the first of `modules` whose import also imports torch, or ""."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     command = [sys.executable, "-c", _HEAVY, *modules]
     done = subprocess.run(  # noqa: S603

@@ -1,4 +1,4 @@
-"""What every teacher must keep."""
+"""The test suite of teachers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TeacherSuite(ComponentSuite):
     """Inherit and give `name` (and `settings`).
 
     Attributes:
-        image_size: Side in pixels of the images it is shown; it resizes them itself.
+        image_size: Side in pixels of the test images; the teacher resizes them itself.
     """
 
     role = "teacher"
@@ -54,7 +54,7 @@ class TeacherSuite(ComponentSuite):
             assert len(found.embedding) == 3, "the embedding has not a row an image"
 
     def test_features_are_finite_numbers_of_32_bits(self) -> None:
-        """Without autocast nothing is computed in fewer."""
+        """Without autocast, everything is computed in 32 bits."""
         for seen in _parts(self.look(self.build(), self.images())):
             assert seen.dtype == torch.float32, f"features are {seen.dtype}; compute in the parameters' float32"
             assert bool(seen.isfinite().all()), "features are not finite; check the normalisation and the weights"
@@ -68,12 +68,12 @@ class TeacherSuite(ComponentSuite):
             assert [seen.shape[1:] for seen in _parts(other)] == same, "shapes depend on the image; use self.input_size"
 
     def test_it_tells_images_apart(self) -> None:
-        """What gives the same for all images teaches nothing."""
+        """A teacher with equal features for all images teaches nothing."""
         for seen in _parts(self.look(self.build(), self.images())):
             assert not torch.allclose(seen[0], seen[1], rtol=1e-4), "two different images have the same features"
 
     def test_an_image_is_seen_alone(self) -> None:
-        """The others of a batch have no influence, as with batch statistics they would."""
+        """The other images of a batch have no influence, as they would have with batch statistics."""
         teacher, images = self.build(), self.images()
         for alone, among in zip(
             _parts(self.look(teacher, images[:1])), _parts(self.look(teacher, images)), strict=True
@@ -94,7 +94,7 @@ class TeacherSuite(ComponentSuite):
             assert bool((cosine > 0.9).all()), "bfloat16 changes what it sees; compute the delicate part in float()"
 
     def test_it_is_never_in_training_mode(self) -> None:
-        """Whatever is called on it, or on a module that holds it."""
+        """It stays in evaluation mode, whatever is called on it or on a module that contains it."""
         teacher = self.build()
         for call in (teacher.train, lambda: teacher.train(True), nn.Sequential(teacher).train):
             call()
@@ -102,7 +102,7 @@ class TeacherSuite(ComponentSuite):
             assert not modes, f"{modes} went to training mode; keep Teacher.train, or call self.train() in __init__"
 
     def test_looking_leaves_no_trace(self) -> None:
-        """Neither in parameters and statistics, nor in the images, nor in torch's random numbers."""
+        """Calling it changes no parameters, no statistics, no images and no random state of torch."""
         teacher, images = self.build().train(), self.images()
         before, kept, numbers = state(teacher), images.clone(), torch.get_rng_state()
         self.look(teacher, images)
@@ -111,7 +111,7 @@ class TeacherSuite(ComponentSuite):
         assert torch.equal(torch.get_rng_state(), numbers), "it draws random numbers, so that runs with it differ"
 
     def test_no_gradient_reaches_its_weights(self) -> None:
-        """Once frozen it passes gradients to the images at most."""
+        """When frozen, it passes gradients only to the images."""
         teacher, images = self.build().requires_grad_(False), self.images().requires_grad_(True)
         found = [seen for seen in _parts(teacher(images)) if seen.requires_grad]
         if found:
@@ -120,7 +120,7 @@ class TeacherSuite(ComponentSuite):
         assert not leaked, f"{leaked} got a gradient although frozen; do not call requires_grad_ in forward"
 
     def test_it_is_the_same_teacher_every_time(self) -> None:
-        """It is in no checkpoint: a resumed run builds it anew, and must see the same."""
+        """It is in no checkpoint: a resumed run builds it again and must get the same features."""
         images = self.images()
         first, second = (_parts(self.look(self.build(seed), images)) for seed in (0, 1))
         assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True)), (

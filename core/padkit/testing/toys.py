@@ -1,4 +1,4 @@
-"""A small world for the suites: a student of two layers, images of three domains, and an objective around them."""
+"""Toys for the suites: a student of two layers, images of three domains, and an objective with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE, N_DOMAINS, DIM = 16, 3, 6
 
 
 class ToyStudent(Student):
-    """Two stages, each a module, with what a real backbone has: BatchNorm, ReLU in place, dropout."""
+    """Two stages, each a module, with layers of a real backbone: BatchNorm, ReLU in place, dropout."""
 
     channels, strides, embedding_dim = (4, DIM), (2, 4), DIM
 
@@ -29,7 +29,7 @@ class ToyStudent(Student):
         self.drop = nn.Dropout(0.1)
 
     def forward(self, images: Tensor) -> StudentFeatures:
-        """Return two maps and their deeper one's mean."""
+        """Return two maps and, as the embedding, the mean of the deeper one."""
         shallow = self.first(images - 0.5)
         deep = self.second(shallow)
         return StudentFeatures((shallow, deep), self.drop(deep.mean((2, 3))))
@@ -44,7 +44,7 @@ def stage(channels: int, width: int) -> nn.Sequential:
 def toy_data(n: int = 24, seed: int = 5) -> tuple[Tensor, Tensor, Tensor]:
     """Return images [n, 3, SIZE, SIZE], labels [n] and domains [n].
 
-    Noise; a slope along the columns tells bona fide, the brightness of a channel the domain.
+    Noise; a slope along the columns marks bona fide, the brightness of a channel marks the domain.
     """
     generator = torch.Generator().manual_seed(seed)
     labels, domains = torch.arange(n) % 2, torch.arange(n) // 2 % N_DOMAINS
@@ -71,7 +71,7 @@ class _Catch(Aligner):
 
 
 def batch_of(objective: Objective, images: Tensor, labels: Tensor, domains: Tensor) -> Batch:
-    """Return the batch as the objective hands it to the aligner."""
+    """Return the batch as the objective passes it to the aligner."""
     catch = _Catch()
     kept, objective.aligner = objective.aligner, catch
     modes = {module: module.training for module in objective.modules()}
@@ -91,7 +91,7 @@ def state(module: nn.Module) -> dict[str, Tensor]:
 
 
 def changed(before: dict[str, Tensor], after: dict[str, Tensor]) -> list[str]:
-    """Return the names of what is not bitwise the same in two states."""
+    """Return the names of the tensors that are not bitwise equal in two states."""
     common = before.keys() & after.keys()
     return sorted(before.keys() ^ after.keys()) + sorted(n for n in common if not torch.equal(before[n], after[n]))
 
@@ -108,7 +108,7 @@ def hooks(module: nn.Module) -> int:
 
 @contextmanager
 def one_process_group(folder: Path) -> Iterator[None]:
-    """Open a process group of this process alone."""
+    """Open a process group that contains only this process."""
     address = (folder.resolve() / "store").as_uri()
     torch.distributed.init_process_group("gloo", init_method=address, rank=0, world_size=1)
     try:

@@ -1,4 +1,4 @@
-"""What recipes are built from: start, objective, distillation, the loop's parts, scoring and what a run leaves."""
+"""What recipes are built from: start, objective, distillation, parts of the loop, scoring and writing the results."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ from padkit.roles import Features, StudentFeatures, Teacher
 
 @dataclass(frozen=True, slots=True)
 class TeacherOptions:
-    """How one teacher takes part.
+    """How one teacher is used.
 
     Args:
         loss_weight: Weight of this teacher's distillation loss in the sum.
-        use: Which of its features to imitate; `both` takes what the teacher has.
+        use: Which of its features to imitate; `both` uses whatever the teacher has.
     """
 
     loss_weight: float = 0.3
@@ -28,7 +28,7 @@ class TeacherOptions:
 
 
 class FrozenTeachers:
-    """Teachers by name, outside any module's state: never trained, saved or synchronised."""
+    """Teachers by name, not part of any module's state: they are never trained, saved or synchronised."""
 
     def __init__(self, teachers: Mapping[str, Teacher]) -> None:
         self._teachers = {name: teacher.requires_grad_(False).eval() for name, teacher in teachers.items()}
@@ -52,9 +52,9 @@ class FrozenTeachers:
 class Distiller(nn.Module):
     """d(F_student, F_teacher) for one teacher.
 
-    Maps are paired from the deepest backwards. A pair of different channels gets a 1x1 projection on the student's
-    side, of different size a resize of the teacher's map; equal shapes are compared as they are. A pair's distance is
-    the squared L2 distance of channel vectors normalised to length 1, averaged over positions, in [0, 4]; that of
+    Maps are paired from the deepest backwards. If the channels of a pair differ, the student's map gets a 1x1
+    projection; if the sizes differ, the teacher's map is resized; equal shapes are compared directly. A pair's distance
+    is the squared L2 distance of channel vectors normalised to length 1, averaged over positions, in [0, 4]; that of
     embeddings is 1 - cosine, in [0, 2]. The result is the mean over map pairs plus the embedding term.
 
     Args:
@@ -83,7 +83,7 @@ class Distiller(nn.Module):
             self.project_embedding = nn.Linear(student.embedding.shape[1], goal.shape[1], bias=False)
 
     def _goal(self, teacher: Features) -> Tensor | None:
-        """Return the teacher's embedding where it is to be imitated and there is one."""
+        """Return the teacher's embedding if there is one and `use` includes it."""
         return None if self.use == "maps" else teacher.embedding
 
     def _pairs(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:

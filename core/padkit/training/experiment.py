@@ -1,4 +1,4 @@
-"""What the parts of a run share, and how its detector is scored."""
+"""The experiment: what the parts of a training run share, and how its detector is scored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from padkit.training.start import loader_workers
 
 
 class FinalScores(NamedTuple):
-    """Scores of the target, of held-out source, and of the target's own dev split (None where no policy needs it)."""
+    """Scores of the target, of held-out source, and of the target's own dev split (None if no policy needs it)."""
 
     target: Scores
     source_dev: Scores
@@ -59,7 +59,7 @@ class Experiment:
     seed: int
 
     def tell(self) -> None:
-        """Print what is going to happen, once."""
+        """Print a summary of the run before it starts, once."""
         note = " (simulated data)" if self.reader.simulated else ""
         parts = ", ".join(f"{part} {len(rows)}" for part, rows in self.protocol.parts().items())
         title = f"{self.protocol.name}{note}, convention {self.protocol.convention}"
@@ -78,7 +78,7 @@ class Experiment:
         return loader_workers(self.workers, self.accelerator)
 
     def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
-        """Return what loads the training batches."""
+        """Return the loader of the training batches."""
         return DataLoader(samples, batch_sampler=batches, num_workers=self.loader_workers())
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
@@ -86,7 +86,7 @@ class Experiment:
         return self._score(detector, rows).presentations(self.table)
 
     def scores(self, detector: Detector, policies: Sequence[str]) -> FinalScores:
-        """Return the scores to assess `detector` by; those of the target's dev split only where a policy needs them."""
+        """Return the scores to assess `detector` by; those of the target's dev split only if a policy needs them."""
         protocol = self.protocol
         target, source_dev = (self.presentations(detector, rows) for rows in (protocol.test, protocol.dev))
         target_dev = None
@@ -95,7 +95,7 @@ class Experiment:
         return FinalScores(target, source_dev, target_dev)
 
     def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
-        """Return figures on held-out source presentations.
+        """Return the figures of `detector` on held-out source presentations.
 
         `auc` and `eer` of the detector; the aligner's own evidence; and `domain_probe`, how well a fresh linear model
         names the domain from the student's features (chance is 1 / number of domains).

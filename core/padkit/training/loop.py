@@ -1,4 +1,4 @@
-"""What every training loop does at a step: seed it, refuse NaN, keep its record, show how far it is."""
+"""Steps that every training loop needs: seeding, stopping at NaN, logging, showing progress."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seed_step(accelerator: Accelerator, seed: int, micro_step: int) -> None:
 
 
 def require_finite(losses: Mapping[str, float], step: int, run: RunFolder) -> None:
-    """Stop before a NaN reaches the weights; what was saved before stays.
+    """Stop before a NaN reaches the weights; earlier checkpoints stay.
 
     Raises:
         TrainingError: A loss is NaN or infinite; names it, the step and the checkpoint that is kept.
@@ -63,7 +63,7 @@ class Advance(Protocol):
 
 @contextmanager
 def training_bar(total: int, completed: int, *, shown: bool) -> Iterator[Advance]:
-    """Show a bar of `total` steps on stderr; where that is no terminal, print a line every tenth of the way."""
+    """Show a bar of `total` steps on stderr; if that is not a terminal, print a line after every tenth of the steps."""
     console = Console(stderr=True)
     columns = (
         TextColumn("training"),

@@ -1,4 +1,4 @@
-"""The objective: one module from a batch to named losses. It alone is given to `accelerator.prepare`."""
+"""The objective: one module that turns a batch into named losses. Only it is given to `accelerator.prepare`."""
 
 from __future__ import annotations
 
@@ -22,10 +22,9 @@ RESERVED = frozenset({LIVE, "total", "step", "epoch", "lr"})  # columns of a run
 class Objective(nn.Module):
     """L = CE(student(x_adv), y) + sum_t lambda_t d(F_s(x_adv), F_t(x_adv)) + the aligner's own losses (DTDA).
 
-    x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open around the student
-    alone. Teachers are kept out of this module's
-    parameters, state and mode. Losses are returned unweighted, under their own names: `live`, one per teacher and the
-    aligner's.
+    x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open only while the student
+    runs. Teachers are not part of this module's parameters, state and mode. Losses are returned unweighted, under their
+    own names: `live`, one per teacher and the aligner's.
 
     Args:
         detector: The student with its head.
@@ -35,7 +34,7 @@ class Objective(nn.Module):
         image_size: Side of the training images in pixels, used once to read feature shapes.
 
     Raises:
-        SettingsError: A teacher has a name that is taken, or lacks what its `use` asks for.
+        SettingsError: A teacher's name is taken, or the teacher lacks what its `use` needs.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Objective(nn.Module):
             progress: Share of training done, in [0, 1].
 
         Raises:
-            PluginError: The aligner gives a loss a name that is taken.
+            PluginError: The aligner gives a loss a name that is already used.
         """
         batch = Batch(images, labels, domains, partial(label_loss, self.detector))
         inputs = images if self.aligner is None else self.aligner.perturb(batch)

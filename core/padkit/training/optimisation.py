@@ -1,4 +1,4 @@
-"""Optimisers by name, the learning rate's course, and the moving average of the weights that is shipped."""
+"""Optimisers by name, the learning rate schedule, and the moving average of the weights that is shipped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_optimizer(
 
 
 def warm_up_cosine(optimizer: torch.optim.Optimizer, total: int, warmup: float) -> LambdaLR:
-    """Return a schedule of a linear warm-up over the share `warmup` of `total` steps and a cosine to zero after it."""
+    """Return a schedule: linear warm-up over the share `warmup` of `total` steps, then a cosine to zero."""
     start = warmup * total
 
     def share(step: int) -> float:
@@ -37,7 +37,7 @@ def warm_up_cosine(optimizer: torch.optim.Optimizer, total: int, warmup: float) 
 
 
 def averaged(detector: Detector, decay: float) -> AveragedModel:
-    """Return an average of `detector`; `update_parameters(detector)` after each step moves it.
+    """Return a moving average of `detector`; call `update_parameters(detector)` after each step to update it.
 
     The decay warms up as (1 + n) / (10 + n) over updates n, up to `decay` in [0, 1); buffers are averaged too.
     """

@@ -1,4 +1,4 @@
-"""What training leaves when it ends: scores, metrics, the model bundle, and what the run was trained and tested on."""
+"""Writes the results of training: scores, metrics, the model bundle, and which data were trained and tested on."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "reco
 
 
 def quoted_policies(asked: str | None, protocol: Protocol | None = None) -> list[str]:
-    """Return the threshold policies of the results, the one to quote first.
+    """Return the threshold policies of the results; the quoted policy comes first.
 
     Args:
         asked: The policy that the user named, or None for the default.
-        protocol: The division of the data; while it is not known, the policy's name alone is checked.
+        protocol: The division of the data; while it is not known, only the policy's name is checked.
 
     Raises:
         SettingsError: The policy is unknown, or needs a dev split that the target does not have.
@@ -50,9 +50,9 @@ def conclude(
 
     Args:
         experiment: The run.
-        detector: Its detector; gets the selected weights.
+        detector: Its detector; the selected weights are loaded into it.
         student: The component that the detector's student was built from.
-        quoted: Threshold policies, the one to quote and to ship first.
+        quoted: Threshold policies; the first one is quoted and shipped.
         selection: How the checkpoint was selected.
         settings: The resolved settings.
     """
@@ -99,10 +99,10 @@ def conclude(
 
 
 def _data(experiment: Experiment) -> dict[str, Any]:
-    """Return what `data.json` says.
+    """Return the content of `data.json`.
 
-    `division`: `padkit.data.protocols.protocol.Protocol.summary`; `preparation`: facts of the prepared table, its key
-    and the number of files skipped among them; `tables`: the folders it lies in; `selected_step`: whose weights ship.
+    `division`: `padkit.data.protocols.protocol.Protocol.summary`; `preparation`: facts of the prepared table, including
+    its key and the number of skipped files; `tables`: its folders; `selected_step`: the step whose weights are shipped.
     """
     table = experiment.table
     facts = {name: table.preparation.get(name) for name in PREPARATION}

@@ -1,4 +1,4 @@
-"""Scores, embeddings and evidence of many frames, over all processes."""
+"""Computes scores, embeddings and evidence of many frames, over all processes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FRAME_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class FrameScores:
-    """What the detector said of some frames.
+    """What the detector computed for some frames.
 
     Attributes:
         rows: [n] rows in the table, ascending.
@@ -57,7 +57,7 @@ def score_frames(
     workers: int = 0,
     aligner: Aligner | None = None,
 ) -> FrameScores:
-    """Score clean frames in evaluation mode; every process calls this and gets the whole.
+    """Score clean frames in evaluation mode; every process calls this and gets all results.
 
     Args:
         detector: The (averaged) detector, on the accelerator's device.
@@ -65,7 +65,7 @@ def score_frames(
         accelerator: Shares the frames among processes and gathers.
         batch_size: Frames per batch over all processes.
         workers: Loader processes.
-        aligner: Where given, its evidence on these frames is gathered too; all frames must belong to source domains.
+        aligner: If given, its evidence on these frames is gathered too; all frames must belong to source domains.
     """
     loader: Any = accelerator.prepare_data_loader(DataLoader(frames, batch_size=batch_size, num_workers=workers))
     detector.eval()
@@ -81,7 +81,7 @@ def score_frames(
         row |= {"embedding": features.embedding.float()} | {f"evidence.{k}": v for k, v in found.items()}
         for name, value in accelerator.gather(row).items():
             parts[name].append(value.cpu())
-    # The last batch is filled up by repetition where the processes do not divide it: keep each row once.
+    # If the processes do not divide the last batch, it is filled up by repetition: keep each row once.
     columns = {name: torch.cat(values).numpy() for name, values in parts.items()}
     rows, first = np.unique(columns["row"], return_index=True)
     evidence = {n.partition(".")[2]: float(v[first].mean()) for n, v in columns.items() if n.startswith("evidence.")}

@@ -1,4 +1,4 @@
-"""How a run starts: Accelerate, whose launcher owns device, precision and processes, and the run's folder."""
+"""Starts a run: sets up Accelerate, whose launcher owns device, precision and processes, and the run's folder."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def start(
 ) -> Accelerator:
     """Return the Accelerator of this process.
 
-    A batch is the same whatever the number of processes: each takes a slice of it. Without an accelerator Accelerate is
-    told so, or it would take two processes of `torchrun` for two runs.
+    A batch does not depend on the number of processes: each takes a slice of it. On a machine without an accelerator,
+    Accelerate is set to use the CPU; otherwise it would treat two processes of `torchrun` as two runs.
 
     Args:
         batch_size: Frames per optimiser step; must divide evenly among micro-batches and processes.
@@ -39,10 +39,10 @@ def start(
         tracker: A tracker of Accelerate, or `none`.
         threads: CPU threads per process; None shares the cores among the machine's processes, because launchers set
             OMP_NUM_THREADS to 1. Another value found in that variable is kept.
-        out: Folder of a new run, which must be free and writable; None where it is named later or exists.
+        out: Folder of a new run, which must be free and writable; None if it is named later or exists.
 
     Raises:
-        SettingsError: The tracker is unknown, or a number does not fit the others.
+        SettingsError: The tracker is unknown, or the numbers are inconsistent.
         TrainingError: The folder already holds a run, or cannot be written.
     """
     trackers = sorted({str(member.value) for member in LoggerType} - {"all"})
@@ -71,7 +71,7 @@ def start(
 
 
 def loader_workers(asked: int | None, accelerator: Accelerator) -> int:
-    """Return the loader processes: none on a CPU that trains itself, up to eight beside an accelerator."""
+    """Return the number of loader processes: 0 when training on the CPU, up to eight with an accelerator."""
     if asked is not None:
         return asked
     return 0 if accelerator.device.type == "cpu" else min(8, cores())
@@ -89,9 +89,9 @@ def open_run(
 
     Args:
         accelerator: Tells the processes apart.
-        out: The folder, or None for a fresh one named by time and `name` under `runs/`.
+        out: The folder, or None for a new one under `runs/`, named by time and `name`.
         resume: Whether the run exists already.
-        name: What distinguishes the run: names of recipe and protocol, and the seed.
+        name: Identifies the run: names of recipe and protocol, and the seed.
         settings: The resolved settings.
         discovery: The plugins, for the record.
     """
@@ -109,7 +109,7 @@ def open_run(
 
 
 def resume_arguments(argv: Sequence[str]) -> list[str]:
-    """Rewrite `--resume DIR` as that run's settings followed by the other arguments, and `--out DIR`.
+    """Replace `--resume DIR` by that run's settings, followed by the other arguments and `--out DIR`.
 
     Raises:
         TrainingError: `--resume` names no run.

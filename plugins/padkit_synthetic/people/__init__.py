@@ -1,1 +1,1 @@
-"""Simulated people: who they are and how their portraits are drawn."""
+"""Simulated people: their identities, and how their portraits are drawn."""

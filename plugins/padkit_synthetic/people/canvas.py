@@ -1,7 +1,7 @@
-"""The sheet a portrait is drawn on: canonical coordinates of every pixel, and the layers that pile up.
+"""The canvas of a portrait: canonical coordinates of every pixel, and the layers that are painted.
 
-Canonical coordinates are the face's own: x to the right, y downwards, origin between nose and eyes, a tight crop
-spanning -1..1. Every feature is an analytic function of them.
+Canonical coordinates belong to the face: x to the right, y downwards, origin between nose and eyes; a tight crop spans
+-1..1. Every feature is an analytic function of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Window = tuple[slice, slice, slice]
 
 @dataclass(slots=True)
 class Layers:
-    """Albedo [T, 3, H, W], height, gloss and coverage [T, H, W] while the layers of a portrait pile up, in place."""
+    """Albedo [T, 3, H, W], height, gloss and coverage [T, H, W] of a portrait, on which layers are painted in place."""
 
     albedo: Floats
     height: Floats
@@ -55,7 +55,7 @@ class Layers:
         self.gloss += floats((gloss - self.gloss) * mask)
 
     def cover_with(self, mask: NDArray[Any]) -> None:
-        """Let nothing of the background through where `mask` is 1."""
+        """Hide the background where `mask` is 1."""
         np.maximum(self.cover, mask, out=self.cover)
 
     def part(self, window: Window) -> Layers:
@@ -88,15 +88,15 @@ class Field:
     def inside(self, distance: NDArray[Any], soft: float = 0.0) -> Floats:
         """Return a mask that is 1 where the signed `distance` is positive.
 
-        Its edge is one pixel wide, or twice `soft` (canonical units) where that is more.
+        Its edge is one pixel wide, or twice `soft` (canonical units) if that is more.
         """
         mask = distance * (0.5 / max(soft, 0.7 * self.pixel))
         mask += 0.5
         return floats(mask.clip(0, 1, out=mask))
 
     def where(self, *, side: tuple[float, float], y: tuple[float, float]) -> Window:
-        """Return a close window around every pixel within the bounds; at least one pixel."""
-        # Every third pixel tells, if the window is opened by three on each side.
+        """Return a small window that contains every pixel within the bounds; at least one pixel."""
+        # It is enough to test every third pixel if the window is then enlarged by three on each side.
         sides, downs = self.side[:, ::3, ::3], self.y[:, ::3, ::3]
         held = (downs >= y[0]) & (downs <= y[1])
         held &= sides <= side[1]
@@ -131,7 +131,7 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
     width = face.head_width * (1 - face.jaw * wedge * (0.2 + 0.8 * lower))
     across = x / width
     squared = reach * reach
-    # Powers 2 to 4 as blends that need no logarithm: a blunt chin below, a full cranium above.
+    # Powers 2 to 4 as blends, without logarithms: a blunt chin below, a full cranium above.
     blunt = min(max(0.5 * face.jaw_square - 1, 0.0), 1.0)
     below = floats(y > 0)
     down = squared * (1 - (0.42 + (blunt - 0.42) * below) * (1 - squared))
@@ -141,7 +141,8 @@ def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
 def _depth(face: FaceShape, x: Floats, y: Floats) -> Floats:
     """Return the height of the bare head at canonical positions.
 
-    A paraboloid: the ellipsoid's slope at the outline has no end, and the fixed point of `traced` none either.
+    A paraboloid, because an ellipsoid's slope at the outline is infinite and the iteration of `traced` would not
+    converge.
     """
     return floats(face.depth * np.clip(1 - skull(face, x, y), -0.25, 1))
 
@@ -155,7 +156,7 @@ def _ridge(face: FaceShape, x: Floats, y: Floats) -> Floats:
 def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     """Return the canonical coordinates of `size` x `size` pixels, traced back through the pose of each of T frames.
 
-    The height of head and nose stands in for the depth of a point; four rounds of the fixed point do for 20 degrees.
+    The height of head and nose serves as the depth of a point; four iterations are enough for 20 degrees.
     """
     face = person.shape
     axis = floats(((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1) * view)
@@ -163,7 +164,7 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     cosine, sine = np.cos(motion.roll) / motion.scale, np.sin(motion.roll) / motion.scale
     turned_x = cosine * (across - motion.shift_x) + sine * (down - motion.shift_y)
     turned_y = cosine * (down - motion.shift_y) - sine * (across - motion.shift_x)
-    # How far the depth moves a point is smooth: half the resolution does.
+    # The displacement by depth is smooth: half the resolution is enough.
     x, y = coarse_x, coarse_y = halved(turned_x), halved(turned_y)
     side_cosine, side_sine, up_cosine, up_sine = (
         turn(angle) for angle in (motion.yaw, motion.pitch) for turn in (np.cos, np.sin)
@@ -189,7 +190,7 @@ def halved(plane: Floats) -> Floats:
 
 
 def doubled(plane: Floats) -> Floats:
-    """Return [T, S, S] enlarged twofold, linearly."""
+    """Return [T, S, S] enlarged to twice the size, linearly."""
     result = np.empty((plane.shape[0], 2 * plane.shape[1], 2 * plane.shape[2]), np.float32)
     # Plane by plane: a plane stays in the processor's cache.
     for number in range(plane.shape[0]):
@@ -200,7 +201,7 @@ def doubled(plane: Floats) -> Floats:
 
 
 def _interleave(plane: Floats, result: Floats) -> None:
-    """Write `plane` [H, W], enlarged twofold downwards, into `result` [2 H, W]."""
+    """Write `plane` [H, W], enlarged to twice the height, into `result` [2 H, W]."""
     near, far = 0.75 * plane, 0.25 * plane
     upper, lower = result[0::2], result[1::2]
     np.add(near[1:], far[:-1], out=upper[1:])
@@ -222,7 +223,7 @@ class Textures:
 def eye_places(person: Identity, motion: Motion) -> Floats:
     """Return where the left and the right eye appear in each of T frames, [T, 2, 2] as (across, down).
 
-    Units are half sides of the tight crop, origin in its middle: what `traced` inverts.
+    Units are half sides of the tight crop, origin in its middle: the inverse of `traced`.
     """
     face = person.shape
     x = floats([[-face.eye_x, face.eye_x]])
@@ -247,7 +248,7 @@ def textures(seed: int) -> Textures:
     def noise(rows: int, columns: int) -> Floats:
         return rng.standard_normal((rows, columns), np.float32)
 
-    # Octaves add up on small sheets: only the last step to full size costs.
+    # Octaves are summed on small sheets: only the last step to full size is slow.
     blotches = resampled(resampled(noise(9, 9), 60, 60) + resampled(noise(22, 22), 60, 60) + noise(60, 60))
     strands = resampled(noise(5, 26), 10, 170) + resampled(noise(8, 70), 10, 170)
     strands = resampled(0.6 * strands + 0.5 * noise(10, 170))

@@ -18,7 +18,7 @@ CREASE = (0.40, 0.28, 0.26)
 def paint_eyes(
     layers: Layers, person: Identity, motion: Motion, field: Field, lamp: tuple[float, float, float]
 ) -> None:
-    """Lay eyeballs, irises with a reflection of the lamp, lids, lashes and what lies under tired eyes."""
+    """Paint eyeballs, irises with a reflection of the lamp, lids, lashes, and furrows and bags under the eyes."""
     face = person.shape
     window = field.where(
         side=(face.eye_x - 2.1 * face.eye_width, face.eye_x + 2.1 * face.eye_width),
@@ -97,7 +97,7 @@ def _paint_lids(
 
 
 def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
-    """Lay the eyebrows: hairs that lean outwards, dense in the middle, tapering to the temple."""
+    """Paint the eyebrows: hairs that lean outwards, dense in the middle, tapering to the temple."""
     face = person.shape
     window = field.where(side=(0.0, face.eye_x + 1.4 * face.brow_length), y=(-0.45, face.eye_y + 0.02))
     layers, field = layers.part(window), field.part(window)
@@ -116,7 +116,7 @@ def paint_brows(layers: Layers, person: Identity, motion: Motion, field: Field, 
 
 
 def paint_glasses(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay the frame of the glasses with its shadow; the lenses shine a little."""
+    """Paint the frame of the glasses with its shadow; the lenses shine a little."""
     face = person.shape
     window = field.where(side=(0.0, face.head_width), y=(face.eye_y - 0.24, face.eye_y + 0.28))
     layers, field = layers.part(window), field.part(window)

@@ -1,7 +1,7 @@
-"""Portraits from parameters: a height field with albedo, lit by one lamp and its surroundings, in linear light.
+"""Renders portraits from parameters: a height field with albedo, lit by a lamp and its surroundings, in linear light.
 
 A pixel is traced back through the head's pose to canonical coordinates (see `canvas`), where every feature is an
-analytic function; so no mesh is needed and a frame costs a few milliseconds.
+analytic function; so no mesh is needed and a frame takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
         (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
-    # They are smooth: half the resolution does.
+    # They are smooth: half the resolution is enough.
     side, y = halved(side), halved(y)
     broad = np.zeros_like(y)
     for at_x, at_y, wide, tall, rise in spots:
@@ -90,7 +90,7 @@ def _nose(person: Identity, x: Floats, y: Floats) -> Floats:
 
 
 def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
-    """Return how much of the lamp each point sees [T, H, W]: a few steps towards it over the height field."""
+    """Return how much of the lamp each point sees [T, H, W], by a few steps towards it over the height field."""
     right, down, out = light.direction
     flat = float(np.hypot(right, down))
     if flat < 0.05:
@@ -165,9 +165,9 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
 
 
 def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
-    """Return layers that show nothing.
+    """Return empty layers.
 
-    The albedo is not black: the edge of a layer must not be darkened twice, by its albedo and by its cover.
+    The albedo is not black, so that the edge of a layer is not darkened twice, by its albedo and by its coverage.
     """
     outer = person.skin if person.hair.bald else person.hair.colour
     albedo = np.empty((shape[0], 3, *shape[1:]), np.float32)
@@ -177,7 +177,7 @@ def _blank(person: Identity, shape: tuple[int, ...]) -> Layers:
 
 
 def _even(window: Window) -> Window:
-    """Return a window of an even picture opened to even rows and columns, which can be halved."""
+    """Return a window, enlarged to even rows and columns of an even picture, so that it can be halved."""
     frames, rows, columns = window
     return (
         frames,
@@ -190,7 +190,7 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     """Return the radiance of a clip, linear RGB [T, 3, S, S] >= 0.
 
     Args:
-        person: Who.
+        person: The person.
         motion: What the person does in each of T frames.
         light: The scene's illumination.
         background: Radiance [3, S, S] behind the person; S is even.
@@ -221,7 +221,7 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_hair(layers, person, field, fall)
     result = np.empty_like(layers.albedo)
     result[:] = background
-    # Above the person there is nothing to light; an even number of rows can be halved.
+    # Nothing above the person needs light; an even number of rows can be halved.
     rows = np.flatnonzero(layers.cover.any((0, 2)))
     lit = slice(max(0, (int(rows[0]) - 2) // 2 * 2) if rows.size else 0, None)
     radiance = _shaded(layers.part((slice(None), lit, slice(None))), light, field.pixel)

@@ -14,7 +14,7 @@ GUMLESS_DARK = np.array([0.035, 0.012, 0.010], np.float32)
 
 
 def paint_body(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay the neck in the shade of the chin, and the clothing."""
+    """Paint the neck in the shade of the chin, and the clothing."""
     face = person.shape
     chin = face.head_height
     window = field.where(side=(0.0, 9.0), y=(0.3, 9.0))
@@ -36,7 +36,7 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
 
 
 def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
-    """Lay the ears beside the head, between brow and nose."""
+    """Paint the ears beside the head, between brow and nose."""
     face = person.shape
     middle, tall, wide = 0.5 * (face.eye_y - 0.06 + face.nose_y), 0.20 + 0.03 * person.age, 0.085
     window = field.where(
@@ -57,7 +57,7 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
 
 
 def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
-    """Lay the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
+    """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
     face, age = person.shape, person.age
     window = field.where(side=(0.0, face.head_width + 0.05), y=(-face.head_height - 0.05, face.head_height + 0.05))
     layers, field = layers.part(window), field.part(window)
@@ -87,7 +87,7 @@ def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, t
 
 
 def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:
-    """Lay lines of the forehead, folds beside nose and mouth: by age, and by the smile."""
+    """Paint lines of the forehead and folds beside nose and mouth, by age and by the smile."""
     face, age = person.shape, person.age
     if age > 0.3:
         window = field.where(side=(0.0, 0.5), y=(-0.62, face.eye_y - face.brow_gap))
@@ -146,7 +146,7 @@ def paint_nose(layers: Layers, person: Identity, field: Field) -> None:
 
 
 def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:
-    """Lay lips with volume, the line between them, and teeth in an open mouth."""
+    """Paint lips with volume, the line between them, and teeth in an open mouth."""
     face = person.shape
     window = field.where(side=(0.0, 1.5 * face.mouth_width + 0.05), y=(face.mouth_y - 0.2, face.mouth_y + 0.24))
     layers, field = layers.part(window), field.part(window)
@@ -201,7 +201,7 @@ def beard_region(person: Identity, field: Field) -> Floats:
 
 
 def paint_beard(layers: Layers, person: Identity, field: Field, tiles: Textures) -> None:
-    """Lay beard and moustache over the lower face and beyond the jaw."""
+    """Paint beard and moustache over the lower face and beyond the jaw."""
     face = person.shape
     window = field.where(side=(0.0, face.head_width + 0.15), y=(-0.1, face.head_height + 0.3))
     layers, field = layers.part(window), field.part(window)

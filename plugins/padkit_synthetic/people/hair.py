@@ -1,4 +1,4 @@
-"""Hair: the silhouette around the skull, the hairline on the face, and strands that flow from the parting."""
+"""Hair: the silhouette around the skull, the hairline on the face, and strands from the parting."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from padkit_synthetic.people.identity import Identity
 
 @dataclass(frozen=True, slots=True)
 class Fall:
-    """How the hair lies [T, H, W].
+    """The shape of a person's hair [T, H, W].
 
     Attributes:
         outline: Mask of everything within the silhouette.
-        front: Mask of what lies before the head.
-        rise: The same with a wide edge, so that hair ends on the skin without a cliff.
+        front: Mask of the hair before the head.
+        rise: The same with a wide edge, so that hair ends on the skin without a step.
         strands: Texture along the strands, about zero mean and unit deviation.
         dome: Height of the hair.
-        grey: How far the colour of the temples reaches.
-        window: The part of the picture that these are of; there is no hair elsewhere.
+        grey: How much the hair has the colour of the temples.
+        window: The part of the picture that these arrays cover; there is no hair elsewhere.
     """
 
     outline: Floats
@@ -51,7 +51,7 @@ class Fall:
 
 
 def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
-    """Return the texture along the strands: they leave the crown at the parting and hang down at the sides."""
+    """Return the texture along the strands: they start at the parting and hang down at the sides."""
     hair, crown = person.hair, person.shape.head_height + person.hair.top
     fallen = np.clip(field.y + crown, 0, 3)
     across = (field.x - hair.part) / (0.30 + fallen / (1 + 0.9 * fallen))
@@ -60,7 +60,7 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
     across += (0.05 * hair.curl) * np.sin(field.y * 13 + 3 * field.x)
     straight = looked_up(tiles.strands, across * 0.62 + 0.5, field.y * 0.25 + 0.2 * field.side + 0.5)
     if hair.top < 0.05 and hair.end < 0.2:
-        # Cropped hair stands up: what shows are its tips.
+        # Short hair stands up: only its tips are visible.
         return floats(0.3 * straight + 0.8 * looked_up(tiles.grain, field.x * 0.7, field.y * 0.45))
     if hair.curl < 0.3:
         return straight
@@ -76,7 +76,7 @@ def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> 
     swept = 1 + float(0.35 * np.sign(-hair.part)) * np.clip(field.x * 1.6, -1, 1) if hair.parted else 1.0
     volume = hair.side + (hair.top * swept - hair.side) * high
     around = volume - (radius - 1) * (face.head_width + (face.head_height - face.head_width) * high)
-    # Below the ears hair hangs straight, wherever the jaw goes.
+    # Below the ears hair hangs straight, whatever the form of the jaw.
     wave = 0.02 * np.sin(field.y * (5 + 6 * hair.curl) + np.sign(field.x))
     below = face.head_width + hair.side + wave - field.side
     flare = 0.12 if hair.end > 0.9 else -0.05
@@ -111,7 +111,7 @@ def _front(person: Identity, field: Field, strands: Floats, lumps: Floats) -> tu
 
 
 def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
-    """Return how a person's hair lies; None for a bald head."""
+    """Return the shape of a person's hair; None for a bald head."""
     face, hair = person.shape, person.hair
     if hair.bald:
         return None
@@ -144,7 +144,7 @@ def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: floa
 
 
 def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall | None) -> None:
-    """Lay the hair that the head and the neck hide, and a bun."""
+    """Paint the hair behind the head and the neck, and a bun."""
     if fall is None:
         return
     layers, field = layers.part(fall.window), field.part(fall.window)
@@ -162,13 +162,13 @@ def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall
 
 
 def paint_hair(layers: Layers, person: Identity, field: Field, fall: Fall | None) -> None:
-    """Lay the hair before the head; it shades the skin next to it."""
+    """Paint the hair before the head; it shades the skin next to it."""
     if fall is None:
         return
     fall = fall.within(fall.rise)
     layers, field = layers.part(fall.window), field.part(fall.window)
     _lay(layers, person, fall, fall.front, 1.0)
-    # Locks beside the face lie in the shade of those above them.
+    # Locks beside the face are in the shade of those above them.
     low = fall.front * smoothstep(field.y, 0.0, 0.9)
     layers.tint((0.6, 0.6, 0.6), low)
     layers.raise_to(fall.dome, fall.rise)

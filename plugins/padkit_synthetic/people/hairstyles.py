@@ -18,7 +18,7 @@ YOUNG_COLOURS, OLD_COLOURS = (0.32, 0.15, 0.80, 0.01), (0.09, 0.04, 0.12, 0.75)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """A haircut as ranges of what is drawn from it; lengths in canonical units.
+    """A haircut as ranges to draw values from; lengths in canonical units.
 
     Attributes:
         top, side: Thickness over the crown and at the sides.
@@ -27,7 +27,7 @@ class Style:
         recession: How far the hairline recedes at the temples.
         fringe: How far hair falls below the hairline.
         curl: 0 straight to 1 tight curls.
-        parting: Largest distance of the parting from the middle; the fringe opens there where `parted`.
+        parting: Largest distance of the parting from the middle; the fringe opens there if `parted`.
     """
 
     top: tuple[float, float]
@@ -57,7 +57,7 @@ STYLES: dict[str, Style] = {
     ),
     "tied": Style(top=(0.04, 0.07), side=(0.012, 0.03), end=(-0.02, 0.06), recession=(0.0, 0.03), bun=0.5),
 }
-# Shares of the styles for the sturdily and the finely built; young persons' hair rarely recedes.
+# Shares of the styles for persons of sturdy and of fine build; young persons' hair rarely recedes.
 STURDY_SHARES = (0.26, 0.26, 0.20, 0.10, 0.07, 0.01, 0.01, 0.05, 0.04)
 FINE_SHARES = (0.05, 0.08, 0.08, 0.01, 0.14, 0.14, 0.16, 0.22, 0.12)
 
@@ -110,7 +110,7 @@ def draw_hair(rng: np.random.Generator, *, young: bool, sturdy: float, darkness:
 
     Args:
         rng: Source of randomness.
-        young: Hair of the old is mostly grey and recedes more often.
+        young: Whether the person is young; old persons' hair is mostly grey and recedes more often.
         sturdy: Build in [0, 1]; above 0.5 short styles are likelier.
         darkness: How dark the skin is, in [0, 1].
     """

@@ -1,4 +1,4 @@
-"""Who a simulated person is (`Identity`) and what the person does in the frames of one clip (`Motion`)."""
+"""A simulated person (`Identity`) and the person's movement in the frames of one clip (`Motion`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class FaceShape:
         nose_width, nose_y, nose_height, nose_bridge: Nose: half width, y of the tip, projection, width of the bridge.
         mouth_drop, mouth_width, lip_upper, lip_lower: Mouth: distance below the nose, half width, lips.
         frame_round, frame_weight: Glasses: 0 round to 1 rectangular, thickness of the rim.
-        oiliness, blotches, freckles, stubble: Strength of the skin's specular reflection and of what covers it.
+        oiliness, blotches, freckles, stubble: Strength of the skin's specular reflection, blotches, freckles and
+            stubble.
         beard_length: How far a beard reaches beyond the jaw.
     """
 
@@ -86,7 +87,7 @@ class FaceShape:
 
     @property
     def mouth_y(self) -> float:
-        """Height of the line between the lips."""
+        """The y of the line between the lips."""
         return self.nose_y + self.mouth_drop
 
 
@@ -129,7 +130,7 @@ SHAPE_RANGES: dict[str, tuple[float, float]] = {
     "stubble": (0.0, 0.4),
     "beard_length": (0.0, 0.12),
 }
-# How sturdy a person is built shifts these by so much of their range (Farkas, Anthropometry of the Head and Face).
+# A sturdy build shifts these by this share of their range (Farkas, Anthropometry of the Head and Face).
 STURDY: dict[str, float] = {
     "jaw": -0.5,
     "jaw_square": 0.5,
@@ -188,7 +189,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Motion:
-    """What a person does in the frames of a clip: each field is float32 [T, 1, 1]; angles in radians.
+    """A person's movement in the frames of a clip: each field is float32 [T, 1, 1]; angles in radians.
 
     Attributes:
         yaw, pitch, roll: Head pose.
@@ -218,7 +219,7 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
     tone = tones[0] ** (1 - (place - low)) * tones[1] ** (place - low)
     redness = between(rng, (-0.07, 0.1))
     darkness = place / (len(SKIN_TONES) - 1)
-    # Printed swatches of light tones lack the red of blood; no living skin is as dark as the darkest swatch.
+    # Printed swatches of light tones lack the red of blood, and no living skin is as dark as the darkest swatch.
     blood = np.array([0.96, 0.80, 0.70]) + darkness * np.array([0.04, 0.14, 0.16])
     tinted = tone * blood * np.array([1 + redness, 1 - 0.5 * redness, 1 - 0.4 * redness])
     tinted += 0.18 * (tinted[1] - tinted)
@@ -226,7 +227,7 @@ def _skin(rng: np.random.Generator) -> tuple[float, Floats]:
 
 
 def _frame(rng: np.random.Generator, skin: Floats) -> Floats:
-    """Return the albedo of the glasses' frame, one that stands out from the skin."""
+    """Return the albedo of the glasses' frame, which contrasts with the skin."""
     albedos = [linear_from_hex(code) for code in FRAMES]
     contrast = [abs(float(np.log((albedo[1] + 0.05) / (skin[1] + 0.05)))) for albedo in albedos]
     visible = [albedo for albedo, amount in zip(albedos, contrast, strict=True) if amount > 0.9]
@@ -279,7 +280,7 @@ def draw_motion(rng: np.random.Generator, frames: int, smile: bool, restless: fl
     Args:
         rng: Source of randomness.
         frames: Number of frames T.
-        smile: The person smiles throughout.
+        smile: Whether the person smiles in all frames.
         restless: Scale of pose and movement; 1 is a person who looks into the camera.
     """
 

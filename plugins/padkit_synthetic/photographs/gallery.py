@@ -1,4 +1,4 @@
-"""Where photographs of faces come from: a folder of subjects, a flat folder, or a list; who is on which."""
+"""Finds photographs of faces and their subjects: in a folder of subjects, a flat folder, or a list."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ LAYOUTS = "<subject>/<image>, images alone, or a .csv, .tsv or .parquet list wit
 
 
 def find_photographs(faces: Path, subject_pattern: str | None = None) -> Gallery:
-    """Return the photographs of each subject, in the order of their names; of a list, only the bona fide ones.
+    """Return the photographs of each subject, in the order of their names; from a list, only the bona fide ones.
 
-    The subjects' names are fit for file names and hold no underscore.
+    The subjects' names are valid in file names and contain no underscore.
 
     Args:
         faces: A folder `<subject>/<image>`, a folder of images, or a list with a column `path` (relative to the list)
             and optionally `subject` and `label`.
-        subject_pattern: Regular expression with one group that finds the subject in a file's name, where neither
-            folders nor a column say it; by default every such image is a subject of its own.
+        subject_pattern: Regular expression with one group that finds the subject in a file's name, if neither folders
+            nor a column name it; by default every such image is a different subject.
 
     Raises:
         DataError: Nothing is found, or the list is malformed.
-        SettingsError: The pattern is none, has not one group, or is of no use here.
+        SettingsError: The pattern is not valid, does not have exactly one group, or has no effect here.
     """
     name_of = _subject_finder(subject_pattern)
     if faces.is_dir():
@@ -129,7 +129,7 @@ def _text_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = stream.readline()
             stream.seek(0)
-            # The header decides: a semicolon is what spreadsheets write where the comma is a decimal sign.
+            # The header decides: spreadsheets write a semicolon in countries where the comma is the decimal sign.
             rows = csv.reader(stream, delimiter=max(",;\t", key=header.count), strict=True)
             columns = _columns(path, next(rows, []))
             for values in rows:
@@ -175,7 +175,7 @@ def _columns(path: Path, names: Iterable[str]) -> list[str]:
 
 
 def _plain_names(subjects: Iterable[str]) -> dict[str, str]:
-    """Return subject -> name of letters, digits, `.` and `-`; names that would fall together get a checksum."""
+    """Return subject -> name of letters, digits, `.` and `-`; names that would become equal get a checksum."""
     plain = {name: re.sub(r"(?:[^\w.-]|_)+", "-", name).strip("-.")[:60] or "subject" for name in subjects}
     folded = Counter(short.casefold() for short in plain.values())
     doubled = {name for name, short in plain.items() if folded[short.casefold()] > 1}

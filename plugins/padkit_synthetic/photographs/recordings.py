@@ -1,4 +1,4 @@
-"""The simulated presentations of one photograph: where and how it is shown, its pictures' names, and the pictures."""
+"""The simulated presentations of one photograph: their domain, split and instruments, and their pictures with names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
 
 
 def instruments_for_photographs(domain: Domain) -> dict[str, list[Instrument]]:
-    """Return a domain's instruments by attack type, without prints with holes: a photograph's eyes are not known."""
+    """Return a domain's instruments by attack type, without prints with holes, which need the places of the eyes."""
     found: dict[str, list[Instrument]] = {}
     for instrument in domain.instruments:
         if not (isinstance(instrument, Printer) and instrument.needs_wearer):
@@ -37,7 +37,7 @@ def instruments_for_photographs(domain: Domain) -> dict[str, list[Instrument]]:
 
 
 def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Domain]:
-    """Return the domains called `names`, by default all that have instruments of every type in `attacks`.
+    """Return the domains called `names`, by default all domains that have instruments of every type in `attacks`.
 
     Raises:
         SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
@@ -65,13 +65,13 @@ def _check_names(option: str, kind: str, names: Sequence[str], known: Collection
 
 @dataclass(frozen=True, slots=True)
 class RecordingPlan:
-    """How photographs are shown.
+    """The settings of all recordings.
 
     Attributes:
-        seed: Of splits and captures.
+        seed: Seed of splits and captures.
         image_size: Side of the pictures in pixels.
         attacks: Attack types.
-        frames: Frames of a presentation, each with another movement of the hand.
+        frames: Frames per presentation, each with another movement of the hand.
     """
 
     seed: int
@@ -102,7 +102,7 @@ class Take:
 
 
 def recordings(gallery: Gallery, domains: Sequence[Domain], seed: int) -> list[Recording]:
-    """Return who appears where: every subject in one domain and one split.
+    """Return the recordings of all photographs: every subject is in one domain and one split.
 
     Raises:
         DataError: There are too few subjects for one per split and domain.
@@ -129,7 +129,7 @@ def recordings(gallery: Gallery, domains: Sequence[Domain], seed: int) -> list[R
 
 
 def takes(one: Recording, plan: RecordingPlan) -> Iterator[Take]:
-    """Yield the presentations of a recording; cameras, and instruments of a type, take turns from a drawn first on."""
+    """Yield the presentations of a recording; cameras and instruments are taken in turn from a random start."""
     cameras, root = one.domain.cameras, PurePosixPath(one.domain.name, one.split)
     camera = chosen_camera(cameras, _number(one.domain.name, one.subject, "camera") + one.number)
     yield _take(one, plan, camera, None, root / "live")
@@ -150,17 +150,17 @@ def _take(
 
 
 def _number(*words: str) -> int:
-    """Return 32 bits that depend on the words alone."""
+    """Return 32 bits that depend only on the words."""
     return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:4], "little")
 
 
 def finished(one: Recording, plan: RecordingPlan, out: Path) -> bool:
-    """Return whether all pictures of a recording are there."""
+    """Return whether all pictures of a recording exist."""
     return all((out / name).exists() for take in takes(one, plan) for name in take.names)
 
 
 def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
-    """Write the pictures of a recording that are not there yet, each whole or not at all.
+    """Write the missing pictures of a recording, each completely or not at all.
 
     Returns:
         Why the photograph could not be read, or "".
@@ -187,7 +187,7 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
 
 
 def manifest_rows(one: Recording, plan: RecordingPlan) -> Iterator[dict[str, str]]:
-    """Yield what is known of each picture of a recording, as a manifest tells it."""
+    """Yield a row of the manifest for each picture of a recording."""
     for take in takes(one, plan):
         for frame, name in enumerate(take.names):
             yield {

@@ -1,4 +1,4 @@
-"""Photographs of faces: one is read, and stands in for the face before a simulated camera."""
+"""Photographs as scenes: reads one and puts it in the place of the face before a simulated camera."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.presentations import Scene
 
-# Share of a photograph's side that a bona fide picture shows; the rest is what an attack's first capture sees more.
+# Share of a photograph's side that a bona fide picture shows; an attack's first capture also sees the rest.
 FRAMING = 0.88
-# How far the framing wanders between the frames of a clip, in shares of the photograph's side.
+# How far the framing moves between the frames of a clip, as shares of the photograph's side.
 SWAY = 0.012
 # Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
 LARGEST = 1024
@@ -24,19 +24,19 @@ def read_photograph(path: Path) -> Bytes:
     """Return the central square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
 
     Raises:
-        DataError: The file is no readable image.
+        DataError: The file is not a readable image.
     """
     picture = read_picture(path)
     return to_square(picture, min(*picture.size, LARGEST))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:
-    """Return the scene where `photograph` stands in for the face, lit evenly by the light.
+    """Return the scene in which `photograph` replaces the face, evenly lit by the light.
 
     Args:
         photograph: uint8 RGB [S, S, 3].
-        framing: Share of its side that a bona fide picture shows; what lies beyond its border is mirrored.
-        key: Draws how the framing wanders between the frames of a clip; the first frame is always the middle.
+        framing: Share of its side that a bona fide picture shows; beyond its border it is mirrored.
+        key: Draws how the framing moves between the frames of a clip; the first frame always shows the middle.
     """
     linear = linear_from_srgb(photograph)
 
@@ -53,7 +53,7 @@ def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int
 
 
 def _window(linear: Floats, share: float, right: float, down: float) -> Floats:
-    """Return the square of `share` of the side of `linear` [3, S, S], off the middle by shares of the side."""
+    """Return the square of `share` of the side of `linear` [3, S, S], moved off the middle by shares of the side."""
     side = linear.shape[-1]
     margin = 0.5 * side * (1 - share)
     missing = side * max(abs(right), abs(down)) - margin

@@ -1,7 +1,7 @@
-"""Make print and replay attacks of a person's own face photographs: `padkit simulate`.
+"""`padkit simulate`: makes simulated print and replay attacks of a user's face photographs.
 
-The photographs stand in for bona fide faces before the camera. Bona fide and attack pictures both pass the capture
-chain of a domain, so that the chain itself does not tell them apart.
+The photographs replace bona fide faces before the camera. Bona fide and attack pictures both pass the capture chain of
+a domain, so that the chain itself does not distinguish them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from padkit_synthetic.photographs.recordings import (
 from padkit_synthetic.reader import check_image_size, check_seed
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
 
-# Says what the folder was made of and how: only the same may go on there.
+# Records what the folder was made from and how: only the same command may continue there.
 RECEIPT, MANIFEST = "simulation.json", "manifest.csv"
 WORTH_A_PROCESS = 16  # recordings; a process takes a second to start
 NOTE = """SIMULATED presentation attacks, made by padkit_synthetic (world version {version}, seed {seed}).
@@ -57,7 +57,7 @@ Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<fram
 
 
 def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: RecordingPlan) -> dict[str, Any]:
-    """Return what the pictures are a function of."""
+    """Return everything that the pictures depend on."""
     digest = hashlib.sha256()
     for subject, paths in gallery.items():
         for path in paths:
@@ -81,7 +81,7 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
 
 
 def prepare_output(out: Path, description: dict[str, Any]) -> None:
-    """Make the output folder, or make sure that an earlier run with the same description began it.
+    """Make the output folder, or check that an earlier run with the same description began it.
 
     Raises:
         DataError: It holds something else, or cannot be made.
@@ -99,7 +99,7 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
         out.mkdir(parents=True, exist_ok=True)
         written = [f".{name}.*" for name in (RECEIPT, MANIFEST, SIMULATED_NOTE, "*.png")]
         for leftover in (path for pattern in written for path in out.rglob(pattern)):
-            leftover.unlink(missing_ok=True)  # a killed run's half-written files
+            leftover.unlink(missing_ok=True)  # incomplete files of killed runs
     except OSError as error:
         raise DataError(f"{out} cannot be made ({error.strerror}): choose another folder for --out.") from error
     except ValueError as error:
@@ -110,7 +110,7 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
 def record_all(
     pending: Sequence[Recording], plan: RecordingPlan, out: Path, workers: int
 ) -> Iterator[tuple[Recording, str]]:
-    """Record all, in `workers` processes; yield each with what `record` returned, as they finish.
+    """Make all recordings in `workers` processes; yield each with the result of `record`, as they finish.
 
     Raises:
         DataError: The disk cannot be written, or a process died.
@@ -144,7 +144,7 @@ def simulate(
 ) -> tuple[int, list[str]]:
     """Write `<out>/<domain>/<split>/{live,spoof/<type>}/<subject>_<photograph>_f<frame>.png` and a manifest of them.
 
-    A run that was interrupted goes on where it stopped and ends in the same files.
+    An interrupted run continues where it stopped and ends with the same files.
 
     Returns:
         The number of pictures, and one line for each photograph that could not be read.

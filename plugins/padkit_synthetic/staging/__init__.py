@@ -1,1 +1,1 @@
-"""What stands before the camera: scenes, displays, prints."""
+"""The things before the camera: scenes, displays, prints."""

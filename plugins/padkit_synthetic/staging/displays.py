@@ -1,7 +1,7 @@
 """Displays: the light that a screen playing a clip of a face sends to the camera.
 
 The pixel raster is evaluated on a grid `FINER` times as fine as the sensor's and then averaged by its photosites, so
-moire emerges, and fades where the raster is far finer than the sensor or the recapture is out of focus.
+moire arises, and fades if the raster is far finer than the sensor or the recapture is out of focus.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from padkit_synthetic.imaging import (
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.views import FINER, View, aimed, resolved
 
-# A raster finer than this is resampled for nothing: no camera of the world resolves it.
+# Pictures are resampled to this raster at most: no camera of the world resolves a finer one.
 FINEST_RASTER = 512
 
 
@@ -111,7 +111,7 @@ def replayed(
     for frame in range(frames):
         codes = np.ascontiguousarray(resized(pictures[frame], raster).transpose(2, 0, 1)).reshape(3, -1)
         seen = index[frame].ravel()
-        # Pixel by pixel, so the order does not matter: on the raster or on the samples, whichever are fewer.
+        # This works on single pixels, so it is done on the raster or on the samples, whichever are fewer.
         if codes.shape[1] > seen.size:
             emission = _emitted(table, codes.take(seen, axis=1).reshape(3, fine, fine), gamut)
         else:
@@ -142,7 +142,7 @@ def _bands(frames: int, size: int, strength: float, rng: np.random.Generator) ->
 
 
 def _reflection(light: Light, share: float, size: int, rng: np.random.Generator) -> Floats:
-    """Return what the glass reflects [1, 3, S, S]: blurred surroundings and now and then a lamp or window."""
+    """Return what the glass reflects [1, 3, S, S]: blurred surroundings and sometimes a lamp or window."""
     room = np.clip(0.5 + 0.35 * smooth_noise(rng, 5, 64), 0, 2)
     if rng.random() < 0.4:
         axis = np.linspace(-1, 1, 64, dtype=np.float32)

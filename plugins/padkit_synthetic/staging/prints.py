@@ -1,7 +1,7 @@
 """Prints: the light that ink on paper showing a face sends to the camera, flat, warped, with cut-out eyes or worn.
 
 The halftone is evaluated on a grid `FINER` times as fine as the sensor's, so that the recapture samples it: moire and
-the loss of the halftone in a blurred picture emerge, they are not drawn.
+the loss of the halftone in a blurred picture arise by themselves and are not drawn.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class Printer:
 
     Attributes:
         species: Name of the PAI species.
-        form: `flat`; `warped` (bent by hand, in any direction); `cut` (flat, the attacker's eyes look through holes);
-            `mask` (worn on the attacker's face).
+        form: `flat`; `warped` (bent by hand, in any direction); `cut` (flat, the attacker looks through holes at the
+            eyes); `mask` (worn on the attacker's face).
         screen: `am` (clustered dots on a rotated lattice, as a laser printer) or `fm` (scattered dots, as an inkjet).
         pitch: Range of halftone cells (`am`) or dots (`fm`) per photosite of the recapture.
-        crispness: Range of the share of the dots' contrast that light spreading inside the paper leaves (optical dot
-            gain, Yule-Nielsen).
+        crispness: Range of the share of the dots' contrast that remains after light spreads inside the paper (optical
+            dot gain, Yule-Nielsen).
         paper: Linear reflectance of the bare paper, RGB.
         ink: Range of the linear reflectance of full ink cover with the surface's own reflection.
-        cast: Deviation of each ink's strength (natural logarithm), the print's colour cast.
+        cast: Deviation of each ink's strength (natural logarithm), which gives the print a colour cast.
         gain: Range of the exponent of the tone curve; below 1 the print is lighter than its picture.
         saturation: Range of the saturation that the inks keep.
         gloss: Range of the specular reflection's strength.
@@ -82,7 +82,7 @@ class Printer:
 
     @property
     def needs_wearer(self) -> bool:
-        """Whether somebody looks through holes in the print."""
+        """Whether a person looks through holes in the print."""
         return self.form in ("cut", "mask")
 
 
@@ -91,7 +91,8 @@ class Wearer:
     """The attacker behind a print with holes.
 
     Attributes:
-        radiance: [T, 3, S, S], the attacker's face before the recapturing camera; doubled, it is on the fine grid.
+        radiance: [T, 3, S, S], the attacker's face before the recapturing camera; at twice its size it is on the fine
+            grid.
         eyes: [T, 2, 2], places (x, y) of both eyes in it, 0..1 across the picture.
         printed_eyes: [2, 2], places of the victim's eyes in the printed picture.
     """
@@ -121,7 +122,7 @@ def printed(
         zoom: Share of the picture that fills the crop.
         frames: Number of frames T of hand movement.
         rng: Source of randomness.
-        wearer: Who looks through the holes of a `cut` print or wears a `mask`.
+        wearer: The person who looks through the holes of a `cut` print or wears a `mask`.
 
     Raises:
         ValueError: A `cut` print or `mask` without a wearer.
@@ -174,7 +175,7 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
 
 
 def _width_seen(view: View) -> float:
-    """Return which share of the picture's width the view spans."""
+    """Return the share of the picture's width that the view spans."""
     row = view.u[0, view.u.shape[1] // 2]
     return float(max(abs(row[-1] - row[0]), 1e-3))
 
@@ -196,7 +197,7 @@ def _lattice(view: View, cells: float, degrees: float) -> Floats:
 
 @cache
 def _spread_of_lattice() -> Floats:
-    """Return, for coverage 0..1 in 256 steps, the threshold that leaves that share of a lattice cell covered."""
+    """Return, for coverage 0..1 in 256 steps, the threshold that covers that share of a lattice cell."""
     axis = np.cos(np.linspace(0, np.pi, 64, dtype=np.float32))
     values = np.sort((0.5 + 0.25 * (axis[:, None] + axis[None, :])).ravel())
     return np.quantile(values, np.linspace(0, 1, 256)).astype(np.float32)
@@ -209,12 +210,12 @@ def _tiled(tile: Floats, view: View, count: float) -> Floats:
 
 
 def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: np.random.Generator) -> Floats:
-    """Return the radiance of lit paper, in place of its reflectance: fibres, the lamp on its curve, gloss."""
+    """Turn the reflectance of paper into its radiance, in place: fibres, the lamp on its curve, gloss."""
     fine = reflectance.shape[-1]
     fibre = _tiled(fine_noise(rng, (NOISE_SIDE, NOISE_SIDE)), view, 0.45 * fine)
     fibre *= printer.fibre
     fibre += 1
-    # Lamp and gloss vary slowly: half the resolution does.
+    # Lamp and gloss vary slowly: half the resolution is enough.
     coarse = view.coarser()
     lamp = coarse.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine // 2))
     gloss = _gloss(coarse, light, between(rng, printer.gloss), fine // 2, rng)
@@ -252,7 +253,7 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
     apart = float(np.linalg.norm(wearer.printed_eyes[1] - wearer.printed_eyes[0]))
     for eye in range(2):
         place_x, place_y = wearer.printed_eyes[eye]
-        # Every fourth sample tells where the hole is, if the window is opened by four on each side.
+        # It is enough to test every fourth sample if the window is then enlarged by four on each side.
         far = np.maximum(np.abs(view.u[:, ::4, ::4] - place_x), np.abs(view.v[:, ::4, ::4] - place_y))
         near = far < 1.15 * HOLE[0] * apart
         rows, columns = np.flatnonzero(near.any((0, 2))), np.flatnonzero(near.any((0, 1)))
@@ -275,8 +276,8 @@ def _cut_open(paper: Floats, view: View, wearer: Wearer, zoom: float) -> Floats:
 
 
 def _seen(radiance: Floats, rows: Indices, columns: Indices) -> Floats:
-    """Return the samples [3, H, W] at places [H, W] of the fine grid, of radiance [3, S, S] that is to be doubled."""
-    # Only the part around them, with one pixel more on each side, which the samples at its border depend on.
+    """Return samples [3, H, W] at places [H, W] of the fine grid, from radiance [3, S, S] at half its resolution."""
+    # Only the part around them, plus one pixel on each side, which the samples at its border need.
     top, left = max(0, int(rows.min()) // 2 - 1), max(0, int(columns.min()) // 2 - 1)
     part = doubled(radiance[:, top : int(rows.max()) // 2 + 2, left : int(columns.max()) // 2 + 2])
     index = (rows - 2 * top) * part.shape[2] + (columns - 2 * left)

@@ -1,4 +1,4 @@
-"""What stands behind and shines on a face: backgrounds and lights of a place, drawn once per presentation."""
+"""Backgrounds and lights of a place, drawn once per presentation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from padkit_synthetic.imaging import (
 )
 from padkit_synthetic.people.faces import Light
 
-# Side of the sheet a room is painted on before the lens blurs it.
+# Side of the sheet on which a room is painted before the lens blurs it.
 ROOM = 64
 WALLS = ("e8e4dc", "dcd6c8", "cfd4d6", "d9c9b0", "b9c4c0", "c9bfc4", "a9b4bf", "d8d3b8")
 WOODS = ("7a5a3c", "5a4030", "a98a62", "c2a988", "d8d2c6", "3c3430")
@@ -68,7 +68,7 @@ def draw_light(place: Place, rng: np.random.Generator) -> Light:
 
 
 def _bar(albedo: Floats, rows: tuple[int, int], columns: tuple[int, int], colour: Floats) -> None:
-    """Lay a rectangle over `albedo` [3, ROOM, ROOM]; what lies outside is cut off."""
+    """Paint a rectangle on `albedo` [3, ROOM, ROOM], clipped to it."""
     top, bottom = (max(0, row) for row in rows)
     left, right = (max(0, column) for column in columns)
     albedo[:, top:bottom, left:right] = colour[:, None, None]
@@ -80,7 +80,7 @@ def _drawn(palette: tuple[str, ...], rng: np.random.Generator) -> Floats:
 
 
 def _shelf(albedo: Floats, rng: np.random.Generator) -> None:
-    """Lay a shelf with books and boxes."""
+    """Paint a shelf with books and boxes."""
     left, wide, top = int(rng.integers(-6, ROOM - 8)), int(rng.integers(14, 30)), int(rng.integers(-4, 14))
     board = _drawn(WOODS, rng)
     for level in range(int(rng.integers(2, 5))):
@@ -95,7 +95,7 @@ def _shelf(albedo: Floats, rng: np.random.Generator) -> None:
 
 
 def _door(albedo: Floats, rng: np.random.Generator) -> None:
-    """Lay a door in its frame."""
+    """Paint a door in its frame."""
     left, top, wide = int(rng.integers(-8, ROOM - 6)), int(rng.integers(-6, 10)), int(rng.integers(15, 24))
     leaf = _drawn(WOODS + WALLS, rng)
     _bar(albedo, (top - 2, ROOM), (left - 2, left + wide + 2), leaf * 0.75)
@@ -105,7 +105,7 @@ def _door(albedo: Floats, rng: np.random.Generator) -> None:
 
 
 def _curtain(albedo: Floats, rng: np.random.Generator) -> None:
-    """Hang a curtain with folds."""
+    """Paint a curtain with folds."""
     left, wide = int(rng.integers(-10, ROOM - 6)), int(rng.integers(10, 26))
     folds = 1 + 0.22 * np.sin(np.arange(ROOM) * between(rng, (0.9, 1.7)) + between(rng, (0.0, 6.0)))
     cloth = _drawn(CLOTHS, rng)
@@ -114,7 +114,7 @@ def _curtain(albedo: Floats, rng: np.random.Generator) -> None:
 
 
 def _picture(albedo: Floats, rng: np.random.Generator) -> None:
-    """Hang a picture."""
+    """Paint a picture on the wall."""
     left, top = int(rng.integers(-4, ROOM - 8)), int(rng.integers(-4, 26))
     wide, tall = int(rng.integers(9, 20)), int(rng.integers(9, 20))
     _bar(albedo, (top, top + tall), (left, left + wide), _drawn(WOODS, rng))
@@ -124,7 +124,7 @@ def _picture(albedo: Floats, rng: np.random.Generator) -> None:
 
 
 def _plant(albedo: Floats, rng: np.random.Generator) -> None:
-    """Stand a plant in the room."""
+    """Paint a plant."""
     middle, top = between(rng, (0.0, ROOM)), between(rng, (8.0, 44.0))
     rows, columns = np.mgrid[0:ROOM, 0:ROOM].astype(np.float32)
     for _ in range(9):
@@ -136,7 +136,7 @@ def _plant(albedo: Floats, rng: np.random.Generator) -> None:
 
 
 def _desk(albedo: Floats, rng: np.random.Generator) -> None:
-    """Let furniture stand along the lower edge."""
+    """Paint furniture along the lower edge."""
     top = int(rng.integers(42, 58))
     _bar(albedo, (top, ROOM), (0, ROOM), _drawn(WOODS + CLOTHS, rng))
     left, wide = int(rng.integers(-4, ROOM - 8)), int(rng.integers(8, 22))

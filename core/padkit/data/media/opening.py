@@ -1,4 +1,4 @@
-"""Opening a media file whatever its kind: a video, a still, or a folder of stills."""
+"""Opens media of any kind: a video, a still, or a folder of stills."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
     """Open a video, a still, or a folder of stills (its frames in natural order).
 
     Args:
-        path: Every video suffix that is known is decoded as video, other files are taken for stills.
-        rotation: Degrees (0, 90, 180, 270) to turn every frame clockwise until it is upright.
+        path: Files with a known video suffix are decoded as videos, all others as stills.
+        rotation: Degrees (0, 90, 180, 270) to rotate every frame clockwise until it is upright.
 
     Raises:
         DataError: The medium is missing, empty or damaged.
@@ -25,7 +25,7 @@ def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
     if path.is_dir():
         return StillFolder(path, rotation)
     if path.suffix.lower() in VIDEO_SUFFIXES:
-        # FFmpeg's libraries are loaded by those who read videos.
+        # Load FFmpeg's libraries only for videos.
         with extra_needed(f"video {path}", "padkit[video]"):
             from padkit.data.media.video import Video
         return Video(path, rotation)

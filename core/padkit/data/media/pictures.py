@@ -1,4 +1,4 @@
-"""Still images: decode to upright RGB, rotate, crop, resize, and the lossless encoding that prepared tables store."""
+"""Still images: decoding to upright RGB, rotating, cropping, resizing, and the lossless encoding of prepared tables."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def read_image(path: str | Path) -> Frame:
         uint8 RGB [H, W, 3], upright by its EXIF orientation; transparency is laid over white, 16-bit depth scaled to 8.
 
     Raises:
-        DataError: The file is missing, empty, truncated, no image, or a video.
+        DataError: The file is missing, empty, truncated, not an image, or a video.
     """
     return np.array(read_picture(path), dtype=np.uint8)
 
 
 def read_picture(path: str | Path) -> Image.Image:
-    """Decode a still image file as `read_image` does, but leave it with Pillow: upright, mode RGB."""
+    """Decode a still image file as `read_image` does, but return a Pillow image: upright, mode RGB."""
     path = Path(path)
     if path.suffix.lower() in VIDEO_SUFFIXES:
         raise DataError(f"{path}: a video, where a still image is due.")
@@ -55,12 +55,12 @@ def read_picture(path: str | Path) -> Image.Image:
 
 
 def decode_image(content: bytes, name: str) -> Frame:
-    """Decode the bytes of an image file; `name` stands in the error's line. See `read_image`."""
+    """Decode the bytes of an image file; errors contain `name`. See `read_image`."""
     return np.array(decode_picture(content, name), dtype=np.uint8)
 
 
 def decode_picture(content: bytes, name: str) -> Image.Image:
-    """Decode the bytes of an image file, but leave it with Pillow. See `read_picture`."""
+    """Decode the bytes of an image file to a Pillow image. See `read_picture`."""
     if not content:
         raise DataError(f"{name}: the file is empty.")
     try:
@@ -74,7 +74,7 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         raise DataError(f"{name}: not an image that Pillow can read.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name}: too many pixels for a photograph of a face.") from error
-    # Pillow's decoders meet damaged files with whatever their parsers happen to raise.
+    # On damaged files, Pillow's decoders may raise anything.
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
         raise DataError(f"{name}: damaged or truncated image ({str(error).splitlines()[0] or 'no detail'}).") from error
 
@@ -104,10 +104,10 @@ def _to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 
 def rotate(frame: Frame, degrees: int) -> Frame:
-    """Turn `frame` [H, W, 3] clockwise by 0, 90, 180 or 270 degrees.
+    """Rotate `frame` [H, W, 3] clockwise by 0, 90, 180 or 270 degrees.
 
     Raises:
-        DataError: Another angle.
+        DataError: The angle is another one.
     """
     if degrees % 90:
         raise DataError(f"Rotation {degrees} is not a multiple of 90 degrees.")
@@ -115,10 +115,10 @@ def rotate(frame: Frame, degrees: int) -> Frame:
 
 
 def check_frame(frame: Frame, name: str) -> None:
-    """Refuse what is not uint8 [H, W, 3]; `name` stands in the error's line.
+    """Refuse an array that is not uint8 [H, W, 3]; the error contains `name`.
 
     Raises:
-        DataError: It is not.
+        DataError: It is not uint8 [H, W, 3].
     """
     if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
         raise DataError(f"{name}: a frame must be uint8 [H, W, 3], this one is {frame.dtype} {list(frame.shape)}.")
@@ -128,13 +128,13 @@ def to_square(picture: Image.Image, size: int) -> Frame:
     """Cut the largest centred square out of a picture of mode RGB, and resize it with antialiasing.
 
     Args:
-        picture: Any size; it never becomes an array as a whole.
+        picture: Any size; the whole picture is never converted to an array.
         size: Side of the result in pixels.
 
     Returns:
         uint8 RGB [size, size, 3].
     """
-    # Cut first: resizing a part of a picture would let what lies around it seep in.
+    # Cut first: resizing a part of a picture would mix in pixels around it.
     square = picture.crop(_centred(*picture.size))
     if square.width != size:
         square = square.resize((size, size), Image.Resampling.BICUBIC)
@@ -149,13 +149,13 @@ def _centred(width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def encode_png(frame: Frame, *, deflate: bool = True) -> bytes:
-    """Encode uint8 RGB [H, W, 3] as PNG: lossless, and quick rather than small (ISO/IEC 15948, clauses 9 and 10).
+    """Encode uint8 RGB [H, W, 3] as PNG: lossless, and fast rather than small (ISO/IEC 15948, clauses 9 and 10).
 
     Args:
         frame: The picture.
-        deflate: Filter every row by `Average` and code the bytes by how frequent they are, with no search for
-            repetitions: noisy frames hold none. Against Pillow's quickest setting a third of the time to write, two
-            thirds to read, and 5 % larger. If false, pixels are stored as they are: ten times as quick to write, seven
+        deflate: Filter every row by `Average` and code the bytes by their frequency, without a search for repetitions,
+            because noisy frames contain none. Compared with Pillow's fastest setting: a third of the time to write, two
+            thirds to read, and 5 % larger. If false, pixels are stored uncompressed: ten times as fast to write, seven
             times to read, and 1.6 to 1.9 times as large.
     """
     height, width = frame.shape[:2]

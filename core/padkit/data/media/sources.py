@@ -1,4 +1,4 @@
-"""What a presentation's frames are read from: one interface for videos, stills, folders of stills and other media."""
+"""Sources of a presentation's frames: one interface for videos, stills, folders of stills and other media."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class FrameSource(ABC):
     """The stored frames of one presentation, numbered from 0; a context manager, closed by whoever opened it.
 
     Attributes:
-        numbers: Where the source holds only the presentation's frames of a longer medium: their numbers in that medium,
-            one per frame. Empty where the source is the whole medium.
+        numbers: If the source holds only the presentation's frames of a longer medium: their numbers in that medium,
+            one per frame. Empty if the source is the whole medium.
     """
 
     numbers: Sequence[int] = ()
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return the exact number of frames, counted where the medium's header cannot be trusted.
+        """Return the exact number of frames; they are counted if the medium's header cannot be trusted.
 
         Raises:
             DataError: The medium is damaged.
@@ -33,7 +33,7 @@ class FrameSource(ABC):
 
     @abstractmethod
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield (number, frame) of the frames asked for, in one pass.
+        """Yield (number, frame) of the requested frames, in one pass.
 
         Args:
             numbers: Ascending, each once, each below `len(self)`.
@@ -47,13 +47,13 @@ class FrameSource(ABC):
         """
 
     def pictures(self, numbers: Sequence[int], name: str) -> Iterator[tuple[int, Image.Image]]:
-        """Yield (number, picture) of the frames asked for, as Pillow images of mode RGB.
+        """Yield (number, picture) of the requested frames, as Pillow images of mode RGB.
 
-        A medium that Pillow decodes overrides it, so that what no crop needs never becomes an array.
+        Media that Pillow decodes override it, so that pixels outside the crop are never converted to an array.
 
         Args:
             numbers: As for `take`.
-            name: What an error's line calls a frame.
+            name: Name of the frames in errors.
 
         Raises:
             DataError: A frame cannot be decoded, or is not uint8 RGB.
@@ -62,8 +62,8 @@ class FrameSource(ABC):
             check_frame(frame, name)
             yield number, Image.fromarray(frame)
 
-    def close(self) -> None:  # noqa: B027 -- most sources hold nothing open
-        """Let go of what is open."""
+    def close(self) -> None:  # noqa: B027 -- most sources keep nothing open
+        """Release open files."""
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +75,11 @@ class FrameSource(ABC):
 
 
 class HeldFrames(FrameSource):
-    """All frames of one presentation, in memory already.
+    """All frames of one presentation, already in memory.
 
     Args:
         frames: Each uint8 RGB [H, W, 3], upright.
-        named: The numbers by which the presentation names them; where these are not as many, they count from 0.
+        named: The presentation's numbers of the frames; if their count differs, frames are numbered from 0.
     """
 
     def __init__(self, frames: Iterable[Frame], named: Sequence[int] = ()) -> None:
@@ -90,7 +90,7 @@ class HeldFrames(FrameSource):
         return len(self._frames)
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Yield the frames asked for."""
+        """Yield the requested frames."""
         for number in numbers:
             yield number, self._frames[number]
 

@@ -13,7 +13,7 @@ from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, read_picture
 from padkit.data.media.sources import FrameSource
 from padkit.errors import DataError
 
-# Pillow turns the other way round.
+# Pillow rotates counter-clockwise.
 CLOCKWISE = {
     90: Image.Transpose.ROTATE_270,
     180: Image.Transpose.ROTATE_180,
@@ -26,7 +26,7 @@ class Stills(FrameSource):
 
     Args:
         paths: The files, in order.
-        rotation: Degrees (0, 90, 180, 270) to turn them clockwise, after their own EXIF orientation.
+        rotation: Degrees (0, 90, 180, 270) to rotate them clockwise, after their own EXIF orientation.
     """
 
     def __init__(self, paths: Sequence[Path], rotation: int = 0) -> None:
@@ -37,7 +37,7 @@ class Stills(FrameSource):
         return len(self._paths)
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Decode the frames asked for."""
+        """Decode the requested frames."""
         for number, picture in self.pictures(numbers):
             yield number, np.array(picture, dtype=np.uint8)
 
@@ -46,14 +46,14 @@ class Stills(FrameSource):
         numbers: Sequence[int],
         name: str = "",  # noqa: ARG002 -- errors name the file
     ) -> Iterator[tuple[int, Image.Image]]:
-        """Decode the frames asked for, and leave them with Pillow."""
+        """Decode the requested frames to Pillow images."""
         for number in numbers:
             picture = read_picture(self._paths[number])
             yield number, picture.transpose(CLOCKWISE[self._rotation]) if self._rotation else picture
 
 
 class StillFolder(Stills):
-    """The image files directly in a folder, hidden ones left out, `frame_2` before `frame_10`.
+    """The image files directly in a folder, without hidden ones, `frame_2` before `frame_10`.
 
     Raises:
         DataError: The folder cannot be read, or holds no image.
@@ -71,6 +71,6 @@ class StillFolder(Stills):
 
 
 def natural(name: str) -> tuple[tuple[tuple[str, int], ...], str]:
-    """Return a key that sorts the numbers within names by their value, and letters whatever their case."""
+    """Return a sort key that compares numbers within names by value, and ignores the case of letters."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name.lower())
     return tuple(("", int(digits)) if digits else (text, -1) for digits, text in parts), name

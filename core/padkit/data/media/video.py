@@ -1,4 +1,4 @@
-"""Video as the frames of a presentation, decoded in order from its beginning (PyAV, FFmpeg's libraries)."""
+"""Decodes the frames of a video in order from its beginning (PyAV, FFmpeg's libraries)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from padkit.data.media.pictures import Frame, rotate
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.errors import DataError
 
-# What recorders write for a frame they dropped is shorter than this; such a packet may hold a frame or none.
+# Packets that recorders write for a dropped frame are shorter than this; they may hold a frame or none.
 LEAST_PACKET = 16  # bytes
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"mfra", b"sidx", b"styp"}
 
@@ -24,16 +24,16 @@ BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot",
 class Video(FrameSource):
     """The frames of a file's first video stream, upright by the file's display matrix and then by `rotation`.
 
-    Frames are counted by the compressed packets, which stay in memory (a few megabytes), not by what the header states,
-    and by decoding all where packets look like dropped frames. Decoding starts at the beginning, because frame numbers
-    are exact only so, and stops at the last frame asked for.
+    Frames are counted by the compressed packets, which stay in memory (a few megabytes), not by the header; if packets
+    look like dropped frames, all frames are decoded to count them. Decoding starts at the beginning, because only then
+    frame numbers are exact, and stops at the last requested frame.
 
     Args:
         path: The file.
-        rotation: Degrees (0, 90, 180, 270) to turn every frame clockwise.
+        rotation: Degrees (0, 90, 180, 270) to rotate every frame clockwise.
 
     Raises:
-        DataError: The file is missing, empty, cut short or no video.
+        DataError: The file is missing, empty, truncated or not a video.
     """
 
     def __init__(self, path: Path, rotation: int = 0) -> None:
@@ -53,7 +53,7 @@ class Video(FrameSource):
             self.close()
             raise DataError(f"{path}: the file holds no video stream.")
         self._stream = self._container.streams.video[0]
-        # One process a core works at once; threads would only contend.
+        # One process per core is at work; threads would only compete.
         self._stream.codec_context.thread_count = 1
 
     def __len__(self) -> int:
@@ -71,14 +71,14 @@ class Video(FrameSource):
         return self._count
 
     def _refuse_cut(self, found: int, stated: int) -> None:
-        """Headers state wrong numbers of whole files, too: bytes must be missing as well."""
+        """Refuse a truncated file; headers of complete files may also be wrong, so bytes must be missing too."""
         within = found and self._packets[-1].is_corrupt
         if within or (self._missing and found < (stated or found + 1)):
             there = f"{found} of {stated} frames" if stated else f"{found} frames"
             raise DataError(f"{self._path}: the video is cut short; {there} are there.")
 
     def take(self, numbers: Sequence[int]) -> Iterator[tuple[int, Frame]]:
-        """Decode up to the last frame asked for; others are not converted.
+        """Decode up to the last requested frame; frames that were not requested are not converted.
 
         Raises:
             DataError: A frame before it is damaged.
@@ -108,7 +108,7 @@ class Video(FrameSource):
         context = self._stream.codec_context
         done = 0
         try:
-            # Again from the start if this is the second time.
+            # Start again from the beginning if this is the second pass.
             context.flush_buffers()
             for packet in (*self._packets, None):
                 for frame in context.decode(packet):
@@ -127,7 +127,7 @@ def _open(path: Path) -> InputContainer:
     try:
         return av.open(str(path))
     except UnicodeDecodeError:
-        # Names of songs and cameras in whatever encoding are none of our business.
+        # Metadata (names of songs or cameras) may have any encoding and are not used.
         return av.open(str(path), metadata_errors="ignore")
 
 
@@ -136,7 +136,7 @@ def _reason(error: Exception) -> str:
 
 
 def _sizes(path: Path) -> tuple[int, int]:
-    """Return the file's size and how many bytes it lacks by its own container's word (AVI and QuickTime/MP4)."""
+    """Return the file's size, and how many bytes are missing according to its container (AVI and QuickTime/MP4)."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -146,7 +146,7 @@ def _sizes(path: Path) -> tuple[int, int]:
 
 
 def _stated_size(file: BinaryIO, size: int) -> int:
-    """Return how long the file should be, or 0 where its format does not say."""
+    """Return how many bytes the file should have, or 0 if its format does not say."""
     head = file.read(12)
     if head[:4] == b"RIFF" and head[8:] == b"AVI ":
         length = int.from_bytes(head[4:8], "little")

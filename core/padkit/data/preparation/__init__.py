@@ -1,1 +1,1 @@
-"""From media to face crops in a table: which frames, which face, how it is cut."""
+"""Preparation: chooses frames, finds the face, cuts crops and stores them as a table."""

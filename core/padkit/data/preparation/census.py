@@ -1,4 +1,4 @@
-"""How many presentations a dataset holds, by split and label, against the published numbers."""
+"""The census: compares the numbers of presentations found, by split and label, with the published numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class CensusRow:
     """One line of a census.
 
     Attributes:
-        split: `train`, `dev`, `test`, "" where the dataset names none, or `all` for the sum over all of them.
+        split: `train`, `dev`, `test`, "" if the dataset has no splits, or `all` for the sum over all splits.
         label: 1 = bona fide, 0 = attack.
         found: Presentations on disk.
-        expected: Presentations published, or None where no number is.
+        expected: Published number of presentations, or None if there is none.
     """
 
     split: str
@@ -41,7 +41,7 @@ class CensusRow:
 def take_census(records: Iterable[Presentation], expected: Counts) -> list[CensusRow]:
     """Count presentations (not records: several stills may be one) by split and label, bona fide first.
 
-    Where only sums are published (split ""), but the dataset has splits, rows `all` compare the sums.
+    If only sums are published (split "") but the dataset has splits, rows `all` compare the sums.
     """
     found = Counter({record.id: (record.split, record.label) for record in records}.values())
     if expected and {split for split, _ in expected} == {""} and any(split for split, _ in found):

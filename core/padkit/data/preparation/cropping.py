@@ -1,4 +1,4 @@
-"""The one way from a medium to its face crops: which frames, which face in them, how it is cut."""
+"""Turns a medium into face crops: chooses frames, finds the face in each and cuts it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
 
-# What is counted, and what it is called when told.
+# Counted events, and their names in messages.
 EVENTS = {
     "no_face": "frames without a face, left out",
     "box_refused": "frames with a face box outside the image or empty, left out",
@@ -28,14 +28,14 @@ EVENTS = {
     "hint_of_another_frame": "frames cropped by the dataset's box or eyes of the nearest frame that has them",
     "not_aligned": "frames without known eyes, cropped by the box alone",
 }
-# Keys of tables are made of these two names, which a class and its options had once; tables that earlier versions
-# prepared stay valid only as long as the texts stay as they are, whatever is renamed.
+# Keys of tables contain these two former names of a class and of its options; tables that earlier versions
+# prepared stay valid only as long as these texts do not change, whatever is renamed.
 KEY_OWNER, KEY_OPTIONS = "padkit.data.prepared:PreparedReader", "Choices"
 
 
 @dataclass(slots=True)
 class Tally:
-    """What happened to the frames of a presentation while they were cropped; preparation adds the tallies up.
+    """What happened to the frames of a presentation while they were cropped; preparation sums the tallies.
 
     Attributes:
         counts: How often something happened, by its name in `EVENTS`.
@@ -56,12 +56,12 @@ class Cropper:
 
     Args:
         reader: The dataset.
-        options: How; None takes the reader's own. `face_model` is a file here, if the finder needs one.
+        options: How to crop; None takes the reader's own options. `face_model` is a file here, if the finder needs one.
         compress: Whether a table of these crops deflates them, or stores their pixels as they are.
 
     Attributes:
         reader: The dataset.
-        options: What is done, `auto` settled as `none` where the dataset's media are face crops already.
+        options: The options in force; `auto` becomes `none` if the dataset's media are face crops already.
         compress: See above.
     """
 
@@ -73,14 +73,14 @@ class Cropper:
         self._records: Sequence[Presentation] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        # Worker processes are handed their own records.
+        # Worker processes get their own records.
         return {**self.__dict__, "_records": None}
 
     def records(self) -> Sequence[Presentation]:
         """Return the reader's records.
 
-        Where options were asked for and several still files are one presentation (records that share an id), the
-        sampling rule chooses among these, too; by default all are kept.
+        If options were given and several still files form one presentation (records that share an id), the sampling
+        rule also chooses among these files; by default all are kept.
         """
         if self._records is None:
             found = list(self.reader.records())
@@ -88,11 +88,11 @@ class Cropper:
         return self._records
 
     def crops(self, presentation: Presentation, tally: Tally) -> list[tuple[int, Frame]]:
-        """Return frame number and crop, uint8 RGB [size, size, 3], of each frame that the rule chooses and has a face.
+        """Return frame number and crop, uint8 RGB [size, size, 3], of each chosen frame that has a face.
 
         Args:
             presentation: One of `records()`.
-            tally: What happens to its frames is added here, also where none gives a crop.
+            tally: Gets what happens to its frames, even if no frame gives a crop.
 
         Raises:
             DataError: The medium cannot be decoded, a hint file is malformed, or no chosen frame has a usable face.
@@ -101,7 +101,7 @@ class Cropper:
             try:
                 crops, found = self._crops(presentation, source)
             except ShorterError:
-                # By the true length now.
+                # Sample again by the true length.
                 crops, found = self._crops(presentation, source)
         tally.counts += found.counts
         tally.dropped += found.dropped
@@ -114,13 +114,13 @@ class Cropper:
 
     @property
     def owner(self) -> str:
-        """Who answers for the crops, for a table's key: the reader, or what once cropped by options."""
+        """Name for a table's key of what makes the crops: the reader, or the former class that cropped by options."""
         return KEY_OWNER if self._asked else class_name(self.reader)
 
     def fingerprint(self) -> str:
         """Return a text that changes when the crops of the same records and media would; it is part of a table's key.
 
-        It is the reader's own where nothing was asked for, else its class, its fingerprint and the options.
+        Without options it is the reader's own fingerprint; otherwise its class, its fingerprint and the options.
         """
         told = self.reader.fingerprint()
         if self._asked:
@@ -191,5 +191,5 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
 
 
 def _settled(options: CropOptions, reader: DatasetReader) -> CropOptions:
-    """Return the options with `auto` settled: `none` where the dataset's media are face crops already."""
+    """Return the options with `auto` replaced: by `none` if the dataset's media are face crops already."""
     return replace(options, face="none") if options.face == "auto" and reader.cropped else options

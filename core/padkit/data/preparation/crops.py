@@ -1,4 +1,4 @@
-"""From where a face is to its square crop: margin, alignment by the eyes, padding beyond the frame, resizing."""
+"""Cuts square crops around a known face: margin, alignment by the eyes, padding beyond the frame, resizing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from padkit.data.media.pictures import Box, Frame
 from padkit.data.presentation import FaceHint
 from padkit.errors import DataError
 
-# A frontal face from forehead to chin, in distances between the eyes' centres: its height, and how far its middle lies
-# below the eyes. What detectors draw is about that long (one portrait measured, scikit-image's astronaut).
+# A frontal face from forehead to chin, in distances between the eyes' centres: its height, and how far its middle is
+# below the eyes. Boxes of detectors are about that high (measured on one portrait, scikit-image's astronaut).
 FACE_IN_EYES, DROP_IN_EYES = 2.6, 0.45
 # Beyond this multiple of the frame's longer side a box is a mistake, not a close-up.
 LARGEST_BOX = 2.0
@@ -38,7 +38,7 @@ class Square:
 
 
 def face_box(face: FaceHint) -> Box | None:
-    """Return the box (x, y, width, height) of a face, by its eyes where nothing else is known, or None."""
+    """Return the box (x, y, width, height) of a face, computed from its eyes if it has no box, or None."""
     if face.box is not None or face.eyes is None:
         return face.box
     square = _by_eyes(face.eyes)
@@ -46,12 +46,12 @@ def face_box(face: FaceHint) -> Box | None:
 
 
 def face_square(face: FaceHint, *, margin: float, align: bool, width: int, height: int) -> Square | None:
-    """Return the square to cut, or None where nothing says where the face is: the whole frame is meant.
+    """Return the square to cut, or None for the whole frame if the place of the face is unknown.
 
     Args:
         face: Box, eyes or both, in pixels of the frame.
         margin: Share of the face's side added on each side.
-        align: Level the eyes and set the side by their distance, where they are known.
+        align: Make the line of the eyes horizontal and set the side by their distance, if they are known.
         width: Width of the frame in pixels.
         height: Its height.
 
@@ -80,7 +80,7 @@ def _by_eyes(eyes: tuple[float, float, float, float]) -> Square:
     left_x, left_y, right_x, right_y = eyes
     across, down = right_x - left_x, right_y - left_y
     distance = math.hypot(across, down)
-    # Down the face is a quarter turn from the line of the eyes.
+    # Down the face is at a right angle to the line of the eyes.
     return Square(
         (left_x + right_x) / 2 - DROP_IN_EYES * down,
         (left_y + right_y) / 2 + DROP_IN_EYES * across,
@@ -90,11 +90,11 @@ def _by_eyes(eyes: tuple[float, float, float, float]) -> Square:
 
 
 def cut(picture: Image.Image, square: Square, size: int) -> Frame:
-    """Cut a square out of a frame and resize it with antialiasing; beyond the frame its edge pixels go on.
+    """Cut a square out of a frame and resize it with antialiasing; beyond the frame, edge pixels are repeated.
 
     Args:
         picture: The frame, of mode RGB.
-        square: Where.
+        square: The square to cut.
         size: Side of the result in pixels.
 
     Returns:
@@ -110,7 +110,7 @@ def cut(picture: Image.Image, square: Square, size: int) -> Frame:
     if not square.slope:
         box = (x - half, y - half, x + half, y + half)
         return np.asarray(region.resize((size, size), Image.Resampling.BICUBIC, box=box))
-    # Turning does not antialias: at full size first, then made smaller.
+    # Rotation does not antialias: rotate at full size first, then shrink.
     full = max(round(square.side), size)
     step_x, step_y = math.cos(turn) * square.side / full, math.sin(turn) * square.side / full
     corner_x, corner_y = x - (step_x - step_y) * full / 2, y - (step_y + step_x) * full / 2
@@ -124,10 +124,10 @@ def cut(picture: Image.Image, square: Square, size: int) -> Frame:
 
 
 def cut_exactly(picture: Image.Image, box: Box, name: str) -> Image.Image:
-    """Cut a box (x, y, width, height in pixels) out of a picture as it is, clipped to the picture.
+    """Cut a box (x, y, width, height in pixels) out of a picture without resizing, clipped to the picture.
 
     Raises:
-        DataError: The box is empty or lies outside the picture; `name` opens the line.
+        DataError: The box is empty or outside the picture; the error begins with `name`.
     """
     x, y, width, height = box
     text = " ".join(f"{value:g}" for value in box)

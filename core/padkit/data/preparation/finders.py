@@ -1,4 +1,4 @@
-"""Where the face is in a frame: finders by name, none of which imports torch."""
+"""Finders, which locate the face in a frame, by name. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from padkit.data.preparation.crops import face_box
 from padkit.data.presentation import FaceHint
 from padkit.errors import SettingsError, closest, extra_needed
 
-# All faces found in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
+# Returns all faces in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
 # eyes is the whole frame.
 Finder = Callable[[Image.Image, FaceHint | None], Sequence[FaceHint]]
 
 LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade, and the smallest face in them
 LBP_SMALLEST = 32
-# Its boxes reach from the brows to the mouth; this much longer they are what datasets and other detectors draw (one
+# Its boxes reach from the brows to the mouth; enlarged by this factor they match datasets and other detectors (one
 # portrait measured, scikit-image's astronaut).
 LBP_GROWTH = 1.2
 
 
 def nearest_hint(hints: Mapping[int, FaceHint], number: int) -> FaceHint | None:
-    """Return the hint of this frame or else of the nearest frame that has one; of two equally near the earlier."""
+    """Return the hint of this frame, or of the nearest frame that has one (the earlier if two are equally near)."""
     if number in hints or not hints:
         return hints.get(number)
     return hints[min(hints, key=lambda other: (abs(other - number), other))]
 
 
 def largest(faces: Sequence[FaceHint]) -> FaceHint:
-    """Return the face with the largest box; of equals the first."""
+    """Return the face with the largest box; the first if several are equal."""
     return max(faces, key=lambda face: (box := face_box(face) or (0, 0, 0, 0))[2] * box[3])
 
 
 def whole_frame(_picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
-    """Take the whole frame for the face: for media that are crops already."""
+    """Take the whole frame as the face: for media that are crops already."""
     return [FaceHint()]
 
 
 def recorded(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
-    """Take the record's box as it is, or the whole frame where it has none."""
+    """Take the record's box unchanged, or the whole frame if the record has no box."""
     return [hint or FaceHint()]
 
 
@@ -63,7 +63,7 @@ def _cascade() -> Any:
 def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
 
-    It knows upright frontal faces whose box is about a sixth of the frame's shorter side or more, and no eyes.
+    It finds upright frontal faces whose box is at least about a sixth of the frame's shorter side, but not their eyes.
 
     Raises:
         PluginError: The extra `lbp` is not installed.
@@ -88,7 +88,7 @@ def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
 
 
 def _apart(boxes: Sequence[Box]) -> list[Box]:
-    """Leave out boxes whose centre lies in a larger one: the cascade draws some faces twice."""
+    """Remove boxes whose centre is inside a larger box: the cascade finds some faces twice."""
     kept: list[Box] = []
     for x, y, width, height in sorted(boxes, key=lambda box: -box[2]):
         middle, level = x + width / 2, y + height / 2
@@ -103,7 +103,7 @@ def _grown(left: float, top: float, side: float, scale: float) -> Box:
 
 
 def hinted_or_lbp(picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
-    """Take the dataset's word where it has one, else look with `lbp`."""
+    """Use the dataset's hint if there is one; otherwise find the face with `lbp`."""
     return hinted(picture, hint) or lbp(picture, hint)
 
 
@@ -121,9 +121,9 @@ FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
     "none": ("the whole frame, for media that are face crops already", lambda _model: whole_frame),
 }
 
-# What readers of a person's own files do by default; nobody asks for it by name.
+# Default of the readers for a user's own files; users do not choose it by name.
 RECORDED = "recorded"
-# Those that ask the dataset; for the others its hint files need not be sound.
+# Finders that use the dataset's hints; for the others its hint files need not be valid.
 HINTED = frozenset({"auto", "hints"})
 
 
@@ -131,7 +131,7 @@ def check_finder(name: str) -> None:
     """Refuse a name that no finder has.
 
     Raises:
-        SettingsError: There is no finder of that name; the others are listed.
+        SettingsError: There is no finder of that name; the error lists the known ones.
     """
     if name not in FINDERS and name != RECORDED:
         raise SettingsError(f"face finder {name!r} is unknown.{closest(name, FINDERS)}")
@@ -139,7 +139,7 @@ def check_finder(name: str) -> None:
 
 @functools.cache
 def finder(name: str, model: str = "") -> Finder:
-    """Return a finder, built once a process.
+    """Return a finder; it is built once per process.
 
     Args:
         name: One of `FINDERS`, or `RECORDED`.

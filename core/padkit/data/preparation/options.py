@@ -1,4 +1,4 @@
-"""How media become face crops: what `padkit prepare` lets its user choose, and what each reader does by default."""
+"""Options of cropping: those that `padkit prepare` offers, and the defaults of each reader."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from padkit.errors import SettingsError
 class CropOptions:
     """How media become face crops.
 
-    Eyes are not levelled by default: only some datasets tell where they are, and turning resamples the traces that
-    attacks leave.
+    By default faces are not aligned by the eyes: only some datasets say where the eyes are, and rotation resamples the
+    traces that attacks leave.
 
     Args:
         frames: Frames kept of each presentation: `ssdg`, `uniform:N`, `every:N`, `first:N` or `all`.
-        face: Who finds the face: `auto`, `hints`, `lbp`, `scrfd` or `none`.
+        face: How the face is found: `auto`, `hints`, `lbp`, `scrfd` or `none`.
         face_model: For `scrfd`: its weights, an .onnx file or the name of a pack of insightface's model zoo.
         margin: Share of the face's side added on each side; 0.15 makes 1.3 times the box.
-        align: Level the eyes and scale by their distance, where they are known.
+        align: Make the line of the eyes horizontal and scale by their distance, if they are known.
         size: Side of the stored square crops in pixels.
     """
 
@@ -44,9 +44,9 @@ class CropOptions:
             raise SettingsError(f"size {self.size} must lie between 8 and 2048 pixels.")
 
     def facts(self) -> dict[str, Any]:
-        """Return the options by name as a table tells them.
+        """Return the options by name as a table records them.
 
-        `face_model` is the SHA-256 of the weights, "" where none are used: files may be moved.
+        `face_model` is the SHA-256 of the weights, because files may be moved; "" if no weights are used.
         """
         weights = hashlib.sha256(Path(self.face_model).read_bytes()).hexdigest() if self.face == "scrfd" else ""
         return {**asdict(self), "face_model": weights}

@@ -1,4 +1,4 @@
-"""The folder a preparation writes into: one process at a time, one set of choices, nothing of anybody else's."""
+"""The output folder of a preparation: for one process at a time, one set of choices and no other files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ REQUEST, LOCK = "request.json", ".lock"
 
 @contextlib.contextmanager
 def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a folder, made if need be, against other processes; a killed process holds nothing.
+    """Lock a folder, made if necessary, against other processes; the lock of a killed process is released.
 
     Raises:
-        DataError: Another process holds it, or it cannot be made.
+        DataError: Another process has locked it, or it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,12 +40,12 @@ def exclusive(folder: Path) -> Iterator[None]:
 
 
 def claim(folder: Path, key: str, request: Mapping[str, Any]) -> None:
-    """Write down what is prepared into the folder, or make sure that it is what was begun there.
+    """Record in the folder what is prepared into it, or check that it equals what was begun there.
 
     Args:
         folder: The folder.
-        key: What the table is a function of.
-        request: The choices behind the key, for the line that says what differs.
+        key: The table's key: equal keys mean equal tables.
+        request: The choices behind the key, so that the error can name what differs.
 
     Raises:
         DataError: The folder was begun with other choices or other data, or holds something else.
@@ -79,7 +79,7 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed runs left half-written; only while no other process works in the folder."""
+    """Remove incomplete files of killed runs; call it only while no other process works in the folder."""
     for leftover in (*folder.glob(".*"), *folder.glob("*/.*")):
         if leftover.is_file() and leftover.name != LOCK:
             leftover.unlink(missing_ok=True)

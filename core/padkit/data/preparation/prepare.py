@@ -1,4 +1,4 @@
-"""Preparation: every frame of a dataset decoded once into a memory-mapped Arrow table that outlives the run."""
+"""Preparation: decodes every frame of a dataset once and stores the crops in a memory-mapped Arrow table for reuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STATE, INFO = "state.json", "dataset_info.json"
 
 
 def cache_folder() -> Path:
-    """Return where prepared tables live: `PADKIT_CACHE`, or `padkit` in the user's cache folder."""
+    """Return the folder of prepared tables: `PADKIT_CACHE`, or `padkit` in the user's cache folder."""
     if chosen := os.environ.get("PADKIT_CACHE"):
         return Path(chosen).expanduser()
     if sys.platform == "win32":
@@ -59,20 +59,20 @@ def prepare(
 ) -> FrameTable:
     """Decode or render every frame once, or open the table if that was done before.
 
-    Shards are written one by one, each atomically, so an interrupted preparation goes on where it stopped, and several
-    processes may prepare the same table at once (they only repeat work). The table is keyed by the records, the reader
-    and its fingerprint, the options asked for, the size and modification time of the media files, and the image size. A
-    reader that names tables prepared before has these opened, and nothing else done.
+    Shards are written one by one, each atomically, so an interrupted preparation continues where it stopped, and
+    several processes may prepare the same table at once (they only repeat work). The table is keyed by the records, the
+    reader and its fingerprint, the options given, the size and modification time of the media files, and the image
+    size. If a reader names tables that were prepared before, these are opened and nothing is prepared.
 
     Args:
-        dataset: A reader, whose own options decide how its media become crops, or a cropper with options of its own.
+        dataset: A reader, whose own options decide how its media become crops, or a cropper with other options.
         dataset_name: Names the folder in the cache.
         cache_dir: None takes `cache_folder()`.
-        folder: Where the table goes itself, in place of a folder of the cache that its key names.
-        request: With `folder`: the choices that its `request.json` shall tell.
-        facts: What else `preparation.json` shall tell; what has the same name there is replaced.
+        folder: Folder of the table; by default, a folder of the cache that is named by the table's key.
+        request: With `folder`: the choices to record in its `request.json`.
+        facts: Further entries of `preparation.json`; entries of the same name are replaced.
         strict: An unreadable file is an error instead of being skipped and counted.
-        workers: Processes; 1 works in this process, None takes one per available core where that is worth it.
+        workers: Processes; 1 works in this process, None takes one per available core if that is worth it.
         progress: Show a progress bar and the count of skipped files on stderr.
 
     Returns:
@@ -147,7 +147,7 @@ def _features() -> Any:
 
 
 def _check(records: Sequence[Presentation]) -> None:
-    """Refuse unknown splits and labels, and records that share an id but not the facts."""
+    """Refuse unknown splits and labels, and records that share an id but contradict each other."""
     facts: dict[str, tuple[object, ...]] = {}
     for record in records:
         if record.split not in {"", *SPLITS}:
@@ -173,7 +173,7 @@ def _key(cropper: Cropper, records: Sequence[Presentation]) -> str:
             status = Path(path).stat()
             digest.update(f"{status.st_size} {status.st_mtime_ns}\n".encode())
             if stat.S_ISDIR(status.st_mode):
-                # A file that is written anew leaves its folder's time as it was.
+                # Rewriting a file does not change its folder's time.
                 for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
                     digest.update(f"{entry.name} {entry.stat().st_size} {entry.stat().st_mtime_ns}\n".encode())
         except OSError:
@@ -186,7 +186,7 @@ def _plain(name: str) -> str:
 
 
 def _reopen(folder: Path, key: str) -> FrameTable | None:
-    """Return the finished table, or None if it is absent, another's, or a shard was lost or cut short."""
+    """Return the finished table, or None if it is absent, has another key, or a shard is missing or truncated."""
     try:
         table = open_table(folder)
         return table if table.preparation["key"] == key else None
@@ -203,7 +203,7 @@ def _finish(
     shards: Sequence[Shard],
     facts: Mapping[str, Any],
 ) -> None:
-    """Describe the shards to `datasets`, and last of all write the finish marker."""
+    """Write the description of the shards for `datasets`, and as the last step the finish marker."""
     reader, frames = cropper.reader, sum(shard.frames for shard in shards)
     skipped = [entry for shard in shards for entry in shard.skipped]
     if not frames:
@@ -245,7 +245,7 @@ def _finish(
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions of Python and of what is installed of `VERSIONED`: some of it comes with extras."""
+    """Return the versions of Python and of the installed packages of `VERSIONED`; some come only with extras."""
     found = {"python": platform.python_version()}
     for name in VERSIONED:
         with contextlib.suppress(metadata.PackageNotFoundError):

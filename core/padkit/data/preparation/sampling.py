@@ -1,4 +1,4 @@
-"""Which frames of a presentation are kept: rules by name, `ssdg`, `uniform:8`, `every:5`, `first:10`, `all`."""
+"""Rules that choose which frames of a presentation are kept: `ssdg`, `uniform:8`, `every:5`, `first:10`, `all`."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SSDG_START = 6
 def ssdg(count: int) -> list[int]:
     """Return frames 6 and 6 + count // 2, numbered from 0.
 
-    Source: the public code of SSDG (Jia et al., CVPR 2020), which trains on two frames a video. Where a clip is too
-    short for one of them, its last frame stands in.
+    Source: the public code of SSDG (Jia et al., CVPR 2020), which trains on two frames per video. If a clip is too
+    short for one of them, its last frame is taken instead.
     """
     return sorted({min(number, count - 1) for number in (SSDG_START, SSDG_START + count // 2)} if count else set())
 
 
 def uniform(count: int, kept: int) -> list[int]:
-    """Return the middle frames of `kept` equal parts, or all frames where there are no more than that."""
+    """Return the middle frames of `kept` equal parts, or all frames if there are at most `kept`."""
     return [(2 * part + 1) * count // (2 * kept) for part in range(kept)] if kept < count else list(range(count))
 
 
@@ -38,7 +38,7 @@ RULES: dict[str, tuple[str, bool]] = {
 
 
 def sampling_rule(text: str) -> Rule:
-    """Return the rule of that name, `NAME` or `NAME:N`.
+    """Return the rule named `NAME` or `NAME:N`.
 
     Raises:
         SettingsError: There is no such rule, or its number is missing or not a whole number from 1 up.
@@ -64,7 +64,7 @@ def sampling_rule(text: str) -> Rule:
 
 
 def chosen_frames(presentation: Presentation, source: FrameSource, rule: str) -> dict[int, int]:
-    """Return number in the source -> number to show, of the frames that the rule keeps.
+    """Return position in the source -> frame number to record, for the frames that the rule keeps.
 
     Raises:
         DataError: The record names a frame that the medium does not have.

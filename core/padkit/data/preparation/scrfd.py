@@ -1,4 +1,4 @@
-"""The SCRFD face detector of insightface (Guo et al., 2021): finding its weights, and faces with them."""
+"""The SCRFD face detector of insightface (Guo et al., 2021): locates its weights and finds faces."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from padkit.errors import WeightsError, extra_needed, one_line
 EXTRA = "padkit[insightface]"
 LICENCE = "insightface's model zoo is for non-commercial research only (insightface.ai); its code is MIT."
 ZOO = Path("~/.insightface/models")
-SIDE = 640  # of the square the frame is fitted into
+SIDE = 640  # side of the square that the frame is fitted into
 # Outputs of SCRFD with and without landmarks, at three and at five strides.
 OUTPUTS = (6, 9, 10, 15)
 
 
 def scrfd_weights(model: str, *, download: bool) -> Path:
-    """Return the detector's file.
+    """Return the detector's weights file.
 
     Args:
         model: An .onnx file, or the name of a pack of the model zoo, such as `buffalo_l`.
-        download: Let insightface fetch a pack that is not there yet.
+        download: Let insightface download a pack that is not there yet.
 
     Raises:
         PluginError: The extra `insightface`, which fetches packs, is not installed.
-        WeightsError: The file is not there, or the pack cannot be fetched; the remedy is named.
+        WeightsError: The file does not exist, or the pack cannot be downloaded; the error names the remedy.
     """
     if model.endswith(".onnx") or "/" in model:
         file = Path(model).expanduser()
@@ -56,7 +56,7 @@ def _fetch(pack: str) -> None:
 
     try:
         ensure_available("models", pack)
-    # Whatever the network, the archive or the client raises.
+    # The network, the archive and the client may raise anything.
     except Exception as error:
         raise WeightsError(
             f"Face detector pack {pack!r} could not be fetched ({one_line(error)}); check the name and the network, or "
@@ -65,14 +65,14 @@ def _fetch(pack: str) -> None:
 
 
 class Scrfd:
-    """Finds faces with their eyes; a `Finder`.
+    """A `Finder` of faces with their eyes.
 
     Args:
         file: The weights, ONNX.
 
     Raises:
         PluginError: The extra `insightface` is not installed.
-        WeightsError: The file is no SCRFD.
+        WeightsError: The file is not an SCRFD model.
     """
 
     def __init__(self, file: Path) -> None:
@@ -81,7 +81,7 @@ class Scrfd:
             from insightface.model_zoo.scrfd import SCRFD
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # one process a core works at once
+        options.intra_op_num_threads = 1  # one process per core is at work
         options.log_severity_level = 3
         try:
             session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

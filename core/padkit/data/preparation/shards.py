@@ -1,4 +1,4 @@
-"""The pieces a table is prepared in: each written by one process, atomically, and kept if the rest is interrupted."""
+"""Shards, the files of a table: each is written by one process, atomically, and kept if the rest is interrupted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from padkit.processes import cores, counting_bar, worker_pool
 
 ROWS_IN_MEMORY, BYTES_IN_MEMORY = 256, 2**26
 TRIED = 3
-WORTH_A_POOL = 5.0  # seconds of work that must lie ahead: processes that import a training script start slowly
+WORTH_A_POOL = 5.0  # least seconds of work left: processes that import a training script start slowly
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class ShardTask:
-    """A piece to write: some records, where to, and how."""
+    """A shard to write: its records, its place and the manner."""
 
     number: int
     records: tuple[Presentation, ...]
@@ -67,18 +67,18 @@ class ShardTask:
 
     @property
     def receipt(self) -> Path:
-        """File that is written last and says that the shard is whole."""
+        """File that is written last and shows that the shard is complete."""
         return self.folder / "receipts" / f"shard-{self.number:05d}.json"
 
 
 def write_all(cropper: Cropper, tasks: Sequence[ShardTask], *, workers: int | None, progress: bool) -> list[Shard]:
-    """Write the shards that are not there yet.
+    """Write the shards that do not exist yet.
 
     Args:
         cropper: Makes the crops; pickled once per worker process.
-        tasks: All pieces of the table.
-        workers: Processes; 1 works in this process; None takes one per available core if the first presentations, made
-            here on trial, show that it is worth it.
+        tasks: All shards of the table.
+        workers: Processes; 1 works in this process; None takes one per available core if a trial with the first
+            presentations, in this process, shows that it is worth it.
         progress: Show a bar with the time left on stderr.
 
     Returns:
@@ -107,9 +107,9 @@ def _written(cropper: Cropper, tasks: Sequence[ShardTask], workers: int | None) 
 
 
 def _seconds_ahead(cropper: Cropper, tasks: Sequence[ShardTask]) -> float:
-    """Return how long one process would work, by the first presentations; these are thrown away.
+    """Estimate how long one process would work, from the first presentations; their crops are discarded.
 
-    A whole shard on trial would leave the other cores idle for longer than that.
+    A trial with a whole shard would leave the other cores idle for longer.
     """
     paces = []
     for record in tasks[0].records[:TRIED]:
@@ -117,7 +117,7 @@ def _seconds_ahead(cropper: Cropper, tasks: Sequence[ShardTask]) -> float:
         with contextlib.suppress(DataError):
             _images(cropper, record, Tally())
         paces.append(time.monotonic() - started)
-    # The first one also pays for what is imported and computed once.
+    # The time of the first one includes one-time imports and computations.
     return statistics.median(paces) * sum(len(task.records) for task in tasks)
 
 
@@ -127,7 +127,7 @@ def _finished(task: ShardTask) -> Shard | None:
         intact = (task.folder / shard.file).stat().st_size == shard.bytes
     except (OSError, ValueError, TypeError):
         return None
-    # A strict run must meet the unreadable file again to name it.
+    # A strict run meets the unreadable file again later and names it there.
     return shard if intact and not (task.strict and (shard.skipped or shard.dropped)) else None
 
 
@@ -194,7 +194,7 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
 
 
 def _rows_in_memory(size: int) -> int:
-    """Return how many rows are held and written at once, of crops of some size, by what they weigh uncompressed."""
+    """Return how many rows are held and written at once, from the uncompressed size of the crops."""
     return min(ROWS_IN_MEMORY, max(1, BYTES_IN_MEMORY // (3 * size * size)))
 
 
@@ -210,7 +210,7 @@ def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str
 
 
 def _rows(cropper: Cropper, task: ShardTask, shard: Shard, counts: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows; note in `shard` and `counts` what could not be read and what happened to frames."""
+    """Yield the rows; record in `shard` and `counts` what could not be read and what happened to frames."""
     for record in task.records:
         tally = Tally()
         about = {"presentation": record.id, "source": record.path}

@@ -1,1 +1,1 @@
-"""Which frames train, choose and test: names of protocols, conventions, held-out parts."""
+"""Protocols: names, conventions, official divisions and held-out parts."""

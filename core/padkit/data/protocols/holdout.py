@@ -1,4 +1,4 @@
-"""Held-out rows: where a dataset names no dev (or test) split, a share of its people stands in for one."""
+"""Held-out rows: if a dataset has no dev (or test) split, a share of its people is held out instead."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.data.table.columns import Columns
 
-HELD_OUT = 0.2  # share of the groups (subjects or presentations) that stand in for a missing dev or test split
+HELD_OUT = 0.2  # share of the groups (subjects or presentations) that replace a missing dev or test split
 CLASSES = {BONA_FIDE: "bona fide", ATTACK: "attack"}
 
 Indices = NDArray[np.int64]
@@ -25,8 +25,8 @@ class HoldOut:
     Attributes:
         kept: Row numbers.
         held: Row numbers.
-        note: How many of how many groups, and the seed.
-        warnings: What a user should know of it.
+        note: How many of how many groups were held out, and the seed.
+        warnings: What a user should know about it.
     """
 
     kept: Indices
@@ -36,7 +36,7 @@ class HoldOut:
 
 
 def hold_out(table: Columns, rows: Indices, domain: str, part: str, share: float, seed: int) -> HoldOut:
-    """Divide `rows` of `domain` by whole subjects, or presentations where subjects are unknown.
+    """Divide `rows` of `domain` by whole subjects, or by presentations if subjects are unknown.
 
     Each kind of group (live only, attack only, both) is held out in proportion.
 
@@ -44,7 +44,7 @@ def hold_out(table: Columns, rows: Indices, domain: str, part: str, share: float
         table: The frames.
         rows: Rows to divide.
         domain: Their domain.
-        part: `dev` or `test`: what the held-out rows stand in for.
+        part: `dev` or `test`: the split that the held-out rows replace.
         share: Share of the groups to hold out.
         seed: Draws them.
     """
@@ -82,7 +82,7 @@ def _names(table: Columns, groups: NDArray[np.int64]) -> list[str]:
 
 
 def _kinds(group: NDArray[np.intp], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Return which classes each group holds: 1 attacks, 2 bona fide, 3 both."""
+    """Return which classes each group holds: 1 = attacks, 2 = bona fide, 3 = both."""
     holds = [np.bincount(group[labels == label], minlength=count) > 0 for label in (ATTACK, BONA_FIDE)]
     return holds[0] + 2 * holds[1]
 
@@ -90,7 +90,7 @@ def _kinds(group: NDArray[np.intp], labels: NDArray[np.int64], count: int) -> ND
 def _draw(names: list[str], kinds: NDArray[np.int64], share: float, key: str) -> NDArray[np.bool_]:
     """Choose a share of the groups of each kind.
 
-    A kind of two or more groups gives at least one and keeps at least one; a single group stays.
+    Of two or more groups of a kind, at least one is held out and at least one is kept; a single group is kept.
     """
     chosen = np.zeros(len(names), bool)
     for kind in np.unique(kinds):

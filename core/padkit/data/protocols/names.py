@@ -1,15 +1,15 @@
-"""The names of protocols, one line each; this is where their grammar stands.
+"""The names of protocols and their grammar.
 
     across   = domains "->" domains     O&C&I->M  M&I->C    train on the left, test on the right
-                                        O->C&I&M            one to many: each target is judged alone, then all pooled
+                                        O->C&I&M            several targets: each is tested alone, then all pooled
     intra    = "intra:" domain          intra:celeba-spoof  train and test within one domain, by its own splits
     official = dataset ":" protocol     oulu-npu:1          a published division of one dataset
                                         oulu-npu:3.2        its protocol 3, fold 2
     domains  = domain {"&" domain}
 
-Domains and datasets are those of the data's columns `domain` and `dataset`. Blanks around names and signs do not count.
-A name with `&`, `->`, `,`, `"` or blanks at its ends, or a dataset with `:`, stands in double quotes as in JSON:
-`"R&D"->hall`. A shell needs single quotes around the whole: `--protocol 'O&C&I->M'`.
+Domains and datasets are those of the data's columns `domain` and `dataset`. Blanks around names and signs are ignored.
+A name with `&`, `->`, `,`, `"` or blanks at its ends, or a dataset with `:`, must be in double quotes as in JSON:
+`"R&D"->hall`. A shell needs single quotes around the whole name: `--protocol 'O&C&I->M'`.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def parse(text: str) -> Name:
     """Read the name of a protocol; `parse(str(name)) == name` for every name.
 
     Raises:
-        SettingsError: It follows no form of the grammar, or names a domain twice.
+        SettingsError: The name does not follow the grammar, or contains a domain twice.
     """
     tokens = [token.strip() for token in _TOKENS.findall(text)]
     tokens = [token for token in tokens if token]
@@ -94,7 +94,7 @@ def parse(text: str) -> Name:
 
 
 def quoted(name: str) -> str:
-    """Return a name as it stands in a protocol's: itself, or in double quotes where it would be misread."""
+    """Return a domain's or dataset's name as a protocol's name contains it: in double quotes if it would be misread."""
     plain = name and name == name.strip() and not any(sign in name for sign in ('"', "&", ",", "->"))
     return name if plain else json.dumps(name, ensure_ascii=False)
 
@@ -105,12 +105,12 @@ def joined(names: Iterable[str]) -> str:
 
 
 def split(text: str) -> list[str]:
-    """Split a list of protocols at its commas, those within quotes aside."""
+    """Split a list of protocols at its commas, except those within quotes."""
     return [word.strip() for word in re.findall(r'(?:"(?:[^"\\]|\\.)*"|[^,])+', text)]
 
 
 def file_name(name: str) -> str:
-    """Return a protocol's name without what file systems and shells stumble over: `O+C+I-to-M`."""
+    """Return a protocol's name without characters that file systems or shells do not accept: `O+C+I-to-M`."""
     plain = name.replace("->", "-to-").replace("&", "+")
     return re.sub(r"[^\w.+=-]+", "-", plain).lstrip(".-") or "_"
 

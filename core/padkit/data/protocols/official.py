@@ -12,10 +12,10 @@ from padkit.errors import SettingsError, closest
 
 
 class OfficialProtocols(Mapping[str, Division]):
-    """The official protocols of a table's datasets by full name; a reader's lists are read when one is asked for."""
+    """The official protocols of a table's datasets by full name; a reader's lists are read on first use."""
 
     def __init__(self, prepared: Mapping[str, Division], dataset: str, read: Mapping[str, Division]) -> None:
-        """Join those beside prepared frames with those that the reader of `dataset` has."""
+        """Join the protocols stored beside prepared frames with those of the reader of `dataset`."""
         self._prepared = prepared
         self._read = read
         self._names = {str(Official(dataset, name)): name for name in read}
@@ -34,10 +34,10 @@ class OfficialProtocols(Mapping[str, Division]):
 
 
 def official_protocols(table: FrameTable, reader: DatasetReader) -> OfficialProtocols:
-    """Return the official protocols of a table's datasets: those beside the prepared frames and the reader's.
+    """Return the official protocols of a table's datasets: those stored beside the prepared frames and the reader's.
 
     Raises:
-        DataError: Their lists are missing or damaged; a reader may tell so only when a protocol is asked for.
+        DataError: Their lists are missing or damaged; a reader may raise this only when a protocol is looked up.
     """
     return OfficialProtocols(table.divisions(), str(table.coded("dataset").names[0]), reader.protocols())
 
@@ -48,10 +48,11 @@ def folds(name: str, known: Mapping[str, Division]) -> list[str]:
 
 
 def division_of(name: str, known: Mapping[str, Division]) -> Division:
-    """Return the division of a full name.
+    """Return the division with a full name.
 
     Raises:
-        SettingsError: It is unknown (shows the closest), or has folds, of which one must be named.
+        SettingsError: The name is unknown (the error names the closest), or the protocol has folds and one of them must
+            be named.
     """
     if name in known:
         return known[name]

@@ -21,8 +21,8 @@ class Parts:
     """Rows of a table for train, dev and test.
 
     Attributes:
-        rows: Rows by part, in pieces.
-        target_dev: Rows of the targets' own dev splits, in pieces, one a target.
+        rows: Part -> its rows, as a list of arrays.
+        target_dev: Rows of the targets' own dev splits, one array per target.
         pools: Rows that each source gives by the convention to training and hold-out.
         held_out: How a missing split was made, by `domain/part`.
         warnings: Lines a user should read.
@@ -46,23 +46,23 @@ class Parts:
 
     @property
     def convention(self) -> str:
-        """The convention asked for, or that of all domains, or `mixed`."""
+        """The requested convention, or the one that all domains follow, or `mixed`."""
         followed = self._followed if self.asked is None else {self.asked}
         return next(iter(followed)) if len(followed) == 1 else MIXED
 
     def trains(self, domain: str) -> bool:
-        """Return whether the convention gives training anything of `domain`."""
+        """Return whether the convention uses any rows of `domain` for training."""
         enough = {None: {"", "train"}, OFFICIAL: {"train"}, SSDG: {"", "train", "test"}, ALL: {"", *SPLITS}}
         return bool(enough[self.asked] & set(self._splits_of(self._all_of(domain))))
 
     def add_source(self, domain: str) -> None:
-        """Give `domain` to training and, of its dev split or held-out subjects, to dev."""
+        """Add `domain` to train, and its dev split or held-out subjects to dev."""
         train, dev = self._by_convention(domain, "train")
         self.require(train, f"Source domain {domain!r}")
         self.add_training(domain, train, dev)
 
     def add_training(self, domain: str, train: Indices, dev: Indices | None) -> None:
-        """Give rows of `domain` to training, holding some out where there are none for dev."""
+        """Add rows of `domain` to train; if there are none for dev, hold some out."""
         self.pools[domain] = train
         if dev is None:
             train, dev = self._hold_out(train, domain, "dev", HELD_OUT)
@@ -70,7 +70,7 @@ class Parts:
         self.rows["dev"].append(dev)
 
     def add_target(self, domain: str) -> None:
-        """Give `domain` to the test."""
+        """Add `domain` to test."""
         test, dev = self._by_convention(domain, "test")
         self.require(test, f"The test part of target domain {domain!r}")
         self.rows["test"].append(test)
@@ -101,7 +101,7 @@ class Parts:
             self.rows[part].append(rows)
 
     def add_official(self, name: str, dataset: str, division: Division) -> None:
-        """Give the presentations that an official protocol lists to its parts."""
+        """Add the presentations that an official protocol lists to its parts."""
         if self.asked not in (None, OFFICIAL):
             raise SettingsError(f"Protocol {name} divides the data itself; drop the convention {self.asked!r}.")
         self._followed.add(OFFICIAL)
@@ -111,7 +111,7 @@ class Parts:
         train, dev, test = (self._listed(name, dataset, part, division) for part in SPLITS)
         for domain in np.unique(self.domains.codes[train]):
             mine = train[self.domains.codes[train] == domain]
-            dev_of_mine = NONE if division.dev else None  # the whole official dev split follows
+            dev_of_mine = NONE if division.dev else None  # then the whole official dev split
             self.add_training(str(self.domains.names[domain]), mine, dev_of_mine)
         if division.dev:
             self.rows["dev"].append(dev)
@@ -126,7 +126,7 @@ class Parts:
         """Refuse parts that lack a class or share a subject; `target` names the domain tested on.
 
         Raises:
-            DataError: They do; names the subjects.
+            DataError: A part lacks a class, or parts share subjects; the error names them.
         """
         self.require(self.part("test"), f"The test part of target domain {target!r}")
         remedy = "add subjects, or a dev split, to the source domains"
@@ -138,7 +138,7 @@ class Parts:
         """Refuse rows that lack a class.
 
         Raises:
-            DataError: They do; `what` they are and the remedy stand in its line.
+            DataError: A class is missing; the error contains `what` the rows are and the remedy.
         """
         missing = [text for label, text in CLASSES.items() if not (self.labels[rows] == label).any()]
         if len(missing) == len(CLASSES):
@@ -160,7 +160,7 @@ class Parts:
         return dict(sorted(parts.items()))
 
     def _by_convention(self, domain: str, split: str) -> tuple[Indices, Indices | None]:
-        """Return what the convention gives of `domain` for `split`, and the dev split where it leaves that aside."""
+        """Return the rows of `domain` that the convention uses for `split`, and its dev split if that is left free."""
         parts = self._by_split(domain)
         if self.asked == ALL or "" in parts:
             return self._whole(domain, parts), None

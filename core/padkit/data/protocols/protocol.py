@@ -1,17 +1,17 @@
-"""Who is trained on, who is watched, who is tested: protocols across domains, within one, and official ones.
+"""Protocols applied to a table: across domains, within one domain, and official ones.
 
-Conventions say which splits of a dataset count where domains are left out; what "O, C, I, M" means on disk differs
-between papers, so each result names its own.
+A convention says which splits of a domain count in a leave-one-out protocol. Papers differ in which files "O, C, I, M"
+stand for, so each result names its convention.
 
 | convention | source domains | target domain |
 |---|---|---|
 | `official` | `train` split | `test` split |
-| `ssdg` | `train` and `test` splits, `dev` left out (Jia et al., CVPR 2020, and who followed) | the same |
+| `ssdg` | `train` and `test` splits, `dev` left out (Jia et al., CVPR 2020, and later papers) | the same |
 | `all` | everything | everything |
 
-Where none is named, a domain with splits follows `official` and one without any follows `all`. Source-dev, on which
-thresholds and checkpoints are chosen, is the source's `dev` split where the convention leaves it, or else a share of
-its subjects, which then do not train.
+If no convention is named, a domain with splits follows `official` and a domain without splits follows `all`.
+Source-dev, on which thresholds and checkpoints are chosen, is the source's `dev` split if the convention does not use
+it otherwise, or else a share of its subjects, which are then not trained on.
 """
 
 from __future__ import annotations
@@ -40,17 +40,18 @@ class Protocol:
 
     Attributes:
         name: For example `office&phone&webcam->hall`, `intra:office` or `oulu-npu:1`.
-        convention: `official`, `ssdg`, `all`, or `mixed` where domains follow different ones.
+        convention: `official`, `ssdg`, `all`, or `mixed` if domains follow different ones.
         sources: Source domains; their positions are the domain indices of training.
         targets: The domains tested on.
         train: Row numbers in the table, ascending.
         dev: Row numbers of held-out source frames, for thresholds and checkpoints.
         test: Row numbers of the targets' frames.
-        target_dev: Row numbers of the targets' own dev splits, empty unless each has one that the test leaves aside.
+        target_dev: Row numbers of the targets' own dev splits, empty unless each target has one that is not part of the
+            test.
         official_dev: Whether a published protocol names its dev split, on which its threshold is chosen.
         domain_index: [N] for all frames of the table, position in `sources`, -1 for other domains.
-        pools: By source, the rows that the convention gives before any are held out.
-        held_out: How dev (and, within one domain, test) was made for each domain without such a split.
+        pools: Source -> the rows that the convention gives, before any are held out.
+        held_out: How dev (and, within one domain, test) was made for each domain that has no such split.
         warnings: Lines a user should read before believing the figures.
     """
 
@@ -70,7 +71,7 @@ class Protocol:
 
     @property
     def target(self) -> str:
-        """The domains tested on, in one text: `M`, or `C&I&M`."""
+        """The domains tested on, as one text: `M`, or `C&I&M`."""
         return names.joined(self.targets) if len(self.targets) > 1 else self.targets[0]
 
     def parts(self) -> dict[str, Indices]:
@@ -80,8 +81,8 @@ class Protocol:
     def summary(self, table: Columns) -> dict[str, Any]:
         """Return name, convention, domains, hold-out, warnings and the counts of each part, ready for JSON.
 
-        `domains` counts each domain's presentations: what the convention `gives` a source before any are held out, and
-        what `train`, `dev` and `test` then hold of it.
+        `domains` counts each domain's presentations: those that the convention `gives` before any are held out, and
+        those in `train`, `dev` and `test`.
         """
         labels, presentations, subjects = table.column("label"), table.coded("presentation"), table.coded("subject")
         nobody = subjects.code("")
@@ -117,7 +118,7 @@ class Protocol:
         return found
 
     def lines(self, table: Columns) -> list[str]:
-        """Return one line a domain: its presentations by part, before and after some were held out."""
+        """Return one line per domain: its presentations by part, before and after some were held out."""
         found = []
         for domain, parts in self._domains(table).items():
             texts = {part: f"{count['bona_fide']} + {count['attack']}" for part, count in parts.items()}
@@ -139,7 +140,7 @@ def protocol_for(
     convention: str | None = None,
     seed: int = 0,
 ) -> Protocol:
-    """Draw the protocol that a recipe's options ask for.
+    """Return the protocol that a recipe's options describe.
 
     Args:
         table: The prepared frames.
@@ -151,8 +152,8 @@ def protocol_for(
         seed: Draws the held-out subjects.
 
     Raises:
-        SettingsError: Both ways of naming are used, or as `leave_one_out`, or as `draw`.
-        DataError: As these two.
+        SettingsError: Both ways of naming are used; or see `leave_one_out` and `divide`.
+        DataError: See these two.
     """
     if protocol is None:
         return leave_one_out(table, target or reader.default_target, sources, seed=seed, convention=convention)
@@ -174,8 +175,9 @@ def leave_one_out(
 ) -> Protocol:
     """Train on every domain but one, or within the only domain.
 
-    A source without the dev split that its convention leaves holds out 20 % of its subjects, or presentations where
-    subjects are unknown, drawn by `seed`, each kind of subject (live only, attack only, both) in proportion.
+    If a source has no dev split that its convention leaves free, 20 % of its subjects are held out (or of its
+    presentations if subjects are unknown), drawn by `seed`, each kind of subject (live only, attack only, both) in
+    proportion.
 
     Args:
         table: The prepared frames.
@@ -186,7 +188,7 @@ def leave_one_out(
         convention: One for all domains; None follows each domain's splits.
 
     Returns:
-        The protocol; no frame is in two parts, no known subject is in two parts.
+        The protocol; no frame and no known subject is in two parts.
 
     Raises:
         SettingsError: The target or a source is unknown, the target is among the sources, or it must be named.
@@ -212,11 +214,11 @@ def divide(
     convention: str | None = None,
     divisions: Mapping[str, Division] | None = None,
 ) -> Protocol:
-    """Divide a table by the protocol of a name.
+    """Divide a table by a protocol's name.
 
     Args:
         table: The prepared frames.
-        name: What is asked for.
+        name: The protocol.
         seed: Draws the held-out subjects.
         convention: One for all domains; None follows each domain's splits.
         divisions: The official protocols by full name.
@@ -256,7 +258,7 @@ def _finished(
 ) -> Protocol:
     train, dev, test = (parts.part(part) for part in ("train", "dev", "test"))
     domains = table.coded("domain")
-    # An official protocol names presentations; their domains follow.
+    # An official protocol lists presentations; the domains follow from them.
     sources, targets = sources or tuple(parts.pools), targets or _domains_of(table, test)
     parts.check(names.joined(targets) if len(targets) > 1 else targets[0])
     index = np.full(len(domains.codes), -1, np.int64)

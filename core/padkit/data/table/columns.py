@@ -1,4 +1,4 @@
-"""Columns of text as codes: names repeat over many rows, so rows are compared, counted and divided as numbers."""
+"""Columns of text as codes: names repeat in many rows, so rows are compared, counted and divided by number."""
 
 from __future__ import annotations
 
@@ -34,45 +34,45 @@ class Coded:
         return names
 
     def code(self, name: str) -> int:
-        """Return the code of `name`, -1 where no row has it."""
+        """Return the code of `name`, or -1 if no row has it."""
         return int(self.dictionary.index(pa.scalar(name, self.dictionary.type)).as_py())
 
     def called(self, names: Iterable[str]) -> NDArray[np.bool_]:
-        """Return [K], which of the distinct names are among `names`."""
+        """Return [K] bool: which of the distinct names are in `names`."""
         wanted = set(names)
         return np.fromiter((name in wanted for name in self.dictionary.to_pylist()), bool, len(self.dictionary))
 
     def within(self, groups: NDArray[np.integer[Any]]) -> Coded:
-        """Return the column with equal names kept apart where their group [N] differs."""
+        """Return the column with different codes for equal names in different groups [N]."""
         width = int(groups.max(initial=0)) + 1
         pairs, codes = np.unique(self.codes.astype(np.int64) * width + groups, return_inverse=True)
         return Coded(codes.reshape(-1).astype(np.int32), self.dictionary.take(pa.array(pairs // width)))
 
 
 class Columns(Interface):
-    """What a protocol needs of a table: its columns, without the images."""
+    """What a protocol needs from a table: its columns, without the images."""
 
     def column(self, name: str) -> NDArray[Any]:
         """Return one value per frame, [N]."""
 
     def coded(self, name: str) -> Coded:
-        """Return a column of text; `presentation` tells those of different datasets apart."""
+        """Return a column of text; `presentation` has different codes in different datasets."""
 
 
 def encode(values: pa.ChunkedArray) -> Coded:
     """Encode an Arrow column of text."""
-    # One piece first: dictionaries that are unified chunk by chunk grow quadratically. Large: 2 GiB of paths may come.
+    # Combine chunks first: unifying dictionaries chunk by chunk takes quadratic time. Large: paths may exceed 2 GiB.
     whole = values.cast(pa.large_string()).combine_chunks()
     coded = whole.dictionary_encode()
     codes = coded.indices.to_numpy().astype(np.int32, copy=True)
     found = Coded(codes, coded.dictionary)
-    del whole, coded  # and hand their memory back at once
+    del whole, coded  # and free their memory at once
     pa.default_memory_pool().release_unused()
     return found
 
 
 def distinct(codes: Codes, rows: NDArray[np.int64], *, but: int = -1) -> int:
-    """Return how many codes occur in `rows`, the code `but` not counted."""
+    """Return how many codes occur in `rows`, not counting the code `but`."""
     found = np.unique(codes[rows])
     return int(len(found) - (but in found))
 

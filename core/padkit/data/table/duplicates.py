@@ -1,4 +1,4 @@
-"""Frames that are stored twice: the same pixels under two presentations, which flatter a test or contradict a label."""
+"""Finds frames that are stored twice: equal pixels in two presentations, which flatter a test or contradict a label."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TAIL = 24  # bytes; a PNG's hold the checksums of its pixels and of their compr
 
 
 def duplicates(table: FrameTable) -> list[NDArray[np.int64]]:
-    """Return the rows of each image that two presentations or more hold, ascending, by first appearance.
+    """Return, for each image that several presentations hold, its rows, ascending; images in order of first appearance.
 
     Preparation encodes equal pixels as equal bytes, so stored bytes are compared: nothing is decoded, and only images
-    of one length and ending are read whole. Where some tables are compressed and others not (`padkit prepare
+    of equal length and ending are read completely. If some tables are compressed and others not (`padkit prepare
     --compress`), every image is decoded.
     """
     tables = table.preparation.get("tables", [table.preparation])
@@ -33,7 +33,7 @@ def duplicates(table: FrameTable) -> list[NDArray[np.int64]]:
 def _shared(
     table: FrameTable, rows: Iterable[int], content: Callable[[int], bytes | pa.Buffer]
 ) -> list[NDArray[np.int64]]:
-    """Return those of `rows` whose content several presentations hold, together."""
+    """Return groups of those `rows` whose content several presentations hold."""
     digests: dict[bytes, list[int]] = {}
     for row in rows:
         digests.setdefault(hashlib.blake2b(content(row), digest_size=16).digest(), []).append(row)

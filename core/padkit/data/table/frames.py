@@ -1,4 +1,4 @@
-"""Prepared tables, opened: memory-mapped frames with their columns at hand, one table or several as one."""
+"""Opens prepared tables: memory-mapped frames and their columns, of one table or of several as one."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ FINISHED, PROTOCOLS = "preparation.json", "protocols.json"
 
 @dataclass(frozen=True)
 class FrameTable:
-    """Prepared frames: an ordinary `datasets.Dataset` with its columns at hand.
+    """Prepared frames: a `datasets.Dataset` with quick access to its columns.
 
-    Pickles by its folders, so that loader processes share the memory map.
+    It is pickled as its folders, so that loader processes share the memory map.
 
     Attributes:
         dataset: `datasets.Dataset` with columns image, label, dataset, domain, split, subject, presentation,
             attack_type, species, device, session, attributes, frame, source.
-        folders: Where it lies, one folder a table; `datasets.load_from_disk(folder)` opens each.
-        preparation: What was prepared, from what and by which versions; counts and skipped files. Of several tables:
-            the sums, and under `tables` each one's own.
+        folders: Its folders, one per table; `datasets.load_from_disk(folder)` opens each.
+        preparation: What was prepared, from what and by which versions; counts and skipped files. For several tables:
+            the sums, and under `tables` the facts of each.
         starts: First row of each folder's frames.
     """
 
@@ -58,7 +58,7 @@ class FrameTable:
         return self.folders[0]
 
     def column(self, name: str) -> NDArray[Any]:
-        """Return a column but the image, [N]: `label` int64, `frame` int32, `attributes` tuples, the others strings.
+        """Return a column other than `image`, [N]: `label` int64, `frame` int32, `attributes` tuples, others strings.
 
         Raises:
             KeyError: There is no such column.
@@ -76,7 +76,7 @@ class FrameTable:
         return found
 
     def coded(self, name: str) -> Coded:
-        """Return a column of text as codes; `presentation` tells those of different tables apart.
+        """Return a column of text as codes; `presentation` has different codes in different tables.
 
         Raises:
             KeyError: There is no such column.
@@ -94,7 +94,7 @@ class FrameTable:
         return np.searchsorted(self.starts, rows, side="right") - 1
 
     def encoded(self, row: int) -> pa.Buffer:
-        """Return the image file in `row` as it is stored, without a copy."""
+        """Return the stored image file of `row`, without a copy."""
         if not self._images:
             pieces = self.dataset.data.column("image").chunks
             self._images.extend(piece.field("bytes") for piece in pieces)
@@ -110,7 +110,7 @@ class FrameTable:
             return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
     def divisions(self) -> dict[str, Division]:
-        """Return the official protocols that lie beside the frames, named `oulu-npu:1`.
+        """Return the official protocols stored beside the frames, by names such as `oulu-npu:1`.
 
         Raises:
             DataError: A `protocols.json` is damaged.
@@ -142,7 +142,7 @@ def open_table(folder: str | Path) -> FrameTable:
     """Open a prepared table.
 
     Raises:
-        DataError: The folder holds no finished table, or one of which a part was lost or cut short.
+        DataError: The folder holds no finished table, or a part of the table is missing or truncated.
     """
     import datasets
 
@@ -163,8 +163,8 @@ def open_tables(folders: Sequence[str | Path]) -> FrameTable:
     """Open one prepared table, or several as one; nothing is copied.
 
     Raises:
-        DataError: A folder holds no finished table, or the tables do not go together: they differ in image size, or one
-            holds a presentation that another one holds as well.
+        DataError: A folder holds no finished table, or the tables cannot be joined: they differ in image size, or two
+            hold the same presentation.
     """
     return join([open_table(folder) for folder in folders])
 
@@ -195,7 +195,7 @@ def join(tables: Sequence[FrameTable]) -> FrameTable:
 
 
 def read_preparation(folder: Path) -> dict[str, Any]:
-    """Return what a table's `preparation.json` says; opens nothing else.
+    """Return the content of a table's `preparation.json`; no other file is opened.
 
     Raises:
         DataError: The folder holds no finished table.
@@ -210,7 +210,7 @@ def read_preparation(folder: Path) -> dict[str, Any]:
 
 
 def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the preparation of several tables as one: counts are sums, one simulated table makes all simulated."""
+    """Return the preparation of several tables as one: counts are summed; if one table is simulated, all are."""
     if len(preparations) == 1:
         return dict(preparations[0])
     names = [tuple(entry["attribute_names"]) for entry in preparations]
@@ -238,7 +238,7 @@ def _check_sizes(folders: Sequence[Path], preparations: Sequence[Mapping[str, An
 
 
 def _refuse_twins(joined: FrameTable) -> None:
-    """Refuse a presentation of one dataset in two tables: its scores would be averaged, or it would train and test."""
+    """Refuse a presentation in two tables: its scores would be averaged, or it would be in both train and test."""
     tables = joined.table_of(np.arange(len(joined)))
     datasets = joined.coded("dataset")
     held_by = np.unique(datasets.codes.astype(np.int64) * len(joined.folders) + tables) // len(joined.folders)
@@ -275,7 +275,7 @@ def _listed(folders: Sequence[Path]) -> str:
 
 @contextlib.contextmanager
 def without_progress_bars(datasets: Any) -> Iterator[None]:
-    """Silence the progress bars of the module `datasets` for a while."""
+    """Context manager: switch off the progress bars of the module `datasets`."""
     was_disabled = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:

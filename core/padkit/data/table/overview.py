@@ -1,4 +1,4 @@
-"""What a prepared table holds: counts by domain, split, label and species, subjects across splits, what was skipped."""
+"""Summarises a prepared table: counts by domain, split, label and species, subjects across splits, skipped files."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 from padkit.data.table.columns import Columns
 
 BY = ("domain", "split", "label", "species")
-EVERY = "all"  # stands for the species of a sum over species
+EVERY = "all"  # in place of a species: the sum over all species
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Frames that agree on domain, split, label and PAI species.
+    """Frames with the same domain, split, label and PAI species.
 
     Attributes:
         domain: Capture domain.
         split: `train`, `dev`, `test` or "".
         label: 1 = bona fide, 0 = attack.
         species: PAI species; "" for bona fide, `all` for the sum over species.
-        presentations: Presentations among them.
-        frames: How many they are.
-        subjects: Known subjects among them.
+        presentations: Number of presentations.
+        frames: Number of frames.
+        subjects: Number of known subjects.
     """
 
     domain: str
@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why presentations were skipped: the cause, how many share it, and one of them."""
+    """Why presentations were skipped: the cause, how many have it, and one example."""
 
     text: str
     count: int
@@ -50,7 +50,7 @@ class Reason:
 def groups(table: Columns) -> list[Group]:
     """Return the table's groups, sorted by domain, split (train, dev, test), label (bona fide first) and species.
 
-    The sum over the species of a domain's split, which publications give, follows where there are several.
+    If a domain's split has several species, their sum, which publications report, follows.
     """
     single, sums = _groups(table, BY), _groups(table, BY[:-1])
     several = Counter((group.domain, group.split, group.label) for group in single)
@@ -83,9 +83,9 @@ def _groups(table: Columns, by: Sequence[str]) -> list[Group]:
 
 
 def subjects_in_several_splits(table: Columns) -> dict[str, tuple[str, ...]]:
-    """Return each known subject that more than one split holds, with these splits; sorted by name.
+    """Return each known subject in more than one split, with these splits; sorted by name.
 
-    Frames without a split divide nothing and do not count.
+    Frames without a split are ignored.
     """
     subjects, splits = table.coded("subject"), table.coded("split")
     counts = (subjects.codes != subjects.code("")) & (splits.codes != splits.code(""))
@@ -100,7 +100,7 @@ def subjects_in_several_splits(table: Columns) -> dict[str, tuple[str, ...]]:
 
 
 def reasons(skipped: Sequence[Mapping[str, str]]) -> list[Reason]:
-    """Return why presentations were skipped, the most frequent cause first; file names are cut off the causes."""
+    """Return why presentations were skipped, the most frequent cause first; file names are removed from the causes."""
     found: dict[str, list[str]] = {}
     for entry in skipped:
         name = entry["source"] or entry["presentation"]
@@ -122,7 +122,7 @@ def _numbered(values: Sequence[NDArray[np.integer]]) -> tuple[NDArray[np.int64],
 
 
 def _distinct(number: NDArray[np.intp], codes: NDArray[np.int32], count: int, *, but: int = -1) -> NDArray[np.integer]:
-    """Return how many codes each group has, the code `but` left out."""
+    """Return how many codes each group has, not counting the code `but`."""
     kept = codes != but
     width = int(codes.max(initial=0)) + 1
     pairs = np.unique(number[kept].astype(np.int64) * width + codes[kept])

@@ -1,10 +1,10 @@
-"""Bootstrap intervals: subjects, or presentations where subjects are unknown, drawn again and again with replacement.
+"""Bootstrap intervals: subjects (presentations if subjects are unknown) are drawn repeatedly with replacement.
 
-A subject's presentations resemble each other, so that whole subjects are drawn: presentations drawn one by one would
-promise more than the data hold. Draws are stratified by class: subjects with bona fide presentations only, with attacks
-only and with both are drawn among themselves, so that no resample lacks a class. The model is taken as it is: intervals
-tell how the figures vary with the people and attacks that happened to be tested, not with training. Figures of the
-worst species are maxima, which resampling raises on average: their intervals lean upwards.
+A subject's presentations resemble each other, so whole subjects are drawn: drawing single presentations would give
+intervals that are too narrow. Draws are stratified by class: subjects with bona fide presentations only, with attacks
+only and with both are drawn separately, so that no resample lacks a class. The model is fixed: intervals show how the
+figures vary with the tested people and attacks, not with training. Figures of the worst species are maxima, which
+resampling raises on average: their intervals are biased upwards.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from padkit.evaluation.statistics.resampling import SortedScores, WeightedScores
 from padkit.processes import counting_bar
 
 CONFIDENCE = 0.95
-FEWEST = 100  # resamples: with fewer, 2.5 % of them are nothing
-FEW = 20  # units with a class, below which a percentile interval is too narrow to be believed
+FEWEST = 100  # resamples: with fewer, 2.5 % of them is less than one
+FEW = 20  # units with a class; below this number a percentile interval is too narrow to be trusted
 CHUNK = 1 << 20  # weights at a time: some tens of megabytes
-WORTH_A_BAR = 50_000_000  # weights in all; some seconds
+WORTH_A_BAR = 50_000_000  # weights in total; some seconds
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -43,9 +43,9 @@ class Units:
     """What is drawn.
 
     Attributes:
-        kind: `subjects`, `presentations`, or `subjects or presentations` where some subjects are unknown.
+        kind: `subjects`, `presentations`, or `subjects or presentations` if some subjects are unknown.
         of_row: Number of the unit that each presentation belongs to [N].
-        strata: How many units of a kind there are; they are numbered stratum by stratum.
+        strata: Number of units per stratum; units are numbered stratum by stratum.
         holding: How many units hold bona fide presentations, and how many attacks.
     """
 
@@ -56,11 +56,11 @@ class Units:
 
     @property
     def count(self) -> int:
-        """Units in all."""
+        """Number of all units."""
         return sum(self.strata)
 
     def warnings(self) -> list[str]:
-        """Return one line a class that too few units hold."""
+        """Return one line per class that too few units hold."""
         return [
             f"Only {number} {self.kind} with {name}: such intervals are too narrow."
             for number, name in zip(self.holding, ("bona fide presentations", "attacks"), strict=True)
@@ -81,7 +81,7 @@ class Units:
 
 
 def units_of(scores: Scores) -> Units:
-    """Return the subjects of `scores`; a presentation whose subject is unknown stands for itself."""
+    """Return the subjects of `scores`; a presentation whose subject is unknown is its own unit."""
     known = scores.subject != ""
     names, index = np.unique(scores.subject[known], return_inverse=True)
     unit = np.empty(len(scores), dtype=np.int64)
@@ -91,7 +91,7 @@ def units_of(scores: Scores) -> Units:
     stratum = held[0] + 2 * held[1]
     highest = np.zeros(len(stratum))
     np.maximum.at(highest, unit, scores.score)
-    order = np.lexsort((-highest, stratum))  # what is counted together lies together in memory
+    order = np.lexsort((-highest, stratum))  # what is counted together is stored together
     number = np.empty_like(order)
     number[order] = np.arange(len(order))
     kinds = {len(scores): "subjects", 0: "presentations"}
@@ -112,15 +112,16 @@ def bootstrap(
     seed: int = 0,
     shown: bool = False,
 ) -> dict[Key, Floats]:
-    """Return what `figures` makes of each resample: by its keys, one value per resample [R].
+    """Return the result of `figures` for all resamples: key -> one value per resample [R].
 
     Args:
-        systems: Scores of one detector or of several on the same presentations; every resample is one of all of them.
+        systems: Scores of one or several detectors on the same presentations; each resample is the same for all
+            detectors.
         units: What is drawn; `systems` were sorted with the same `units.of_row`.
-        figures: From the weighted scores of each system, for some resamples, to figures.
-        resamples: How many.
+        figures: Computes figures from the weighted scores of each system, for some of the resamples.
+        resamples: Number of resamples.
         seed: Same seed, same draws.
-        shown: Show a bar where it takes long.
+        shown: Show a bar if it takes long.
     """
     found: list[dict[Key, Floats]] = []
     long = resamples * len(units.of_row) * len(systems) > WORTH_A_BAR

@@ -1,8 +1,8 @@
 """DeLong's test: whether two detectors differ in AUC on the same presentations.
 
-E. DeLong, D. DeLong and D. Clarke-Pearson, Biometrics 44 (1988) 837-845; in O(N log N) by midranks after X. Sun and
-W. Xu, IEEE Signal Processing Letters 21 (2014) 1389-1393. Presentations are taken as independent: where subjects show
-themselves more than once its p-values are too small, and the bootstrap over subjects is the one to believe.
+E. DeLong, D. DeLong and D. Clarke-Pearson, Biometrics 44 (1988) 837-845; in O(N log N) by midranks according to X. Sun
+and W. Xu, IEEE Signal Processing Letters 21 (2014) 1389-1393. The test assumes independent presentations: if subjects
+have several presentations, its p-values are too small, and the bootstrap over subjects is more reliable.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from padkit.data.presentation import BONA_FIDE
 from padkit.evaluation.metrics import Floats, checked
 
 CONFIDENCE = 0.95
-_NOISE = 1e-12  # what floats leave of a difference that is none
+_NOISE = 1e-12  # floating-point error of a difference that is zero
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +29,9 @@ class AucDifference:
         first: AUC of the first detector.
         second: AUC of the second.
         difference: First minus second.
-        low: Lower end of the difference's normal 95 % interval; None where a class has a single presentation.
-        high: Upper end; likewise.
-        p: Two-sided p of "no difference"; 1 where both rank everything alike, None where there is no variance to go by.
+        low: Lower end of the difference's normal 95 % interval; None if a class has a single presentation.
+        high: Upper end, or None as `low`.
+        p: Two-sided p of "no difference"; 1 if both rank everything alike, None if the variance is zero.
     """
 
     first: float
@@ -71,7 +71,7 @@ def delong(labels: ArrayLike, first: ArrayLike, second: ArrayLike) -> AucDiffere
 
 
 def _components(bona_fide: NDArray[np.bool_], scores: Floats) -> tuple[float, tuple[Floats, Floats]]:
-    """Return the AUC, and for each bona fide and each attack presentation its share of the other class put right."""
+    """Return the AUC, and for each presentation the share of the other class that is ranked correctly against it."""
     ranks = stats.rankdata(scores)
     own, its = scores[bona_fide], scores[~bona_fide]
     above = (ranks[bona_fide] - stats.rankdata(own)) / len(its)

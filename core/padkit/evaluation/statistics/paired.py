@@ -12,12 +12,12 @@ from scipy import stats
 
 ALPHA = 0.05
 Pair = TypeVar("Pair", bound=Hashable)
-_NOISE = 1e-9  # differences that rates would share exactly, but for the last bits of a float
+_NOISE = 1e-9  # rounding: differences of rates that are equal except for the last bits of a float
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Mean and sample standard deviation (n - 1; None of a single value) of `count` values."""
+    """Mean and sample standard deviation (n - 1; None for a single value) of `count` values."""
 
     mean: float
     deviation: float | None
@@ -26,14 +26,14 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairedDifference:
-    """A cell minus the baseline over matched pairs; None where too few pairs, or no variance, give no answer.
+    """A cell minus the baseline over matched pairs; None where there are too few pairs or no variance.
 
     Attributes:
         pairs: Number of pairs.
         difference: Mean paired difference.
         low: Lower end of its 95 % t-interval.
         high: Upper end.
-        wilcoxon: Two-sided p of the Wilcoxon signed-rank test; 1 where no pair differs.
+        wilcoxon: Two-sided p of the Wilcoxon signed-rank test; 1 if no pair differs.
         t_test: Two-sided p of the paired t-test.
     """
 
@@ -76,7 +76,7 @@ def paired_difference(values: Mapping[Pair, float], baseline: Mapping[Pair, floa
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Return Holm's adjusted p-values in the same order; None, no test, stays None and is not counted."""
+    """Return Holm's adjusted p-values in the same order; None (no test) stays None and is not counted."""
     order = sorted((value, position) for position, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)
     largest = 0.0

@@ -1,8 +1,8 @@
-"""Error rates of resampled presentations, many resamples at once and without ever sorting again.
+"""Error rates of resampled presentations, for many resamples at once and without sorting again.
 
 A resample is a weight per presentation: how often it was drawn. Scores are sorted once; the rates of a resample follow
-from running sums of its weights. They are the rates that `padkit.evaluation.metrics` defines, of a table in which each
-presentation stands as often as it was drawn; all counts are exact integers.
+from running sums of its weights. They are the rates of `padkit.evaluation.metrics` for a table that contains each
+presentation as often as it was drawn; all counts are exact integers.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class SortedScores:
         labels: [N], 1 = bona fide, 0 = attack.
         scores: [N], P(bona fide).
         species: PAI species [N], or None for a single one.
-        units: Number of the resampled unit (a subject, say) that each presentation belongs to [N]; by default each is
-            its own.
+        units: Number of the resampled unit (for example a subject) that each presentation belongs to [N]; by default
+            each presentation is its own unit.
 
     Raises:
         DataError: As in `padkit.evaluation.metrics.error_rates`.
@@ -75,12 +75,12 @@ class SortedScores:
         self._tied = [bool(np.any(a != b)) for a, b in zip(self._higher, self._as_high, strict=True)]
 
     def weigh(self, weights: NDArray[np.int32]) -> WeightedScores:
-        """Return the rates of R resamples; `weights` [R, U] tell how often each unit was drawn."""
+        """Return the rates of R resamples; `weights` [R, U] say how often each unit was drawn."""
         return WeightedScores(self, weights)
 
 
 class WeightedScores:
-    """Rates of R resamples of sorted scores; every method returns one value a resample [R]."""
+    """Rates of R resamples of sorted scores; every method returns one value per resample [R]."""
 
     def __init__(self, scores: SortedScores, weights: NDArray[np.int32]) -> None:
         self._scores = scores
@@ -114,11 +114,11 @@ class WeightedScores:
         return rate
 
     def equal_vertices(self) -> Integers:
-        """Return the vertices of the ROC that `padkit.evaluation.metrics.equal_error` takes its thresholds from."""
+        """Return the vertices of the ROC at which `padkit.evaluation.metrics.equal_error` chooses its thresholds."""
         before, after = self._around_equal()
         gap_before, errors_before, accepted = self._gap_and_errors(before)
         gap_after, errors_after, _ = self._gap_and_errors(after)
-        # On a draw, the lower mean error, then the one that accepts fewer attacks.
+        # In a tie, the lower mean error, then the one that accepts fewer attacks.
         nearer = (np.abs(gap_before) < np.abs(gap_after)) | (
             (np.abs(gap_before) == np.abs(gap_after)) & (errors_before <= errors_after)
         )
@@ -131,7 +131,7 @@ class WeightedScores:
     def error_rates(self, vertices: Integers) -> dict[str, Floats]:
         """Return the rates of `padkit.evaluation.metrics.ErrorRates` at the vertices; `apcer:NAME` for each species.
 
-        A species that a resample lacks has no APCER there (NaN) and counts for nothing in `apcer`.
+        A species that is missing in a resample has no APCER there (NaN) and is ignored in `apcer`.
         """
         accepted = np.stack([self._at(k, vertices) for k in range(len(self._attacks))])
         with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""Whether the source domains become alike: how well a classifier names the domain, over the course of training."""
+"""Shows whether the source domains become alike: how well a classifier names the domain during training."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, l
 
 PROBE = "domain_probe"
 WIDE = 7.2  # inches of two panels
-_ACCURACY = re.compile(r"(?:(?P<member>[\w-]+)\.)?domain_accuracy(?:_(?P<state>\w+))?")  # aligners name theirs so
+_ACCURACY = re.compile(r"(?:(?P<member>[\w-]+)\.)?domain_accuracy(?:_(?P<state>\w+))?")  # names that aligners use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What one run logged.
+    """The log of one run.
 
     Attributes:
         label: The run.
@@ -38,7 +38,7 @@ class Course:
 def accuracies(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
     """Return name -> (steps, shares in [0, 1]) of the probe's and the aligner's accuracies in naming the domain.
 
-    The probe's name is `PROBE`; the aligner's are in words: `domain classifier, clean images`.
+    The probe's accuracy is called `PROBE`; the aligner's have names in words: `domain classifier, clean images`.
     """
     found = {}
     for name, points in series(log).items():
@@ -56,10 +56,10 @@ def accuracies(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float],
 
 
 def alignment_figure(courses: Sequence[Course], *, note: str = "", palette: Palette = LIGHT) -> Figure | None:
-    """Draw, for held-out source frames, how often the domain is named: by a fresh linear model, and by the aligner.
+    """Draw how often the domain of held-out source frames is named correctly: by the probe, and by the aligner.
 
-    One run: a line each. Several runs: one panel for the probe and one for the aligners' own classifiers, colours tell
-    the runs. None where no run logged anything of the kind.
+    One run: one line each. Several runs: one panel for the probe and one for the aligners' own classifiers, with one
+    colour per run. None if no run logged any of them.
     """
     drawn = [(course, found) for course in courses if (found := accuracies(course.log))]
     if not drawn:
@@ -91,7 +91,7 @@ def _compare(
     drawn: Sequence[tuple[Course, Mapping[str, tuple[list[float], list[float]]]]],
     palette: Palette,
 ) -> None:
-    """Draw the probe on the left, the aligners' classifiers on the right with words at the lines' ends."""
+    """Draw the probe on the left, the aligners' classifiers on the right with labels at the lines' ends."""
     for number, (course, found) in enumerate(drawn):
         if PROBE in found:
             _line(left, found[PROBE], palette, number, course.label)

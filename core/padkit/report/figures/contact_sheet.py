@@ -1,4 +1,4 @@
-"""A contact sheet: example face crops of every domain, bona fide and by PAI species, on one labelled picture."""
+"""The contact sheet: one labelled picture with example face crops of every domain, bona fide and by PAI species."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class SheetRow:
 def contact_sheet(table: FrameTable, columns: int = 8) -> bytes:
     """Return the sheet as PNG.
 
-    Each row shows frames of `columns` presentations at most, spread evenly over the table, each one's middle frame; the
-    same table always gives the same picture.
+    Each row shows the middle frames of at most `columns` presentations, spread evenly over the table; the same table
+    always gives the same picture.
     """
     rows = sheet_rows(table, columns)
     font, small = ImageFont.load_default(FONT), ImageFont.load_default(FONT - 2)
@@ -87,7 +87,7 @@ def sheet_rows(table: FrameTable, columns: int) -> list[SheetRow]:
     for kind in np.unique(kinds):
         rows = np.flatnonzero(kinds == kind)
         owners, first, frames = np.unique(presentations[rows], return_index=True, return_counts=True)
-        # By first appearance, so that neighbours in the table, often one person's, are not all that is seen.
+        # By first appearance, so that not only neighbours in the table, often of one person, are shown.
         order = np.argsort(first)
         chosen = order[np.unique(np.linspace(0, len(owners) - 1, min(columns, len(owners))).round().astype(int))]
         owned = [rows[presentations[rows] == owners[place]] for place in chosen]

@@ -1,4 +1,4 @@
-"""ROC and DET curves of several detectors, or of one detector on several sets, a panel per target (DTDA, Fig. 3)."""
+"""ROC and DET curves of several detectors, or of one detector on several sets, one panel per target (DTDA, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from padkit.report.figures.style import (
     plain_settings,
 )
 
-RATES = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)  # percent, the ticks of a DET
+RATES = (0.1, 0.5, 1, 2, 5, 10, 20, 40, 60)  # percent, the ticks of a DET curve
 HIGHEST = 0.7  # share at which a DET ends; beyond it a detector is of no use
 GRID = np.linspace(0, 1, 1001)
-SIDE = 3.6  # inches of a panel where there are several
+SIDE = 3.6  # inches of a panel if there are several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """What one line shows.
+    """One line of a figure.
 
     Attributes:
-        label: The detector, or the set it was judged on.
-        target: Heads the panel.
-        runs: Scores of each of its runs (seeds); of several the line is the mean.
-        quiet: Draw it grey and thin: it stands beside what is shown.
+        label: The detector, or the set that it was tested on.
+        target: Title of the panel.
+        runs: Scores of each of its runs (seeds); if there are several, the line is their mean.
+        quiet: Draw it grey and thin, for comparison only.
     """
 
     label: str
@@ -56,11 +56,11 @@ def roc_comparison(curves: Sequence[Curve], *, note: str = "", palette: Palette 
 
     Args:
         curves: At least one; a label has the same colour in every panel.
-        note: What must be known of all panels, for example that the data are simulated.
+        note: A note about all panels, for example that the data are simulated.
         palette: Colours.
 
     Raises:
-        DataError: A set of scores holds one class only.
+        DataError: A set of scores holds only one class.
     """
 
     def panel(axes: Axes, shown: Sequence[Curve], style: Callable[[Curve], dict[str, Any]]) -> None:
@@ -83,9 +83,9 @@ def det_comparison(
 ) -> Figure:
     """Draw attacks accepted against bona fide rejected, both in percent, on normal deviate scales.
 
-    A detector whose scores are normally distributed is a straight line; the corner of few errors takes most of the
-    room. A rate below half a presentation (none was wrong) is drawn at half a presentation. Arguments and errors as in
-    `roc_comparison`; `points` are (label, FPR, FNR) to mark in every panel, shares in [0, 1].
+    A detector with normally distributed scores gives a straight line, and the corner of few errors takes most of the
+    space. A rate of zero is drawn as half a presentation. Arguments and errors as in `roc_comparison`; `points` are
+    (label, FPR, FNR) to mark in every panel, shares in [0, 1].
     """
     lowest = min(_half_a_presentation(scores) for curve in curves for scores in curve.runs)
     ends = float(norm.ppf(min(lowest, 0.02))), float(norm.ppf(HIGHEST))
@@ -114,7 +114,7 @@ def det_comparison(
 
 
 def mean_roc(runs: Sequence[Scores]) -> tuple[Floats, Floats]:
-    """Return FPR and TPR of one run's every vertex, or the mean TPR of several runs at equal FPR (Fawcett 2006)."""
+    """Return FPR and TPR of all vertices of one run, or the mean TPR of several runs at equal FPR (Fawcett 2006)."""
     if len(runs) == 1:
         curve = roc(runs[0].label, runs[0].score)
         return curve.fpr, curve.tpr
@@ -122,7 +122,7 @@ def mean_roc(runs: Sequence[Scores]) -> tuple[Floats, Floats]:
 
 
 def _tpr_at(grid: Floats, scores: Scores) -> Floats:
-    """Return the TPR at each FPR of `grid`: the upper end where the ROC is upright, its straight lines elsewhere."""
+    """Return the TPR at each FPR of `grid`: the upper end where the ROC is vertical, linear interpolation elsewhere."""
     curve = roc(scores.label, scores.score)
     last = np.append(curve.fpr[1:] != curve.fpr[:-1], True)
     rates: Floats = np.interp(grid, curve.fpr[last], curve.tpr[last])
@@ -150,7 +150,7 @@ def _panels(
             return {"color": palette.quiet, "lw": 1.1, "label": names[curve.label]}
         number = labels.index(curve.label)
         colour = palette.series[number % len(palette.series)]
-        # Once the colours are used up each comes back with another line.
+        # When the colours are used up, they repeat with another line style.
         line = LINES[(number + number // len(palette.series)) % len(LINES)]
         return {"color": colour, "linestyle": line, "lw": 1.7, "label": names[curve.label]}
 
@@ -159,7 +159,7 @@ def _panels(
     size = (WIDTH, WIDTH) if columns == 1 else (SIDE * columns, SIDE * rows)
     with plain_settings():
         figure = new_figure(size[1] + 0.18 * len(labels), palette, size[0])
-        figure.set_layout_engine("compressed")  # no gaps beside panels of equal sides
+        figure.set_layout_engine("compressed")  # no gaps beside square panels
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, target in zip(grid, targets, strict=False):
             panel(axes, [curve for curve in curves if curve.target == target], style)
@@ -174,7 +174,7 @@ def _panels(
 
 
 def _name(label: str, curves: Sequence[Curve]) -> str:
-    """Return the label with its AUC: the mean over runs, and over targets where there are several."""
+    """Return the label with its AUC: the mean over runs, and over targets if there are several."""
     areas = [[100 * auc(scores.label, scores.score) for scores in curve.runs] for curve in curves]
     if len(curves) > 1:
         return f"{label}, mean AUC {np.mean([np.mean(area) for area in areas]):.2f} %"

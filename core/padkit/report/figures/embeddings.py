@@ -1,4 +1,4 @@
-"""Embeddings in a plane, a row per run: coloured by class on the left, by domain on the right (DTDA, Fig. 4)."""
+"""Embeddings in a plane, one row per run: coloured by class on the left, by domain on the right (DTDA, Fig. 4)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.report.figures.style import LIGHT, Palette, new_figure, plain_settings
 
 WIDTH, PANEL = 7.2, 3.3  # inches
-DOMAIN_MARKERS = ("o", "s", "D", "X", "v", "p")  # no triangle that attacks have
+DOMAIN_MARKERS = ("o", "s", "D", "X", "v", "p")  # no triangles, which attacks have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plane:
-    """Frames in a plane.
+    """The frames of one run in a plane.
 
     Attributes:
         label: The run.
@@ -28,8 +28,7 @@ class Plane:
         labels: [n], 1 = bona fide, 0 = attack.
         domains: [n], names.
         test: [n], whether a frame is of the test set; the others are held-out source.
-        probe: Share in [0, 1] of these frames whose domain, among the sources, a linear probe names; None where it
-            cannot be told.
+        probe: Share in [0, 1] of these frames whose source domain a linear probe names correctly; None if unknown.
         sources: Number of source domains.
     """
 
@@ -47,7 +46,7 @@ def planes_figure(planes: Sequence[Plane], *, note: str = "", palette: Palette =
 
     Args:
         planes: At least one; all of the same frames.
-        note: What must be known of all panels, for example that the data are simulated.
+        note: A note about all panels, for example that the data are simulated.
         palette: Colours.
     """
     with plain_settings():
@@ -79,7 +78,7 @@ def _classes(axes: Axes, plane: Plane, palette: Palette) -> None:
 
 
 def _domains(axes: Axes, plane: Plane, palette: Palette) -> None:
-    """Draw source domains in colours and domains that are only tested on in the colour of letters."""
+    """Draw source domains in colours, and domains that are only tested on in the colour of the text."""
     names = sorted(set(plane.domains.tolist()), key=lambda name: (bool(plane.test[plane.domains == name].all()), name))
     for number, name in enumerate(names):
         unseen = bool(plane.test[plane.domains == name].all())
@@ -119,7 +118,7 @@ def _probe(plane: Plane) -> str:
 def _legend(
     figure: Figure, axes: Axes, place: Literal["outside lower left", "outside lower right"], palette: Palette
 ) -> None:
-    """Explain a column below it."""
+    """Draw the legend below a column."""
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(handles, labels, loc=place, ncols=2, labelcolor=palette.text, fontsize=8)
     legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)

@@ -18,7 +18,7 @@ from padkit.report.figures.style import LIGHT, Palette, new_figure, plain_settin
 
 TILE = 1.0  # inches
 MARGIN = 1.15  # inches left of the faces, for the names of the rows
-HEAT = "inferno"  # rises in lightness, so that it is told without colour too
+HEAT = "inferno"  # rises in lightness, so that it is readable without colour too
 Pixels = NDArray[np.float32]
 
 
@@ -48,14 +48,14 @@ def attention_figure(
     note: str = "",
     palette: Palette = LIGHT,
 ) -> Figure:
-    """Draw faces above, and below them a row per run: what speaks for the true class, with the frame's score.
+    """Draw faces at the top, and below them one row per run: the evidence for the true class, with the frame's score.
 
     Args:
         images: [n, H, W, 3], RGB in [0, 1].
         labels: [n], 1 = bona fide, 0 = attack.
         kinds: What each image shows [n].
         rows: Of each run.
-        note: What must be known of all of them.
+        note: A note about all of them.
         palette: Colours.
     """
     title = f"Grad-CAM: what speaks for the true class{note}"
@@ -85,7 +85,7 @@ def attention_figure(
 
 
 def overlay(image: Pixels, heat: Pixels) -> Pixels:
-    """Return the grey image [H, W, 3] under the heat [H, W], which hides it the more the hotter it is."""
+    """Return the grey image [H, W, 3] overlaid by the heat [H, W], which is more opaque where it is higher."""
     grey = np.repeat(image @ np.array([0.299, 0.587, 0.114], dtype=np.float32)[:, None], 3, axis=2)  # ITU-R BT.601
     colour = mpl.colormaps[HEAT](heat)[..., :3]
     share = (0.15 + 0.6 * heat)[..., None]
@@ -104,14 +104,14 @@ def perturbation_figure(
 ) -> Figure:
     """Draw images, what was added to them (amplified around grey), and the sums.
 
-    All differences are amplified alike, so that the largest one fills the range.
+    All differences are amplified by the same factor, so that the largest one fills the range.
 
     Args:
         clean: [n, H, W, 3], RGB in [0, 1].
         attacked: [n, H, W, 3], likewise.
         labels: [n], 1 = bona fide, 0 = attack.
         kinds: What each image shows [n].
-        title: Heads the figure.
+        title: Title of the figure.
         palette: Colours.
     """
     added = attacked - clean
@@ -134,7 +134,7 @@ def perturbation_figure(
 
 
 def amplification(added: Pixels) -> float:
-    """Return the factor by which the largest of all differences becomes half of the range; 1 where there is none."""
+    """Return the factor that scales the largest difference to half of the range; 1 if there is no difference."""
     most = float(np.abs(added).max())
     return 0.5 / most if most > 0 else 1.0
 

@@ -1,4 +1,4 @@
-"""The ROC of the target, with the point at which each threshold policy works."""
+"""The ROC of the target, with the operating point of each threshold policy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from padkit.evaluation.results import Results, headline
 from padkit.evaluation.scores import Scores
 from padkit.report.figures.style import LIGHT, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
 
-_ZOOM = 20.0  # percent of each axis that the inset shows; good detectors all live in this corner
+_ZOOM = 20.0  # percent of each axis that the inset shows; good detectors are all in this corner
 
 
 def roc_figure(
@@ -19,13 +19,14 @@ def roc_figure(
     """Draw the ROC: attacks accepted (FPR, %) against bona fide accepted (TPR, %).
 
     Args:
-        results: Its policies' operating points are marked.
+        results: Their policies' operating points are marked.
         target: Scores of the target test set; the curve.
-        source_dev: Scores of held-out source presentations; a thin second curve that shows what the new domain costs.
+        source_dev: Scores of held-out source presentations; a thin second curve, which shows how much worse the new
+            domain is.
         palette: Colours.
 
     Raises:
-        DataError: A set of scores holds one class only.
+        DataError: A set of scores holds only one class.
     """
     curve = roc(target.label, target.score)
     known = None if source_dev is None else roc(source_dev.label, source_dev.score)

@@ -1,4 +1,4 @@
-"""Figures of one run beside its ROC: the distribution of the scores and the course of the losses."""
+"""Figures of one run in addition to its ROC: the distribution of the scores and the losses over the steps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from padkit.report.figures.style import LIGHT, LINES, Palette, dress, legend_bel
 
 _BINS = np.linspace(0, 1, 41)
 _NOT_A_SERIES = {"step", "epoch"}
-EVIDENCE = "source_dev/"  # what a run logs of held-out source frames begins so
+EVIDENCE = "source_dev/"  # prefix of what a run logs about held-out source frames
 
 
 def score_figure(
@@ -26,7 +26,7 @@ def score_figure(
 ) -> Figure:
     """Draw histograms of P(bona fide) by class with every policy's threshold; held-out source above target.
 
-    The number of presentations is on a logarithmic scale: the few wrong ones matter and the many right ones do not.
+    The number of presentations is on a logarithmic scale, so that the few wrong ones are visible.
     """
     panels = [(f"target: {results.protocol.target}", target)]
     if source_dev is not None:
@@ -48,9 +48,9 @@ def series(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float], lis
     """Return name -> (steps, values) of every number in the log, by first appearance.
 
     Args:
-        log: Records of `log.jsonl`; each has `step`, some have `epoch`, the rest are named values. A record without a
-            step, texts, nested values and numbers that are not finite are passed over. Where a resumed run logged a
-            step twice, the later record counts.
+        log: Records of `log.jsonl`; each has `step`, some have `epoch`, the rest are named values. Records without a
+            step, texts, nested values and numbers that are not finite are skipped. If a resumed run logged a step
+            twice, the later record counts.
     """
     found: dict[str, dict[float, float]] = {}
     for record in log:
@@ -66,12 +66,12 @@ def series(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float], lis
 def training_figure(
     log: Iterable[Mapping[str, Any]], *, title: str = "", selected: int | None = None, palette: Palette = LIGHT
 ) -> Figure | None:
-    """Draw one small panel per loss, the learning rate, and how well held-out source is judged, over the steps.
+    """Draw the losses, the learning rate and the figures on held-out source over the steps, one small panel each.
 
     Args:
         log: Records of `log.jsonl`.
-        title: Heads the figure.
-        selected: Step whose weights the run ships; marked where it is known.
+        title: Title of the figure.
+        selected: Step whose weights the run ships; marked if known.
         palette: Colours.
 
     Returns:
@@ -101,7 +101,7 @@ def training_figure(
 
 
 def _title(name: str) -> str:
-    """Return a panel's title; "" for what `padkit.report.figures.alignment` shows."""
+    """Return a panel's title; "" for values that `padkit.report.figures.alignment` shows."""
     if not name.startswith(EVIDENCE):
         return {"total": "loss, weighted sum", "lr": "learning rate"}.get(name, f"loss: {name}")
     plain = name.removeprefix(EVIDENCE)
@@ -120,13 +120,13 @@ def _histogram(axes: Axes, results: Results, scores: Scores, palette: Palette) -
         axes.axvline(entry.threshold, color=colour, linestyle=line, label=told)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())  # below a decade they would be written as mathematics
+    axes.yaxis.set_minor_formatter(NullFormatter())  # ranges below a decade would get labels in mathematical notation
     axes.set_ylim(bottom=0.7)
     axes.set_xlim(0, 1)
 
 
 def _course(axes: Axes, steps: list[float], values: list[float], palette: Palette) -> None:
-    """Draw a curve; a long one pale, with its running mean over a twentieth of its length."""
+    """Draw a curve; a long one is drawn pale, with its running mean over a twentieth of its length."""
     window = len(values) // 20
     if window < 2:
         axes.plot(steps, values, color=palette.bona_fide, linewidth=1.4, marker="o" if len(values) < 30 else "", ms=2.5)
@@ -134,7 +134,7 @@ def _course(axes: Axes, steps: list[float], values: list[float], palette: Palett
         axes.plot(steps, values, color=palette.bona_fide, linewidth=0.6, alpha=0.4)
         mean = np.convolve(values, np.full(window, 1 / window), mode="valid")
         axes.plot(steps[window // 2 :][: len(mean)], mean, color=palette.bona_fide, linewidth=1.4)
-    if max(values) - min(values) < 1e-4 * abs(max(values)):  # an offset of the axis would say nothing
+    if max(values) - min(values) < 1e-4 * abs(max(values)):  # an offset of the axis is hard to read
         axes.set_ylim(*sorted((0, 1.25 * max(values))))
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4))

@@ -1,4 +1,4 @@
-"""The look that all figures share: sizes for a phone, light and dark colours, PNG bytes that only the data decide."""
+"""The common style of all figures: sizes for a phone, light and dark colours, reproducible PNG bytes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FORMATS = ("png", "pdf", "svg")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Colours of a figure; blue and orange are told apart by nearly every eye.
+    """Colours of a figure; nearly everybody can tell blue from orange.
 
     Attributes:
-        background, text, grid, quiet: Of the paper, the letters, the grid, and what stays behind.
+        background, text, grid, quiet: Of the paper, the letters, the grid, and less important things.
         bona_fide, attack: Of the two classes.
         marks: Of thresholds.
-        series: Of runs or domains side by side, after Okabe and Ito (2008); line styles or markers vary beside them.
+        series: Of runs or domains side by side, after Okabe and Ito (2008); line styles or markers vary as well.
     """
 
     background: str
@@ -68,14 +68,14 @@ DARK = Palette(
 @contextmanager
 def plain_settings() -> Iterator[None]:
     """Draw with matplotlib's own settings, whatever the user's matplotlibrc says."""
-    # A "$" in a name is just a "$"; ids in SVG are random unless they have a salt.
+    # A "$" in a name is a plain character; ids in SVG are random unless they have a salt.
     ours = {"font.size": 9, "axes.titlesize": 10, "text.parse_math": False, "svg.hashsalt": "padkit"}
     with matplotlib.style.context(ours, after_reset=True):
         yield
 
 
 def new_figure(height: float, palette: Palette, width: float = WIDTH) -> Figure:
-    """Return an empty figure, `height` inches high, that no global state of matplotlib knows of."""
+    """Return an empty figure, `height` inches high, that is not part of matplotlib's global state."""
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor=palette.background)
     FigureCanvasAgg(figure)
     return figure
@@ -95,7 +95,7 @@ def dress(axes: Axes, palette: Palette, title: str = "", *, centred: bool = Fals
 
 
 def legend_below(figure: Figure, axes: Axes, palette: Palette, columns: int = 1) -> None:
-    """Explain what `axes` shows below the figure."""
+    """Draw the legend of `axes` below the figure."""
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns, labelcolor=palette.text)
     legend.get_frame().set(facecolor=palette.background, edgecolor=palette.grid)
@@ -106,13 +106,13 @@ def render(figure: Figure, kind: str = "png") -> bytes:
     buffer = io.BytesIO()
     metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[kind]
     with plain_settings():
-        figure.draw_without_rendering()  # the layout knows how titles wrap only once they were drawn
+        figure.draw_without_rendering()  # the layout knows how titles wrap only after they were drawn
         figure.savefig(buffer, format=kind, metadata=metadata)
     return buffer.getvalue()
 
 
 def write_figure(figure: Figure, path: Path | str) -> None:
-    """Write `figure` in the format that the file's suffix names, whole or not at all.
+    """Write `figure` in the format that the file's suffix names, completely or not at all.
 
     Raises:
         DataError: The file cannot be written.

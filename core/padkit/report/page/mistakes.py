@@ -34,8 +34,8 @@ class Faces:
     """Faces for the page, or why there are none.
 
     Attributes:
-        pictures: Where they come from; None for none.
-        note: What is to be said of them; "" for nothing.
+        pictures: Returns faces; None if there are none.
+        note: A note about them, or "".
     """
 
     pictures: Pictures | None = None
@@ -44,14 +44,14 @@ class Faces:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One presentation judged wrongly.
+    """One presentation that was classified wrongly.
 
     Attributes:
         score: P(bona fide).
         presentation: Its identifier.
         kind: `bona fide`, or the PAI species.
-        facts: Domain and subject, as far as they are known, by these names.
-        picture: Its face as base64 JPEG; "" where there is none.
+        facts: Domain and subject, as far as known, under these names.
+        picture: Its face as base64 JPEG; "" if there is none.
     """
 
     score: float
@@ -67,9 +67,9 @@ class Mistakes:
 
     Attributes:
         title: What went wrong.
-        worst: The worst of them, worst first.
+        worst: The worst mistakes, worst first.
         count: How many there are.
-        among: Out of how many presentations.
+        among: Number of presentations of this class.
     """
 
     title: str
@@ -84,7 +84,7 @@ def mistakes(scores: Scores, threshold: float, pictures: Pictures | None = None)
     Args:
         scores: Scores of the test set.
         threshold: In [0, 1].
-        pictures: Where the faces come from, if they are to be shown.
+        pictures: Returns the faces, if they are to be shown.
     """
     accepted = scores.score >= threshold
     found = []
@@ -102,8 +102,8 @@ def mistakes(scores: Scores, threshold: float, pictures: Pictures | None = None)
 def faces_of(run: FinishedRun) -> Faces:
     """Return the faces of a finished run's presentations, read from its prepared table.
 
-    There are none where the run's setting `thumbnails` is off, or where its table is gone or was made anew; the page
-    then says so.
+    There are none if the run's setting `thumbnails` is off, or if its table is missing or was made again; the page then
+    says so.
     """
     folders = [Path(folder) for folder in run.data.get("tables", ())]
     if run.settings.get("thumbnails") is False:
@@ -121,7 +121,7 @@ def faces_of(run: FinishedRun) -> Faces:
 
 
 def thumbnails(table: FrameTable) -> Pictures:
-    """Return where the faces of a table's presentations come from: each by the frame in its middle."""
+    """Return a source of faces for a table's presentations: the middle frame of each."""
     datasets, presentations = table.coded("dataset"), table.coded("presentation")
 
     def picture(dataset: str, presentation: str) -> bytes | None:
@@ -133,7 +133,7 @@ def thumbnails(table: FrameTable) -> Pictures:
 
 
 def small_jpeg(pixels: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]) -> bytes:
-    """Return uint8 RGB [H, W, 3] as JPEG of at most `SIDE` pixels a side."""
+    """Return uint8 RGB [H, W, 3] as JPEG of at most `SIDE` pixels per side."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""`report/index.html`: one run on one page that asks for nothing outside itself, on a phone, in the dark, on paper."""
+"""Writes `report/index.html`: one run on one page without external files, for phones, dark mode and printing."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ SECTIONS = {
 
 
 def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
-    """Write `report/index.html` into the run folder, and its figures beside it as PNG for other uses.
+    """Write `report/index.html` into the run folder, and its figures beside it as PNG files for other uses.
 
     Args:
-        run: The finished run; the page is made of its folder alone.
-        faces: Faces of the presentations, to show the worst mistakes, and what is to be said of them.
+        run: The finished run; the page is made from its folder alone.
+        faces: Faces of the presentations, to show the worst mistakes, and a note about them.
 
     Returns:
         The page's path.
 
     Raises:
-        DataError: A set of scores holds one class only, or a file cannot be written.
+        DataError: A set of scores holds only one class, or a file cannot be written.
     """
     faces = faces or Faces()
     results, target, source_dev = run.results, run.target, run.source_dev
@@ -98,7 +98,7 @@ def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
 
 
 def _figures(run: FinishedRun) -> dict[str, dict[str, bytes]]:
-    """Return each figure's PNG by theme; empty where there is nothing to draw."""
+    """Return each figure's PNG by theme; empty if there is nothing to draw."""
     results, target, source_dev = run.results, run.target, run.source_dev
     course = Course(label="this run", domains=len(results.protocol.sources), log=run.log)
     return {
@@ -124,12 +124,12 @@ def leaves(content: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 
 def _leaf(value: object) -> str:
-    """Return a list's entry in one line; of a mapping (a plugin) the values that say something."""
+    """Return a list's entry in one line; for a mapping (a plugin), its values that are not empty."""
     return " ".join(str(each) for each in value.values() if each) if isinstance(value, Mapping) else str(value)
 
 
 def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict[str, Any]:
-    """Return tables and notes, by the names the template uses."""
+    """Return tables and notes, by their names in the template."""
     assessment = resampled(assessment_of(results, target, source_dev), target, source_dev, resamples=RESAMPLES)
     method = Method((assessment,))
     cells, quoted = cells_of(method), results.results[0].policy
@@ -161,7 +161,7 @@ def _own(name: str) -> str:
 
 
 def _both(draw: Callable[[Palette], Figure | None]) -> dict[str, bytes]:
-    """Return the figure's PNG by theme; empty where there is nothing to draw."""
+    """Return the figure's PNG by theme; empty if there is nothing to draw."""
     drawn = {"light": draw(LIGHT), "dark": draw(DARK)}
     return {theme: render(figure) for theme, figure in drawn.items() if figure is not None}
 

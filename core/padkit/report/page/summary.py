@@ -1,4 +1,4 @@
-"""What a run was, in plain sentences: model, data, policy, outcome, and how to run it again."""
+"""Describes a run in plain sentences: model, data, policy, outcome, and how to run it again."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Command:
 
 
 def lead(results: Results, settings: Mapping[str, Any], division: Mapping[str, Any] | None) -> list[str]:
-    """Return what was run, on what, and what came out, a sentence each.
+    """Return sentences on the model, the data and the outcome.
 
     Args:
         results: The run's results.
-        settings: Its settings; what they do not say is left out.
-        division: What `padkit.data.protocols.protocol.Protocol.summary` says; None where unknown.
+        settings: Its settings; sentences about missing settings are left out.
+        division: Result of `padkit.data.protocols.protocol.Protocol.summary`; None if unknown.
     """
     return [_trained(results, settings, division), _tested(results), outcome(results, results.results[0])]
 
@@ -49,7 +49,7 @@ def outcome(results: Results, entry: PolicyResult) -> str:
 
 
 def method(settings: Mapping[str, Any]) -> str:
-    """Return student, aligner and teachers in words; "" where the settings name none."""
+    """Return student, aligner and teachers in words; "" if the settings name none."""
     parts = []
     if student := _component(settings.get("student"), "model"):
         parts.append(f"student {student}")
@@ -63,7 +63,7 @@ def method(settings: Mapping[str, Any]) -> str:
 
 
 def choices(results: Results) -> list[tuple[str, str, bool]]:
-    """Return (what, how it was chosen, whether the test set chose it) for the checkpoint and every threshold."""
+    """Return (what, how it was chosen, whether on the test set) for the checkpoint and every threshold."""
     selection = results.checkpoint_selection
     told = CHECKPOINT_SELECTIONS.get(selection, "unknown to this version")
     found = [("checkpoint", f"{selection}: {told}", selection == "target-best")]
@@ -75,7 +75,7 @@ def choices(results: Results) -> list[tuple[str, str, bool]]:
 
 
 def chosen_on_test_set(results: Results) -> list[str]:
-    """Return which choices behind the figures quoted first were made on the test set."""
+    """Return which choices behind the quoted figures were made on the test set."""
     chosen = {
         "the checkpoint": results.checkpoint_selection == "target-best",
         "the threshold": results.results[0].test_set_choice,
@@ -84,9 +84,9 @@ def chosen_on_test_set(results: Results) -> list[str]:
 
 
 def commands(environment: Mapping[str, Any], run: RunFolder) -> list[Command]:
-    """Return how the run was started and how its saved settings start it again; nothing where nobody knows.
+    """Return the command that started the run and the one that repeats it from its saved settings; empty if unknown.
 
-    The launcher's own options are not in the command that was recorded, so they are told from what it gave.
+    The launcher's options are not in the recorded command, so they are derived from the recorded hardware.
     """
     words: Sequence[str] = environment.get("command") or ()
     if len(words) < 2:
@@ -102,7 +102,7 @@ def commands(environment: Mapping[str, Any], run: RunFolder) -> list[Command]:
 
 
 def revision(environment: Mapping[str, Any]) -> str:
-    """Return which code ran, with a warning where that is not all of it."""
+    """Return the source revision, with a warning if there were uncommitted changes."""
     found = str(environment.get("revision") or "")
     version = (environment.get("libraries") or {}).get("padkit", "")
     if not found:
@@ -112,7 +112,7 @@ def revision(environment: Mapping[str, Any]) -> str:
 
 
 def division_table(division: Mapping[str, Any]) -> Table:
-    """Return the table of parts: what was trained, chosen and tested on."""
+    """Return the table of parts: the presentations for training, choosing and testing."""
     keys = ("presentations", "subjects", "frames", "bona_fide_frames", "attack_frames")
     parts = {named: division["parts"][part] for part, named in PARTS.items() if part in division["parts"]}
     rows = [
@@ -122,7 +122,7 @@ def division_table(division: Mapping[str, Any]) -> Table:
 
 
 def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any] | None) -> list[str]:
-    """Return what must be known of the data: held-out parts, warnings, files that could not be read."""
+    """Return notes about the data: held-out parts, warnings, files that could not be read."""
     notes: list[str] = []
     if division:
         notes += [f"{domain}: {text}" for domain, text in division.get("held_out", {}).items()]
@@ -158,7 +158,7 @@ def _tested(results: Results) -> str:
 
 
 def _component(value: object, detail: str = "") -> str:
-    """Return a component's name, with one of its settings where that says more; "" for an empty slot."""
+    """Return a component's name, with one of its settings if that says more; "" for an empty slot."""
     if not isinstance(value, Mapping):
         return "" if value in (None, "none") else str(value)
     name = "" if value.get("name") in (None, "none") else str(value.get("name"))

@@ -1,4 +1,4 @@
-"""What the page's threshold tool needs: every score, exactly, and the thresholds of the policies."""
+"""Data of the page's threshold tool: every score, exactly, and the thresholds of the policies."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def tool_data(sets: Sequence[tuple[str, Scores]], entries: Sequence[PolicyResult
     """Return JSON that may stand inside a `script` element.
 
     Args:
-        sets: (name, scores) of each set of presentations, the one to show first.
-        entries: The policies whose thresholds are marked, the one to start from.
+        sets: (name, scores) of each set of presentations; the first is shown at the start.
+        entries: The policies whose thresholds are marked; the tool starts from the first.
     """
     content: dict[str, Any] = {
         "sets": [
@@ -43,17 +43,17 @@ def tool_data(sets: Sequence[tuple[str, Scores]], entries: Sequence[PolicyResult
         ],
     }
     text = json.dumps(content, ensure_ascii=True, allow_nan=False)
-    # Escaped, no name can end the script element or begin a comment in it.
+    # Escaped, so that no name can end the script element or begin a comment in it.
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 
 def script() -> tuple[Markup, str]:
-    """Return the page's script, and its hash as a content security policy names the one script that may run."""
+    """Return the page's script, and its hash for a content security policy that allows only this script."""
     text = files("padkit.report.page").joinpath("page.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
     return Markup(text), f"'sha256-{digest}'"  # noqa: S704 - our own file
 
 
 def _packed(scores: Floats) -> str:
-    """Return scores in rising order as base64 of little-endian doubles: short, and the same number on both sides."""
+    """Return scores in rising order as base64 of little-endian doubles: short, and exact in the browser."""
     return base64.b64encode(np.sort(scores).astype("<f8").tobytes()).decode()

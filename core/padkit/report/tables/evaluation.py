@@ -1,4 +1,4 @@
-"""What is printed of an evaluation: tables of rates, what is published beside them, comparisons, and their notes."""
+"""The tables of an evaluation: rates, published results, comparisons, and their notes."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ RUN_COLUMNS = ("hter", "acer", "apcer", "bpcer")
 
 
 def run_view(results: Results) -> RenderableType:
-    """Return what a run prints at its end: the tables of `padkit evaluate`, without intervals."""
+    """Return the tables that a run prints at its end: those of `padkit evaluate`, without intervals."""
     method = Method((assessment_of(results),))
     return terminal(method_tables(method), method_notes(method))
 
 
 def method_tables(method: Method) -> list[Table]:
-    """Return the tables of one method: its rates, its runs where there are several, and what is published beside it."""
+    """Return the tables of one method: its rates, its runs if there are several, and published results."""
     found = rate_tables(method, _title(method))
     if len(method.assessments) > 1:
         found += [_runs(method, number) for number in range(len(method.first.results))]
@@ -37,7 +37,7 @@ def method_tables(method: Method) -> list[Table]:
 
 
 def methods_table(methods: Sequence[Method]) -> Table:
-    """Return several methods in one table, each under the policy that it quotes first."""
+    """Return several methods in one table, each under its quoted policy."""
     rows = []
     for method in methods:
         cells, entry = cells_of(method, intervals=False), method.first.results[0]
@@ -49,7 +49,7 @@ def methods_table(methods: Sequence[Method]) -> Table:
 
 
 def method_notes(method: Method, *, resamples: int = 0, seed: int = 0) -> list[str]:
-    """Return the lines without which a method's tables must not be read."""
+    """Return the notes that must accompany a method's tables."""
     first, count = method.first, len(method.assessments)
     about, counts = first.about, first.counts
     lines = [f"{_protocol(about)}; {_seeds(method)}; {_selection(about)}."]
@@ -71,7 +71,7 @@ def method_notes(method: Method, *, resamples: int = 0, seed: int = 0) -> list[s
 
 
 def literature_table(method: Method) -> Table | None:
-    """Return the published figures on a method's target below its own; None where nothing compares."""
+    """Return a table of a method's figures and the published ones on its target; None if none are comparable."""
     protocol = method.first.about.protocol
     target = comparable_target(protocol) if protocol else ""
     if not target:
@@ -109,7 +109,7 @@ def comparison_table(comparison: PairedComparison) -> Table:
 
 
 def comparison_notes(comparison: PairedComparison, *, resamples: int, seed: int) -> list[str]:
-    """Return the lines without which a comparison must not be read."""
+    """Return the notes that must accompany a comparison."""
     lines = [f"Paired over the same {comparison.presentations} presentations; p is two-sided, of no difference."]
     for letter, candidate in (("A", comparison.first), ("B", comparison.second)):
         lines.append(f"{letter}: {_protocol(candidate)}; {_seed(candidate)}; {_selection(candidate)}.")

@@ -1,6 +1,6 @@
 """One table and its four layouts: terminal, Markdown, LaTeX and HTML.
 
-A cell holds a figure and, beside it, what tells how sure it is: an interval, `[2.10, 4.75]`, or a spread, `± 0.42`.
+A cell holds a figure and, beside it, its uncertainty: an interval, `[2.10, 4.75]`, or a spread, `± 0.42`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from rich.table import Table as Box
 from rich.text import Text
 
 MADE_BY = "Made by: "
-NOTHING = "-"  # stands for a figure that is not there
-_WHOLE = 8  # letters of a number, which a narrow terminal must not break
+NOTHING = "-"  # in place of a missing figure
+_WHOLE = 8  # characters of a number, which a narrow terminal must not break
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$", "±": r"$\pm$", "|": "$|$",
@@ -29,7 +29,7 @@ class TableCell:
 
     Attributes:
         value: The figure.
-        beside: Its interval or spread; "" where there is none.
+        beside: Its interval or spread; "" if there is none.
         bold: Set in bold.
     """
 
@@ -39,13 +39,13 @@ class TableCell:
 
     @property
     def text(self) -> str:
-        """Both in one line."""
+        """Both values in one line."""
         return f"{self.value} {self.beside}" if self.beside else self.value
 
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row: its name, its cells, and whether a block of rows ends with it."""
+    """A row: its name, its cells, and whether it is the last of a block of rows."""
 
     name: str
     cells: Sequence[TableCell]
@@ -62,11 +62,11 @@ class Table:
     """A table ready to be laid out.
 
     Attributes:
-        title: What it shows, one line.
-        head: Heads of the columns, the first one of the row names.
+        title: What it shows, in one line.
+        head: Heads of the columns; the first is that of the row names.
         rows: The rows.
         words: Positions of columns of words, aligned left; all others hold numbers, aligned right.
-        notes: Lines without which it must not be read.
+        notes: Notes that must accompany it.
     """
 
     title: str
@@ -107,7 +107,7 @@ def terminal(tables: Sequence[Table], caption: Sequence[str]) -> RenderableType:
 
 @dataclass(frozen=True, slots=True)
 class _TerminalCell:
-    """A cell that breaks, where the column is too narrow, between its figure and what stands beside it."""
+    """A cell that, in a narrow column, breaks the line between its figure and the interval or spread."""
 
     cell: TableCell
 

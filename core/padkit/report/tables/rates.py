@@ -1,7 +1,7 @@
-"""The tables of rates, built once from one method's assessments; a run's end, `padkit evaluate` and the page take them.
+"""The tables of rates, built once from one method's assessments, for the end of a run, `padkit evaluate` and the page.
 
-What an assessment lacks, its tables lack: intervals without a bootstrap, a column of held-out source without its
-scores, a breakdown by device where there is one device only.
+The tables show only what an assessment has: no intervals without a bootstrap, no column of held-out source without its
+scores, no breakdown by device if there is only one device.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _Cells = Mapping[tuple[str, str], TableCell]
 
 
 def rate_tables(method: Method, owner: str = "") -> list[Table]:
-    """Return every table of one method; their titles name the `owner`, or begin with a capital without one."""
+    """Return every table of one method; titles begin with the `owner`, or with a capital letter without one."""
     marked = [policy_head(entry) for entry in method.first.results]
     found = [_errors(method), _without_threshold(method), *_each_target(method)]
     found += _by_species(method, marked, "by PAI species (%)")
-    if held_out := method.source_dev:  # its scores may have chosen the threshold, but they are no test set
+    if held_out := method.source_dev:  # the threshold may be chosen on its scores, but they are not a test set
         quoted = [entry.policy for entry in held_out.first.results]
         found += _by_species(held_out, quoted, f"{HELD_OUT}, by PAI species (%)")
     found += [*_by(method, "device"), *_by(method, "domain")]
@@ -75,18 +75,18 @@ def percent(found: Spread | None, ends: Interval | None = None) -> TableCell:
 
 
 def policy_head(entry: PolicyResult) -> str:
-    """Return a policy's name, marked where the test set chose its threshold."""
+    """Return a policy's name, with a mark if its threshold was chosen on the test set."""
     return f"{entry.policy} ({TEST_SET_MARK})" if entry.test_set_choice else entry.policy
 
 
 def interval_notes(units: Units | None, resamples: int, seed: int, *, several: bool = False) -> Iterator[str]:
-    """Yield how intervals were made and what they do not cover; nothing where there are none.
+    """Yield how intervals were made and what they do not cover; nothing if there are none.
 
     Args:
         units: What the bootstrap drew; None without one.
         resamples: Its resamples.
         seed: Its seed.
-        several: Whether several runs are told together, so that the intervals of each stand elsewhere.
+        several: Whether several runs are reported together, so that their intervals are elsewhere.
     """
     if units is None:
         return
@@ -130,7 +130,7 @@ def _each_target(method: Method) -> Iterator[Table]:
 
 
 def _by_species(method: Method, policies: Sequence[str], title: str) -> Iterator[Table]:
-    """Yield APCER under each of `policies`, and AUC where the scores are known, of each of several PAI species."""
+    """Yield APCER under each of `policies`, and AUC if the scores are known, of each of several PAI species."""
     first, cells = method.first, cells_of(method)
     areas = {part.name: spreads["auc"] for part, spreads in method.slices("species")}
     rows = []
@@ -146,7 +146,7 @@ def _by_species(method: Method, policies: Sequence[str], title: str) -> Iterator
 
 
 def _by(method: Method, by: str) -> Iterator[Table]:
-    """Yield the rates by device or domain at the first policy's threshold, where there are several."""
+    """Yield the rates by device or domain at the first policy's threshold, if there are several."""
     rows = [
         TableRow(
             part.name,
