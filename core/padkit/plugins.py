@@ -39,7 +39,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
-    "evaluate": ("judge runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
+    "evaluate": ("assess runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
     "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),

@@ -91,7 +91,7 @@ def test_the_plane_holds_each_frame_once_in_both_colourings_and_the_probe_is_the
             "a": 12, "b": 12, "c (test)": 12,
         }  # fmt: skip
     opened = Opener(Catalog()).open(order.chosen()[1])
-    embeddings, _ = opened.judge(opened.dev)
+    embeddings, _ = opened.score(opened.dev)
     groups = opened.table.column("presentation")[opened.dev]
     probe = domain_probe(embeddings, opened.domains(opened.dev), groups, order.seed)
     assert probe is not None

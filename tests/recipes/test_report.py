@@ -87,12 +87,13 @@ def test_faces_are_left_out_on_request(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_of_an_earlier_version_has_a_page_too(finished: Path, tmp_path: Path) -> None:
-    """It has no data.json and says neither its parts nor where its frames are."""
+    """It has no data.json: its bundle tells the parts, and nothing where its frames are."""
     copied = tmp_path / "earlier"
     shutil.copytree(finished, copied)
     (copied / "data.json").unlink()
     assert run(["report", str(copied)]) == 0
     assert "does not say where its frames are" in page(copied)
+    assert "frames of" in page(copied), "what it was trained on is still told"
 
 
 @pytest.mark.parametrize(
@@ -117,4 +118,15 @@ def test_a_damaged_data_file_is_one_line(finished: Path, tmp_path: Path) -> None
     shutil.copytree(finished, copied)
     (copied / "data.json").write_text("{", encoding="utf-8")
     with pytest.raises(DataError, match=r"data\.json: cannot be read"):
+        run(["report", str(copied)])
+
+
+@pytest.mark.parametrize(
+    "content", ['{"tables": 3}', "[1]", '{"tables": [], "division": {"parts": {}}, "preparation": {}}']
+)
+def test_a_data_file_of_another_shape_is_one_line(finished: Path, tmp_path: Path, content: str) -> None:
+    copied = tmp_path / "odd"
+    shutil.copytree(finished, copied)
+    (copied / "data.json").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=r"data\.json"):
         run(["report", str(copied)])

@@ -7,9 +7,6 @@ import sys
 from collections.abc import Sequence
 
 from padkit.commands.parser import Parser
-from padkit.report.page.mistakes import Faces, faces_of
-from padkit.report.page.page import write_page
-from padkit.runs.finished import read_runs
 
 DESCRIPTION = """\
 Write report/index.html of finished runs again, each from its folder alone: after a copy, a new version of padkit, or
@@ -36,6 +33,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
     line = parse(arguments)
+    from padkit.report.page.mistakes import Faces, faces_of
+    from padkit.report.page.page import write_page
+    from padkit.runs.finished import read_runs
+
     for run in read_runs(line.runs):
         faces = Faces(note="Without faces, as --no-faces asked.") if line.no_faces else faces_of(run)
         print(write_page(run, faces), flush=True)

@@ -11,6 +11,7 @@ from typing import Any
 import safetensors.torch
 
 from padkit.catalog import Catalog
+from padkit.deploy import BUNDLE
 from padkit.errors import WeightsError
 from padkit.files import write_atomically, write_json
 from padkit.networks.detector import Detector
@@ -49,7 +50,7 @@ def save_bundle(folder: Path, detector: Detector, bundle: Bundle) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
     write_atomically(folder / "model.safetensors", safetensors.torch.save(state))
     content = {"format": FORMAT, "output": "P(bona fide) in [0, 1]", "input": "RGB, [0, 1]"} | asdict(bundle)
-    write_json(folder / "bundle.json", content)
+    write_json(folder / BUNDLE, content)
 
 
 def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
@@ -59,7 +60,7 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
         WeightsError: There is no bundle, it has another format, or its weights do not fit.
         PluginError: The student's plugin is not installed.
     """
-    path = folder / "bundle.json"
+    path = folder / BUNDLE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

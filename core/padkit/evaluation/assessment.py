@@ -74,15 +74,16 @@ def assess(
     """
     try:
         thresholds = thresholds_of(candidate, policies)
+        targets, notes = _each_alone(candidate, policies)
+        candidate = replace(candidate, notes=(*candidate.notes, *notes))
         found = _assess(candidate, candidate.target, thresholds)
-        targets = tuple(_alone(candidate, name, policies) for name in candidate.targets)
     except DataError as error:
         raise DataError(f"{candidate.name}: {error}") from error
     source_dev, held_out = candidate.source_dev, None
     if source_dev is not None and len(np.unique(source_dev.label)) == 2:
         chosen_here = chosen_on_source(thresholds[0].policy, source_dev, candidate.target_dev)
         held_out = _assess(Provenance(name=HELD_OUT), source_dev, thresholds[:1], chosen_here=chosen_here)
-    found = replace(found, source_dev=held_out, targets=targets)
+    found = replace(found, source_dev=held_out, targets=tuple(targets))
     return resampled(found, candidate.target, source_dev, resamples=resamples, seed=seed, shown=shown)
 
 
@@ -195,6 +196,17 @@ def _assess(
         results=tuple(rates_at(scores, threshold, chosen_here=chosen_here) for threshold in thresholds),
         slices=all_slices(scores, thresholds[0].value),
     )
+
+
+def _each_alone(candidate: Candidate, policies: Sequence[str]) -> tuple[list[Assessment], list[str]]:
+    """Assess each of several targets alone; return also why one of them cannot be."""
+    found, notes = [], []
+    for name in candidate.targets:
+        try:
+            found.append(_alone(candidate, name, policies))
+        except DataError as error:
+            notes.append(f"{candidate.name}: {name} is not assessed alone: {error}")
+    return found, notes
 
 
 def _alone(candidate: Candidate, name: str, policies: Sequence[str]) -> Assessment:

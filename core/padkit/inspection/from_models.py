@@ -58,7 +58,7 @@ def gradcam(request: FigureRequest) -> Iterator[Named]:
     for opened in frames.runs:
         heat = attention(opened.detector, images, labels)
         threshold = opened.run.results.results[0].threshold
-        _, scores = opened.judge(rows)
+        _, scores = opened.score(rows)
         shown.append(Attention(label=opened.run.label, heat=heat, scores=scores, threshold=threshold))
     target = frames.runs[0].run.results.protocol.target
     pixels = images.permute(0, 2, 3, 1).contiguous().numpy()

@@ -27,7 +27,7 @@ def plane(opened: OpenRun, rows: Rows, seed: int) -> Plane:
     """
     if len(rows) < FEWEST:
         raise DataError(f"t-SNE: {len(rows)} frames are too few, at least {FEWEST} are needed; raise --points.")
-    embeddings, _ = opened.judge(rows)
+    embeddings, _ = opened.score(rows)
     perplexity = min(PERPLEXITY, (len(rows) - 1) / 3)
     places = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=1).fit_transform(embeddings)
     table, source = opened.table, opened.domains(rows)

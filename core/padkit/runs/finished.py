@@ -15,6 +15,7 @@ from padkit.evaluation.scores import Scores, read_scores
 from padkit.runs.folder import RunFolder, read_step
 
 ABLATION = "results.csv"
+DATA = {"division": dict, "preparation": dict, "tables": list}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +99,7 @@ def read_run(path: Path, label: str = "") -> FinishedRun:
         source_dev=read_scores(dev) if dev.exists() else None,
         log=folder.read_log(),
         environment=_facts(folder.environment),
-        data=_facts(folder.data),
+        data=_data(folder),
     )
 
 
@@ -153,6 +154,26 @@ def _cells(name: str, folder: Path) -> list[tuple[str, Path]]:
         raise DataError(f"{path}: cannot be read ({error}); give the folder of an ablation.") from error
     if not found:
         raise DataError(f"{path}: no run of this ablation has finished; run it on.")
+    return found
+
+
+def _data(folder: RunFolder) -> dict[str, Any]:
+    """Return the run's `data.json`; of an earlier version's run what its bundle says, the division alone.
+
+    Raises:
+        DataError: The file cannot be read, or is not what training writes.
+    """
+    if not folder.data.exists():
+        division = _facts(folder.bundle).get("provenance", {}).get("protocol")
+        return {"division": division} if division else {}
+    found = _facts(folder.data)
+    for name, kind in DATA.items():
+        if not isinstance(found.get(name), kind):
+            raise DataError(f"{folder.data}: `{name}` is missing or wrong; restore the file or remove it.")
+    lacks = [name for name in ("train", "test") if name not in found["division"].get("parts", {})]
+    lacks += [name for name in ("dataset", "key", "image_size") if name not in found["preparation"]]
+    if lacks or not all(isinstance(table, str) for table in found["tables"]):
+        raise DataError(f"{folder.data}: {lacks[0] if lacks else 'tables'} is missing or wrong; restore or remove it.")
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from padkit.deploy import BUNDLE
 from padkit.errors import DataError, TrainingError
 from padkit.files import read_json_lines, write_atomically, write_json
 
@@ -33,7 +34,7 @@ class RunFolder:
         checkpoints: Folder of the checkpoints to resume from.
         selected: Weights of the detector that the run ships.
         selected_aligner: The aligner's weights of the same step.
-        model: Folder of the bundle.
+        model: Folder of the bundle; `bundle` describes it.
         scores: Scores of the target's presentations; the other two files hold the scores of held-out source and of the
             target's own dev split.
         metrics: The results; the file exists once the run has finished.
@@ -50,6 +51,7 @@ class RunFolder:
         self.selected = path / "checkpoints" / "selected.safetensors"
         self.selected_aligner = path / "checkpoints" / "selected_aligner.safetensors"
         self.model = path / "model"
+        self.bundle = path / "model" / BUNDLE
         self.scores = path / "scores.parquet"
         self.source_dev_scores = path / "scores_source_dev.parquet"
         self.target_dev_scores = path / "scores_target_dev.parquet"

@@ -56,7 +56,7 @@ class OpenRun:
         return np.array([index.get(str(name), -1) for name in self.table.column("domain")[rows]], dtype=np.int64)
 
     @torch.no_grad()
-    def judge(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def score(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the student's embeddings [n, D] and P(bona fide) [n] of clean frames."""
         embeddings, scores = [], []
         for start in range(0, len(rows), BATCH):
