@@ -14,7 +14,10 @@ USER_READY := $(VENV)/.ready-user
 DEVELOPER_READY := $(VENV)/.ready-developer
 RELEASE_READY := $(VENV)/.ready-release
 
-.PHONY: dtda test lint format site release-check clean
+help:
+	@sed -n 's/^#   //p' Makefile
+
+.PHONY: help dtda test lint format site release-check clean
 
 dtda: $(USER_READY)
 	$(BIN)/accelerate launch --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) recipes/dtda.py $(ARGS)

@@ -78,7 +78,7 @@ def test_every_presentation_becomes_crops(tmp_path, name):
         assert len(crops) == (frames or (2 if Path(record.path).is_dir() else 1))
 
 
-def test_crops_follow_the_hints(tmp_path):
+def test_squares_follow_the_hints(tmp_path):
     found = reader("celeba-spoof", write_celeba_spoof(tmp_path))
     (record,) = [record for record in found.records() if record.id == "test/6964/spoof/494405"]
     image = Image.new("RGB", (448, 336), (0, 0, 200))

@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     folder = write_distribution(options.role, options.name, Path(options.into))
     place = f"./{folder}" if not folder.is_absolute() else str(folder)
     print(f"{folder}: {options.role} {options.name!r}, ready to be replaced by yours. Next:")
-    print(f"  pip install -e {place}\n  pytest {folder}\n  {LAUNCH} {ROLES[options.role][0]} {options.name}")
+    print(f"  pip install pytest -e {place}\n  pytest {folder}\n  {LAUNCH} {ROLES[options.role][0]} {options.name}")
     return 0
 
 

@@ -109,7 +109,8 @@ def _divide(dev: Scores, target: Scores) -> tuple[Scores | None, Scores | None, 
     """Divide a dev part into the target's and the sources' presentations; also return any assumption made."""
     known = set(target.domain.tolist())
     if "" in known | set(dev.domain.tolist()):
-        said = f"whose its dev part is, is unknown: {SOURCE_DEV} takes it as the sources', {DEV_EER} as the target's."
+        unknown = "it is unknown whether the dev part belongs to the sources or to the target"
+        said = f"{unknown}: {SOURCE_DEV} takes it as the sources', {DEV_EER} as the target's."
         return dev, dev, said
     inside = np.isin(dev.domain, list(known))
     return (dev.select(inside) if np.any(inside) else None), (dev.select(~inside) if np.any(~inside) else None), ""

@@ -193,7 +193,9 @@ def test_a_dev_part_serves_the_policy_it_can(
     results = method["runs"][0]["results"]
     assert [entry["policy"] for entry in results] == policies
     assert results[0]["threshold"] == chosen[parts[0]]
-    assert ("whose its dev part is, is unknown" in flat(capsys.readouterr().out)) == (not domains[0])
+    assert (
+        "it is unknown whether the dev part belongs to the sources or to the target" in flat(capsys.readouterr().out)
+    ) == (not domains[0])
 
 
 def test_intervals_enclose_and_depend_on_their_seed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,10 @@ from PIL.Image import Image
 
 from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, to_square
 from padkit.data.media.sources import FrameSource, ShorterError
-from padkit.data.preparation.crops import Square, cut, cut_exactly, face_square
 from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, nearest_hint
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.sampling import chosen_frames, sampling_rule
+from padkit.data.preparation.squares import Square, cut, cut_exactly, face_square
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError

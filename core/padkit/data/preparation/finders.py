@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from padkit.data.media.pictures import Box
-from padkit.data.preparation.crops import face_box
+from padkit.data.preparation.squares import face_box
 from padkit.data.presentation import FaceHint
 from padkit.errors import SettingsError, closest, extra_needed
 

@@ -63,6 +63,8 @@ class Units:
         """Return one line per class that too few units hold."""
         return [
             f"Only {number} {self.kind} with {name}: such intervals are too narrow."
+            if self.kind != "presentations"
+            else f"Only {number} {name}: such intervals are too narrow."
             for number, name in zip(self.holding, ("bona fide presentations", "attacks"), strict=True)
             if number < FEW
         ]

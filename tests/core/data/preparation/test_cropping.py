@@ -17,9 +17,9 @@ from portrait import BOX, EYES, portrait
 from padkit.data.media.pictures import read_image, rotate, to_square
 from padkit.data.native import NativeReader
 from padkit.data.preparation.cropping import Cropper, Tally
-from padkit.data.preparation.crops import Square, cut
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.prepare import prepare
+from padkit.data.preparation.squares import Square, cut
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, PluginError, SettingsError

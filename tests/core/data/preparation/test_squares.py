@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from padkit.data.preparation.crops import DROP_IN_EYES, FACE_IN_EYES, Square, cut, cut_exactly, face_box, face_square
+from padkit.data.preparation.squares import DROP_IN_EYES, FACE_IN_EYES, Square, cut, cut_exactly, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.errors import DataError
 
