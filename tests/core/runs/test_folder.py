@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 import padkit
+from padkit.deploy import BUNDLE
 from padkit.errors import DataError, TrainingError
 from padkit.runs.folder import RunFolder, check_writable, read_step
 
-NAMES = {path.name for path in vars(RunFolder("run")).values() if path.suffix}
+NAMES = {path.name for path in vars(RunFolder("run")).values() if path.suffix} - {BUNDLE}  # the bundle names its own
 
 
 def literals(file: Path) -> Iterator[str]:
