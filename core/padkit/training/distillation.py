@@ -29,8 +29,8 @@ class TeacherOptions:
         schedule: Course of the weight over training: constant; warmup, from 0 over the first tenth; or cosine, down to
             0 at the end, so that the classification has the last word.
         use: Which of its features to imitate; both takes what the teacher has. The embedding is what the student
-            classifies by, and to imitate another network's there costs accuracy, so maps is the default.
-        kind: What to imitate: the features themselves, or relations, how similar they are between the images of a batch.
+            classifies by, and to make it resemble another network's is known to cost accuracy, so maps is the default.
+        kind: What to imitate: the features themselves, or relations, how similar the images of a batch are in them.
         adapter: What stands between the student's features and the teacher's: conv, a normalisation and a 1x1
             convolution (for the embedding a small network); or identity, nothing, which needs equal channels. Relations
             need none.
@@ -239,7 +239,7 @@ def similarities(features: Tensor) -> Tensor:
 
 
 def resized(given: Tensor, seen: Tensor) -> Tensor:
-    """Return the map `given` [B, C, h', w'] at the size of `seen` [B, C', h, w]: averaged where larger, else bilinear."""
+    """Return the map `given` [B, C, h', w'] at the size of `seen` [B, C', h, w]: averaged if larger, else bilinear."""
     size = (seen.shape[-2], seen.shape[-1])
     if given.shape[-2:] == size:
         return given

@@ -1,4 +1,4 @@
-"""Features less their mean over images, per channel in units of their spread: what is the same in all images is gone."""
+"""Features less their mean over images, in units of each channel's spread: what all images share is gone."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Moments:
 class Standardisation(nn.Module):
     """z = (t - m) / s for features t [B, C] or [B, C, h, w] of a teacher.
 
-    m is the mean over images of each channel **at each position**: faces are cropped to the same place, so that the mean
-    face, and the border that zero padding leaves, is a constant too. s is one number per channel, the root of the
+    m is the mean over images of each channel **at each position**: faces are cropped to the same place, so that the
+    mean face, and the border that zero padding leaves, is a constant too. s is one number per channel, the root of the
     variance over images, averaged over positions; so strong and weak channels count alike, and strong and weak places
     within a channel keep their proportion. Where statistics and features are of the same images, the mean of z^2 is 1.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from padkit.data.batches import BalancedBatches, Frames, to_images
 from padkit.networks.frozen import evaluation_mode
+from padkit.runs.folder import DISTILLATION
 from padkit.training.distillation import Explained, explained_by_constant
 from padkit.training.experiment import Experiment
 from padkit.training.objective import Objective
@@ -19,7 +20,6 @@ from padkit.training.standardisation import Moments
 
 FITTED = 384  # training frames that the teachers' statistics are of
 CHECKED = 128  # held-out frames that the figures are of
-PREFIX = "distillation/"  # what is logged of distillation begins so
 
 
 def fit_teachers(experiment: Experiment, objective: Objective) -> None:
@@ -50,7 +50,7 @@ def teaching_figures(experiment: Experiment, objective: Objective) -> dict[str, 
         mine = {"start": start, "loss": found.loss, "constant": found.constant}
         share = explained_by_constant(start, found)
         mine |= {} if share is None else {"explained_by_constant": share}
-        figures |= {f"{PREFIX}{name}/{figure}": value for figure, value in mine.items()}
+        figures |= {f"{DISTILLATION}{name}/{figure}": value for figure, value in mine.items()}
     return figures
 
 
