@@ -103,8 +103,10 @@ class Distiller(nn.Module):
     linear regression of standardised channels on standardised channels. For the embedding it is Linear, LayerNorm,
     ReLU, Linear (a projection head, as in SimCLR, arXiv 2002.05709, which shows that what lies before it serves the
     classification better), so that the vector that the head classifies is not the one that imitates; LayerNorm, because
-    an embedding has no positions to average over. Its last layer starts at zero: the loss starts at 1, and everything
-    below that depends on the image; a random start would first teach the student to undo it.
+    an embedding has no positions to average over. The last layer starts at zero: the loss starts at 1, and everything
+    below that depends on the image; a random start would first teach the student to undo it. A limit remains: from a
+    map of C channels a 1x1 convolution gives two teachers at most C independent channels together; what they have
+    beyond that stays.
 
     **Relations** compare similarities within the batch in place of features, see `relation_distance`: no adapter.
 

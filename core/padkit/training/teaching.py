@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,7 @@ def _held_out_images(experiment: Experiment) -> Iterator[Tensor]:
     return _images(experiment, experiment.frames(rows), batches)
 
 
-def _images(experiment: Experiment, frames: Frames, batches: Iterable[Iterable[int]]) -> Iterator[Tensor]:
+def _images(experiment: Experiment, frames: Frames, batches: Iterable[Iterable[Any]]) -> Iterator[Tensor]:
     for batch in batches:
         pixels = torch.stack([frames[int(place)]["image"] for place in batch])
         yield to_images(pixels.to(experiment.accelerator.device))

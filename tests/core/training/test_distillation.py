@@ -70,7 +70,7 @@ def test_other_channels_are_reached_by_the_adapter_and_refused_without():
     found = shapes(distiller)
     assert (found["adapters.1.1.weight"], found["adapters.3.3.weight"]) == ((7, 6, 1, 1), (5, 8))
     assert distiller(STUDENT, teacher).isfinite()
-    with pytest.raises(SettingsError, match="teachers.fr: adapter identity .* 6 channels .* 7; choose conv") as error:
+    with pytest.raises(SettingsError, match=r"teachers.fr: adapter identity .* 6 channels .* 7; choose conv") as error:
         Distiller(STUDENT, teacher, IDENTITY, "fr")
     assert "\n" not in str(error.value)
 

@@ -282,7 +282,7 @@ def sequence(aligner: str, parts: int = 1, steps: int = 5, still: bool = False) 
     images, labels, domains = data(48, seed=9)
     fit_statistics(objective, images.split(20))
     batches = BalancedBatches(labels.numpy(), domains.numpy(), batch_size=24, parts=parts, seed=3)
-    optimizer = torch.optim.SGD(objective.parameters(), lr=0.03, momentum=0.9)
+    optimizer = torch.optim.SGD(objective.parameters(), lr=0.2, momentum=0.9)
     found: list[list[float]] = []
     torch.manual_seed(4)
     for epoch in range(steps):
@@ -307,25 +307,25 @@ def sequence(aligner: str, parts: int = 1, steps: int = 5, still: bool = False) 
 # Columns: live, fr, fe and, with an aligner, domain.
 PINNED = {
     "none": [
-        [0.693833, 2.781040, 3.198773],
-        [0.694506, 1.703349, 2.486292],
-        [0.711218, 1.624886, 2.363841],
-        [0.725018, 1.490822, 1.971908],
-        [0.738156, 1.590183, 1.693071],
+        [0.693833, 0.981831, 1.025267],
+        [0.693644, 1.016932, 0.964389],
+        [0.693386, 1.037866, 0.953959],
+        [0.692269, 0.939602, 0.940164],
+        [0.693683, 0.972747, 0.887181],
     ],
     "daa": [
-        [0.693754, 2.779189, 3.064669, 1.154123],
-        [0.696829, 1.919220, 2.377471, 1.177116],
-        [0.707239, 1.933235, 1.860366, 0.991696],
-        [0.721819, 1.787071, 1.498029, 0.904154],
-        [0.738013, 1.871859, 1.274265, 0.813140],
+        [0.693754, 1.003760, 1.064208, 1.154123],
+        [0.693823, 1.029101, 0.983981, 1.054612],
+        [0.693322, 1.057804, 0.957014, 0.791221],
+        [0.692360, 0.959383, 0.947445, 0.756240],
+        [0.694826, 0.981315, 0.887597, 0.610174],
     ],
     "dat": [
-        [0.693833, 2.781040, 2.480507, 1.124202],
-        [0.691281, 2.056702, 2.192620, 1.124554],
-        [0.691947, 2.032272, 1.777582, 1.119359],
-        [0.691441, 2.026180, 1.373593, 1.117334],
-        [0.693352, 2.074957, 1.189461, 1.122447],
+        [0.693833, 0.981831, 1.025267, 1.124202],
+        [0.693644, 1.016932, 0.964389, 1.122690],
+        [0.693386, 1.037871, 0.953980, 1.119934],
+        [0.692295, 0.939614, 0.940451, 1.116295],
+        [0.693780, 0.972852, 0.887194, 1.110512],
     ],
 }
 
@@ -334,8 +334,8 @@ PINNED = {
 def test_pinned_sequence(aligner):
     found = sequence(aligner)
     np.testing.assert_allclose(found, PINNED[aligner], rtol=1e-4)
-    totals = np.array(found)[:, 1]
-    assert totals[-1] < totals[0], "nothing was learnt from the first teacher"
+    taught = np.array(found)[:, 1:3].sum(1)
+    assert taught[-1] < taught[0] - 0.1, "nothing was learnt from the teachers"
 
 
 @pytest.mark.parametrize("aligner", ["none", "dat"])
