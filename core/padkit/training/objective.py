@@ -24,8 +24,8 @@ class Objective(nn.Module):
 
     x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open around the student
     alone. Teachers are kept out of this module's parameters, state and mode; what brings the student's features to
-    theirs (`distillers`: adapters, statistics, see `padkit.training.teaching.fit_teachers`) is in it. Losses are returned unweighted, under their own names: `live`,
-    one per teacher and the aligner's.
+    theirs (`distillers`: adapters and statistics, which `padkit.training.teaching` sets before training) is in it.
+    Losses are returned unweighted, under their own names: `live`, one per teacher and the aligner's.
 
     Args:
         detector: The student with its head.
