@@ -15,6 +15,7 @@ import csv
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from padkit.networks.detector import Detector
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
+from padkit.training.teaching import fit_statistics
 from padkit_synthetic.reader import SyntheticReader
 from padkit_synthetic.world import SOURCES
 
@@ -84,6 +86,8 @@ def train(candidate: Candidate, table: FrameTable, pair: tuple[str, ...], steps:
     schedule, average = warm_up_cosine(optimizer, steps, 0.1), averaged(detector, 0.98)
     frames = Frames(table, protocol.train, protocol.domain_index)
     batches, step = BalancedBatches(frames.labels, frames.domains, batch_size=24, seed=seed), 0
+    known = (torch.stack([frames[int(place)]["image"] for place in batch]) for batch in islice(batches, 16))
+    fit_statistics(objective, map(to_images, known))
     while step < steps:
         for indices in batches:
             torch.manual_seed(seed + 1_000_003 * step)

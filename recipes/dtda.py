@@ -38,6 +38,7 @@ from padkit.training import (
     TeacherOptions,
     averaged,
     conclude,
+    fit_teachers,
     keep,
     make_optimizer,
     open_run,
@@ -47,6 +48,7 @@ from padkit.training import (
     seed_run,
     seed_step,
     start,
+    teaching_figures,
     training_bar,
     warm_up_cosine,
 )  # fmt: skip
@@ -203,6 +205,8 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
+    if not progress.step:
+        fit_teachers(experiment, objective)
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
     accelerator.init_trackers("padkit")
@@ -219,8 +223,9 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
                 with accelerator.accumulate(model):
                     images = to_images(sample["image"])
                     images = images if augmentation is None else augmentation.vary(images)
-                    losses = model(images, sample["label"], sample["domain"], progress.step / total_steps)
-                    total = objective.total(losses)
+                    done_share = progress.step / total_steps
+                    losses = model(images, sample["label"], sample["domain"], done_share)
+                    total = objective.total(losses, done_share)
                     seen = {name: value.detach() for name, value in {**losses, "total": total}.items()}
                     for name, value in accelerator.reduce(seen, "mean").items():
                         sums[name] += value.item() / options.accumulate
@@ -233,7 +238,8 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
                     continue
                 average.update_parameters(objective.detector)
                 progress.step += 1
-                record = {"step": progress.step, "epoch": epoch + 1, **sums, "lr": schedule.get_last_lr()[0]}
+                course = {**objective.scheduled_weights(done_share), "lr": schedule.get_last_lr()[0]}
+                record = {"step": progress.step, "epoch": epoch + 1, **sums, **course}
                 keep(accelerator, run, record)
                 advance(progress.step, sums)
                 sums.clear()
@@ -252,6 +258,7 @@ def select(
     """Score held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
     figures = experiment.source_dev(detector, objective.aligner)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
+    record |= teaching_figures(experiment, objective)
     keep(experiment.accelerator, experiment.run, record)
     shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
     experiment.accelerator.print(f"step {progress.step} source-dev: {shown}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -147,6 +148,28 @@ def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments:
     assert len(steps(whole)) == 24
     assert read_log(killed) == read_log(whole)
     assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
+def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+    """Statistics and first losses are in the checkpoints: a resumed run needs no new ones and says the same."""
+    teacher = ["--teachers", "fr", "--teachers.fr.schedule", "cosine", "--aligner", "none"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for out in (whole, cut):
+        dtda([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
+    last = max((cut / "checkpoints").glob("step-*"))
+    shutil.rmtree(last)
+    (cut / "metrics.json").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("padkit.training.teaching.fit_statistics", None)
+        dtda(["--resume", str(cut)])
+    assert read_log(cut) == read_log(whole)
+    told = [record for record in read_log(whole) if "distillation/fr/loss" in record]
+    assert len(told) == 2
+    assert told[0]["distillation/fr/start"] == told[1]["distillation/fr/start"] == pytest.approx(1, abs=0.2)
+    weights = [record["weight/fr"] for record in steps(whole)]
+    assert weights[0] == 0.3
+    assert weights == sorted(weights, reverse=True)
+    assert "a constant explains of the fall" in (whole / "report" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("launcher", ["accelerate", "bf16", "torchrun"])

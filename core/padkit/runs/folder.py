@@ -20,7 +20,8 @@ from padkit.files import read_json_lines, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
-STEP = "step"  # key in the header of a weights file: the training step of the weights
+DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so
+STEP = "step"  # a note in the head of a weights file: the training step that they are of
 
 
 class RunFolder:

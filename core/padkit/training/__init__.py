@@ -9,6 +9,7 @@ from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.start import loader_workers, open_run, resume_arguments, start
+from padkit.training.teaching import fit_teachers, teaching_figures
 
 __all__ = [
     "Experiment",
@@ -17,6 +18,7 @@ __all__ = [
     "TeacherOptions",
     "averaged",
     "conclude",
+    "fit_teachers",
     "keep",
     "loader_workers",
     "make_optimizer",
@@ -27,6 +29,7 @@ __all__ = [
     "seed_run",
     "seed_step",
     "start",
+    "teaching_figures",
     "training_bar",
     "warm_up_cosine",
 ]

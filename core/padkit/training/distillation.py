@@ -1,10 +1,11 @@
-"""Feature distillation from frozen teachers: stage-wise on maps, by angle on embeddings (DTDA; FRT-PAD, ECCV 2022)."""
+"""Distillation from frozen teachers: their features, or how alike they find the images of a batch (DTDA; FRT-PAD)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,10 @@ from torch.nn import functional as F
 
 from padkit.errors import SettingsError
 from padkit.roles import Features, StudentFeatures, Teacher
+from padkit.training.standardisation import Moments, Standardisation
+
+WARM_UP = 0.1  # share of training over which `schedule: warmup` raises a weight
+LEAST_VARIANCE = 1e-3  # of similarities within a batch: below, a teacher tells nothing of these images
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +24,31 @@ class TeacherOptions:
     """How one teacher is used.
 
     Args:
-        loss_weight: Weight of this teacher's distillation loss in the sum.
-        use: Which of its features to imitate; `both` uses whatever the teacher has.
+        loss_weight: Weight of this teacher's distillation loss in the sum. The loss is 1 where the student knows no
+            more of the teacher's features than their mean over images, 0 where it knows them.
+        schedule: Course of the weight over training: constant; warmup, from 0 over the first tenth; or cosine, down to
+            0 at the end, so that the classification has the last word.
+        use: Which of its features to imitate; both takes what the teacher has. The embedding is what the student
+            classifies by, and to make it resemble another network's is known to cost accuracy, so maps is the default.
+        kind: What to imitate: the features themselves, or relations, how similar the images of a batch are in them.
+        adapter: What stands between the student's features and the teacher's: conv, a normalisation and a 1x1
+            convolution (for the embedding a small network); or identity, nothing, which needs equal channels. Relations
+            need none.
     """
 
     loss_weight: float = 0.3
-    use: Literal["both", "maps", "embedding"] = "both"
+    schedule: Literal["constant", "warmup", "cosine"] = "constant"
+    use: Literal["maps", "embedding", "both"] = "maps"
+    kind: Literal["features", "relations"] = "features"
+    adapter: Literal["conv", "identity"] = "conv"
+
+    def weight(self, progress: float | None = None) -> float:
+        """Return the weight at `progress` in [0, 1], the share of training done; None leaves the schedule out."""
+        if progress is None or self.schedule == "constant":
+            return self.loss_weight
+        if self.schedule == "warmup":
+            return self.loss_weight * min(progress / WARM_UP, 1.0)
+        return self.loss_weight * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 class FrozenTeachers:
@@ -49,73 +73,200 @@ class FrozenTeachers:
         return {name: teacher.eval()(images) for name, teacher in self._teachers.items()}
 
 
-class Distiller(nn.Module):
-    """d(F_student, F_teacher) for one teacher.
+class Explained(NamedTuple):
+    """What a teacher's loss is on some images.
 
-    Maps are paired from the deepest backwards. If the channels of a pair differ, the student's map gets a 1x1
-    projection; if the sizes differ, the teacher's map is resized; equal shapes are compared directly. A pair's distance
-    is the squared L2 distance of channel vectors normalised to length 1, averaged over positions, in [0, 4]; that of
-    embeddings is 1 - cosine, in [0, 2]. The result is the mean over map pairs plus the embedding term.
+    Attributes:
+        loss: Of the student as it is.
+        constant: The least that features can reach that are the same for every image.
+    """
+
+    loss: float
+    constant: float
+
+
+class Distiller(nn.Module):
+    """d(F_student, F_teacher) for one teacher: 1 where the student knows but the mean image, 0 where it knows all.
+
+    Maps are paired from the deepest backwards; a teacher's map is resized to the student's. With `use: both` the result
+    is the mean of the maps' term (itself a mean over pairs) and the embedding's.
+
+    **Features.** z is the teacher's feature standardised per channel (`Standardisation`), a(s) the student's behind its
+    adapter; d = mean (a(s) - z)^2 over images, channels and positions. Squared error, because on standardised features
+    it is the share of the teacher's variance that the student leaves unexplained (1 - R^2): the best constant is the
+    mean, known in closed form, which standardisation has removed, so that a constant teaches nothing, whatever the
+    teacher and its layer. Smooth L1 has no such zero; a cosine compares directions of the channel vector at one
+    position, in which a few strong channels would decide again and the length is lost.
+
+    **The adapter** is always there, on the student's side: a rectified map (>= 0) cannot be a signed one, and equal
+    shapes do not mean equal channels. For maps it is a BatchNorm without parameters and a 1x1 convolution with bias: a
+    linear regression of standardised channels on standardised channels. For the embedding it is Linear, LayerNorm,
+    ReLU, Linear (a projection head, as in SimCLR, arXiv 2002.05709, which shows that what lies before it serves the
+    classification better), so that the vector that the head classifies is not the one that imitates; LayerNorm, because
+    an embedding has no positions to average over. The last layer starts at zero: the loss starts at 1, and everything
+    below that depends on the image; a random start would first teach the student to undo it. A limit remains: from a
+    map of C channels a 1x1 convolution gives two teachers at most C independent channels together; what they have
+    beyond that stays.
+
+    **Relations** compare similarities within the batch in place of features, see `relation_distance`: no adapter.
 
     Args:
         student: Features of the student for any one batch, to read shapes from.
         teacher: Features of the teacher for the same batch.
-        use: Which features to compare.
+        options: What to compare and how.
         name: Name of the teacher, for errors.
 
     Raises:
-        SettingsError: The teacher lacks what `use` asks for.
+        SettingsError: The teacher lacks what `use` asks for, or `adapter: identity` does not fit.
     """
 
-    def __init__(self, student: StudentFeatures, teacher: Features, use: str = "both", name: str = "teacher") -> None:
+    start: Tensor
+
+    def __init__(
+        self,
+        student: StudentFeatures,
+        teacher: Features,
+        options: TeacherOptions | None = None,
+        name: str = "teacher",
+    ) -> None:
         super().__init__()
-        self.use = use
-        self.n_pairs = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
-        goal = self._goal(teacher)
-        if self.n_pairs == 0 and goal is None:
-            raise SettingsError(
-                f"teachers.{name}: it gives no {use if use != 'both' else 'features'}; choose another `use`."
-            )
-        pairs = self._pairs(student, teacher)
-        self.projections = nn.ModuleList(_projection(s.shape[1], t.shape[1]) for s, t in pairs)
-        self.project_embedding: nn.Module = nn.Identity()
-        if goal is not None and goal.shape[1] != student.embedding.shape[1]:
-            self.project_embedding = nn.Linear(student.embedding.shape[1], goal.shape[1], bias=False)
-
-    def _goal(self, teacher: Features) -> Tensor | None:
-        """Return the teacher's embedding if there is one and `use` includes it."""
-        return None if self.use == "maps" else teacher.embedding
-
-    def _pairs(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:
-        if self.n_pairs == 0:
-            return []
-        return list(zip(student.maps[-self.n_pairs :], teacher.maps[-self.n_pairs :], strict=True))
+        self.options = options = options or TeacherOptions()
+        pairs = self.pairs(student, teacher)
+        if not pairs:
+            lacks, remedy = {
+                "maps": ("maps", f"write --teachers.{name}.use embedding"),
+                "embedding": ("embedding", f"write --teachers.{name}.use maps"),
+                "both": ("features", "choose another teacher"),
+            }[options.use]
+            raise SettingsError(f"teachers.{name}: it gives no {lacks}; {remedy}.")
+        plain = options.adapter == "identity" and options.kind == "features"
+        for seen, given in pairs if plain else ():
+            if seen.shape[1] != given.shape[1]:
+                sizes = f"the student's {seen.shape[1]} channels are not the teacher's {given.shape[1]}"
+                raise SettingsError(f"teachers.{name}: adapter identity does not fit, {sizes}; choose conv.")
+        direct = plain or options.kind == "relations"
+        self.adapters = nn.ModuleList(nn.Identity() if direct else _adapter(*pair) for pair in pairs)
+        self.standards = nn.ModuleList(Standardisation(given.shape[1:]) for _, given in pairs)
+        self.shares = _shares([seen.dim() > 2 for seen, _ in pairs])
+        self.register_buffer("start", torch.tensor(math.nan))  # the loss before training, kept in checkpoints
 
     def forward(self, student: StudentFeatures, teacher: Features) -> Tensor:
         """Return the scalar distance, float32."""
-        pairs = zip(self.projections, self._pairs(student, teacher), strict=True)
-        distances = [map_distance(projection(seen), given) for projection, (seen, given) in pairs]
-        terms = [torch.stack(distances).mean()] if distances else []
-        goal = self._goal(teacher)
-        if goal is not None:
-            seen = self.project_embedding(student.embedding).float()
-            terms.append(1 - F.cosine_similarity(seen, goal.float(), dim=1).mean())
-        return torch.stack(terms).sum()
-
-
-def map_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Return the mean squared distance, in [0, 4], of unit channel vectors of two maps [B, C, h, w], [B, C, h', w']."""
-    size = (student.shape[-2], student.shape[-1])
-    if teacher.shape[-2:] != size:
-        larger = teacher.shape[-1] > size[1]
-        teacher = (
-            F.adaptive_avg_pool2d(teacher, size)
-            if larger
-            else F.interpolate(teacher, size, mode="bilinear", align_corners=False)
+        compare: Callable[[Tensor, Tensor], Tensor] = (
+            relation_distance if self.options.kind == "relations" else F.mse_loss
         )
-    difference = F.normalize(student.float(), dim=1) - F.normalize(teacher.float(), dim=1)
-    return difference.square().sum(dim=1).mean()
+        terms = [compare(adapted, wanted) for adapted, wanted in self.compared(student, teacher)]
+        return torch.stack([share * term for share, term in zip(self.shares, terms, strict=True)]).sum()
+
+    def compared(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:
+        """Return each pair as it is compared: the student's feature adapted, the teacher's standardised, float32."""
+        parts = zip(self.pairs(student, teacher), self.adapters, self.standards, strict=True)
+        return [(adapter(seen).float(), standard(given)) for (seen, given), adapter, standard in parts]
+
+    @torch.no_grad()
+    def fit(self, moments: Sequence[Moments]) -> None:
+        """Set the statistics that the teacher's features are standardised by, of each pair in its order."""
+        for standard, found in zip(self.standards, moments, strict=True):
+            assert isinstance(standard, Standardisation)
+            standard.fit(found)
+
+    def constant(self, moments: Sequence[Moments]) -> float:
+        """Return the least loss that features can reach which are the same for every image.
+
+        Args:
+            moments: Of the standardised side of each pair, over the images in question. The best constant is their
+                mean (at each channel and position), and what it leaves is their variance. Of relations it is 1: the
+                loss is measured in the variance of the similarities.
+        """
+        if self.options.kind == "relations":
+            return 1.0
+        left = [float(found.variance.mean()) for found in moments]
+        return sum(share * term for share, term in zip(self.shares, left, strict=True))
+
+    def pairs(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:
+        """Return what is compared, maps from shallow to deep, then the embedding: the student's, the teacher's.
+
+        Both as the networks give them, but for the teacher's maps, which have the size of the student's.
+        """
+        use, found = self.options.use, []
+        count = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
+        if count:
+            maps = zip(student.maps[-count:], teacher.maps[-count:], strict=True)
+            found = [(seen, resized(given, seen)) for seen, given in maps]
+        if use != "maps" and teacher.embedding is not None:
+            found.append((student.embedding, teacher.embedding))
+        return found
 
 
-def _projection(channels: int, wanted: int) -> nn.Module:
-    return nn.Identity() if channels == wanted else nn.Conv2d(channels, wanted, kernel_size=1, bias=False)
+def explained_by_constant(start: float, found: Explained) -> float | None:
+    """Return which share of the fall of a loss a constant explains, in [0, 1]; None where nothing has fallen.
+
+    (start - constant) / (start - loss): of all that the loss has fallen since the start, what features would have
+    brought that are the same for every image. 1 where the student is no better than the best constant. The three are
+    losses on the same held-out images.
+    """
+    fallen = start - found.loss
+    if not fallen > 0:
+        return None
+    return min(max((start - found.constant) / fallen, 0.0), 1.0)
+
+
+def relation_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Return how far the similarities of images in `student` [B, ...] are from those in `teacher` [B, ...].
+
+    sum_ij (c_ij(S) - c_ij(T))^2 / sum_ij (c_ij(T) - mean c(T))^2 over pairs of different images i < j, c the cosine of
+    two images' whole feature vectors. After Tung and Mori, Similarity-Preserving Knowledge Distillation (ICCV 2019,
+    arXiv 1907.09682), equations 1 to 4, who compare B x B matrices of inner products with rows of length 1, and Park et
+    al., Relational Knowledge Distillation (CVPR 2019, arXiv 1904.05068), who compare distances of pairs in units of
+    their mean. Three things are different here: features are centred over the batch first (those behind a ReLU are all
+    similar, which is a constant), an image's similarity to itself is left out, and the unit is the variance of the
+    teacher's similarities, so that, as with features, 1 is what a constant reaches. A batch of one image gives 0.
+    """
+    seen, wanted = similarities(student), similarities(teacher)
+    count = max(len(wanted), 1)
+    variance = (wanted - wanted.sum() / count).square().sum() / count
+    return (seen - wanted).square().sum() / count / variance.clamp(min=LEAST_VARIANCE)
+
+
+def similarities(features: Tensor) -> Tensor:
+    """Return the cosine of each pair of different images in `features` [B, ...], centred over the batch: [B (B-1) / 2].
+
+    Float32 whatever the precision of training.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        vectors = features.float().flatten(1)
+        unit = F.normalize(vectors - vectors.mean(0), dim=1, eps=1e-6)
+        above = torch.triu_indices(len(unit), len(unit), offset=1, device=unit.device)
+        return (unit @ unit.T)[above[0], above[1]]
+
+
+def resized(given: Tensor, seen: Tensor) -> Tensor:
+    """Return the map `given` [B, C, h', w'] at the size of `seen` [B, C', h, w]: averaged if larger, else bilinear."""
+    size = (seen.shape[-2], seen.shape[-1])
+    if given.shape[-2:] == size:
+        return given
+    if given.shape[-1] > size[1]:
+        return F.adaptive_avg_pool2d(given, size)
+    return F.interpolate(given, size, mode="bilinear", align_corners=False)
+
+
+def _adapter(seen: Tensor, given: Tensor) -> nn.Module:
+    """Return what leads from the student's channels to the teacher's; it gives zero until it is trained."""
+    channels, wanted = seen.shape[1], given.shape[1]
+    last: nn.Conv2d | nn.Linear
+    if seen.dim() > 2:
+        last = nn.Conv2d(channels, wanted, kernel_size=1)
+        layers = [nn.BatchNorm2d(channels, affine=False), last]
+    else:
+        last = nn.Linear(channels, wanted)
+        layers = [nn.Linear(channels, channels), nn.LayerNorm(channels), nn.ReLU(), last]
+    nn.init.zeros_(last.weight)
+    assert last.bias is not None
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(*layers)
+
+
+def _shares(are_maps: Sequence[bool]) -> list[float]:
+    """Return each pair's share of the loss: maps together count as much as the embedding."""
+    kinds, maps = len(set(are_maps)), sum(are_maps)
+    return [1 / kinds / (maps if is_map else 1) for is_map in are_maps]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from padkit.errors import PluginError, SettingsError
 from padkit.networks.detector import Detector, label_loss
-from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.roles import Aligner, Batch, Features, StudentFeatures
 from padkit.training.distillation import Distiller, FrozenTeachers, TeacherOptions
 
 LIVE = "live"
@@ -22,9 +22,10 @@ RESERVED = frozenset({LIVE, "total", "step", "epoch", "lr"})  # columns of a run
 class Objective(nn.Module):
     """L = CE(student(x_adv), y) + sum_t lambda_t d(F_s(x_adv), F_t(x_adv)) + the aligner's own losses (DTDA).
 
-    x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open only while the student
-    runs. Teachers are not part of this module's parameters, state and mode. Losses are returned unweighted, under their
-    own names: `live`, one per teacher and the aligner's.
+    x_adv = aligner.perturb(x) feeds the student and the teachers alike; `aligner.inside` is open around the student
+    alone. Teachers are kept out of this module's parameters, state and mode; what brings the student's features to
+    theirs (`distillers`: adapters and statistics, which `padkit.training.teaching` sets before training) is in it.
+    Losses are returned unweighted, under their own names: `live`, one per teacher and the aligner's.
 
     Args:
         detector: The student with its head.
@@ -50,14 +51,14 @@ class Objective(nn.Module):
         self.aligner = aligner
         self._teachers = teachers
         self.distillers = nn.ModuleDict()
-        self.teacher_weights = {name: options[name].loss_weight for name in teachers.names()}
+        self._options = {name: options[name] for name in teachers.names()}
         if teachers.names():
             seen = _dry_run(detector, image_size)
             given = teachers(torch.zeros(2, 3, image_size, image_size))
             for name in teachers.names():
                 if name in RESERVED or "." in name or hasattr(self.distillers, name):
                     raise SettingsError(f"teachers.{name}: padkit uses the name {name!r} itself; choose another name.")
-                self.distillers[name] = Distiller(seen, given[name], options[name].use, name)
+                self.distillers[name] = Distiller(seen, given[name], options[name], name)
         self.to(memory_format=torch.channels_last)  # the layout convolutions are fastest in
 
     def forward(self, images: Tensor, labels: Tensor, domains: Tensor, progress: float) -> dict[str, Tensor]:
@@ -85,10 +86,41 @@ class Objective(nn.Module):
             raise PluginError(f"aligner {type(self.aligner).__name__} names a loss {taken[0]!r}, which is taken.")
         return losses | own
 
-    def total(self, losses: Mapping[str, Tensor]) -> Tensor:
-        """Return the weighted sum of `losses`."""
-        weights = self.teacher_weights | dict(self.aligner.weights() if self.aligner else {})
+    @property
+    def teacher_weights(self) -> dict[str, float]:
+        """The weight of each teacher's loss, without its schedule."""
+        return self.weights_at(None)
+
+    def weights_at(self, progress: float | None) -> dict[str, float]:
+        """Return the weight of each teacher's loss at `progress` in [0, 1]; None leaves schedules out."""
+        return {name: options.weight(progress) for name, options in self._options.items()}
+
+    def scheduled_weights(self, progress: float) -> dict[str, float]:
+        """Return the weights at `progress` that change over training, as a log names them: `weight/fr`."""
+        moving = {name for name, options in self._options.items() if options.schedule != "constant"}
+        return {f"weight/{name}": weight for name, weight in self.weights_at(progress).items() if name in moving}
+
+    def total(self, losses: Mapping[str, Tensor], progress: float | None = None) -> Tensor:
+        """Return the weighted sum of `losses`.
+
+        Args:
+            losses: What `forward` gave.
+            progress: Share of training done, in [0, 1], for weights with a schedule; None leaves schedules out.
+        """
+        weights = self.weights_at(progress) | dict(self.aligner.weights() if self.aligner else {})
         return torch.stack([value * weights.get(name, 1.0) for name, value in losses.items()]).sum()
+
+    def taught(self, images: Tensor) -> Iterator[tuple[str, Distiller, StudentFeatures, Features]]:
+        """Give each teacher's name, distiller and features of `images`, beside the student's, as the modes are now."""
+        seen = self.detector.student(images)
+        for name, given in self._teachers(images).items():
+            yield name, self.distiller(name), seen, given
+
+    def distiller(self, name: str) -> Distiller:
+        """Return the distiller of the teacher `name`."""
+        found = self.distillers[name]
+        assert isinstance(found, Distiller)
+        return found
 
 
 @torch.no_grad()

@@ -15,10 +15,12 @@ from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
 from padkit.report.figures.style import LIGHT, LINES, Palette, dress, legend_below, new_figure, plain_settings
+from padkit.runs.folder import DISTILLATION
 
 _BINS = np.linspace(0, 1, 41)
 _NOT_A_SERIES = {"step", "epoch"}
-EVIDENCE = "source_dev/"  # prefix of what a run logs about held-out source frames
+WEIGHT = "weight/"  # a weight that changes over training
+EVIDENCE = "source_dev/"  # what a run logs of held-out source frames begins so
 
 
 def score_figure(
@@ -101,7 +103,11 @@ def training_figure(
 
 
 def _title(name: str) -> str:
-    """Return a panel's title; "" for values that `padkit.report.figures.alignment` shows."""
+    """Return a panel's title; "" for what `report.figures.alignment` and `report.page.distillation` show."""
+    if name.startswith(DISTILLATION):
+        return ""
+    if name.startswith(WEIGHT):
+        return f"weight of loss {name.removeprefix(WEIGHT)}"
     if not name.startswith(EVIDENCE):
         return {"total": "loss, weighted sum", "lr": "learning rate"}.get(name, f"loss: {name}")
     plain = name.removeprefix(EVIDENCE)

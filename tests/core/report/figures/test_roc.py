@@ -125,6 +125,13 @@ def test_training_panels_mark_the_step_that_is_shipped_and_leave_the_domain_to_i
     assert "step 3, whose weights are shipped" in figure.get_supxlabel()
 
 
+def test_training_panels_show_moving_weights_and_leave_distillation_to_its_table() -> None:
+    log = [{"step": i, "fr": 0.5, "weight/fr": 0.1 * i, "distillation/fr/loss": 0.4} for i in range(3)]
+    figure = training_figure(log)
+    assert figure is not None
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == ["loss: fr", "weight of loss fr"]
+
+
 def test_a_course_that_never_moves_is_not_magnified() -> None:
     figure = training_figure([{"step": i, "size": 4 / 255 + 1e-9 * i} for i in range(3)])
     assert figure is not None
