@@ -25,16 +25,58 @@ needs_weights = pytest.mark.skipif(not INSTALLED, reason="padkit[dlib] is not in
 # dlib 20.0.1, face_recognition_model_v1.compute_face_descriptor on the chips of `chip`: every eighth number.
 DLIB = {
     "astronaut": [
-        -0.0450054, 0.0570222, -0.1084001, -0.1011229, -0.1639823, -0.2096810, 0.1389508, 0.0067979,
-        0.1670313, -0.1515483, -0.0299620, 0.2014039, -0.1314527, -0.1803736, 0.1713630, -0.0694181,
+        -0.0450054,
+        0.0570222,
+        -0.1084001,
+        -0.1011229,
+        -0.1639823,
+        -0.2096810,
+        0.1389508,
+        0.0067979,
+        0.1670313,
+        -0.1515483,
+        -0.0299620,
+        0.2014039,
+        -0.1314527,
+        -0.1803736,
+        0.1713630,
+        -0.0694181,
     ],
     "noise": [
-        -0.0921897, 0.1052355, -0.0864011, -0.0371233, -0.2511503, -0.1031895, 0.1430452, 0.0051893,
-        0.2149401, -0.0793830, -0.0973851, 0.2008635, -0.0629934, -0.1987661, 0.1330789, -0.0475435,
+        -0.0921897,
+        0.1052355,
+        -0.0864011,
+        -0.0371233,
+        -0.2511503,
+        -0.1031895,
+        0.1430452,
+        0.0051893,
+        0.2149401,
+        -0.0793830,
+        -0.0973851,
+        0.2008635,
+        -0.0629934,
+        -0.1987661,
+        0.1330789,
+        -0.0475435,
     ],
     "waves": [
-        -0.0663857, 0.1290374, -0.1551806, -0.0885448, -0.1487321, -0.1513107, 0.0939963, 0.0254353,
-        0.2528890, -0.0864056, -0.1093928, 0.1891086, -0.1269832, -0.1889252, 0.2146373, 0.0076667,
+        -0.0663857,
+        0.1290374,
+        -0.1551806,
+        -0.0885448,
+        -0.1487321,
+        -0.1513107,
+        0.0939963,
+        0.0254353,
+        0.2528890,
+        -0.0864056,
+        -0.1093928,
+        0.1891086,
+        -0.1269832,
+        -0.1889252,
+        0.2146373,
+        0.0076667,
     ],
 }
 
@@ -142,9 +184,7 @@ def test_it_looks_at_the_central_share_alone(tmp_path):
     other = image.clone()
     other[..., :25, :] = 0
     assert torch.equal(teacher(image).embedding, teacher(other).embedding)
-    assert torch.equal(
-        teacher(image).embedding, DlibTeacher(**settings, crop=1.0)(image[..., 25:75, 25:75]).embedding
-    )
+    assert torch.equal(teacher(image).embedding, DlibTeacher(**settings, crop=1.0)(image[..., 25:75, 25:75]).embedding)
     for share in (0.0, -1.0, 1.01, float("nan")):
         with pytest.raises(SettingsError, match=r"dlib: crop .* must lie in \(0, 1\]"):
             DlibTeacher(**settings, crop=share)
@@ -240,7 +280,9 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path):
 
 def test_a_file_of_another_checksum_is_refused_before_it_is_read(tmp_path):
     file = Path(written(tmp_path, CONTENT)["weights"])
-    with pytest.raises(WeightsError, match=r"net\.dat has the sha256 .*, not 55533b28a95800a5.*fetch dlib_face") as error:
+    with pytest.raises(
+        WeightsError, match=r"net\.dat has the sha256 .*, not 55533b28a95800a5.*fetch dlib_face"
+    ) as error:
         DlibTeacher(weights=str(file))
     assert "\n" not in str(error.value)
     assert read(file, hashlib.sha256(CONTENT).hexdigest().upper()).keys() == parse(CONTENT, file).keys()

@@ -68,7 +68,9 @@ def main(arguments: Sequence[str]) -> int:
         return _check(arguments[1:])
     if {"-h", "--help"} & {*arguments}:
         return _check(["--help"])
-    raise SettingsError(f"padkit teachers {action!r}: is no action; write {PROG} --data NAME.{closest(action, ['check'])}")
+    raise SettingsError(
+        f"padkit teachers {action!r}: is no action; write {PROG} --data NAME.{closest(action, ['check'])}"
+    )
 
 
 def _check(words: Sequence[str]) -> int:
@@ -148,7 +150,9 @@ def _built(chosen: Mapping[str, Any], catalog: Catalog, *, strict: bool) -> list
 
 def _heading(crops: Crops) -> Text:
     about = crops.table.preparation
-    people = len({*zip(crops.domains.tolist(), crops.subjects.tolist(), strict=True)} - {(d, "") for d in crops.domains})
+    people = len(
+        {*zip(crops.domains.tolist(), crops.subjects.tolist(), strict=True)} - {(d, "") for d in crops.domains}
+    )
     alive = int(crops.labels.sum())
     domains = sorted({*crops.domains.tolist()})
     lines = [

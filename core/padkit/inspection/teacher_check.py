@@ -192,6 +192,8 @@ def knowledge(found: Mapping[str, Numbers], crops: Crops, seed: int) -> dict[str
 def identity_auc(values: Numbers, crops: Crops) -> float | None:
     """Return the verification AUC of features [n, C]; None without pairs of one person, or of two."""
     mine = np.flatnonzero((crops.labels == BONA_FIDE) & (crops.subjects != ""))
+    if not len(mine):
+        return None
     similar, same = [], []
     directions = _directions(values[mine])
     for domain in np.unique(crops.domains[mine]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -19,8 +20,8 @@ NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 def untrained(network: Network, seed: int) -> Network | None:
     """Return a copy of a network with random weights, or None where it has no parameters.
 
-    Kernels and matrices are drawn from N(0, 2 / inputs) (He et al. 2015, eq. 10), their biases are 0, normalisations are
-    as torch makes them. What belongs to no layer of torch (tokens, positions, scales) is drawn from the normal
+    Kernels and matrices are drawn from N(0, 2 / inputs) (He et al. 2015, eq. 10), their biases are 0, normalisations
+    are as torch makes them. What belongs to no layer of torch (tokens, positions, scales) is drawn from the normal
     distribution of its own mean and standard deviation. Statistics of batch normalisations are those of a new layer
     until `calibrate` measures them.
 
@@ -48,9 +49,9 @@ def _drawn(module: nn.Module, name: str, parameter: Tensor, generator: torch.Gen
         return torch.zeros_like(parameter)
     noise = torch.randn(parameter.shape, generator=generator).to(parameter)
     if layer and name == "weight":
-        return noise * (2 / parameter[0].numel()) ** 0.5
-    spread = parameter.std() if parameter.numel() > 1 else 0.0
-    return parameter.mean() + spread * noise
+        return noise * math.sqrt(2 / parameter[0].numel())
+    spread = float(parameter.std()) if parameter.numel() > 1 else 0.0
+    return noise * spread + float(parameter.mean())
 
 
 @torch.no_grad()
