@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import dlib_files
 import listed
 import numpy as np
 import pytest
@@ -50,6 +52,12 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def onnx_file(folder: Path) -> Settings:
     return {"model": str(write_iresnet(folder / "w600k_r50.onnx", randomise(IResNet(NARROW))))}
+
+
+def dlib_file(folder: Path) -> Settings:
+    content, _ = dlib_files.network_file()
+    (folder / "net.dat").write_bytes(content)
+    return {"weights": str(folder / "net.dat"), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def timm_file(folder: Path) -> Settings:
@@ -116,6 +124,7 @@ def fixed(**settings: Any) -> Callable[[Path], Settings]:
 CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("teacher", "arcface"): fixed(),
     ("teacher", "clip"): clip_file,
+    ("teacher", "dlib"): dlib_file,
     ("teacher", "insightface"): onnx_file,
     ("teacher", "stargan"): fixed(input_size=64),
     ("teacher", "timm"): timm_file,

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple, Self
 
 from torch import Tensor, nn
 
-from padkit.networks.inputs import normalise
+from padkit.networks.inputs import central, normalise
 
 __all__ = ["Aligner", "Batch", "Features", "LabelLoss", "Student", "StudentFeatures", "Teacher"]
 
@@ -72,14 +72,17 @@ class Batch:
 class Teacher(nn.Module):
     """A frozen network. `forward` takes RGB in [0, 1], like every part of padkit; it resizes and normalises the images.
 
-    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean` and `std` and implements `extract`. A teacher
+    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean`, `std` and `crop` and implements `extract`. A teacher
     stays in evaluation mode even if `train()` is called, so that its normalisation statistics never change.
 
     Attributes:
+        crop: Central share, in (0, 1], of the crop's side that the network looks at: padkit's crops show more than the
+            tight faces some networks were trained on. Its maps show that part alone.
         input_size: Side in pixels of the square the network was trained on; None accepts any size.
         mean, std: Per-channel standardisation of RGB in [0, 1]; the default maps to [-1, 1].
     """
 
+    crop: float = 1.0
     input_size: int | None = None
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.5, 0.5, 0.5)
@@ -90,7 +93,7 @@ class Teacher(nn.Module):
 
     def forward(self, images: Tensor) -> Features:
         """Return the features of `images` [B, 3, H, W], RGB in [0, 1]."""
-        return self.extract(normalise(images, self.input_size, self.mean, self.std))
+        return self.extract(normalise(central(images, self.crop), self.input_size, self.mean, self.std))
 
     def train(self, mode: bool = True) -> Self:  # noqa: ARG002 - the signature is torch's
         """Stay in evaluation mode; `mode` is ignored."""

@@ -26,6 +26,18 @@ class Toy(Teacher):
         return Features((self.layers(inputs),), None)
 
 
+def test_a_teacher_looks_at_the_central_share_that_it_asks_for():
+    teacher, image = Toy(), torch.rand(2, 3, 10, 10)
+    teacher(image)
+    teacher.crop = 0.4
+    teacher(image)
+    whole, middle = teacher.seen
+    assert torch.equal(middle, image[..., 3:7, 3:7] * 2 - 1)
+    assert whole.shape == middle.shape
+    assert not torch.equal(whole, middle)
+    assert Teacher.crop == 1.0
+
+
 def test_a_teacher_stays_in_evaluation_mode_whatever_is_called():
     teacher = Toy()
     holder = nn.ModuleList([teacher])

@@ -12,12 +12,14 @@ from padkit.errors import WeightsError
 from padkit_arcface.teacher import ArcFaceTeacher
 from padkit_clip.student import ClipStudent
 from padkit_clip.teacher import ClipTeacher
+from padkit_dlib.teacher import DlibTeacher
 from padkit_stargan.teacher import StarGANTeacher
 from padkit_timm.student import TimmStudent
 from padkit_timm.teacher import TimmTeacher
 
 LOADERS = {
     "arcface": lambda file: ArcFaceTeacher(weights=file),
+    "dlib": lambda file: DlibTeacher(weights=file),
     "stargan-D": lambda file: StarGANTeacher(weights=file),
     "stargan-G": lambda file: StarGANTeacher(weights=file, source="generator"),
     "timm teacher": lambda file: TimmTeacher(model="test_resnet", weights=file),

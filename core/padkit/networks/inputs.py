@@ -6,7 +6,33 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from padkit.errors import SettingsError
+
 HALF = (0.5, 0.5, 0.5)
+
+
+def check_share(share: float, what: str) -> float:
+    """Return the central share of an image's side that a network looks at, if it lies in (0, 1].
+
+    Raises:
+        SettingsError: It does not; `what` names it.
+    """
+    if not 0 < share <= 1:
+        raise SettingsError(f"{what} {share:g} is a share of the image's side and must lie in (0, 1].")
+    return share
+
+
+def central(images: Tensor, share: float) -> Tensor:
+    """Return the middle of images [B, 3, H, W]: `share` of each side, in whole pixels and at least one; 1 keeps all.
+
+    On a feature map [B, C, h, w] it gives the cells that look at that part of the image.
+    """
+    if share == 1:
+        return images
+    height, width = images.shape[-2:]
+    rows, columns = max(round(share * height), 1), max(round(share * width), 1)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return images[..., top : top + rows, left : left + columns]
 
 
 def resize(images: Tensor, size: int | None) -> Tensor:

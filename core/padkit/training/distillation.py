@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.errors import SettingsError
+from padkit.networks.inputs import central
 from padkit.roles import Features, StudentFeatures, Teacher
 from padkit.training.standardisation import Moments, Standardisation
 
@@ -60,6 +61,10 @@ class FrozenTeachers:
     def names(self) -> list[str]:
         """Return the teachers' names."""
         return list(self._teachers)
+
+    def crop(self, name: str) -> float:
+        """Return the central share of the images' side that a teacher looks at."""
+        return self._teachers[name].crop
 
     def to(self, device: torch.device) -> Self:
         """Move all teachers to `device`."""
@@ -115,6 +120,7 @@ class Distiller(nn.Module):
         teacher: Features of the teacher for the same batch.
         options: What to compare and how.
         name: Name of the teacher, for errors.
+        crop: Central share of the image's side that the teacher looks at (`padkit.roles.Teacher.crop`).
 
     Raises:
         SettingsError: The teacher lacks what `use` asks for, or `adapter: identity` does not fit.
@@ -128,9 +134,11 @@ class Distiller(nn.Module):
         teacher: Features,
         options: TeacherOptions | None = None,
         name: str = "teacher",
+        crop: float = 1.0,
     ) -> None:
         super().__init__()
         self.options = options = options or TeacherOptions()
+        self.crop = crop
         pairs = self.pairs(student, teacher)
         if not pairs:
             lacks, remedy = {
@@ -186,13 +194,14 @@ class Distiller(nn.Module):
     def pairs(self, student: StudentFeatures, teacher: Features) -> list[tuple[Tensor, Tensor]]:
         """Return what is compared, maps from shallow to deep, then the embedding: the student's, the teacher's.
 
-        Both as the networks give them, but for the teacher's maps, which have the size of the student's.
+        Of the student's maps the part that the teacher looks at; the teacher's maps in the size of that.
         """
         use, found = self.options.use, []
         count = min(len(student.maps), len(teacher.maps)) if use != "embedding" else 0
         if count:
             maps = zip(student.maps[-count:], teacher.maps[-count:], strict=True)
-            found = [(seen, resized(given, seen)) for seen, given in maps]
+            cut = [(central(seen, self.crop), given) for seen, given in maps]
+            found = [(seen, resized(given, seen)) for seen, given in cut]
         if use != "maps" and teacher.embedding is not None:
             found.append((student.embedding, teacher.embedding))
         return found

@@ -58,7 +58,7 @@ class Objective(nn.Module):
             for name in teachers.names():
                 if name in RESERVED or "." in name or hasattr(self.distillers, name):
                     raise SettingsError(f"teachers.{name}: padkit uses the name {name!r} itself; choose another name.")
-                self.distillers[name] = Distiller(seen, given[name], options[name], name)
+                self.distillers[name] = Distiller(seen, given[name], options[name], name, teachers.crop(name))
         self.to(memory_format=torch.channels_last)  # the layout convolutions are fastest in
 
     def forward(self, images: Tensor, labels: Tensor, domains: Tensor, progress: float) -> dict[str, Tensor]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from padkit.networks.inputs import network_input, normalise, resize
+from padkit.errors import SettingsError
+from padkit.networks.inputs import central, check_share, network_input, normalise, resize
 
 torch.set_num_threads(1)
 
@@ -34,3 +36,18 @@ def test_bytes_become_what_networks_take():
     assert found.dtype == torch.float32
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(found, torch.ones(2, 3, 4, 4))
+
+
+def test_the_central_share_is_in_the_middle_and_never_empty():
+    image = torch.arange(100.0).view(1, 1, 10, 10).expand(2, 3, 10, 10)
+    assert central(image, 1.0) is image
+    assert torch.equal(central(image, 0.6), image[..., 2:8, 2:8])
+    assert torch.equal(central(image[..., :7], 0.5), image[..., 2:7, 1:5])
+    assert central(image, 0.001).shape == (2, 3, 1, 1)
+
+
+def test_a_share_lies_between_0_and_1():
+    assert check_share(1.0, "x: crop") == 1.0
+    for share in (0.0, -0.5, 1.1, float("nan"), float("inf")):
+        with pytest.raises(SettingsError, match=r"x: crop .* must lie in \(0, 1\]"):
+            check_share(share, "x: crop")

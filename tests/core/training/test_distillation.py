@@ -416,3 +416,13 @@ def test_frozen_teachers_are_frozen():
 def test_options_default_to_maps_through_an_adapter():
     options = TeacherOptions()
     assert (options.loss_weight, options.use, options.kind, options.adapter) == (0.3, "maps", "features", "conv")
+
+
+def test_a_teacher_that_looks_at_the_middle_is_compared_with_the_middle_of_the_students_maps() -> None:
+    student = features((2, 8), (3, 4), dim=4)
+    teacher = features((2, 5), (3, 2), dim=4, seed=1)
+    pairs = Distiller(student, teacher, TeacherOptions(use="maps"), crop=0.5).pairs(student, teacher)
+    for (seen, given), whole in zip(pairs, student.maps, strict=True):
+        side = whole.shape[-1]
+        assert torch.equal(seen, whole[..., side // 4 : 3 * side // 4, side // 4 : 3 * side // 4])
+        assert given.shape[-2:] == seen.shape[-2:]
