@@ -72,8 +72,8 @@ class Batch:
 class Teacher(nn.Module):
     """A frozen network. `forward` takes RGB in [0, 1], like every part of padkit; it resizes and normalises the images.
 
-    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean`, `std` and `crop` and implements `extract`. A teacher
-    stays in evaluation mode even if `train()` is called, so that its normalisation statistics never change.
+    `__init__(self, *, <settings>)`. A subclass sets `input_size`, `mean`, `std` and `crop` and implements `extract`. A
+    teacher stays in evaluation mode even if `train()` is called, so that its normalisation statistics never change.
 
     Attributes:
         crop: Central share, in (0, 1], of the crop's side that the network looks at: padkit's crops show more than the
