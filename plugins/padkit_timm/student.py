@@ -27,7 +27,7 @@ class TimmStudent(Student):
         drop_rate: Dropout before the classifier, in [0, 1).
         stem_stride: Input pixels per cell after the stem, for small images; by default the model's own. A ResNet has 4
             and takes 2 (no max-pooling) or 1 (nor a stride); EfficientNet and MobileNet have 2 and take 1; ConvNeXt
-            has 4 and takes 2. Halving it makes every map twice as large and a step about four times as long.
+            has 4 and takes 2. Halving it doubles the sides of all maps and makes a step up to four times as long.
     """
 
     def __init__(
