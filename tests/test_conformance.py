@@ -125,7 +125,13 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("aligner", "daa"): fixed(width=4, steps=2, epsilon=4 / 255),
     ("aligner", "dat"): fixed(hidden=8),
     ("aligner", "ddaig"): fixed(width=4, transformation_width=4, blocks=1),
+    ("aligner", "daa+noise"): fixed(
+        daa={"width": 4, "steps": 2, "colour": 0.05, "contrast": 0.1, "spectrum": 0.2, "grid": 8, "classifiers": 2,
+             "learns_from": "both", "live_only": True},
+        noise={"spectrum": 0.2},
+    ),  # fmt: skip
     ("aligner", "mixstyle"): fixed(probability=1.0),
+    ("aligner", "noise"): fixed(epsilon=4 / 255),
     ("aligner", "ssdg"): fixed(hidden=8),
     ("aligner", "daa+mixstyle+dat"): fixed(daa={"width": 4, "steps": 2}, dat={"hidden": 8}),
     ("dataset", "casia-fasd"): native(trees_ocim.write_casia, 1, 2, 21),

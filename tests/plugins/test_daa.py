@@ -376,9 +376,9 @@ def test_a_style_attack_hides_the_domain_from_a_fresh_classifier_and_pixels_alon
     found = fresh_domain_accuracy(coloured(40, 500), coloured(40, 501), aligner.perturb, steps=80, batch_size=24)
     assert found["fresh_domain_accuracy_clean"] > 0.9
     if hidden:
-        assert found["fresh_domain_accuracy_attacked"] < found["chance"] + 0.2
+        assert found["fresh_domain_accuracy_attacked"] < found["domain_chance"] + 0.2
     else:
-        assert found["fresh_domain_accuracy_attacked"] > 0.85
+        assert found["fresh_domain_accuracy_attacked"] > 0.7
 
 
 def test_the_classifiers_learn_from_the_images_that_the_setting_names():

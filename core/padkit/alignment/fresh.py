@@ -60,7 +60,7 @@ def fresh_domain_accuracy(
         seed: Decides weights, batches and the perturbations' random parts.
 
     Returns:
-        `chance`, 1 / number of domains; `fresh_domain_accuracy_clean` and `..._attacked`, the mean over domains of the
+        `domain_chance`, 1 / number of domains; `fresh_domain_accuracy_clean` and `..._attacked`, the mean over domains of the
         share named right, in [0, 1]; `fresh_domain_kl_clean` and `..._attacked`, the mean KL(uniform || p) in nats, 0
         where the classifier knows nothing; `perturbation_max`, the mean over images of the largest change of a pixel,
         and `perturbation_psnr` in dB, both on held-out images. Empty where nothing is perturbed or a domain is missing.
@@ -71,14 +71,14 @@ def fresh_domain_accuracy(
         domains = int(train.domains.max()) + 1
         if domains < 2 or any(len(part.domains.unique()) < domains for part in before):
             return {}
-        found = {"chance": 1 / domains}
+        found = {"domain_chance": 1 / domains}
         for name, (learned, asked) in {"clean": before, "attacked": after}.items():
             torch.manual_seed(seed + 1)
             log_p = _judge(learned, asked.images, domains, steps, batch_size)
             right = (log_p.argmax(dim=1) == asked.domains).float()
             each = torch.stack([right[asked.domains == domain].mean() for domain in range(domains)])
             found[f"fresh_domain_accuracy_{name}"] = each.mean().item()
-            found[f"fresh_domain_kl_{name}"] = (-log_p.mean(dim=1) + torch.tensor(found["chance"]).log()).mean().item()
+            found[f"fresh_domain_kl_{name}"] = (-log_p.mean(dim=1) + torch.tensor(found["domain_chance"]).log()).mean().item()
     change = after[1].images - before[1].images
     found["perturbation_max"] = change.abs().amax(dim=(1, 2, 3)).mean().item()
     found["perturbation_psnr"] = (-10 * change.square().mean(dim=(1, 2, 3)).log10()).mean().item()

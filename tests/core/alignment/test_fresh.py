@@ -41,7 +41,7 @@ def marked(batch: Batch) -> torch.Tensor:
 
 def test_where_the_domain_is_taken_away_a_fresh_classifier_is_near_chance():
     found = judged(grey)
-    assert found["chance"] == pytest.approx(1 / 3)
+    assert found["domain_chance"] == pytest.approx(1 / 3)
     assert found["fresh_domain_accuracy_clean"] > 0.9
     assert found["fresh_domain_accuracy_attacked"] < 1 / 3 + 0.15
     assert found["fresh_domain_kl_clean"] > 0.5
