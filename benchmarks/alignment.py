@@ -33,6 +33,7 @@ from padkit_synthetic.world import SOURCES
 
 PIXELS = {"colour": 0.0, "contrast": 0.0, "spectrum": 0.0, "learns_from": "clean"}
 STYLE = {"colour": 16 / 255, "contrast": 0.3, "spectrum": 0.6}
+HALF = {name: value / 2 for name, value in STYLE.items()}
 CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "pixels 2/255": ("daa", {**PIXELS, "epsilon": 2 / 255}),
     "pixels 4/255": ("daa", {**PIXELS, "epsilon": 4 / 255}),
@@ -44,19 +45,20 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "style": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "clean"}),
     "style, min-max": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "both"}),
     "spectrum, min-max": ("daa", {**PIXELS, "epsilon": 0.0, "spectrum": 0.6, "learns_from": "both"}),
+    "half style + 2/255, min-max": ("daa", {**HALF, "epsilon": 2 / 255, "learns_from": "both"}),
     "style + 4/255, min-max": ("daa", {**STYLE, "epsilon": 4 / 255, "learns_from": "both"}),
     "style + 8/255, min-max": ("daa", {**STYLE, "epsilon": 8 / 255, "learns_from": "both"}),
     "style + 8/255, attacked": ("daa", {**STYLE, "epsilon": 8 / 255, "learns_from": "attacked"}),
     "style + grid 16, 8/255, min-max": ("daa", {**STYLE, "epsilon": 8 / 255, "grid": 16, "learns_from": "both"}),
-    "noise 2/255": ("noise", {**{n: 0.0 for n in STYLE}, "epsilon": 2 / 255}),
-    "noise 8/255": ("noise", {**{n: 0.0 for n in STYLE}, "epsilon": 8 / 255}),
+    "noise 2/255": ("noise", {**dict.fromkeys(STYLE, 0.0), "epsilon": 2 / 255}),
+    "noise 8/255": ("noise", {**dict.fromkeys(STYLE, 0.0), "epsilon": 8 / 255}),
     "noise style + 8/255": ("noise", {**STYLE, "epsilon": 8 / 255}),
     "default": ("daa", {}),
 }
 NOTHING = StudentFeatures((), torch.zeros(1, 1))
 FIELDS = (
-    "target", "setting", "seed", "steps", "domain_chance", "fresh_domain_accuracy_clean", "fresh_domain_accuracy_attacked",
-    "fresh_domain_kl_clean", "fresh_domain_kl_attacked", "own_accuracy_clean", "own_accuracy_attacked",
+    "target", "setting", "seed", "steps", "domain_chance", "fresh_domain_accuracy_clean",
+    "fresh_domain_accuracy_attacked", "fresh_domain_kl_clean", "fresh_domain_kl_attacked", "own_accuracy_clean", "own_accuracy_attacked",
     "perturbation_max", "perturbation_psnr",
 )  # fmt: skip
 

@@ -131,10 +131,10 @@ class DomainAdversarialAttack(Aligner):
 
     def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
         """Return what the attack minimises, [B], the mean over the classifiers."""
-        each = []
-        for log_p in self._log_p(images):
-            # KL(uniform || p) up to the constant log(n_domains); or log p of the true domain
-            each.append(-log_p.mean(dim=1) if self.loss == "uniform" else log_p.gather(1, domains[:, None])[:, 0])
+        if self.loss == "uniform":  # KL(uniform || p) up to the constant log(n_domains)
+            each = [-log_p.mean(dim=1) for log_p in self._log_p(images)]
+        else:
+            each = [log_p.gather(1, domains[:, None])[:, 0] for log_p in self._log_p(images)]
         return torch.stack(each).mean(dim=0)
 
     def _log_p(self, images: Tensor) -> Iterator[Tensor]:

@@ -59,7 +59,9 @@ def test_it_has_nothing_to_learn():
     assert list(made().evidence(batch, None)) == ["perturbation"]
 
 
-@pytest.mark.parametrize(("change", "name"), [({"attacked_share": 0.0}, "attacked_share"), ({"epsilon": 2.0}, "epsilon")])
+@pytest.mark.parametrize(
+    ("change", "name"), [({"attacked_share": 0.0}, "attacked_share"), ({"epsilon": 2.0}, "epsilon")]
+)
 def test_settings_out_of_range(change, name):
     with pytest.raises(SettingsError, match=f"aligner.{name}"):
         made(**change)

@@ -60,10 +60,11 @@ def fresh_domain_accuracy(
         seed: Decides weights, batches and the perturbations' random parts.
 
     Returns:
-        `domain_chance`, 1 / number of domains; `fresh_domain_accuracy_clean` and `..._attacked`, the mean over domains of the
-        share named right, in [0, 1]; `fresh_domain_kl_clean` and `..._attacked`, the mean KL(uniform || p) in nats, 0
-        where the classifier knows nothing; `perturbation_max`, the mean over images of the largest change of a pixel,
-        and `perturbation_psnr` in dB, both on held-out images. Empty where nothing is perturbed or a domain is missing.
+        `domain_chance`, 1 / number of domains; `fresh_domain_accuracy_clean` and `..._attacked`, the mean over domains
+        of the share named right, in [0, 1]; `fresh_domain_kl_clean` and `..._attacked`, the mean KL(uniform || p) in
+        nats, 0 where the classifier knows nothing; `perturbation_max`, the mean over images of the largest change of a
+        pixel, and `perturbation_psnr` in dB, both on held-out images. Empty where nothing is perturbed or a domain is
+        missing.
     """
     with torch.random.fork_rng(enabled=True):
         torch.manual_seed(seed)
@@ -78,7 +79,9 @@ def fresh_domain_accuracy(
             right = (log_p.argmax(dim=1) == asked.domains).float()
             each = torch.stack([right[asked.domains == domain].mean() for domain in range(domains)])
             found[f"fresh_domain_accuracy_{name}"] = each.mean().item()
-            found[f"fresh_domain_kl_{name}"] = (-log_p.mean(dim=1) + torch.tensor(found["domain_chance"]).log()).mean().item()
+            found[f"fresh_domain_kl_{name}"] = (
+                (-log_p.mean(dim=1) + torch.tensor(found["domain_chance"]).log()).mean().item()
+            )
     change = after[1].images - before[1].images
     found["perturbation_max"] = change.abs().amax(dim=(1, 2, 3)).mean().item()
     found["perturbation_psnr"] = (-10 * change.square().mean(dim=(1, 2, 3)).log10()).mean().item()
@@ -87,7 +90,9 @@ def fresh_domain_accuracy(
 
 def _perturbed(part: Batch, perturb: Perturb) -> tuple[Batch, Batch]:
     """Return what `perturb` changes of `part`, before and after."""
-    images = torch.cat([perturb_all(perturb, _rows(part, some)) for some in torch.arange(len(part.images)).split(_AT_ONCE)])
+    images = torch.cat(
+        [perturb_all(perturb, _rows(part, some)) for some in torch.arange(len(part.images)).split(_AT_ONCE)]
+    )
     rows = (images != part.images).flatten(1).any(dim=1).nonzero()[:, 0]
     before = _rows(part, rows)
     return before, replace(before, images=images[rows])
@@ -109,7 +114,7 @@ def _judge(train: Batch, asked: Tensor, domains: int, steps: int, batch_size: in
     with torch.enable_grad():
         for _ in range(steps):
             rows = torch.cat([own[torch.randint(len(own), (share,)).to(device)] for own in members])
-            flip = (torch.rand(len(rows), 1, 1, 1) < 0.5).to(device)  # noqa: PLR2004
+            flip = (torch.rand(len(rows), 1, 1, 1) < 0.5).to(device)
             images = train.images[rows]
             logits = classifier(torch.where(flip, images.flip(-1), images)).float()
             loss = F.cross_entropy(logits, train.domains[rows])

@@ -51,7 +51,7 @@ class Bounds:
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise SettingsError(f"aligner.{name} {value} must lie in [0, 1], as images do; 4/255 is usual.")
         for name in ("contrast", "spectrum"):
-            if not 0 <= (value := getattr(self, name)) <= 2:  # noqa: PLR2004
+            if not 0 <= (value := getattr(self, name)) <= 2:
                 raise SettingsError(f"aligner.{name} {value} is the logarithm of a factor and must lie in [0, 2].")
         if self.grid is not None and self.grid < 1:
             raise SettingsError(f"aligner.grid {self.grid} must be at least 1; leave it out for the image's own.")

@@ -10,7 +10,9 @@ from padkit.roles import Batch
 from padkit.testing.toys import toy_data
 
 
-@pytest.mark.parametrize(("size", "share", "count"), [(48, 0.5, 24), (24, 0.3, 7), (7, 0.5, 4), (10, 0.04, 0), (5, 0.99, 5)])
+@pytest.mark.parametrize(
+    ("size", "share", "count"), [(48, 0.5, 24), (24, 0.3, 7), (7, 0.5, 4), (10, 0.04, 0), (5, 0.99, 5)]
+)
 def test_the_number_is_exact_in_every_batch(size, share, count):
     batch, chosen = Batch(*toy_data(size)), torch.zeros(size)
     for seed in range(20):

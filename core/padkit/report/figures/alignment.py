@@ -17,7 +17,9 @@ from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, l
 
 PROBE = "domain_probe"
 WIDE = 7.2  # inches of two panels
-_ACCURACY = re.compile(r"(?:(?P<member>[\w-]+)\.)?(?P<fresh>fresh_)?domain_accuracy(?:_(?P<state>\w+))?")  # aligners name theirs so
+_ACCURACY = re.compile(
+    r"(?:(?P<member>[\w-]+)\.)?(?P<fresh>fresh_)?domain_accuracy(?:_(?P<state>\w+))?"
+)  # aligners name theirs so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
