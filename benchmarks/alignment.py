@@ -58,8 +58,8 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
 NOTHING = StudentFeatures((), torch.zeros(1, 1))
 FIELDS = (
     "target", "setting", "seed", "steps", "domain_chance", "fresh_domain_accuracy_clean",
-    "fresh_domain_accuracy_attacked", "fresh_domain_kl_clean", "fresh_domain_kl_attacked", "own_accuracy_clean", "own_accuracy_attacked",
-    "perturbation_max", "perturbation_psnr",
+    "fresh_domain_accuracy_attacked", "fresh_domain_kl_clean", "fresh_domain_kl_attacked", "own_accuracy_clean",
+    "own_accuracy_attacked", "perturbation_max", "perturbation_psnr",
 )  # fmt: skip
 
 
