@@ -6,7 +6,7 @@
 For each target and setting the aligner's classifiers are trained on the other three domains as in a run (batches
 balanced over domain and class). Then a fresh classifier is trained on attacked training frames and asked about attacked
 frames of people that nobody was trained on, from the same three domains (`padkit.alignment.fresh`): chance is 1/3. The
-target itself is never read. The same is done for people's frames as they are. Rows are kept in the file `--out`, so
+target itself is never read. The same is done with the frames as they are. Rows are kept in the file `--out`, so
 that it goes on after a kill.
 """
 
@@ -34,6 +34,7 @@ from padkit_synthetic.world import SOURCES
 PIXELS = {"colour": 0.0, "contrast": 0.0, "spectrum": 0.0, "learns_from": "clean"}
 STYLE = {"colour": 16 / 255, "contrast": 0.3, "spectrum": 0.6}
 HALF = {name: value / 2 for name, value in STYLE.items()}
+DOUBLE = {name: value * 2 for name, value in STYLE.items()}
 CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "pixels 2/255": ("daa", {**PIXELS, "epsilon": 2 / 255}),
     "pixels 4/255": ("daa", {**PIXELS, "epsilon": 4 / 255}),
@@ -46,6 +47,7 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "style, min-max": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "both"}),
     "spectrum, min-max": ("daa", {**PIXELS, "epsilon": 0.0, "spectrum": 0.6, "learns_from": "both"}),
     "half style + 2/255, min-max": ("daa", {**HALF, "epsilon": 2 / 255, "learns_from": "both"}),
+    "double style, min-max": ("daa", {**DOUBLE, "epsilon": 0.0, "learns_from": "both"}),
     "style + 4/255, min-max": ("daa", {**STYLE, "epsilon": 4 / 255, "learns_from": "both"}),
     "style + 8/255, min-max": ("daa", {**STYLE, "epsilon": 8 / 255, "learns_from": "both"}),
     "style + 8/255, attacked": ("daa", {**STYLE, "epsilon": 8 / 255, "learns_from": "attacked"}),
