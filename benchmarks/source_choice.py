@@ -52,6 +52,7 @@ def both(weight: float, use: Any = "both") -> dict[str, TeacherOptions]:
     return dict.fromkeys(("fr", "fe"), TeacherOptions(loss_weight=weight, use=use))
 
 
+STYLE = {"epsilon": 0.0, "colour": 16 / 255, "contrast": 0.3, "spectrum": 0.6, "learns_from": "both"}
 CANDIDATES = {
     "plain": Candidate(),
     "DAA 2/255": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 1.0}),
@@ -59,6 +60,8 @@ CANDIDATES = {
     "DAA 4/255": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 1.0}),
     "DAA 4/255, half": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 0.5}),
     "DAA 8/255, half": Candidate("daa", {"epsilon": 8 / 255, "attacked_share": 0.5}),
+    "DAA style, half": Candidate("daa", {**STYLE, "attacked_share": 0.5}),
+    "noise 2/255, half": Candidate("noise", {"epsilon": 2 / 255, "attacked_share": 0.5}),
     "teachers 1": Candidate(teachers=both(1.0)),
     "teachers 0.3": Candidate(teachers=both(0.3)),
     "teachers 0.1": Candidate(teachers=both(0.1)),

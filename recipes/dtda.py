@@ -96,7 +96,9 @@ class Options:
         workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
         threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
-        thumbnails: Show the faces of the worst mistakes in the report; the dataset's licence applies to them.
+        fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
+            perturbs them, and tells whether their domains are alike; 0 leaves it out.
+        thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
     """
 
     former: ClassVar[dict[str, str]] = {"augment": "--augmentation light for true, none for false"}
@@ -127,6 +129,7 @@ class Options:
     workers: int | None = None
     threads: int | None = None
     strict: bool = False
+    fresh_probe: int = 100
     thumbnails: bool = True
 
 
@@ -259,16 +262,19 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
                     break
                 if progress.step % options.checkpoint_every == 0 and progress.step % batches.steps:
                     checkpoints.save(accelerator, run.checkpoints, progress)
-            select(experiment, options, objective, average.module, progress)
+            select(experiment, options, objective, average.module, progress, last=progress.step == total_steps)
             checkpoints.save(accelerator, run.checkpoints, progress)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
 
 
 def select(
-    experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress
-) -> None:
-    """Score held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
+    experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress,
+    *, last: bool,
+) -> None:  # fmt: skip
+    """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
     figures = experiment.source_dev(detector, objective.aligner)
+    if last:
+        figures |= experiment.fresh_domain(objective.aligner, options.fresh_probe)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
     record |= teaching_figures(experiment, objective)
     keep(experiment.accelerator, experiment.run, record)

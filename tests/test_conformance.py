@@ -120,6 +120,18 @@ def fixed(**settings: Any) -> Callable[[Path], Settings]:
     return lambda folder: settings
 
 
+EVERY_PART_OF_DAA = {
+    "width": 4,
+    "steps": 2,
+    "colour": 0.05,
+    "contrast": 0.1,
+    "spectrum": 0.2,
+    "grid": 8,
+    "classifiers": 2,
+    "learns_from": "both",
+    "live_only": True,
+}
+
 # One line a built-in component: (role, name) -> what writes its files and returns small settings.
 CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("teacher", "arcface"): fixed(),
@@ -134,7 +146,9 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("aligner", "daa"): fixed(width=4, steps=2, epsilon=4 / 255),
     ("aligner", "dat"): fixed(hidden=8),
     ("aligner", "ddaig"): fixed(width=4, transformation_width=4, blocks=1),
+    ("aligner", "daa+noise"): fixed(daa=EVERY_PART_OF_DAA, noise={"spectrum": 0.2}),
     ("aligner", "mixstyle"): fixed(probability=1.0),
+    ("aligner", "noise"): fixed(epsilon=4 / 255),
     ("aligner", "ssdg"): fixed(hidden=8),
     ("aligner", "daa+mixstyle+dat"): fixed(daa={"width": 4, "steps": 2}, dat={"hidden": 8}),
     ("dataset", "casia-fasd"): native(trees_ocim.write_casia, 1, 2, 21),

@@ -91,7 +91,8 @@ def test_without_it_the_recipe_says_what_is_missing(tmp_path):
     done = run([str(ROOT / "recipes" / "dtda.py"), "--aligner", "moments"], tmp_path, tmp_path)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert line == "error: --aligner: unknown aligner 'moments'. Known: crossgrad, daa, dat, ddaig, mixstyle, ssdg."
+    known = "crossgrad, daa, dat, ddaig, mixstyle, noise, ssdg"
+    assert line == f"error: --aligner: unknown aligner 'moments'. Known: {known}."
 
 
 def test_its_own_tests_pass(site, tmp_path):

@@ -1,14 +1,16 @@
-"""The domain adversarial attack of DTDA (arXiv 2401.01102): images are perturbed against a domain classifier."""
+"""The domain adversarial attack of DTDA (arXiv 2401.01102): domain classifiers perturb the images they judge."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.alignment.adversary import DomainClassifier
+from padkit.alignment.perturbation import Bounds, apply
 from padkit.alignment.share import perturb_share
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
@@ -16,23 +18,41 @@ from padkit.roles import Aligner, Batch, StudentFeatures
 
 
 class DomainAdversarialAttack(Aligner):
-    """l-infinity projected gradient descent (Madry et al. 2018) on a domain classifier.
+    """Projected gradient descent (Madry et al. 2018) on a domain classifier, over pixels and over the image's style.
 
-    The classifier learns the domain of the *clean* images by cross-entropy (loss `domain`), jointly with the student.
-    The attack moves each image within `epsilon` so that the classifier no longer knows its domain; student and teachers
-    see the attacked images. That the classifier is small, convolutional and trained jointly is our choice; the paper's
-    details were not available to us.
+    The attack looks for parameters theta of a perturbation T (`padkit.alignment.perturbation`), each within its bound,
+
+        min_theta  KL(uniform || p(domain | T(x, theta)))        |theta_i| <= bound_i
+
+    so that the classifier no longer knows the domain; student and teachers see T(x, theta). The classifier learns the
+    domain by cross-entropy (loss `domain`), jointly with the student: from clean images alone it is deceived by
+    directions that mean nothing to another classifier; from attacked ones as well (`learns_from: both`) it plays the
+    min-max game of domain adversarial training, in the images. Whether domains are aligned, a *fresh* classifier tells
+    (`padkit.alignment.fresh`), never this one.
+
+    That the classifier is small, convolutional and trained jointly, and what may be perturbed, is our choice; the
+    paper's details were not available to us.
 
     Args:
-        epsilon: Largest change of a pixel, images being in [0, 1]; usually 1/255 to 8/255.
-        steps: Gradient steps, each half as long as the one before, the first of length epsilon. Steps of one length
+        epsilon: Largest change of a pixel beside its style, images being in [0, 1]; usually 1/255 to 8/255.
+        colour: Largest change of a whole channel; 0 leaves colours alone.
+        contrast: Largest logarithm of the factor on a channel's contrast; 0 leaves it alone.
+        spectrum: Largest logarithm of the factor on a channel's amplitudes in each of 8 bands of frequencies, which
+            tell noise and sharpness; 0 leaves them alone.
+        grid: Side of the grid that the pixels' part is computed on, then resized to the image: 8 for low frequencies,
+            112 for the teachers' scale, whose resize removes what is finer; by default the image's own.
+        steps: Gradient steps, each half as long as the one before, the first as long as the bound. Steps of one length
             jump over the point where the domains are indistinguishable; of all iterates the best is kept per image.
         loss: `uniform` minimises KL(uniform || p(domain | image)), the literal reading of "indistinguishable";
             `maximize` maximises the domain cross-entropy, which may push an image into another domain.
         random_start: Start from a uniformly random perturbation instead of none.
         attacked_share: Share of each batch that is attacked, in (0, 1]; below 1 trains on clean and attacked images
             together.
-        width: Channels of the domain classifier's first layer.
+        live_only: Attack bona fide images alone; of the attacked share, presentation attacks stay as they are.
+        learns_from: Images the classifiers learn from: `clean`, `attacked`, or `both` in halves of a batch twice as
+            long.
+        classifiers: Number of classifiers, alike but for their initial weights; the attack deceives their mean.
+        width: Channels of the domain classifiers' first layer.
     """
 
     def __init__(
@@ -41,84 +61,112 @@ class DomainAdversarialAttack(Aligner):
         embedding_dim: int,
         *,
         epsilon: float = 2 / 255,
+        colour: float = 0.0,
+        contrast: float = 0.0,
+        spectrum: float = 0.0,
+        grid: int | None = None,
         steps: int = 4,
         loss: Literal["uniform", "maximize"] = "uniform",
         random_start: bool = True,
         attacked_share: float = 0.5,
+        live_only: bool = False,
+        learns_from: Literal["clean", "attacked", "both"] = "clean",
+        classifiers: int = 1,
         width: int = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        if not 0 < epsilon <= 1:
-            raise SettingsError(f"aligner.epsilon {epsilon} must lie in (0, 1], as images do; 4/255 is usual.")
+        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid)
         if steps < 1:
             raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
         if not 0 < attacked_share <= 1:
             raise SettingsError(f"aligner.attacked_share {attacked_share} must lie in (0, 1].")
+        if classifiers < 1:
+            raise SettingsError(f"aligner.classifiers {classifiers} must be at least 1; 1 to 4 is usual.")
         if width < 1:
             raise SettingsError(f"aligner.width {width} must be at least 1; 16 is usual.")
-        self.epsilon = epsilon
         self.steps = steps
         self.loss = loss
         self.random_start = random_start
         self.attacked_share = attacked_share
-        self.classifier = DomainClassifier(n_domains, width)
+        self.live_only = live_only
+        self.learns_from = learns_from
+        self.classifiers = nn.ModuleList(DomainClassifier(n_domains, width) for _ in range(classifiers))
 
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images with the batch's share of them attacked, [B, 3, H, W] in [0, 1]."""
-        return perturb_share(batch, self.attacked_share, lambda part: self.attack(part.images, part.domains))
+        return perturb_share(batch, self.attacked_share, self._attacked)
+
+    def _attacked(self, batch: Batch) -> Tensor:
+        attacked = self.attack(batch.images, batch.domains)
+        if not self.live_only:
+            return attacked
+        return torch.where((batch.labels == 1)[:, None, None, None], attacked, batch.images)
 
     def attack(self, images: Tensor, domains: Tensor) -> Tensor:
-        """Return attacked copies of `images`: within epsilon of them and within [0, 1], detached.
+        """Return attacked copies of `images`: within the bounds and within [0, 1], detached.
 
-        The gradient is taken only with respect to the images, and the classifier is in evaluation mode, so neither a
-        parameter's gradient nor a BatchNorm statistic changes.
+        The gradient is taken with respect to the perturbation alone, and the classifiers are in evaluation mode
+        meanwhile, so neither a parameter's gradient nor a BatchNorm statistic is touched.
         """
-        images = images.detach()
-        low, high = (images - self.epsilon).clamp(0, 1), (images + self.epsilon).clamp(0, 1)
-        attacked = images.clone()
-        if self.random_start:
-            attacked = attacked + torch.empty_like(images).uniform_(-self.epsilon, self.epsilon)
-            attacked = attacked.clamp(low, high)
-        best, lowest = attacked, images.new_full((len(images),), torch.inf)
-        with evaluation_mode(self.classifier), torch.enable_grad():
+        images, limits = images.detach(), self.bounds.limits()
+        theta = self.bounds.drawn(images, "uniform") if self.random_start else self.bounds.none(images)
+        best, lowest = images, images.new_full((len(images),), torch.inf, dtype=torch.float32)
+        with evaluation_mode(self.classifiers):
             for step in range(self.steps):
-                attacked.requires_grad_(True)
-                loss = self._attack_loss(attacked, domains)
-                # Summed, not averaged: in half precision a mean over the batch would underflow.
-                (gradient,) = torch.autograd.grad(loss.sum(), attacked)
-                attacked = attacked.detach()
-                best, lowest = _keep_lower(best, lowest, attacked, loss.detach())
-                attacked = (attacked - self.epsilon / 2**step * gradient.sign()).clamp(low, high)
-        with evaluation_mode(self.classifier), torch.no_grad():
-            best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
+                with torch.enable_grad():
+                    theta = {name: value.detach().requires_grad_(True) for name, value in theta.items()}
+                    attacked = apply(images, theta)
+                    loss = self._attack_loss(attacked, domains)
+                    # Summed, not averaged: in half precision a mean over the batch would underflow.
+                    gradients = torch.autograd.grad(loss.sum(), list(theta.values()))
+                best, lowest = _keep_lower(best, lowest, attacked.detach(), loss.detach())
+                theta = {
+                    name: (theta[name].detach() - limit / 2**step * gradient.sign()).clamp(-limit, limit)
+                    for (name, limit), gradient in zip(limits.items(), gradients, strict=True)
+                }
+            with torch.no_grad():
+                attacked = apply(images, theta)
+                best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
         return best
 
     def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
-        """Return the loss that the attack minimises, [B]."""
-        log_p: Tensor = self.classifier(images).float().log_softmax(dim=1)
-        if self.loss == "uniform":
-            return -log_p.mean(dim=1)  # KL(uniform || p) up to the constant log(n_domains)
-        return log_p.gather(1, domains[:, None])[:, 0]
+        """Return what the attack minimises, [B], the mean over the classifiers."""
+        if self.loss == "uniform":  # KL(uniform || p) up to the constant log(n_domains)
+            each = [-log_p.mean(dim=1) for log_p in self._log_p(images)]
+        else:
+            each = [log_p.gather(1, domains[:, None])[:, 0] for log_p in self._log_p(images)]
+        return torch.stack(each).mean(dim=0)
+
+    def _log_p(self, images: Tensor) -> Iterator[Tensor]:
+        return (classifier(images).float().log_softmax(dim=1) for classifier in self.classifiers)
 
     def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return `domain`: the classifier's cross-entropy on the clean images; the student gets no gradient from it."""
-        return {"domain": F.cross_entropy(self.classifier(batch.images).float(), batch.domains)}
+        """Return `domain`: the classifiers' mean cross-entropy; the student gets no gradient from it."""
+        images, domains = batch.images, batch.domains
+        if self.learns_from != "clean":
+            attacked = self._attacked(batch)
+            both = self.learns_from == "both"
+            images, domains = (torch.cat([images, attacked]), domains.repeat(2)) if both else (attacked, domains)
+        return {"domain": torch.stack([F.nll_loss(log_p, domains) for log_p in self._log_p(images)]).mean()}
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
-        """Return whether the classifier names the domain of clean and of attacked images, and the largest change."""
-        attacked = self.attack(batch.images, batch.domains)
-        with evaluation_mode(self.classifier):
-            clean_guess = self.classifier(batch.images).argmax(dim=1)
-            attacked_guess = self.classifier(attacked).argmax(dim=1)
-        return {
-            "domain_accuracy_clean": (clean_guess == batch.domains).float(),
-            "domain_accuracy_attacked": (attacked_guess == batch.domains).float(),
-            "perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3)),
-        }
+        """Return what the classifiers together make of clean and of attacked images, and the largest change.
+
+        `domain_accuracy_*`: was the domain named right? `domain_kl_*`: KL(uniform || p) in nats. That these fall under
+        attack shows that it works on the classifiers it attacks, and no more.
+        """
+        found: dict[str, Tensor] = {}
+        attacked = self._attacked(batch)
+        with evaluation_mode(self.classifiers):
+            for name, images in {"clean": batch.images, "attacked": attacked}.items():
+                log_p = torch.stack([each.exp() for each in self._log_p(images)]).mean(dim=0).log()
+                found[f"domain_accuracy_{name}"] = (log_p.argmax(dim=1) == batch.domains).float()
+                found[f"domain_kl_{name}"] = -log_p.mean(dim=1) - torch.tensor(float(self.n_domains)).log()
+        return found | {"perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3))}
 
 
 def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
     """Return for each image the version with the lower loss, and that loss."""
     better = loss < lowest
-    return torch.where(better[:, None, None, None], images, best.detach()), torch.where(better, loss, lowest)
+    return torch.where(better[:, None, None, None], images, best), torch.where(better, loss, lowest)

@@ -130,7 +130,7 @@ def test_an_unknown_name_shows_the_closest():
     with pytest.raises(PluginError) as caught:
         Catalog().factory("aligner", "dta")
     assert str(caught.value) == (
-        "unknown aligner 'dta'. Did you mean 'dat'? Known: crossgrad, daa, dat, ddaig, mixstyle, ssdg."
+        "unknown aligner 'dta'. Did you mean 'dat'? Known: crossgrad, daa, dat, ddaig, mixstyle, noise, ssdg."
     )
 
 

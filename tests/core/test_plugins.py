@@ -28,6 +28,7 @@ BUILT_IN = {
     "ddaig",
     "folder",
     "mixstyle",
+    "noise",
     "ocim",
     "public",
     "ssdg",

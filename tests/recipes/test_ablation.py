@@ -130,9 +130,9 @@ def interrupted(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> type[Interru
 
 
 SHIPPED = {
-    "aligners": "8 cells x 5 targets x 5 seeds = 200 runs",
-    "evidence": "5 cells x 4 targets x 3 seeds = 60 runs",
-    "paper": "10 cells x 5 targets x 5 seeds = 250 runs",
+    "aligners": "9 cells x 5 targets x 5 seeds = 225 runs",
+    "evidence": "6 cells x 4 targets x 3 seeds = 72 runs",
+    "paper": "11 cells x 5 targets x 5 seeds = 275 runs",
     "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
 }

@@ -51,9 +51,30 @@ def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
     evidence = [record for record in read_log(out) if "source_dev/auc" in record]
     assert len(evidence) == 2
-    wanted = {"auc", "eer", "domain_accuracy_clean", "domain_accuracy_attacked", "perturbation", "domain_probe"}
+    wanted = {"auc", "eer", "perturbation", "domain_probe"}
+    wanted |= {f"domain_{figure}_{images}" for figure in ("accuracy", "kl") for images in ("clean", "attacked")}
     assert {name.removeprefix("source_dev/") for name in evidence[0]} == {"step"} | wanted
     assert evidence[0]["source_dev/perturbation"] <= 4 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("aligner", ["daa", "none", "mixstyle", "daa+noise"])
+def test_a_fresh_domain_classifier_judges_the_aligner_when_training_ends(
+    dtda: Run, arguments: list[str], tmp_path: Path, aligner: str
+) -> None:
+    """Only an aligner that perturbs images is judged so, once, and training is as without it."""
+    more = [*arguments, "--aligner", aligner, "--epochs", "2", "--max-steps", "5"]
+    for probe in ("0", "5"):
+        dtda([*more, "--fresh-probe", probe, "--out", str(tmp_path / probe)])
+    without, judged = ([r for r in read_log(tmp_path / probe) if "source_dev/auc" in r] for probe in ("0", "5"))
+    fresh = judged[-1].keys() - without[-1].keys()
+    assert judged[0].keys() == without[0].keys()
+    if aligner in ("none", "mixstyle"):
+        assert not fresh
+    else:
+        assert {"source_dev/fresh_domain_accuracy_attacked", "source_dev/fresh_domain_kl_attacked"} < fresh
+        assert 0 <= judged[-1]["source_dev/fresh_domain_accuracy_attacked"] <= 1
+        assert judged[-1]["source_dev/domain_chance"] == 0.5
+    assert [{n: v for n, v in r.items() if n not in fresh} for r in judged] == without
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ TEACHERS = {
         "32",
     ],
 }
-ALIGNERS = ["crossgrad", "daa", "dat", "ddaig", "mixstyle", "ssdg"]
+ALIGNERS = ["crossgrad", "daa", "dat", "ddaig", "mixstyle", "noise", "ssdg"]
 STEPS = 42  # 1,008 training frames of three domains, 24 a step
 
 

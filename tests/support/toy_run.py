@@ -17,7 +17,7 @@ from PIL import Image
 from recipe_modules import ROOT, recipe_module
 
 DTDA = ROOT / "recipes" / "dtda.py"
-FAST = ["--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1"]
+FAST = ["--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1", "--fresh-probe", "0"]
 
 
 def write_toy(root: Path, domains: tuple[tuple[str, int], ...] = (("a", 60), ("b", 120), ("c", 180))) -> Path:

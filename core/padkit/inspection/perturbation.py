@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from padkit.alignment.fresh import perturb_all
 from padkit.errors import WeightsError
 from padkit.runs.opened import Opener, OpenRun, Rows
 
-TRIES = 32
 Pixels = NDArray[np.float32]
 
 
@@ -51,12 +51,7 @@ def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed
     batch = opened.batch(rows)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        attacked = aligner.perturb(batch).detach().clone()
-        for _ in range(TRIES):
-            same = (attacked == batch.images).flatten(1).all(dim=1)
-            if not same.any():
-                break
-            attacked[same] = aligner.perturb(batch).detach()[same]
+        attacked = perturb_all(aligner.perturb, batch)
     if torch.equal(attacked, batch.images):
         cause = f"{opened.run.path}: aligner {name} leaves the images as they are"
         raise WeightsError(f"{cause}; give a run with daa, say.")

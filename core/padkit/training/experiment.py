@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from padkit.data.batches import BalancedBatches, Frames, Sample
+from padkit.alignment.fresh import fresh_domain_accuracy
+from padkit.data.batches import BalancedBatches, Frames, Sample, to_images
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
 from padkit.data.reader import DatasetReader
@@ -20,10 +21,12 @@ from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import Scores
 from padkit.evaluation.thresholds import DEV_EER
 from padkit.networks.detector import Detector
-from padkit.roles import Aligner
+from padkit.roles import Aligner, Batch
 from padkit.runs.folder import RunFolder
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
+
+FRESH_FRAMES = (200, 60)  # frames of each domain that a fresh domain classifier learns from, and is asked about
 
 
 class FinalScores(NamedTuple):
@@ -110,6 +113,29 @@ class Experiment:
         return {"auc": found.auc, "eer": found.eer, **scored.evidence} | (
             {} if probe is None else {"domain_probe": probe}
         )
+
+    def fresh_domain(self, aligner: Aligner | None, steps: int) -> dict[str, float]:
+        """Return what a fresh domain classifier makes of images as the aligner perturbs them, and of clean ones.
+
+        It learns from training frames for `steps` steps and is asked about held-out source frames, at most
+        `FRESH_FRAMES` of each domain, by the main process alone. Empty in the others, where the aligner perturbs
+        nothing, and where the held-out frames are not of the training domains. See `padkit.alignment.fresh`.
+        """
+        known = self.protocol.domain_index[self.protocol.dev] >= 0
+        if aligner is None or not steps or not self.accelerator.is_main_process or not known.all():
+            return {}
+        parts = zip((self.protocol.train, self.protocol.dev), FRESH_FRAMES, strict=True)
+        train, held_out = (self._batch(rows, number) for rows, number in parts)
+        return fresh_domain_accuracy(train, held_out, aligner.perturb, steps=steps, batch_size=32, seed=self.seed)
+
+    def _batch(self, rows: NDArray[np.int64], number: int) -> Batch:
+        """Return at most `number` of `rows` of each domain, at random, as one batch on the device."""
+        rows = np.random.default_rng(self.seed).permutation(rows)
+        domains = self.protocol.domain_index[rows]
+        rows = np.concatenate([rows[domains == domain][:number] for domain in np.unique(domains)])
+        samples = default_collate([self.frames(rows)[place] for place in range(len(rows))])
+        images, labels, domain = (samples[name].to(self.accelerator.device) for name in ("image", "label", "domain"))
+        return Batch(to_images(images), labels, domain)
 
     def _score(self, detector: Detector, rows: NDArray[np.int64], aligner: Aligner | None = None) -> FrameScores:
         size, workers = 2 * self.batch_size, self.loader_workers()

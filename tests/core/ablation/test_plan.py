@@ -86,7 +86,7 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
 
 def test_the_shipped_evidence() -> None:
     plan = read_plan(find_plan("evidence", CONFIGS)).complete()
-    assert list(plan.cells) == ["plain", "DAT", "FR+FE", "DAA", "DTDA"]
+    assert list(plan.cells) == ["plain", "noise", "DAT", "FR+FE", "DAA", "DTDA"]
     assert plan.cells["DTDA"].arguments() == ["--aligner=daa", "--teachers=fr+fe"]
     assert (plan.baseline, plan.seeds) == ("plain", [0, 1, 2])
     assert plan.targets == ["office", "phone", "webcam", "hall"]  # `unknown` is no part of the comparison

@@ -17,7 +17,9 @@ from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, l
 
 PROBE = "domain_probe"
 WIDE = 7.2  # inches of two panels
-_ACCURACY = re.compile(r"(?:(?P<member>[\w-]+)\.)?domain_accuracy(?:_(?P<state>\w+))?")  # names that aligners use
+_ACCURACY = re.compile(
+    r"(?:(?P<member>[\w-]+)\.)?(?P<fresh>fresh_)?domain_accuracy(?:_(?P<state>\w+))?"
+)  # aligners name theirs so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +52,8 @@ def accuracies(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float],
             state = {"": "", "clean": ", clean images", "attacked": ", attacked images"}
             own = told["state"] or ""
             member = f" of {told['member']}" if told["member"] else ""
-            plain = f"domain classifier{member}{state.get(own, f', {own}')}"
+            kind = "fresh domain classifier" if told["fresh"] else "domain classifier"
+            plain = f"{kind}{member}{state.get(own, f', {own}')}"
         found[plain] = points
     return found
 

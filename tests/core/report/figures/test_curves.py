@@ -98,6 +98,7 @@ LOG = [
     {"step": 5, "source_dev/auc": 0.9, "source_dev/domain_accuracy_clean": 0.8, "source_dev/domain_probe": 0.6},
     {"step": 9, "source_dev/domain_accuracy_clean": 0.9, "source_dev/domain_accuracy_attacked": 0.4},
     {"step": 9, "source_dev/domain_probe": 0.5, "source_dev/daa.domain_accuracy": 0.7, "source_dev/perturbation": 0.1},
+    {"step": 9, "source_dev/fresh_domain_accuracy_attacked": 0.6, "source_dev/fresh_domain_kl_attacked": 0.2},
 ]
 
 
@@ -107,6 +108,7 @@ def test_only_accuracies_of_the_domain_are_taken_from_a_log_by_names_in_words() 
         "domain_probe": ([5, 9], [0.6, 0.5]),
         "domain classifier, attacked images": ([9], [0.4]),
         "domain classifier of daa": ([9], [0.7]),
+        "fresh domain classifier, attacked images": ([9], [0.6]),
     }
 
 
@@ -119,7 +121,9 @@ def test_one_run_is_one_panel_and_several_are_two_with_chance_in_each() -> None:
     two = alignment_figure([Course(label="a", domains=4, log=LOG), Course(label="b", domains=4, log=LOG[:2])])
     assert two is not None
     assert [line.get_label() for line in two.axes[0].lines] == ["a", "b", "chance, 1 of 4"]
-    assert [text.get_text() for text in two.axes[1].texts] == ["clean images", "attacked images", "clean images"]
+    assert [text.get_text() for text in two.axes[1].texts] == [
+        "clean images", "attacked images", "attacked images", "clean images"
+    ]  # fmt: skip
     assert alignment_figure([Course(label="a", domains=4, log=LOG[:1])]) is None
 
 
