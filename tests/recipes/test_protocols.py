@@ -169,7 +169,7 @@ def test_the_shipped_settings_of_the_four(plan_runs: Callable[[list[str]], Any],
     assert found.one("aligner").name == "daa"
     line = ["--config", "paper", "--protocols", "C&I->O", "--", "--config", config, "--data.folders", tables]
     runs = plan_runs(line).runs
-    assert len(runs) == 10 * 5, "the settings lie below every cell of a plan"
+    assert len(runs) == 11 * 5, "the settings lie below every cell of a plan"
     assert {run.settings["student"]["pretrained"] for run in runs} == {True}
     with pytest.raises(SettingsError, match=r"holds settings of dtda.py, no plan; write it after --"):
         read_plan(Path(config))
