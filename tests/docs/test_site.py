@@ -238,6 +238,8 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if command in ("dtda", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
         asked = [flag.replace("-", "_").replace("__", "--", 1) for flag in asked]
+    elif command == "teachers":
+        chosen = words
     elif command == "prepare" or words[:1] == ["show"]:
         chosen = words[:1]
     flags = options_of(command, *chosen)
