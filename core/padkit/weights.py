@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import pickle
 import re
@@ -164,6 +165,13 @@ def strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if state and all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
     return dict(state)
+
+
+def package_folder(module: str) -> Path | None:
+    """Return the folder of an installed package of weights, which is not imported; None if it is not installed."""
+    spec = importlib.util.find_spec(module)
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    return Path(folders[0]) if folders else None
 
 
 def sha256(path: str | Path) -> str:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from padkit.alignment.adversary import DomainClassifier
 from padkit.alignment.perturbation import Bounds, apply
-from padkit.alignment.share import perturb_share
+from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, StudentFeatures
@@ -78,8 +78,6 @@ class DomainAdversarialAttack(Aligner):
         self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid)
         if steps < 1:
             raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
-        if not 0 < attacked_share <= 1:
-            raise SettingsError(f"aligner.attacked_share {attacked_share} must lie in (0, 1].")
         if classifiers < 1:
             raise SettingsError(f"aligner.classifiers {classifiers} must be at least 1; 1 to 4 is usual.")
         if width < 1:
@@ -87,7 +85,7 @@ class DomainAdversarialAttack(Aligner):
         self.steps = steps
         self.loss = loss
         self.random_start = random_start
-        self.attacked_share = attacked_share
+        self.attacked_share = check_attacked_share(attacked_share)
         self.live_only = live_only
         self.learns_from = learns_from
         self.classifiers = nn.ModuleList(DomainClassifier(n_domains, width) for _ in range(classifiers))

@@ -7,13 +7,13 @@ layer with its settings and numbers. Everything in it is read in order and compa
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
 from torch import Tensor
 
 from padkit.errors import WeightsError, pip_install
+from padkit.weights import package_folder
 from padkit_dlib.network import BLOCKS, COLOUR, SIZE
 from padkit_dlib.tokens import Tokens
 
@@ -40,11 +40,9 @@ def find(path: str | None) -> Path:
         if not file.is_file():
             raise WeightsError(f"dlib: weights file {file} does not exist; check the path")
         return file
-    spec = importlib.util.find_spec(PACKAGE)
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        file = Path(folder) / "models" / FILE
-        if file.is_file():
-            return file
+    folder = package_folder(PACKAGE)
+    if folder is not None and (file := folder / "models" / FILE).is_file():
+        return file
     raise WeightsError(
         f"dlib: its weights are not installed; {pip_install('padkit[dlib]')}, or name a {FILE} in `weights`"
     )

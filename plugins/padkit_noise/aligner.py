@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from padkit.alignment.perturbation import Bounds, apply
-from padkit.alignment.share import perturb_share
-from padkit.errors import SettingsError
+from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.roles import Aligner, Batch, StudentFeatures
 
 
@@ -42,10 +41,8 @@ class RandomNoise(Aligner):
         attacked_share: float = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        if not 0 < attacked_share <= 1:
-            raise SettingsError(f"aligner.attacked_share {attacked_share} must lie in (0, 1].")
         self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid)
-        self.attacked_share = attacked_share
+        self.attacked_share = check_attacked_share(attacked_share)
 
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images with the batch's share of them perturbed, [B, 3, H, W] in [0, 1]."""

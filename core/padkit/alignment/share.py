@@ -8,7 +8,19 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from padkit.errors import SettingsError
 from padkit.roles import Batch
+
+
+def check_attacked_share(share: float) -> float:
+    """Return an aligner's setting `attacked_share`.
+
+    Raises:
+        SettingsError: It does not lie in (0, 1].
+    """
+    if not 0 < share <= 1:
+        raise SettingsError(f"aligner.attacked_share {share} must lie in (0, 1].")
+    return share
 
 
 def perturb_share(batch: Batch, share: float, perturb: Callable[[Batch], Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from padkit.alignment.fresh import perturb_all
+from padkit.alignment.fresh import TRIES, perturb_all
 from padkit.errors import WeightsError
 from padkit.runs.opened import Opener, OpenRun, Rows
 
@@ -51,7 +51,7 @@ def perturb(opener: Opener, opened: OpenRun, rows: Rows, seed: int) -> Perturbed
     batch = opened.batch(rows)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        attacked = perturb_all(aligner.perturb, batch)
+        attacked = perturb_all(aligner.perturb, batch, patience=TRIES)  # few images: none may be left out by bad luck
     if torch.equal(attacked, batch.images):
         cause = f"{opened.run.path}: aligner {name} leaves the images as they are"
         raise WeightsError(f"{cause}; give a run with daa, say.")

@@ -9,7 +9,7 @@ from rich.console import Console
 from padkit.report.page.mistakes import faces_of
 from padkit.report.page.page import write_page
 from padkit.report.tables.evaluation import run_view
-from padkit.runs.finished import FinishedRun, read_run
+from padkit.runs.finished import read_run
 
 
 def present(path: Path) -> None:
@@ -19,11 +19,6 @@ def present(path: Path) -> None:
         DataError: The folder holds no finished run, or cannot be written.
     """
     run = read_run(path)
-    page = make_page(run)
+    page = write_page(run, faces_of(run))
     Console().print(run_view(run.results))
     print(f"report: {page}")
-
-
-def make_page(run: FinishedRun) -> Path:
-    """Write the run's page, with faces if its data still exist; return its path."""
-    return write_page(run, faces_of(run))

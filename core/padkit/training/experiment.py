@@ -133,7 +133,8 @@ class Experiment:
         rows = np.random.default_rng(self.seed).permutation(rows)
         domains = self.protocol.domain_index[rows]
         rows = np.concatenate([rows[domains == domain][:number] for domain in np.unique(domains)])
-        samples = default_collate([self.frames(rows)[place] for place in range(len(rows))])
+        frames = self.frames(rows)
+        samples = default_collate([frames[place] for place in range(len(rows))])
         images, labels, domain = (samples[name].to(self.accelerator.device) for name in ("image", "label", "domain"))
         return Batch(to_images(images), labels, domain)
 

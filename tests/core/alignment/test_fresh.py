@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from padkit.alignment.fresh import fresh_domain_accuracy, perturb_all
+from padkit.alignment.fresh import TRIES, fresh_domain_accuracy, perturb_all
 from padkit.roles import Batch
 
 torch.set_num_threads(1)
@@ -91,3 +91,17 @@ def test_every_image_is_perturbed_once_where_a_share_is():
     found = perturb_all(half, HELD_OUT)
     torch.testing.assert_close(found, HELD_OUT.images + 0.25)
     assert 2 <= len(asked) <= 32
+
+
+@pytest.mark.parametrize(("patience", "reached"), [(6, False), (TRIES, True)])
+def test_an_image_that_is_rarely_perturbed_is_waited_for_as_long_as_was_asked(patience: int, reached: bool) -> None:
+    calls = []
+
+    def rarely(batch: Batch) -> torch.Tensor:
+        calls.append(batch)
+        return batch.images + 0.1 if len(calls) == 20 else batch.images
+
+    images = torch.zeros(2, 3, 4, 4)
+    batch = Batch(images, torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64))
+    assert bool((perturb_all(rarely, batch, patience=patience) != images).all()) == reached
+    assert len(calls) == (20 if reached else 6)
