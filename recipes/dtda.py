@@ -37,8 +37,11 @@ from padkit.training import (
     Objective,
     TeacherOptions,
     averaged,
+    best_yet,
     conclude,
     fit_teachers,
+    judge_target,
+    judging_interval,
     keep,
     make_optimizer,
     open_run,
@@ -88,7 +91,11 @@ class Options:
         weight_decay: Weight decay.
         warmup: Share of the steps to warm up in, in [0, 1).
         ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
-        selection: Checkpoint to ship: the best on held-out source presentations, or the last.
+        selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
+            literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
+            beside it.
+        judge_every: Optimiser steps between judgements of a checkpoint; one is judged after each epoch as well. By
+            default a tenth of the run; 0 judges at the ends of epochs only.
         policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
@@ -122,7 +129,8 @@ class Options:
     weight_decay: float = 0.01
     warmup: float = 0.1
     ema: float = 0.98
-    selection: Literal["source-dev", "last"] = "source-dev"
+    selection: Literal["source-dev", "last", "target-best", "mean-last-10"] = "source-dev"
+    judge_every: int | None = None
     policy: str | None = None
     tracker: str = "tensorboard"
     checkpoint_every: int = 100
@@ -164,10 +172,10 @@ def main() -> int:
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
     experiment.tell()
-    train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
+    progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
     results = conclude(
         experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
-        settings=settings.tree,
+        settings=settings.tree, recent=progress.recent,
     )  # fmt: skip
     if results is not None:
         present(run.path)
@@ -199,7 +207,9 @@ def assemble(
     return objective
 
 
-def train(experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None) -> None:
+def train(
+    experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None
+) -> checkpoints.Progress:
     """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     batches = BalancedBatches(
@@ -208,6 +218,7 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
     )  # fmt: skip
     samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
+    judge_every = judging_interval(options.judge_every, total_steps)
     scales = {
         "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
         "aligner": options.aligner_lr_scale,
@@ -260,31 +271,34 @@ def train(experiment: Experiment, options: Options, objective: Objective, augmen
                 sums.clear()
                 if progress.step == total_steps:
                     break
-                if progress.step % options.checkpoint_every == 0 and progress.step % batches.steps:
+                within = progress.step % batches.steps > 0
+                if judge_every and progress.step % judge_every == 0 and within:
+                    select(experiment, options, objective, average.module, progress, within=True)
+                if progress.step % options.checkpoint_every == 0 and within:
                     checkpoints.save(accelerator, run.checkpoints, progress)
             select(experiment, options, objective, average.module, progress, last=progress.step == total_steps)
             checkpoints.save(accelerator, run.checkpoints, progress)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
+    return progress
 
 
 def select(
     experiment: Experiment, options: Options, objective: Objective, detector: Detector, progress: checkpoints.Progress,
-    *, last: bool,
+    *, within: bool = False, last: bool = False,
 ) -> None:  # fmt: skip
-    """Judge held-out source presentations, log the evidence of alignment, keep the weights if they are the best yet."""
-    figures = experiment.source_dev(detector, objective.aligner)
+    """Judge held-out source presentations, keep the weights if they rank best; `within` an epoch without evidence."""
+    figures = experiment.source_dev(detector, objective.aligner, evidence=not within)
     if last:
         figures |= experiment.fresh_domain(objective.aligner, options.fresh_probe)
     record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
-    record |= teaching_figures(experiment, objective)
+    record |= {} if within else teaching_figures(experiment, objective)
+    quoted = quoted_policies(options.policy, experiment.protocol)
+    record |= judge_target(experiment, detector, progress, selection=options.selection, policies=quoted)
     keep(experiment.accelerator, experiment.run, record)
     shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
     experiment.accelerator.print(f"step {progress.step} source-dev: {shown}")
-    rank = [-figures["eer"], figures["auc"]]
-    if options.selection == "last" or not progress.best or rank > progress.best:
-        progress.best, progress.best_step = rank, progress.step
-        if experiment.accelerator.is_main_process:
-            checkpoints.keep_selected(experiment.run, detector, objective.aligner, progress.step)
+    if best_yet(experiment, progress, options.selection, record) and experiment.accelerator.is_main_process:
+        checkpoints.keep_selected(experiment.run, detector, objective.aligner, progress.step)
 
 
 if __name__ == "__main__":

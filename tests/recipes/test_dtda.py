@@ -49,9 +49,13 @@ def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_
     assert "<html" in (out / "report" / "index.html").read_text()
     assert list((out / "padkit").glob("**/events*"))
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
-    evidence = [record for record in read_log(out) if "source_dev/auc" in record]
-    assert len(evidence) == 2
-    wanted = {"auc", "eer", "perturbation", "domain_probe"}
+    judged = [record for record in read_log(out) if "source_dev/loss" in record]
+    assert [record["step"] for record in judged] == list(range(1, 9))
+    shipped = min(reversed(judged), key=lambda record: record["source_dev/loss"])
+    assert json.loads((out / "data.json").read_text())["selected_step"] == shipped["step"]
+    evidence = [record for record in judged if "source_dev/domain_probe" in record]
+    assert [record["step"] for record in evidence] == [4, 8]
+    wanted = {"loss", "auc", "eer", "perturbation", "domain_probe"}
     wanted |= {f"domain_{figure}_{images}" for figure in ("accuracy", "kl") for images in ("clean", "attacked")}
     assert {name.removeprefix("source_dev/") for name in evidence[0]} == {"step"} | wanted
     assert evidence[0]["source_dev/perturbation"] <= 4 / 255 + 1e-6
@@ -205,6 +209,41 @@ def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[st
     assert "a constant explains of the fall" in (whole / "report" / "index.html").read_text()
 
 
+@pytest.mark.parametrize("selection", ["target-best", "mean-last-10"])
+def test_choices_on_the_test_set_are_labelled_and_survive_a_kill(
+    dtda: Run, arguments: list[str], tmp_path: Path, selection: str
+) -> None:
+    line = [*arguments, "--aligner", "none", "--epochs", "2", "--lr", "1e-4", "--checkpoint-every", "3"]
+    line += ["--selection", selection, "--judge-every", "2"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for out in (whole, cut):
+        dtda([*line, "--out", str(out)])
+    shutil.rmtree(max((cut / "checkpoints").glob("step-*")))
+    (cut / "metrics.json").unlink()
+    dtda(["--resume", str(cut)])
+    assert read_log(cut) == read_log(whole)
+    assert (cut / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+    seen = {record["step"]: record["test_set/auc"] for record in read_log(whole) if "test_set/auc" in record}
+    assert list(seen) == [2, 4, 6, 8]
+    results, page = read_results(whole / "metrics.json"), (whole / "report" / "index.html").read_text()
+    bundle = json.loads((whole / "model" / "bundle.json").read_text())["provenance"]
+    shipped = json.loads((whole / "data.json").read_text())["selected_step"]
+    if selection == "target-best":
+        assert results.checkpoint_selection == bundle["checkpoint_selection"] == "target-best"
+        assert bundle["checkpoint_test_set_choice"]
+        assert results.values["auc"] == max(seen.values())
+        assert shipped == max(step for step, area in seen.items() if area == results.values["auc"])
+        assert "Chosen on the test set: the checkpoint" in page
+    else:
+        assert results.checkpoint_selection == bundle["checkpoint_selection"] == "last"
+        assert shipped == 8
+        assert results.values["auc"] == seen[8]
+        assert results.mean_last is not None
+        assert results.mean_last.steps == (2, 4, 6, 8)
+        assert results.mean_last.values["auc"] == pytest.approx(np.mean(list(seen.values())))
+        assert "last 4 judged checkpoints on the test set (mean-last-10, test set)" in page
+
+
 @pytest.mark.parametrize("launcher", ["accelerate", "bf16", "torchrun"])
 def test_launchers(arguments: list[str], tmp_path: Path, launcher: str) -> None:
     out = tmp_path / "run"
@@ -274,6 +313,8 @@ def test_a_loss_that_becomes_nan_stops_the_run(dtda: Run, arguments: list[str], 
         (["--out", "/proc/none"], "/proc/none"),
         (["--head-lr-scale", "-1"], "learning rate of detector.head is -1.0; give 0 or more"),
         (["--batch-size", "3"], "[Bb]atch.*3"),
+        (["--judge-every", "-1"], "--judge_every -1: is below 0"),
+        (["--selection", "target_best"], "selection"),
         (["--tracker", "tensorbord"], "Did you mean 'tensorboard'"),
         (["--policy", "source"], "source-dev"),
         (["--student", "none"], "--student cannot be none"),

@@ -36,7 +36,7 @@ class Record:
         auc: Area under the ROC curve.
         eer: Equal error rate.
         hter_target_eer: HTER at the threshold chosen on the test set, as papers usually report it.
-        selection: How the checkpoint was selected.
+        selection: How the checkpoint was selected; `mean-last-10` where the figures are means over several.
         convention: Convention of the protocol.
         simulated: Whether the data are simulated.
         folder: The run's folder, relative to the ablation's.
@@ -75,13 +75,15 @@ def record_run(run: Run, error: str, base: Path) -> Record:
 
 def _figures(metrics: Path, key: Mapping[str, Any]) -> Record:
     results = read_results(metrics)
-    quoted = results.results[0]
-    literature = next((entry.values["hter"] for entry in results.results if entry.policy == TARGET_EER), None)
+    told = results.mean_last or results
+    quoted = told.results[0]
+    literature = next((entry.values["hter"] for entry in told.results if entry.policy == TARGET_EER), None)
     return Record(
         **key, policy=quoted.policy, test_set_choice=quoted.test_set_choice,
         hter=quoted.values["hter"], acer=quoted.values["acer"], apcer=quoted.values["apcer"],
-        bpcer=quoted.values["bpcer"], auc=results.values["auc"], eer=results.values["eer"],
-        hter_target_eer=literature, selection=results.checkpoint_selection, convention=results.protocol.convention,
+        bpcer=quoted.values["bpcer"], auc=told.values["auc"], eer=told.values["eer"], hter_target_eer=literature,
+        selection=results.mean_last.selection if results.mean_last else results.checkpoint_selection,
+        convention=results.protocol.convention,
         simulated=results.protocol.simulated,
     )  # fmt: skip
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from padkit.ablation.records import Record, finished
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED
+from padkit.evaluation.results import SIMULATED
+from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, checkpoint_mark
 from padkit.evaluation.statistics.paired import ALPHA, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
 from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, p_value, text_cells
@@ -82,7 +83,7 @@ def tables_of(records: Sequence[Record], grid: Grid) -> list[Table]:
         adjusted = dict(zip(others, holm([compared[cell].wilcoxon for cell in others]), strict=True))
         found.append(_figures(metric, values, grid, _best(metric, values, compared, adjusted, grid), done))
         if others:
-            found.append(_comparisons(metric, compared, adjusted, grid.baseline))
+            found.append(_comparisons(metric, compared, adjusted, grid.baseline, done))
     return found
 
 
@@ -141,7 +142,7 @@ def _figures(
         mean = _figure(mean_over_targets(values[cell], grid), len(grid.seeds))
         row += [replace(mean, bold=cell == best), TableCell(f"{len(values[cell])}/{total}")]
         rows.append(TableRow(cell, row))
-    where = _threshold(metric, done)
+    where = _threshold(metric, done) + _flattered(done)
     return Table(
         title=f"{metric.label} (%), {'lower' if metric.lower_is_better else 'higher'} is better; {where}",
         head=[
@@ -172,6 +173,16 @@ def _threshold(metric: Metric, done: Sequence[Record]) -> str:
     return f"threshold policy {', '.join(sorted(policy for policy, _ in chosen)) or NOTHING}{flattered}"
 
 
+def _flattered(done: Sequence[Record]) -> str:
+    """Return the checkpoint selections that look at the test set, each with its cells unless all share it."""
+    cells: dict[str, dict[str, None]] = {}
+    for record in done:
+        if mark := checkpoint_mark(record.selection):
+            cells.setdefault(mark, {})[record.cell] = None
+    shared = len({record.selection for record in done}) == 1
+    return "".join(f"; {mark}" + ("" if shared else f" in {', '.join(names)}") for mark, names in cells.items())
+
+
 def _reading(grid: Grid) -> list[str]:
     """Return how to read the tables."""
     over = f"mean ± sample standard deviation over {len(grid.seeds)} seeds" if len(grid.seeds) > 1 else "one seed"
@@ -188,8 +199,9 @@ def _reading(grid: Grid) -> list[str]:
 
 
 def _comparisons(
-    metric: Metric, compared: Mapping[str, PairedDifference], adjusted: Mapping[str, float | None], baseline: str
-) -> Table:
+    metric: Metric, compared: Mapping[str, PairedDifference], adjusted: Mapping[str, float | None], baseline: str,
+    done: Sequence[Record],
+) -> Table:  # fmt: skip
     rows = []
     for cell, found in compared.items():
         interval = NOTHING if found.low is None else f"[{found.low:+.2f}, {found.high:+.2f}]"
@@ -198,7 +210,7 @@ def _comparisons(
         rows.append(TableRow(cell, text_cells(str(found.pairs), difference, interval, *tests)))
     policy = f", policy {TARGET_EER} (test-set threshold)" if metric.test_set_threshold else ""
     return Table(
-        title=f"{metric.label} minus that of {baseline} (percentage points){policy}",
+        title=f"{metric.label} minus that of {baseline} (percentage points){policy}{_flattered(done)}",
         head=["cell", "pairs", "difference", "95 % interval", "Wilcoxon p", "Holm p", "t-test p"],
         rows=rows,
     )

@@ -17,8 +17,9 @@ from padkit.evaluation.candidates import Candidate
 from padkit.evaluation.comparison import PairedComparison, compare_candidates
 from padkit.evaluation.export import to_csv, to_json
 from padkit.evaluation.methods import Method, methods_of
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, ProtocolSummary
+from padkit.evaluation.results import ProtocolSummary
 from padkit.evaluation.score_files import SYNONYMS, ColumnNames
+from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, MEAN_LAST
 from padkit.evaluation.statistics.bootstrap import FEWEST
 from padkit.evaluation.thresholds import POLICIES, check_policy
 from padkit.files import write_atomically
@@ -66,7 +67,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a score file's column; repeat")
     add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
     add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
-    add("--selection", choices=tuple(CHECKPOINT_SELECTIONS), help="how the checkpoints behind the files were selected")
+    selections = [name for name in CHECKPOINT_SELECTIONS if name != MEAN_LAST]  # which is of no checkpoint
+    add("--selection", choices=selections, help="how the checkpoints behind the files were selected")
     add("--protocol", metavar="'A&B->C'", help="training and test domains of the models behind the files")
     for name in ("json", "markdown", "latex", "csv"):
         add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")

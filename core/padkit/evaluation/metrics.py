@@ -23,6 +23,7 @@ Conventions, the same everywhere in padkit:
 | `eer` | equal error rate, interpolated, species pooled |
 | `bpcer10`, `bpcer20`, `bpcer100` | lowest BPCER at a threshold with APCER <= 10, 5, 1 % for *every* species |
 | `tpr_at_fpr1` | largest share of bona fide accepted at a threshold with FPR <= 1 %, species pooled |
+| `log_loss` | binary cross-entropy in nats, both classes counting alike; no rate, not in results |
 
 For a species with fewer than 100 attacks, a bound of 1 % means that no attack may pass.
 """
@@ -34,7 +35,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import log_loss as cross_entropy
 from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.utils.class_weight import compute_sample_weight
 
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError
@@ -149,6 +152,19 @@ def auc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Return the area under the ROC: P(a bona fide scores above an attack) + half of P(both scores are equal)."""
     label, score, _ = checked(labels, scores, None)
     return float(roc_auc_score(label, score))
+
+
+def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Return the binary cross-entropy of the scores, in nats: the mean over each class, then over both.
+
+    0.69 is that of a detector that knows nothing (every score 0.5). Scores are kept away from 0 and 1 by the smallest
+    step of a float32, in which a detector computes them, so that a single one costs 16 at most. Errors as in
+    `error_rates`.
+    """
+    label, score, _ = checked(labels, scores, None)
+    step = float(np.finfo(np.float32).eps)
+    weights = compute_sample_weight("balanced", label)
+    return float(cross_entropy(label, np.clip(score, step, 1 - step), sample_weight=weights))
 
 
 def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:

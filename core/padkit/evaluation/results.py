@@ -6,7 +6,8 @@ All rates are shares in [0, 1], not percentages; `padkit.evaluation.metrics` exp
 - `protocol`: `name` (`O&C&I->M`), `convention` (`official`, `ssdg`, ...), `sources` (list of domains), `target`
   (domain, or several pooled, `C&I&M`), `simulated` (true if no real capture stands behind the data).
 - `seed`: the run's seed.
-- `checkpoint_selection`: `source-dev`, `last` or `target-best`; `target-best` is a choice on the test set.
+- `checkpoint_selection`: `source-dev`, `last` or `target-best` (see `padkit.evaluation.selection`);
+  `checkpoint_test_set_choice`: true for `target-best`, which makes every figure of the target too good.
 - `counts`: the target's presentations, `bona_fide` and `attack`; `frames`, their total number; `species`, attacks by
   PAI species.
 - `values`: the figures of the target's scores that need no threshold, `auc`, `eer`, `bpcer10`, `bpcer20`, `bpcer100`,
@@ -20,6 +21,9 @@ All rates are shares in [0, 1], not percentages; `padkit.evaluation.metrics` exp
   pooled.
 - `source_dev`: null, or the figures on domains that the model was trained on: `counts`, `values` and `result` (an entry
   as in `results`, at the threshold of the first policy) of the held-out source presentations.
+- `mean_last`: null, or (`--selection mean-last-10`; the checkpoint of all other entries is then the `last`) the means
+  of the target's figures over the last judged checkpoints, at most 10: `selection`, `test_set_choice` (true), `steps`
+  (of these checkpoints), `values` and `results`, as above, each policy applied to each checkpoint before averaging.
 
 A higher schema number means that a key was changed or removed; new keys may appear under the same number, and readers
 skip them.
@@ -37,16 +41,12 @@ from typing import Any
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.rates import Counts, PolicyResult, chosen_on_source, count, rates_at, threshold_free
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, LAST, MEAN_LAST, TARGET_BEST, MeanResult
 from padkit.evaluation.thresholds import choose
 from padkit.files import write_atomically
 
 SCHEMA = "padkit-metrics/1"
 SIMULATED = "Simulated data: these figures say nothing about real faces and attacks."
-CHECKPOINT_SELECTIONS: Mapping[str, str] = {
-    "source-dev": "the best checkpoint on held-out source presentations",
-    "last": "the last checkpoint",
-    "target-best": "the best checkpoint on the test set, as often in the literature",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class Results:
     results: tuple[PolicyResult, ...]
     source_dev: SourceDevResult | None = None
     targets: tuple[TargetResult, ...] = ()
+    mean_last: MeanResult | None = None
 
 
 def evaluate(
@@ -110,7 +111,7 @@ def evaluate(
         target: Scores of the target test set.
         protocol: Which domains were trained on and tested on.
         seed: The run's seed.
-        checkpoint_selection: A key of `CHECKPOINT_SELECTIONS`.
+        checkpoint_selection: A key of `CHECKPOINT_SELECTIONS`; `mean-last-10` is noted as `last`, which it ships.
         policies: At least one of `padkit.evaluation.thresholds.POLICIES`.
         source_dev: Scores of held-out source presentations.
         target_dev: Scores of the target's dev split.
@@ -129,7 +130,7 @@ def evaluate(
     return Results(
         protocol=protocol,
         seed=seed,
-        checkpoint_selection=checkpoint_selection,
+        checkpoint_selection=LAST if checkpoint_selection == MEAN_LAST else checkpoint_selection,
         counts=count(target),
         values=threshold_free(target),
         results=tuple(rates_at(target, threshold) for threshold in thresholds),
@@ -157,7 +158,9 @@ def write_results(results: Results, path: Path | str) -> None:
         DataError: A value is NaN or infinite, or the file cannot be written.
     """
     try:
-        text = json.dumps({"schema": SCHEMA} | asdict(results), indent=2, allow_nan=False, ensure_ascii=False)
+        told = {"schema": SCHEMA, **asdict(results)}
+        told["checkpoint_test_set_choice"] = results.checkpoint_selection == TARGET_BEST
+        text = json.dumps(told, indent=2, allow_nan=False, ensure_ascii=False)
     except ValueError as error:
         raise DataError(f"{path}: not written, a value is NaN or infinite; look at the scores of this run.") from error
     write_atomically(Path(path), (text + "\n").encode())
@@ -228,6 +231,20 @@ def _results(content: Mapping[str, Any]) -> Results:
             )
             for entry in content.get("targets", ())
         ),
+        mean_last=_mean(content.get("mean_last")),
+    )
+
+
+def _mean(content: Mapping[str, Any] | None) -> MeanResult | None:
+    if content is None:
+        return None
+    known = _known(MeanResult, content)
+    return MeanResult(
+        selection=str(known["selection"]),
+        test_set_choice=bool(known["test_set_choice"]),
+        steps=tuple(int(step) for step in known["steps"]),
+        values=_shares(known["values"]),
+        results=tuple(_entry(entry) for entry in known["results"]),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from padkit.errors import DataError
+from padkit.evaluation.selection import checkpoint_mark
 from padkit.report.figures.style import LIGHT, Palette
 from padkit.runs.finished import FinishedRun, one_of_each
 
@@ -43,8 +44,11 @@ class FigureRequest:
 
     @property
     def note(self) -> str:
-        """What every title says about the data."""
-        return " (simulated data)" if self.runs[0].results.protocol.simulated else ""
+        """What every title says about the data, and about checkpoints that were chosen on the test set."""
+        marks = {run.label: checkpoint_mark(run.results.checkpoint_selection) for run in self.runs}
+        shared = len(set(marks.values())) == 1
+        told = dict.fromkeys(mark if shared else f"{label}: {mark}" for label, mark in marks.items() if mark)
+        return "".join([self._data(), *(f", {mark}" for mark in told)])
 
     def chosen(self) -> list[FinishedRun]:
         """Return the runs shown in figures of single runs."""
@@ -52,7 +56,12 @@ class FigureRequest:
 
     def name(self, run: FinishedRun) -> str:
         """Return the title of a single run's figure."""
-        return f"{run.label}: {run.results.protocol.name}, seed {run.seed}{self.note}"
+        mark = checkpoint_mark(run.results.checkpoint_selection)
+        told = f", {mark}" if mark else ""
+        return f"{run.label}: {run.results.protocol.name}, seed {run.seed}{self._data()}{told}"
+
+    def _data(self) -> str:
+        return " (simulated data)" if self.runs[0].results.protocol.simulated else ""
 
 
 def slug(label: str) -> str:

@@ -49,6 +49,10 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
     results = read_results(run.metrics)
     needed = {SOURCE_DEV: dev, DEV_EER: target_dev}
     lost = [entry.policy for entry in results.results if needed.get(entry.policy, target) is None]
+    notes = [f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost]
+    if beside := results.mean_last:
+        where = f"the means over its last {len(beside.steps)} judged checkpoints ({beside.selection})"
+        notes.append(f"{name}: {where} are in {run.metrics.name} alone; these figures are of the last checkpoint.")
     told = tuple(entry.policy for entry in results.results if entry.policy not in lost)
     return replace(
         found,
@@ -58,7 +62,7 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
         targets=tuple(one.target for one in results.targets),
         policies=told or (TARGET_EER,),
         method=_method(run, results.protocol),
-        notes=tuple(f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost),
+        notes=tuple(notes),
     )
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from accelerate import Accelerator
@@ -28,13 +29,17 @@ class Progress:
 
     Attributes:
         step: Optimiser steps done.
-        best_step: Step of the best source-dev evaluation so far, 0 before the first.
-        best: Its figures, the most important first; negated if lower is better, so that larger is always better.
+        best_step: Step of the judged checkpoint that is to be shipped so far, 0 before the first.
+        best: Its rank (`padkit.evaluation.selection.rank`), the larger the better; empty where nothing is ranked.
+        ranked_by: Name of the figure behind `best`; "" where nothing is ranked, and in progress of an earlier padkit.
+        recent: Figures of the last judged checkpoints on the test set, where the selection averages them.
     """
 
     step: int = 0
     best_step: int = 0
     best: list[float] = field(default_factory=list)
+    ranked_by: str = ""
+    recent: list[dict[str, Any]] = field(default_factory=list)
 
 
 def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
@@ -70,7 +75,7 @@ def restore(accelerator: Accelerator, folder: Path) -> Progress:
     try:
         accelerator.load_state(str(found[-1]))
         return Progress(**json.loads((found[-1] / _PROGRESS).read_text(encoding="utf-8")))
-    except (RuntimeError, ValueError, KeyError, OSError) as error:
+    except (RuntimeError, TypeError, ValueError, KeyError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(
             f"checkpoint {found[-1]} does not fit: {reason}; resume with the run's own settings."

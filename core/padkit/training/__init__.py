@@ -8,6 +8,7 @@ from padkit.training.loop import keep, require_finite, seed_run, seed_step, trai
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
+from padkit.training.selection import best_yet, judge_target, judging_interval
 from padkit.training.start import loader_workers, open_run, resume_arguments, start
 from padkit.training.teaching import fit_teachers, teaching_figures
 
@@ -17,8 +18,11 @@ __all__ = [
     "Objective",
     "TeacherOptions",
     "averaged",
+    "best_yet",
     "conclude",
     "fit_teachers",
+    "judge_target",
+    "judging_interval",
     "keep",
     "loader_workers",
     "make_optimizer",

@@ -16,7 +16,7 @@ from padkit.data.batches import BalancedBatches, Frames, Sample, to_images
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
 from padkit.data.reader import DatasetReader
-from padkit.evaluation.metrics import separation
+from padkit.evaluation.metrics import log_loss, separation
 from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import Scores
 from padkit.evaluation.thresholds import DEV_EER
@@ -97,22 +97,24 @@ class Experiment:
             target_dev = source_dev if protocol.official_dev else self.presentations(detector, protocol.target_dev)
         return FinalScores(target, source_dev, target_dev)
 
-    def source_dev(self, detector: Detector, aligner: Aligner | None) -> dict[str, float]:
+    def source_dev(self, detector: Detector, aligner: Aligner | None, *, evidence: bool = True) -> dict[str, float]:
         """Return the figures of `detector` on held-out source presentations.
 
-        `auc` and `eer` of the detector; the aligner's own evidence; and `domain_probe`, how well a fresh linear model
-        names the domain from the student's features (chance is 1 / number of domains).
+        `loss` (`padkit.evaluation.metrics.log_loss`), `auc` and `eer` of the detector. With `evidence`, which takes
+        much longer, also the aligner's own; and `domain_probe`, how well a fresh linear model names the domain from
+        the student's features (chance is 1 / number of domains).
         """
         # The dev split of an official protocol may hold domains that none of its training frames has.
         known = bool((self.protocol.domain_index[self.protocol.dev] >= 0).all())
-        scored = self._score(detector, self.protocol.dev, aligner if known else None)
+        scored = self._score(detector, self.protocol.dev, aligner if known and evidence else None)
         scores = scored.presentations(self.table)
         found = separation(scores.label, scores.score, scores.pai_species)
+        figures = {"loss": log_loss(scores.label, scores.score), "auc": found.auc, "eer": found.eer}
+        if not evidence:
+            return figures
         groups = self.table.column("presentation")[scored.rows]
         probe = domain_probe(scored.embeddings, scored.domains, groups, self.seed)
-        return {"auc": found.auc, "eer": found.eer, **scored.evidence} | (
-            {} if probe is None else {"domain_probe": probe}
-        )
+        return {**figures, **scored.evidence} | ({} if probe is None else {"domain_probe": probe})
 
     def fresh_domain(self, aligner: Aligner | None, steps: int) -> dict[str, float]:
         """Return what a fresh domain classifier makes of images as the aligner perturbs them, and of clean ones.

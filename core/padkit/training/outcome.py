@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from padkit.catalog import Chosen
@@ -10,12 +11,13 @@ from padkit.data.protocols.protocol import Protocol
 from padkit.deploy.bundle import Bundle, save_bundle
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
 from padkit.evaluation.scores import write_scores
+from padkit.evaluation.selection import TARGET_BEST, mean_of
 from padkit.evaluation.thresholds import policies
 from padkit.files import write_json
 from padkit.networks.detector import Detector
 from padkit.runs.checkpoints import load_selected
 from padkit.runs.folder import read_step
-from padkit.training.experiment import Experiment
+from padkit.training.experiment import Experiment, FinalScores
 
 PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "records")
 
@@ -35,34 +37,17 @@ def quoted_policies(asked: str | None, protocol: Protocol | None = None) -> list
     return policies(asked, target_dev=len(protocol.target_dev) > 0, official=protocol.official_dev)
 
 
-def conclude(
-    experiment: Experiment,
-    detector: Detector,
-    student: Chosen,
-    *,
-    quoted: Sequence[str],
-    selection: str,
-    settings: Mapping[str, Any],
-) -> Results | None:
-    """Score the selected weights on the target, once, and write everything into the run folder.
-
-    Every process calls this; the main one writes and returns the results, the others return None.
+def assess(experiment: Experiment, scores: FinalScores, policies: Sequence[str], selection: str) -> Results:
+    """Return the results of a checkpoint's scores under each policy; errors as in `padkit.evaluation.results.evaluate`.
 
     Args:
         experiment: The run.
-        detector: Its detector; the selected weights are loaded into it.
-        student: The component that the detector's student was built from.
-        quoted: Threshold policies; the first one is quoted and shipped.
+        scores: What the checkpoint's detector scored.
+        policies: Threshold policies, the quoted one first.
         selection: How the checkpoint was selected.
-        settings: The resolved settings.
     """
-    run, protocol = experiment.run, experiment.protocol
-    experiment.accelerator.wait_for_everyone()
-    load_selected(run, detector)
-    scores = experiment.scores(detector, quoted)
-    if not experiment.accelerator.is_main_process:
-        return None
-    results = evaluate(
+    protocol = experiment.protocol
+    return evaluate(
         scores.target,
         source_dev=scores.source_dev,
         target_dev=scores.target_dev,
@@ -75,9 +60,42 @@ def conclude(
         ),
         seed=experiment.seed,
         checkpoint_selection=selection,
-        policies=quoted,
+        policies=policies,
         targets=protocol.targets,
     )
+
+
+def conclude(
+    experiment: Experiment,
+    detector: Detector,
+    student: Chosen,
+    *,
+    quoted: Sequence[str],
+    selection: str,
+    settings: Mapping[str, Any],
+    recent: Sequence[Mapping[str, Any]] = (),
+) -> Results | None:
+    """Score the selected weights on the target, once, and write everything into the run folder.
+
+    Every process calls this; the main one writes and returns the results, the others return None.
+
+    Args:
+        experiment: The run.
+        detector: Its detector; the selected weights are loaded into it.
+        student: The component that the detector's student was built from.
+        quoted: Threshold policies; the first one is quoted and shipped.
+        selection: How the checkpoint was selected.
+        settings: The resolved settings.
+        recent: Figures of the last judged checkpoints, to tell their means (`padkit.evaluation.selection.mean_of`).
+    """
+    run = experiment.run
+    experiment.accelerator.wait_for_everyone()
+    load_selected(run, detector)
+    scores = experiment.scores(detector, quoted)
+    if not experiment.accelerator.is_main_process:
+        return None
+    results = assess(experiment, scores, quoted, selection)
+    results = replace(results, mean_last=mean_of(recent)) if recent else results
     for found, file in zip(scores, (run.scores, run.source_dev_scores, run.target_dev_scores), strict=True):
         if found is not None:
             write_scores(found, file)
@@ -90,7 +108,12 @@ def conclude(
         threshold=first.threshold,
         threshold_policy=first.policy,
         simulated=experiment.reader.simulated,
-        provenance={"protocol": data["division"], "checkpoint_selection": selection, "settings": dict(settings)},
+        provenance={
+            "protocol": data["division"],
+            "checkpoint_selection": results.checkpoint_selection,
+            "checkpoint_test_set_choice": results.checkpoint_selection == TARGET_BEST,
+            "settings": dict(settings),
+        },
     )
     save_bundle(run.model, detector, bundle)
     write_json(run.data, data)

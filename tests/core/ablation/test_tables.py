@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 from scipy import stats
+from toy_scores import results, scores
 
-from padkit.ablation.records import Record, write_records
+from padkit.ablation.records import Record, record_run, write_records
 from padkit.ablation.tables import Grid, caption, tables_of
+from padkit.evaluation.results import write_results
+from padkit.evaluation.selection import mean_of
 from padkit.evaluation.statistics.paired import holm, paired_difference, spread
 from padkit.report.tables.layout import Table, latex, markdown, terminal
 
@@ -128,6 +133,31 @@ def test_missing_runs_give_no_mean() -> None:
     lines = caption([*kept, failed], GRID, dataset="toy", fingerprint="", simulated=False, command="x")
     assert "23 of 24 runs finished. 1 run failed; the first, A_1, hall, seed 0: loss became nan" in lines
     assert not any("Simulated" in line for line in lines)
+
+
+def test_every_table_says_that_checkpoints_were_chosen_on_the_test_set() -> None:
+    made = tables_of(records(0.05), GRID)
+    assert not any("test set)" in table.title for table in made)
+    flattered = [replace(entry, selection="target-best") for entry in records(0.05)]
+    made = tables_of(flattered, GRID)
+    assert all(table.title.endswith("; checkpoint target-best (test set)") for table in made)
+    one = [replace(e, selection="mean-last-10") if e.cell == "A_1" else e for e in records(0.05)]
+    assert all(table.title.endswith("; checkpoint mean-last-10 (test set) in A_1") for table in tables_of(one, GRID))
+
+
+def test_a_run_that_reports_means_is_recorded_with_them(tmp_path: Path) -> None:
+    found = results(scores(4), scores(0))
+    recent = [{"step": seed, **asdict(results(scores(seed), scores(0)))} for seed in (4, 5)]
+    for name, told in {"last": found, "mean-last-10": replace(found, mean_last=mean_of(recent))}.items():
+        told = replace(told, checkpoint_selection="last")
+        write_results(told, tmp_path / "metrics.json")
+        run = SimpleNamespace(cell=SimpleNamespace(name="plain"), target="c", seed=0, folder=tmp_path,
+                              metrics=tmp_path / "metrics.json")  # fmt: skip
+        kept = record_run(run, "", tmp_path)
+        source = told.mean_last or told
+        assert (kept.selection, kept.auc) == (name, source.values["auc"])
+        assert (kept.hter, kept.hter_target_eer) == tuple(entry.values["hter"] for entry in source.results)
+    assert source.values["auc"] != found.values["auc"]
 
 
 def test_texts_of_the_tables(tmp_path: Path) -> None:

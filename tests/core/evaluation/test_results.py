@@ -20,6 +20,7 @@ from padkit.evaluation.results import (
     write_results,
 )
 from padkit.evaluation.scores import Scores, presentation_scores
+from padkit.evaluation.selection import mean_of
 
 PROTOCOL = ProtocolSummary(name="a&b->c", convention="official", sources=("a", "b"), target="c", simulated=False)
 
@@ -37,6 +38,35 @@ def scores(seed: int, n: int = 90) -> Scores:
 def results(**change: object) -> Results:
     settings = {"protocol": PROTOCOL, "seed": 3, "source_dev": scores(0)} | change
     return evaluate(scores(4), **settings)
+
+
+def averaged() -> Results:
+    """Results of the last checkpoint, with the means of two beside them."""
+    found = results(checkpoint_selection="mean-last-10")
+    recent = [{"step": step, **dataclasses.asdict(evaluate(scores(step), protocol=PROTOCOL, seed=3,
+               source_dev=scores(0)))} for step in (4, 5)]  # fmt: skip
+    return dataclasses.replace(found, mean_last=mean_of(recent))
+
+
+def test_a_checkpoint_chosen_on_the_test_set_says_so(tmp_path) -> None:
+    for selection, chosen in (("source-dev", False), ("last", False), ("target-best", True)):
+        write_results(results(checkpoint_selection=selection), tmp_path / "metrics.json")
+        content = json.loads((tmp_path / "metrics.json").read_text())
+        assert (content["checkpoint_selection"], content["checkpoint_test_set_choice"]) == (selection, chosen)
+        assert content["mean_last"] is None
+
+
+def test_means_stand_apart_from_the_figures_of_the_weights(tmp_path) -> None:
+    write_results(averaged(), tmp_path / "metrics.json")
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["checkpoint_selection"] == "last"
+    assert content["values"] == dataclasses.asdict(results())["values"]
+    beside = content["mean_last"]
+    assert (beside["selection"], beside["test_set_choice"], beside["steps"]) == ("mean-last-10", True, [4, 5])
+    both = [evaluate(scores(seed), protocol=PROTOCOL, seed=3, source_dev=scores(0)) for seed in (4, 5)]
+    assert beside["values"]["auc"] == pytest.approx(np.mean([one.values["auc"] for one in both]))
+    hter = [one.results[1].values["hter"] for one in both]
+    assert beside["results"][1]["values"]["hter"] == pytest.approx(np.mean(hter))
 
 
 def test_every_policy_assesses_the_target_at_its_own_threshold() -> None:
@@ -68,7 +98,11 @@ def test_source_dev_is_assessed_at_the_first_policys_threshold() -> None:
 
 
 def test_round_trip_is_exact(tmp_path) -> None:
-    for found in (results(), results(source_dev=None, policies=("fixed:0.3",), checkpoint_selection="last")):
+    for found in (
+        results(),
+        averaged(),
+        results(source_dev=None, policies=("fixed:0.3",), checkpoint_selection="last"),
+    ):
         path = tmp_path / "metrics.json"
         write_results(found, path)
         assert read_results(path) == found
@@ -76,14 +110,14 @@ def test_round_trip_is_exact(tmp_path) -> None:
 
 
 def test_the_documented_schema_is_the_one_written(tmp_path) -> None:
-    write_results(results(), tmp_path / "metrics.json")
+    write_results(averaged(), tmp_path / "metrics.json")
     content = json.loads((tmp_path / "metrics.json").read_text())
     assert content["schema"] == "padkit-metrics/1"
     rates = {field.name for field in dataclasses.fields(ErrorRates)} - {"apcer_by_species"}
     assert set(content["values"]) == {field.name for field in dataclasses.fields(Separation)}
     assert set(content["results"][0]["values"]) == rates
     names = {*content, *content["protocol"], *content["counts"], *content["results"][0], *content["values"], *rates}
-    names |= set(content["source_dev"])
+    names |= set(content["source_dev"]) | set(content["mean_last"])
     assert len(names) > 30
     undocumented = {name for name in names if f"`{name}`" not in (module.__doc__ or "")}
     assert undocumented == set()

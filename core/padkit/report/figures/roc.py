@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from padkit.evaluation.metrics import Roc, roc
 from padkit.evaluation.results import Results, headline
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.selection import checkpoint_mark
 from padkit.report.figures.style import LIGHT, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
 
 _ZOOM = 20.0  # percent of each axis that the inset shows; good detectors are all in this corner
@@ -36,7 +37,8 @@ def roc_figure(
         _draw(axes, results, curve, known, palette)
         axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
         axes.set(xlabel="attacks accepted, species pooled: FPR (%)", ylabel="bona fide accepted: TPR (%)")
-        dress(axes, palette, headline(results.protocol), centred=True)
+        mark = checkpoint_mark(results.checkpoint_selection)
+        dress(axes, palette, headline(results.protocol) + (f"\n{mark}" if mark else ""), centred=True)
         legend_below(figure, axes, palette)
         if results.values["eer"] < _ZOOM / 100:
             inset = axes.inset_axes((0.42, 0.13, 0.52, 0.52))

@@ -17,6 +17,7 @@ from padkit.evaluation.methods import Method
 from padkit.evaluation.rates import LABELS
 from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.selection import checkpoint_mark
 from padkit.files import write_atomically
 from padkit.report.figures.alignment import Course, alignment_figure
 from padkit.report.figures.curves import Curve, det_comparison
@@ -27,7 +28,7 @@ from padkit.report.page import summary
 from padkit.report.page.distillation import distillation_table
 from padkit.report.page.mistakes import Faces, mistakes
 from padkit.report.page.threshold_tool import script, tool_data
-from padkit.report.tables.evaluation import literature_table
+from padkit.report.tables.evaluation import literature_table, mean_last_tables
 from padkit.report.tables.layout import html
 from padkit.report.tables.rates import cells_of, counts_table, interval_notes, rate_tables
 from padkit.runs.finished import FinishedRun
@@ -140,7 +141,7 @@ def _tables(results: Results, target: Scores, source_dev: Scores | None) -> dict
         "flattered": summary.chosen_on_test_set(results),
         "tiles": [*tiles, (LABELS["auc"], cells[NO_POLICY, "auc"])],
         "choices": summary.choices(results),
-        "tables": rate_tables(method),
+        "tables": [*rate_tables(method, checkpoint_mark(results.checkpoint_selection)), *mean_last_tables(results)],
         "notes": list(interval_notes(assessment.units, RESAMPLES, 0)),
         "published": literature_table(method),
         "counts": counts_table(assessment),
@@ -155,6 +156,8 @@ def _det(results: Results, target: Scores, source_dev: Scores | None, palette: P
         curves.append(Curve(label="held-out source", target=name, runs=(source_dev,), quiet=True))
     points = [(entry.policy, entry.values["fpr"], entry.values["fnr"]) for entry in results.results]
     note = " (simulated data)" if results.protocol.simulated else ""
+    if mark := checkpoint_mark(results.checkpoint_selection):
+        note += f", {mark}"
     return det_comparison(curves, points=points, note=note, palette=palette)
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from padkit.evaluation.rates import PolicyResult
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, Results
+from padkit.evaluation.results import Results
+from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, TEST_SET_SELECTIONS
 from padkit.report.tables.layout import Table, TableRow, text_cells
 from padkit.runs.folder import RunFolder
 
@@ -66,18 +67,21 @@ def choices(results: Results) -> list[tuple[str, str, bool]]:
     """Return (what, how it was chosen, whether on the test set) for the checkpoint and every threshold."""
     selection = results.checkpoint_selection
     told = CHECKPOINT_SELECTIONS.get(selection, "unknown to this version")
-    found = [("checkpoint", f"{selection}: {told}", selection == "target-best")]
+    found = [("checkpoint", f"{selection}: {told}", selection in TEST_SET_SELECTIONS)]
     found += [
         (f"threshold {entry.policy}", f"{entry.threshold:.4g}, chosen on {entry.chosen_on}", entry.test_set_choice)
         for entry in results.results
     ]
+    if beside := results.mean_last:
+        told = f"{beside.selection}: {CHECKPOINT_SELECTIONS.get(beside.selection, 'unknown to this version')}"
+        found.append(("means beside it", told, beside.test_set_choice))
     return found
 
 
 def chosen_on_test_set(results: Results) -> list[str]:
     """Return which choices behind the quoted figures were made on the test set."""
     chosen = {
-        "the checkpoint": results.checkpoint_selection == "target-best",
+        "the checkpoint": results.checkpoint_selection in TEST_SET_SELECTIONS,
         "the threshold": results.results[0].test_set_choice,
     }
     return [what for what, so in chosen.items() if so]

@@ -11,8 +11,9 @@ from padkit.evaluation.candidates import Provenance
 from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.literature import NOT_MEASURED, comparable_target, policy, published
 from padkit.evaluation.methods import Method
-from padkit.evaluation.rates import LABELS
-from padkit.evaluation.results import CHECKPOINT_SELECTIONS, SIMULATED, Results, headline
+from padkit.evaluation.rates import AT_THRESHOLD, LABELS, NO_THRESHOLD
+from padkit.evaluation.results import SIMULATED, Results, headline
+from padkit.evaluation.selection import AVERAGED, CHECKPOINT_SELECTIONS, checkpoint_mark
 from padkit.evaluation.statistics.bootstrap import Interval
 from padkit.evaluation.thresholds import TARGET_EER
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, p_value, terminal, text_cells
@@ -24,7 +25,7 @@ RUN_COLUMNS = ("hter", "acer", "apcer", "bpcer")
 def run_view(results: Results) -> RenderableType:
     """Return the tables that a run prints at its end: those of `padkit evaluate`, without intervals."""
     method = Method((assessment_of(results),))
-    return terminal(method_tables(method), method_notes(method))
+    return terminal([*method_tables(method), *mean_last_tables(results)], method_notes(method))
 
 
 def method_tables(method: Method) -> list[Table]:
@@ -34,6 +35,31 @@ def method_tables(method: Method) -> list[Table]:
         found += [_runs(method, number) for number in range(len(method.first.results))]
     beside = literature_table(method)
     return [*found, beside] if beside else found
+
+
+def mean_last_tables(results: Results) -> list[Table]:
+    """Return the table of the means over the last judged checkpoints; none unless the run was asked for them."""
+    found = results.mean_last
+    if found is None:
+        return []
+    heads = [policy_head(entry) for entry in found.results]
+    rows = [
+        TableRow(LABELS[name], text_cells(*(f"{100 * entry.values[name]:.2f}" for entry in found.results)))
+        for name in AT_THRESHOLD
+    ]
+    alike = [NOTHING] * (len(heads) - 1)
+    rows += [TableRow(LABELS[name], text_cells(f"{100 * found.values[name]:.2f}", *alike)) for name in NO_THRESHOLD]
+    count, steps = len(found.steps), ", ".join(map(str, found.steps))
+    fewer = f" Fewer than {AVERAGED} were judged." if count < AVERAGED else ""
+    shipped = "No weights have these figures; shipped is the last checkpoint, whose figures stand in the other tables."
+    return [
+        Table(
+            title=f"Means over the last {count} judged checkpoints on the test set ({found.selection}, test set)",
+            head=["%", *heads],
+            rows=rows,
+            notes=[f"Of steps {steps}.{fewer} {shipped}"],
+        )
+    ]
 
 
 def methods_table(methods: Sequence[Method]) -> Table:
@@ -77,7 +103,13 @@ def literature_table(method: Method) -> Table | None:
     if not target:
         return None
     cells = cells_of(method, intervals=False)
-    rows = [TableRow("this", [cells.get((TARGET_EER, "hter"), NO_CELL), cells[NO_POLICY, "auc"], NO_CELL])]
+    mark = checkpoint_mark(method.first.about.selection)
+    rows = [
+        TableRow(
+            f"this, {mark}" if mark else "this",
+            [cells.get((TARGET_EER, "hter"), NO_CELL), cells[NO_POLICY, "auc"], NO_CELL],
+        )
+    ]
     for row in published(target):
         figures = [NOTHING if value is None else f"{value:.2f}" for value in (row.hter, row.auc)]
         if row.hter is None and row.auc is None:
@@ -95,6 +127,7 @@ def literature_table(method: Method) -> Table | None:
 def comparison_table(comparison: PairedComparison) -> Table:
     """Return the table of a paired comparison."""
     area = comparison.auc
+    first, second = (_marked(candidate) for candidate in (comparison.first, comparison.second))
     ends = None if area.low is None or area.high is None else Interval(area.low, area.high)
     rows = [TableRow("AUC (DeLong)", _pair(area.first, area.second, ends, area.p))]
     for found in comparison.differences:
@@ -102,7 +135,7 @@ def comparison_table(comparison: PairedComparison) -> Table:
         if found.interval is not None or found.policy:
             rows.append(TableRow(name, _pair(found.first, found.second, found.interval, found.p)))
     return Table(
-        title=f"A minus B (percentage points): A is {comparison.first.name}, B is {comparison.second.name}",
+        title=f"A minus B (percentage points): A is {first}, B is {second}",
         head=["figure (%)", "A", "B", "A - B", "95 % interval", "p"],
         rows=rows,
     )
@@ -135,8 +168,13 @@ def _runs(method: Method, number: int) -> Table:
 
 
 def _title(method: Method) -> str:
-    protocol = method.first.about.protocol
-    return ", ".join(filter(None, [method.name, protocol.name if protocol else ""]))
+    about = method.first.about
+    protocol = about.protocol.name if about.protocol else ""
+    return ", ".join(filter(None, [method.name, protocol, checkpoint_mark(about.selection)]))
+
+
+def _marked(about: Provenance) -> str:
+    return ", ".join(filter(None, [about.name, checkpoint_mark(about.selection)]))
 
 
 def _protocol(about: Provenance) -> str:

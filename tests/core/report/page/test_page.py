@@ -200,6 +200,10 @@ def test_a_test_set_choice_and_real_data_are_told_without_source_scores_or_log(t
     both = dataclasses.replace(found, checkpoint_selection="target-best")
     assert story.chosen_on_test_set(both) == ["the checkpoint", "the threshold"]
     assert story.choices(both)[0][2]
+    page = Page(write_page(toy_run(tmp_path / "both", both, scores(1))).read_text())
+    assert "Chosen on the test set: the checkpoint and the threshold." in page.text
+    assert "target-best: the best checkpoint on the test set, as often in the literature: flatters" in page.text
+    assert "checkpoint target-best (test set): errors by threshold policy" in page.text
 
 
 def test_the_worst_mistakes_are_shown_with_their_faces(written) -> None:

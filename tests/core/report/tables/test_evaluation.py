@@ -7,8 +7,11 @@ import dataclasses
 from rich.console import Console
 from toy_scores import results, scores
 
+from padkit.evaluation.assessment import assessment_of
+from padkit.evaluation.methods import Method
 from padkit.evaluation.results import ProtocolSummary, Results
-from padkit.report.tables.evaluation import run_view
+from padkit.evaluation.selection import mean_of
+from padkit.report.tables.evaluation import mean_last_tables, method_tables, run_view
 
 PROTOCOL = ProtocolSummary(name="a&b->c", convention="official", sources=("a", "b"), target="c", simulated=False)
 
@@ -46,6 +49,23 @@ def test_a_runs_end_says_what_was_chosen_where() -> None:
     assert "bootstrap" not in text
     flattered = " ".join(shown(told(checkpoint_selection="target-best")).split())
     assert "checkpoint selection target-best (the best checkpoint on the test set" in flattered
+
+
+def test_every_table_of_a_checkpoint_chosen_on_the_test_set_says_so() -> None:
+    for selection, marked in (("source-dev", False), ("last", False), ("target-best", True)):
+        made = method_tables(Method((assessment_of(told(checkpoint_selection=selection)),)))
+        assert len(made) > 2
+        assert all(("checkpoint target-best (test set)" in table.title) == marked for table in made)
+
+
+def test_means_over_checkpoints_get_their_own_table_which_says_what_they_are() -> None:
+    found = told(checkpoint_selection="last")
+    assert mean_last_tables(found) == []
+    recent = [{"step": step, **dataclasses.asdict(found)} for step in (3, 6)]
+    text = " ".join(shown(dataclasses.replace(found, mean_last=mean_of(recent))).split())
+    for part in ("last 2 judged checkpoints", "mean-last-10, test set", "Of steps 3, 6. Fewer than 10 were judged.",
+                 "No weights have these figures", "checkpoint selection last"):  # fmt: skip
+        assert part in text
 
 
 def test_a_runs_end_marks_simulated_data_and_takes_names_as_they_are() -> None:
