@@ -94,8 +94,8 @@ class Options:
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
             literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
             beside it.
-        judge_every: Optimiser steps between judgements of a checkpoint; one is judged after each epoch as well. By
-            default a tenth of the run; 0 judges at the ends of epochs only.
+        judge_every: Optimiser steps within an epoch from one judgement of a checkpoint to the next; its end is judged as
+            well. By default so that a run has six or more; 0 judges at the ends only.
         policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
@@ -218,7 +218,7 @@ def train(
     )  # fmt: skip
     samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
-    judge_every = judging_interval(options.judge_every, total_steps)
+    judge_every = judging_interval(options.judge_every, total=total_steps, epoch=batches.steps)
     scales = {
         "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
         "aligner": options.aligner_lr_scale,
@@ -271,8 +271,8 @@ def train(
                 sums.clear()
                 if progress.step == total_steps:
                     break
-                within = progress.step % batches.steps > 0
-                if judge_every and progress.step % judge_every == 0 and within:
+                within = progress.step % batches.steps
+                if judge_every and within and within % judge_every == 0:
                     select(experiment, options, objective, average.module, progress, within=True)
                 if progress.step % options.checkpoint_every == 0 and within:
                     checkpoints.save(accelerator, run.checkpoints, progress)

@@ -12,21 +12,25 @@ from padkit.runs.checkpoints import Progress
 from padkit.training.experiment import Experiment
 from padkit.training.outcome import assess
 
-JUDGEMENTS = 10  # of a run, by default, besides those at the ends of its epochs
+JUDGEMENTS = 6  # of a run, by default, at least; each scores all of source-dev, 6 s in the run without arguments
 
 
-def judging_interval(asked: int | None, total: int) -> int:
-    """Return the optimiser steps between two judgements, 0 for none but those at the ends of epochs.
+def judging_interval(asked: int | None, *, total: int, epoch: int) -> int:
+    """Return the optimiser steps from one judgement to the next within an epoch, 0 for none but that at its end.
+
+    By default a run of few epochs is judged several times in each, evenly; one of many at their ends only.
 
     Args:
-        asked: What the user asked for; None for a tenth of the run.
+        asked: What the user asked for, or None for the default.
         total: Optimiser steps of the run.
+        epoch: Optimiser steps of an epoch.
 
     Raises:
         SettingsError: A negative number was asked for.
     """
     if asked is None:
-        return -(-total // JUDGEMENTS)
+        epochs = -(-total // epoch)
+        return -(-min(total, epoch) // -(-JUDGEMENTS // epochs))
     if asked < 0:
         raise SettingsError(f"--judge_every {asked}: is below 0; give a number of steps, 0 for ends of epochs only.")
     return asked

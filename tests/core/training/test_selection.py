@@ -11,14 +11,27 @@ from padkit.runs.checkpoints import Progress
 from padkit.training.selection import best_yet, judging_interval
 
 
-@pytest.mark.parametrize(("asked", "total", "interval"), [(None, 250, 25), (None, 4, 1), (0, 250, 0), (7, 250, 7)])
-def test_a_run_is_judged_about_ten_times_unless_told_otherwise(asked: int | None, total: int, interval: int) -> None:
-    assert judging_interval(asked, total) == interval
+@pytest.mark.parametrize(
+    ("asked", "total", "epoch", "interval"),
+    [
+        (None, 249, 83, 42),
+        (None, 83, 83, 14),
+        (None, 60, 83, 10),
+        (None, 830, 83, 83),
+        (0, 249, 83, 0),
+        (7, 249, 83, 7),
+    ],
+)
+def test_a_run_is_judged_six_times_or_more_unless_told_otherwise(
+    asked: int | None, total: int, epoch: int, interval: int
+) -> None:
+    """Three epochs: in the middle and at the end of each; ten epochs: at their ends."""
+    assert judging_interval(asked, total=total, epoch=epoch) == interval
 
 
 def test_a_negative_interval_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"--judge_every -1: is below 0; give"):
-        judging_interval(-1, 10)
+        judging_interval(-1, total=10, epoch=5)
 
 
 def course(progress: Progress, selection: str, losses: list[float]) -> tuple[list[int], list[str]]:
