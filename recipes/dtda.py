@@ -94,8 +94,8 @@ class Options:
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
             literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
             beside it.
-        judge_every: Optimiser steps within an epoch from one judgement of a checkpoint to the next; its end is judged as
-            well. By default so that a run has six or more; 0 judges at the ends only.
+        judge_every: Optimiser steps within an epoch from one judgement of a checkpoint to the next; its end is judged
+            as well. By default so that a run has six or more; 0 judges at the ends only.
         policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
