@@ -37,7 +37,7 @@ def runs(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("runs")
     with recipe() as run:
         for name, options in (("plain", ["--aligner", "none"]), ("daa", ["--thumbnails", "false"])):
-            run([*arguments, *options, "--epochs", "2", "--out", str(folder / name)])
+            run([*arguments, *options, "--epochs", "2", "--judge-every", "0", "--out", str(folder / name)])
     return folder
 
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
+from padkit.evaluation.selection import TARGET_AUC
 from padkit.report.figures.style import LIGHT, LINES, Palette, dress, legend_below, new_figure, plain_settings
 from padkit.runs.folder import DISTILLATION
 
@@ -109,9 +110,10 @@ def _title(name: str) -> str:
     if name.startswith(WEIGHT):
         return f"weight of loss {name.removeprefix(WEIGHT)}"
     if not name.startswith(EVIDENCE):
-        return {"total": "loss, weighted sum", "lr": "learning rate"}.get(name, f"loss: {name}")
+        known = {"total": "loss, weighted sum", "lr": "learning rate", TARGET_AUC: "target (test set): AUC"}
+        return known.get(name, f"loss: {name}")
     plain = name.removeprefix(EVIDENCE)
-    known = {"auc": "held-out source: AUC", "eer": "held-out source: EER"}
+    known = {"auc": "held-out source: AUC", "eer": "held-out source: EER", "loss": "held-out source: log loss"}
     return "" if "domain_" in plain else known.get(plain, f"held-out source: {plain}")
 
 

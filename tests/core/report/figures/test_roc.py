@@ -116,10 +116,13 @@ def test_training_panels_one_per_name(length: int) -> None:
 def test_training_panels_mark_the_step_that_is_shipped_and_leave_the_domain_to_its_own_figure() -> None:
     log = [{"step": 4, "epoch": 1, "live": 0.5, "total": 0.7, "lr": 0.1}]
     log += [{"step": 4, "source_dev/auc": 0.9, "source_dev/domain_probe": 0.4, "source_dev/domain_accuracy": 0.5}]
+    log += [{"step": 4, "source_dev/loss": 0.3, "test_set/auc": 0.8}]
     figure = training_figure(log, selected=3, title="this run")
     assert figure is not None
     heads = [axes.get_title(loc="left") for axes in figure.axes if axes.axison]
-    assert heads == ["loss: live", "loss, weighted sum", "learning rate", "held-out source: AUC"]
+    wanted = ["loss: live", "loss, weighted sum", "learning rate", "held-out source: AUC"]
+    wanted += ["held-out source: log loss", "target (test set): AUC"]
+    assert heads == wanted
     assert all(axes.lines[-1].get_xdata()[0] == 3 for axes in figure.axes if axes.axison)
     assert figure.get_suptitle() == "this run"
     assert "step 3, whose weights are shipped" in figure.get_supxlabel()
