@@ -23,14 +23,22 @@ FITTED = 384  # training frames that the teachers' statistics are of
 CHECKED = 128  # held-out frames that the figures are of
 
 
-def fit_teachers(experiment: Experiment, objective: Objective) -> None:
+def fit_teachers(experiment: Experiment, objective: Objective, *, resumed: bool) -> None:
     """Set what the teachers' features are standardised by, and note the losses before training.
 
     The statistics are of the first few hundred frames of the balanced training batches, unvaried: the same in every
     process and every time the run is made. They are buffers of the objective, so that a resumed run has them from its
-    checkpoint. Call it before the first step.
+    checkpoint. Teachers with random weights are no part of a checkpoint: they are calibrated on the same frames each
+    time. Call it before the first step.
+
+    Args:
+        experiment: Its training frames are looked at.
+        objective: Holds teachers and distillers.
+        resumed: Whether the objective comes from a checkpoint.
     """
-    if objective.distillers:
+    if objective.teachers.random:
+        objective.teachers.calibrate(list(_training_images(experiment)))
+    if objective.distillers and not resumed:
         fit_statistics(objective, _training_images(experiment))
         for name, found in explained(objective, _held_out_images(experiment)).items():
             objective.distiller(name).start.fill_(found.loss)

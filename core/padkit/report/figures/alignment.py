@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from padkit.report.figures.run import EVIDENCE, series
+from padkit.report.figures.run import series
+from padkit.runs.folder import EVIDENCE
 from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
 
 PROBE = "domain_probe"
