@@ -9,7 +9,7 @@ from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.start import loader_workers, open_run, resume_arguments, start
-from padkit.training.teaching import fit_teachers, teaching_figures
+from padkit.training.teaching import fit_teachers, teaching_figures, training_images
 
 __all__ = [
     "Experiment",
@@ -32,5 +32,6 @@ __all__ = [
     "start",
     "teaching_figures",
     "training_bar",
+    "training_images",
     "warm_up_cosine",
 ]
