@@ -33,7 +33,7 @@ from padkit.ablation.records import Record
 from padkit.ablation.runs import Run, first_difference
 from padkit.ablation.workers import lock
 from padkit.data.presentation import ATTACK, BONA_FIDE
-from padkit.errors import DataError, SettingsError
+from padkit.errors import DataError, SettingsError, one_line
 from padkit.evaluation.rates import rates_at, threshold_free
 from padkit.evaluation.results import ProtocolSummary
 from padkit.evaluation.scores import Scores, read_scores
@@ -208,7 +208,7 @@ def append(path: Path, run: KeptRun) -> None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Context manager: no other process that asks for `path` is in it. The lock is on the folder, which has no trace."""
+    """Context manager: no other process that asks for `path` is in it. The folder is locked, so that no file stays."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -225,27 +225,31 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 def _parsed(line: str, where: str) -> KeptRun:
+    """Return the run of one line; a DataError says what is wrong with it."""
     try:
         content = json.loads(line)
-        schema = content.get("schema") if isinstance(content, dict) else None
-        if schema != SCHEMA:
-            raise DataError(f"{where}: has schema {schema!r}, this padkit reads {SCHEMA!r}; remove the line.")
+        problem = _problem(content) if isinstance(content, dict) else "no JSON object"
+        if problem:
+            raise ValueError(problem)  # noqa: TRY301 - one handler words every problem
         values = {item.name: content[item.name] for item in fields(KeptRun)}
         protocol = {item.name: values["protocol"][item.name] for item in fields(ProtocolSummary)}
         values["protocol"] = ProtocolSummary(**protocol | {"sources": tuple(protocol["sources"])})
         run = KeptRun(**values)
-        if run.digest != digest(run.settings, run.facts):
-            raise DataError(f"{where}: its settings are not those that it was made with (digest); remove the line.")
-        if "target" not in run.scores:
-            raise DataError("no scores of the target; remove the line.")
         for part in run.scores:
             run.scores_of(part)
-    except DataError as error:
-        raise DataError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        cause = f"key {error} is missing" if isinstance(error, KeyError) else " ".join(str(error).split())
-        raise DataError(f"{where}: is no kept run ({cause}); remove the line.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
+        cause = f"key {error} is missing" if isinstance(error, KeyError) else one_line(error).rstrip(".")
+        raise DataError(f"{where}: is no kept run ({cause}); restore or remove the line.") from error
     return run
+
+
+def _problem(content: Mapping[str, Any]) -> str:
+    """Return what is wrong with a line; "" for nothing."""
+    if content.get("schema") != SCHEMA:
+        return f"schema {content.get('schema')!r}, this padkit reads {SCHEMA!r}"
+    if content["digest"] != digest(content["settings"], content["facts"]):
+        return "its settings are not those that it was made with: the digest differs"
+    return "" if "target" in content["scores"] else "no scores of the target"
 
 
 def _kept(scores: Scores) -> dict[str, Any]:

@@ -219,7 +219,7 @@ def parse_seeded(text: str) -> list[str]:
 
 
 def read_plan(path: Path) -> Plan:
-    """Read a plan from YAML: the keys `grid`, `cells`, `targets` or `protocols`, `seeds`, `baseline`, `options`, `seeded`.
+    """Read a plan from YAML: `grid`, `cells`, `targets` or `protocols`, `seeds`, `baseline`, `options` and `seeded`.
 
     Cells are `NAME: {aligner: daa, teachers: fr+fe}` or `NAME: aligner=daa teachers=fr+fe`.
 

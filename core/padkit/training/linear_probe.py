@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
@@ -49,7 +48,8 @@ class Pooled(Student):
     def forward(self, images: Tensor) -> StudentFeatures:
         """Return the network's maps, and the mean of the chosen one, of `images` [B, 3, H, W], RGB in [0, 1]."""
         found: StudentFeatures = self.network(images)
-        return StudentFeatures(found.maps, found.maps[self.level - 1].mean(dim=(2, 3)) if self.level else found.embedding)
+        pooled = found.maps[self.level - 1].mean(dim=(2, 3)) if self.level else found.embedding
+        return StudentFeatures(found.maps, pooled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def fit_probe(experiment: Experiment, detector: Detector) -> Probe:
         experiment: Its data; every process calls this.
         detector: Its head is a linear layer to two logits; its weights are replaced.
     """
-    train, held_out = (experiment.frame_scores(detector, rows) for rows in (experiment.protocol.train, experiment.protocol.dev))
-    table = experiment.table
+    table, protocol = experiment.table, experiment.protocol
+    train, held_out = (experiment.frame_scores(detector, rows) for rows in (protocol.train, protocol.dev))
     labels = table.column("label").astype(np.int64)[train.rows]
     columns = {name: table.column(name)[held_out.rows] for name in FRAME_COLUMNS}
     best = None
@@ -104,9 +104,9 @@ def _regression(train: FrameScores, labels: NDArray[np.int64], strength: float) 
     """Return weight and bias for features as they are: those of the standardised ones, folded back."""
     groups = 2 * train.domains + labels
     share = 1 / np.bincount(groups)[groups]
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
-    model.fit(train.embeddings.astype(np.float64), labels, logisticregression__sample_weight=share * len(labels) / share.sum())
-    scaler, regression = model[0], model[1]
+    scaler, regression = StandardScaler(), LogisticRegression(C=strength, max_iter=2000)
+    features = scaler.fit_transform(train.embeddings.astype(np.float64))
+    regression.fit(features, labels, sample_weight=share * len(labels) / share.sum())
     weight = regression.coef_[0] / scaler.scale_
     return weight, float(regression.intercept_[0] - weight @ scaler.mean_)
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from padkit.report.figures.run import series
-from padkit.runs.folder import EVIDENCE
 from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
+from padkit.runs.folder import EVIDENCE
 
 PROBE = "domain_probe"
 WIDE = 7.2  # inches of two panels
