@@ -400,6 +400,7 @@ def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
     grid = tables.Grid(
         cells=list(plan.cells), targets=job.trials.names, seeds=plan.seeds, baseline=plan.baseline,
         folds=job.trials.folds, protocols=bool(plan.protocols), official=job.trials.official,
+        beside=[name for name, cell in plan.cells.items() if cell.recipe != MAIN_RECIPE],
     )  # fmt: skip
     caption = tables.caption(
         records, grid, dataset=first.dataset, fingerprint="; ".join(name for name in about if name),
