@@ -280,7 +280,8 @@ def _scores(kept: KeptScores) -> Scores:
 def _evidence(done: FinishedRun) -> dict[str, float]:
     """Return the figures of the last evaluation in the log."""
     prefixes = (EVIDENCE, DISTILLATION)
-    last = next((record for record in reversed(done.log) if any(key.startswith(prefixes) for key in record)), {})
+    empty: Mapping[str, Any] = {}
+    last = next((record for record in reversed(done.log) if any(key.startswith(prefixes) for key in record)), empty)
     return {
         key: float(f"{value:.6g}")
         for key, value in last.items()
