@@ -173,12 +173,13 @@ def _source_auc(run: KeptRun) -> float | None:
 def _made_on(runs: Sequence[KeptRun]) -> str:
     """Return versions, machine and time of the runs."""
     versions = [run.environment.get("libraries", {}) for run in runs]
-    told = [f"{name} {_joined(one.get(name, '') for one in versions)}" for name in ("padkit", "torch", "timm")]
+    known = {name: _joined(one.get(name, "") for one in versions) for name in ("padkit", "torch", "timm")}
+    told = [f"{name} {version}" for name, version in known.items() if version]
     revisions = _joined(str(run.environment.get("revision", ""))[:9] for run in runs)
     seconds = [run.seconds for run in runs if run.seconds is not None]
     time = f"; {spread(seconds).mean:.0f} s a run" if seconds else ""
     where = _joined(str(run.environment.get("platform", "")) for run in runs)
-    return f"Runs of {', '.join(told)} (revision {revisions or NOTHING}) on {where or NOTHING}{time}."
+    return f"Runs of {', '.join(told) or 'unknown versions'} (revision {revisions or NOTHING}) on {where or NOTHING}{time}."
 
 
 def _joined(words: Iterable[str]) -> str:
