@@ -3,9 +3,8 @@
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
-    python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
+    python recipes/ablation.py --config trial_scratch --out runs/trial    # or trial, limited, paper: recipes/configs/
     python recipes/ablation.py --cell DTDA: --protocols 'O&C&I->M,oulu-npu:3' -- --data prepared --data.folders A,B
-
     python recipes/ablation.py --config trial --resume-from benchmarks/results/trial.jsonl   # without the run folders
 
 After an interruption, the same command continues: finished runs are kept, interrupted ones resumed. It writes
@@ -78,7 +77,10 @@ def parser() -> Parser:
     add = own.add_argument
     add("--grid", action="append", default=[], metavar="KEY=A,B", help="a setting and its values; repeat for a product")
     add("--cell", action="append", default=[], metavar="'NAME: KEY=VALUE ...'", help="one cell by name; repeat")
-    add("--config", metavar="FILE", help="YAML with grid, cells, targets or protocols, seeds, baseline, options")
+    add("--only", metavar="A,B", help="of all these cells, run and compare only some")
+    add(
+        "--config", metavar="FILE", help="YAML with grid, cells, targets or protocols, seeds, seeded, baseline, options"
+    )
     add("--targets", metavar="all|A,B", help="domains to test on; all that can be, by default")
     add(
         "--protocols",
@@ -126,7 +128,8 @@ def read_words(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         seeded=plans.parse_seeded(line.seeded) if line.seeded is not None else (),
     )
     base = plans.read_plan(plans.find_plan(line.config, HERE / "configs")) if line.config else Plan()
-    return line, asked.over(base).complete()
+    plan = asked.over(base).complete()
+    return line, plan.only(plans.parse_only(line.only)) if line.only is not None else plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ A line holds `schema`, and
   settings and facts, 16 digits);
 - where: `protocol` (as in `metrics.json`), `dataset`, `fingerprint`, `selection`, `policies` (the quoted one first);
 - `scores`: of `target`, `source_dev` and, where a policy needs it, `target_dev`: {"bona fide": [...], "attack": {PAI
-  species: [...]}}, one score for each presentation;
+  species: [...]}}, one score for each presentation; of several targets `target/NAME` each, in place of `target`;
 - `evidence`: what the run logged at its last evaluation;
 - `seconds` of the process that finished the run (null where that was not seen), `environment` (versions, platform).
 
@@ -84,8 +84,9 @@ class KeptRun:
         return f"{self.cell}, {self.target}, seed {self.seed}"
 
     def scores_of(self, part: str) -> Scores | None:
-        """Return the scores of `target`, `source_dev` or `target_dev`; None if it was not scored."""
-        return None if part not in self.scores else _scores(self.scores[part])
+        """Return the scores of `target` (several pooled), `target/NAME`, `source_dev` or `target_dev`; None without."""
+        found = [kept for name, kept in self.scores.items() if name == part or name.startswith(f"{part}/")]
+        return _scores(found) if found else None
 
     def record(self) -> Record:
         """Return its figures, computed anew from its scores."""
@@ -132,7 +133,7 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
     done = read_run(run.folder)
     facts = {key: str(value) for key, value in run.facts.items()}
     settings = {key: value for key, value in run.wanted.items() if key not in facts}
-    sets = {"target": done.target, "source_dev": done.source_dev}
+    sets = {name: done.target.select(rows) for name, rows in _targets(done).items()} | {"source_dev": done.source_dev}
     dev = done.folder.target_dev_scores
     sets |= {"target_dev": read_scores(dev)} if dev.exists() else {}
     prepared = done.data.get("preparation", {})
@@ -249,7 +250,15 @@ def _problem(content: Mapping[str, Any]) -> str:
         return f"schema {content.get('schema')!r}, this padkit reads {SCHEMA!r}"
     if content["digest"] != digest(content["settings"], content["facts"]):
         return "its settings are not those that it was made with: the digest differs"
-    return "" if "target" in content["scores"] else "no scores of the target"
+    return "" if any(name.partition("/")[0] == "target" for name in content["scores"]) else "no scores of the target"
+
+
+def _targets(done: FinishedRun) -> dict[str, Any]:
+    """Return the rows of each target's scores."""
+    names = [one.target for one in done.results.targets]
+    if not names:
+        return {"target": np.ones(len(done.target), dtype=np.bool_)}
+    return {f"target/{name}": done.target.domain == name for name in names}
 
 
 def _kept(scores: Scores) -> dict[str, Any]:
@@ -263,15 +272,15 @@ def _kept(scores: Scores) -> dict[str, Any]:
     return {LIVE: numbers(scores.label == BONA_FIDE), ATTACKS: species}
 
 
-def _scores(kept: KeptScores) -> Scores:
-    live, attacks = kept[LIVE], kept[ATTACKS]
-    species = [""] * len(live) + [name for name, values in attacks.items() for _ in values]
-    score = [*live, *(value for values in attacks.values() for value in values)]
+def _scores(parts: Sequence[KeptScores]) -> Scores:
+    rows = [(BONA_FIDE, "", value) for kept in parts for value in kept[LIVE]]
+    rows += [(ATTACK, name, value) for kept in parts for name, some in kept[ATTACKS].items() for value in some]
+    label, species, score = zip(*rows, strict=True) if rows else ((), (), ())
     blank = np.full(len(score), "", dtype=np.str_)
     return Scores(
         presentation=np.array([str(number) for number in range(len(score))], dtype=np.str_),
         dataset=blank, domain=blank, split=blank, subject=blank, device=blank, attack_type=blank,
-        label=np.array([BONA_FIDE] * len(live) + [ATTACK] * (len(score) - len(live))),
+        label=np.array(label, dtype=np.int64),
         species=np.array(species, dtype=np.str_), score=np.array(score, dtype=np.float64),
         frames=np.ones(len(score), dtype=np.int64),
     )  # fmt: skip

@@ -101,6 +101,18 @@ class Plan:
             seeded=self.seeded or other.seeded,
         )
 
+    def only(self, names: Sequence[str]) -> Plan:
+        """Return the plan with some of its cells, in its order; without its baseline the first is the baseline.
+
+        Raises:
+            SettingsError: A name is no cell.
+        """
+        for name in names:
+            if name not in self.cells:
+                raise SettingsError(f"--only {name!r} is no cell.{closest(name, self.cells)}")
+        cells = {name: cell for name, cell in self.cells.items() if name in names}
+        return replace(self, cells=cells, baseline=self.baseline if self.baseline in cells else next(iter(cells)))
+
     def seeded_options(self, seed: int) -> list[str]:
         """Return the settings that take the run's seed, as a command line."""
         return [f"--{key}={seed}" for key in self.seeded]
@@ -207,6 +219,15 @@ def parse_protocols(text: str) -> list[str]:
         SettingsError: None or one twice.
     """
     return _distinct(protocol_names.split(text), "--protocols")
+
+
+def parse_only(text: str) -> list[str]:
+    """Read `plain,DTDA`.
+
+    Raises:
+        SettingsError: None or one twice.
+    """
+    return _distinct(text.split(","), "--only")
 
 
 def parse_seeded(text: str) -> list[str]:

@@ -179,7 +179,8 @@ def _made_on(runs: Sequence[KeptRun]) -> str:
     seconds = [run.seconds for run in runs if run.seconds is not None]
     time = f"; {spread(seconds).mean:.0f} s a run" if seconds else ""
     where = _joined(str(run.environment.get("platform", "")) for run in runs)
-    return f"Runs of {', '.join(told) or 'unknown versions'} (revision {revisions or NOTHING}) on {where or NOTHING}{time}."
+    versions_told = ", ".join(told) or "unknown versions"
+    return f"Runs of {versions_told} (revision {revisions or NOTHING}) on {where or NOTHING}{time}."
 
 
 def _joined(words: Iterable[str]) -> str:
