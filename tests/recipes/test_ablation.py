@@ -212,9 +212,7 @@ def test_kept_runs_need_no_folder(
     assert ablate([*line, "--resume-from", str(file), *options]) == 130
     assert [run.cell.name for run in interrupted.runs] == ["DAT"]
     assert file.read_text() == first
-    with pytest.raises(
-        SettingsError, match=r"kept\.jsonl holds 'plain, c, seed 0' .*\(lr 0\.001 there, 0\.5 asked for"
-    ):
+    with pytest.raises(SettingsError, match=r"kept\.jsonl holds 'plain, c, seed 0' .*\(lr 0\.001 there, 0\.5 asked"):
         ablate([*line, "--resume-from", str(file), *options, "--lr", "0.5"])
 
 

@@ -17,6 +17,7 @@ from padkit.ablation.plan import Cell
 from padkit.ablation.records import record_run
 from padkit.ablation.runs import Run
 from padkit.errors import DataError, SettingsError
+from padkit.evaluation.metrics import auc
 from padkit.evaluation.results import ProtocolSummary, evaluate, write_results
 from padkit.evaluation.scores import Scores, write_scores
 
@@ -80,6 +81,22 @@ def test_a_kept_run_tells_what_the_folder_tells(run: Run, tmp_path: Path) -> Non
     found = independent_figures(json.loads(path.read_text()))
     assert (found["AUC"], found["HTER"]) == (pytest.approx(100 * told.auc), pytest.approx(100 * told.hter))
     assert found["HTER, target-eer"] == pytest.approx(100 * told.hter_target_eer)
+
+
+def test_several_targets_are_kept_one_by_one_and_pooled(run: Run) -> None:
+    target = scores(0)
+    domain = np.where(np.arange(60) < 24, "hall", "phone")
+    target = replace(target, domain=domain)
+    protocol = replace(PROTOCOL, target="hall&phone")
+    results = evaluate(target, source_dev=scores(1), protocol=protocol, seed=3, targets=["hall", "phone"])
+    write_results(results, run.metrics)
+    write_scores(target, run.files.scores)
+    kept = keep(run, None)
+    assert set(kept.scores) == {"target/hall", "target/phone", "source_dev"}
+    assert kept.record().auc == results.values["auc"]
+    for one in results.targets:
+        alone = kept.scores_of(f"target/{one.target}")
+        assert auc(alone.label, alone.score) == one.values["auc"]
 
 
 def test_a_run_of_other_settings_or_data_is_refused_by_the_first_difference(run: Run) -> None:
