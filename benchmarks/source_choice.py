@@ -1,184 +1,158 @@
 """Settings of DTDA chosen on source data only: nested leave one domain out on the simulated world.
 
-    python benchmarks/source_choice.py [--steps 160] [--seeds 0] [--only plain,DAA] [--out runs/source_choice.csv]
+    python benchmarks/source_choice.py --jobs 2 --threads 1                  # the candidates of the trial
+    python benchmarks/source_choice.py --targets office --only plain,'DAA 4/255' --seeds 2 -- --max_steps 100
+    python benchmarks/source_choice.py --show                                # the table alone, from --out
 
-For a target T every candidate is trained on two of the three other domains and judged on the third, a pseudo target; T
-itself is never read. Each of the six pairs of domains is trained on once and judged on both remaining domains. Printed
-for each candidate: the pseudo-target HTER (%) at the source-dev threshold, mean over everything and over the nine
-trainings without T for each T. Finished trainings are kept in the file `--out`, so that it goes on after a kill.
+For a target T every candidate is trained on two of the other three domains and judged on the third, a pseudo target;
+nothing of T is used. The runs are those of `recipes/ablation.py --config source_choice`: every two domains train once
+and are tested on the two others, each alone. All candidates are printed, for each target: AUC on the pseudo targets
+first, then HTER at the source-dev threshold, means over pairs of domains and seeds (%). The figures are kept in --out,
+the runs in --runs, so that it goes on after an interruption.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import itertools
+import io
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from rich.console import Console
 
-from padkit.catalog import Catalog
-from padkit.data.batches import BalancedBatches, Frames, to_images
-from padkit.data.preparation.prepare import FrameTable, prepare
-from padkit.data.protocols.protocol import leave_one_out
-from padkit.evaluation.metrics import equal_error, error_rates
-from padkit.evaluation.scores import presentation_scores
-from padkit.networks.detector import Detector
-from padkit.training.distillation import FrozenTeachers, TeacherOptions
-from padkit.training.objective import Objective
-from padkit.training.optimisation import averaged, make_optimizer, warm_up_cosine
-from padkit.training.teaching import fit_statistics
-from padkit_synthetic.reader import SyntheticReader
-from padkit_synthetic.world import SOURCES
+from padkit.ablation.kept import FILE, KeptRun, read_kept
+from padkit.ablation.plan import find_plan, read_plan
+from padkit.commands.parser import Parser
+from padkit.data.protocols.names import Across, parse
+from padkit.errors import DataError, SettingsError, closest, run_as_command
+from padkit.evaluation.metrics import auc, error_rates
+from padkit.evaluation.statistics.paired import spread
+from padkit.evaluation.thresholds import SOURCE_DEV, choose
+from padkit.files import write_atomically
+from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, terminal
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+COLUMNS = ("candidate", "sources", "pseudo_target", "seed", "auc", "hter", "digest")
+Row = Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """Aligner with its settings, and the options of each teacher."""
-
-    aligner: str = ""
-    settings: Mapping[str, Any] | None = None
-    teachers: Mapping[str, TeacherOptions] | None = None
-
-
-def both(weight: float, use: Any = "both") -> dict[str, TeacherOptions]:
-    """Return the same options for both teachers."""
-    return dict.fromkeys(("fr", "fe"), TeacherOptions(loss_weight=weight, use=use))
-
-
-STYLE = {"epsilon": 0.0, "colour": 16 / 255, "contrast": 0.3, "spectrum": 0.6, "learns_from": "both"}
-CANDIDATES = {
-    "plain": Candidate(),
-    "DAA 2/255": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 1.0}),
-    "DAA 2/255, half": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 0.5}),
-    "DAA 4/255": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 1.0}),
-    "DAA 4/255, half": Candidate("daa", {"epsilon": 4 / 255, "attacked_share": 0.5}),
-    "DAA 8/255, half": Candidate("daa", {"epsilon": 8 / 255, "attacked_share": 0.5}),
-    "DAA style, half": Candidate("daa", {**STYLE, "attacked_share": 0.5}),
-    "noise 2/255, half": Candidate("noise", {"epsilon": 2 / 255, "attacked_share": 0.5}),
-    "teachers 1": Candidate(teachers=both(1.0)),
-    "teachers 0.3": Candidate(teachers=both(0.3)),
-    "teachers 0.1": Candidate(teachers=both(0.1)),
-    "teachers 0.3, maps": Candidate(teachers=both(0.3, "maps")),
-    "DTDA 2/255 half, 0.3": Candidate("daa", {"epsilon": 2 / 255, "attacked_share": 0.5}, both(0.3)),
-}
-NETWORKS = {"fr": "arcface", "fe": "stargan"}
+def parser() -> Parser:
+    """Return the parser of the script's own options."""
+    own = Parser(
+        remedy="options of dtda.py go after --", description=__doc__, allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add = own.add_argument
+    add("--config", default="source_choice", help="plan with the candidates and the protocols (%(default)s)")
+    add("--targets", default="", metavar="A,B", help="targets to choose for; all by default")
+    add("--only", default="", metavar="A,B", help="candidates; all of the plan by default")
+    add("--seeds", default="", help="as in recipes/ablation.py")
+    add("--jobs", help="runs at a time, as in recipes/ablation.py")
+    add("--threads", help="CPU threads per run, as in recipes/ablation.py")
+    add("--runs", type=Path, default=Path("runs/source_choice"), help="folder of the runs (%(default)s)")
+    add("--out", type=Path, default=Path("benchmarks/results/source_choice.csv"), help="kept figures (%(default)s)")
+    add("--show", action="store_true", help="run nothing, print what --out holds")
+    return own
 
 
-def train(candidate: Candidate, table: FrameTable, pair: tuple[str, ...], steps: int, seed: int) -> Detector:
-    """Return the averaged detector after `steps` steps on the train splits of `pair`."""
-    torch.manual_seed(seed)
-    catalog, other = Catalog(), next(d.name for d in SOURCES if d.name not in pair)
-    protocol = leave_one_out(table, other, list(pair))
-    detector, light = Detector(catalog.build("student", "timm", {})), catalog.build("augmentation", "light", {})
-    size = detector.student.embedding_dim
-    aligner = (
-        catalog.build("aligner", candidate.aligner, candidate.settings or {}, 2, size) if candidate.aligner else None
-    )
-    options = dict(candidate.teachers or {})
-    teachers = FrozenTeachers({name: catalog.build("teacher", NETWORKS[name], {}) for name in options})
-    side = table.image(0).shape[-1]
-    objective = Objective(detector, aligner, teachers, options, side).to(memory_format=torch.channels_last)
-    optimizer = make_optimizer("adamw", objective.parameters(), 1e-3, 0.01)
-    schedule, average = warm_up_cosine(optimizer, steps, 0.1), averaged(detector, 0.98)
-    frames = Frames(table, protocol.train, protocol.domain_index)
-    batches, step = BalancedBatches(frames.labels, frames.domains, batch_size=24, seed=seed), 0
-    known = (torch.stack([frames[int(place)]["image"] for place in batch]) for batch in islice(batches, 16))
-    fit_statistics(objective, map(to_images, known))
-    while step < steps:
-        for indices in batches:
-            torch.manual_seed(seed + 1_000_003 * step)
-            samples = [frames[int(index)] for index in indices]
-            images = light.vary(to_images(torch.stack([sample["image"] for sample in samples])))
-            labels, domains = (torch.tensor([sample[name] for sample in samples]) for name in ("label", "domain"))  # type: ignore[literal-required]
-            objective.total(objective(images, labels, domains, step / steps)).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-            schedule.step()
-            average.update_parameters(detector)
-            step += 1
-            if step == steps:
-                break
-        batches.set_epoch(batches.epoch + 1)
-    return average.module.eval()  # type: ignore[no-any-return]
-
-
-@torch.no_grad()
-def scores(detector: Detector, table: FrameTable, rows: NDArray[np.int64]) -> Any:
-    """Return the presentation scores of `rows`."""
-    parts = [
-        detector(to_images(torch.stack([torch.from_numpy(table.image(int(row))) for row in part])))
-        for part in np.array_split(rows, len(rows) // 96 + 1)
-    ]
-    names = ("presentation", "label", "dataset", "domain", "split", "subject", "attack_type", "species", "device")
-    return presentation_scores({name: table.column(name)[rows] for name in names}, torch.cat(parts).numpy())
-
-
-def judge(detector: Detector, table: FrameTable, pair: tuple[str, ...], target: str) -> float:
-    """Return the HTER in [0, 1] on the test split of `target` at the source-dev threshold."""
-    protocol = leave_one_out(table, target, list(pair))
-    dev, test = scores(detector, table, protocol.dev), scores(detector, table, protocol.test)
-    threshold = equal_error(dev.label, dev.score).threshold
-    return error_rates(test.label, test.score, threshold).hter
-
-
-def summary(rows: Sequence[Mapping[str, str]]) -> None:
-    """Print the table."""
-    names = [domain.name for domain in SOURCES]
-    print("candidate".ljust(24) + "all".rjust(8) + "".join(f"for {name}".rjust(13) for name in names))
-    for candidate in dict.fromkeys(row["candidate"] for row in rows):
-        mine = [row for row in rows if row["candidate"] == candidate]
-
-        def mean(left_out: str, mine: Sequence[Mapping[str, str]] = mine) -> float:
-            kept = [row for row in mine if left_out not in (row["target"], *row["pair"].split("&"))]
-            return 100 * float(np.mean([float(row["hter"]) for row in kept])) if kept else float("nan")
-
-        print(candidate.ljust(24) + f"{mean(''):8.1f}" + "".join(f"{mean(name):13.1f}" for name in names))
-
-
-def main() -> None:
-    """Train what is missing and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--steps", type=int, default=160)
-    parser.add_argument("--seeds", default="0")
-    parser.add_argument("--only", default="", help="candidates, separated by semicolons")
-    parser.add_argument(
-        "--pairs", default="", help="pairs to train on, such as office&phone;webcam&hall; all by default"
-    )
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=Path("runs/source_choice.csv"))
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    table = prepare(SyntheticReader(size="small", image_size=64), dataset_name="synthetic")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = list(csv.DictReader(options.out.open())) if options.out.exists() else []
-    done = {(row["candidate"], row["pair"], row["seed"]) for row in rows}
-    names = [domain.name for domain in SOURCES]
-    chosen = [name for name in CANDIDATES if not options.only or name in options.only.split(";")]
-    pairs = [tuple(pair.split("&")) for pair in options.pairs.split(";") if pair] or itertools.combinations(names, 2)
-    for name, pair, seed in itertools.product(chosen, list(pairs), options.seeds.split(",")):
-        if (name, "&".join(pair), seed) in done:
+def judged(run: KeptRun) -> list[Row]:
+    """Return AUC and HTER in [0, 1] on each pseudo target of a run, at the threshold of its held-out source."""
+    rows = []
+    threshold = choose(SOURCE_DEV, source_dev=run.scores_of("source_dev")).value
+    for part in run.scores:
+        name = part.removeprefix("target/")
+        scores = run.scores_of(part)
+        if name == part or scores is None:
             continue
-        detector = train(CANDIDATES[name], table, pair, options.steps, int(seed))
-        for target in names:
-            if target not in pair:
-                hter = judge(detector, table, pair, target)
-                rows.append(
-                    {"candidate": name, "pair": "&".join(pair), "target": target, "seed": seed, "hter": str(hter)}
-                )
-        with options.out.open("w", newline="") as file:
-            writer = csv.DictWriter(file, ["candidate", "pair", "target", "seed", "hter"])
-            writer.writeheader()
-            writer.writerows(rows)
-        print(name, "&".join(pair), seed, [f"{float(row['hter']):.3f}" for row in rows[-2:]], flush=True)
-    summary(rows)
+        hter = error_rates(scores.label, scores.score, threshold).hter
+        values = (run.cell, "&".join(run.protocol.sources), name, str(run.seed))
+        figures = (f"{auc(scores.label, scores.score):.6f}", f"{hter:.6f}", run.digest)
+        rows.append(dict(zip(COLUMNS, (*values, *figures), strict=True)))
+    return rows
+
+
+def useful(row: Row, target: str) -> bool:
+    """Return whether a row says something for a target without having seen it."""
+    return target != row["pseudo_target"] and target not in row["sources"].split("&")
+
+
+def table(rows: Sequence[Row], targets: Sequence[str], metric: str) -> Table:
+    """Return the mean figure of each candidate for each target; the best of each target in bold."""
+    candidates = list(dict.fromkeys(row["candidate"] for row in rows))
+    means: dict[tuple[str, str], tuple[float, int]] = {}
+    for candidate in candidates:
+        for target in targets:
+            seen = [100 * float(r[metric]) for r in rows if r["candidate"] == candidate and useful(r, target)]
+            if seen:
+                means[candidate, target] = spread(seen).mean, len(seen)
+    most = {target: max((n for (_, at), (_, n) in means.items() if at == target), default=0) for target in targets}
+    best = {}
+    for target in targets:  # only among candidates that all pseudo targets have judged
+        whole = {c: mean for (c, at), (mean, n) in means.items() if at == target and n == most[target]}
+        best[target] = (max if metric == "auc" else min)(whole, key=lambda c: whole[c], default="")
+
+    def cell(candidate: str, target: str) -> TableCell:
+        mean, count = means.get((candidate, target), (0.0, 0))
+        beside = "" if count in (0, most[target]) else f"(n={count})"
+        return TableCell(f"{mean:.2f}" if count else NOTHING, beside, bold=candidate == best[target])
+
+    body = [TableRow(candidate, [cell(candidate, target) for target in targets]) for candidate in candidates]
+    label = "AUC (%), higher is better" if metric == "auc" else "HTER (%) at source-dev, lower is better"
+    count = ", ".join(f"{target} {number}" for target, number in most.items())
+    note = f"Means over pseudo targets and seeds: for {count}. Bold: the best for a target; no test was made."
+    head = ["candidate", *(f"for {target}" for target in targets)]
+    return Table(title=f"{label}, on pseudo targets", head=head, rows=body, notes=[note])
+
+
+def main() -> int:
+    """Run what is missing, keep the figures, print the tables."""
+    words = sys.argv[1:]
+    at = words.index("--") if "--" in words else len(words)
+    line = parser().parse_args(words[:at])
+    plan = read_plan(find_plan(line.config, RECIPES / "configs"))
+    protocols = {name: parse(name) for name in plan.protocols}
+    divisions = {name: found for name, found in protocols.items() if isinstance(found, Across)}
+    domains = list(dict.fromkeys(domain for found in divisions.values() for domain in found.sources))
+    targets = line.targets.split(",") if line.targets else domains
+    if unknown := [target for target in targets if target not in domains]:
+        raise SettingsError(f"--targets {unknown[0]!r} is no domain of the plan.{closest(unknown[0], domains)}")
+    if not line.show:
+        wanted = [name for name, found in divisions.items() if any(t not in found.sources for t in targets)]
+        run(line, wanted, words[at + 1 :], list(plan.cells))
+    if not line.out.exists():
+        raise DataError(f"{line.out}: does not exist; run this without --show.")
+    with line.out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    Console().print(terminal([table(rows, targets, metric) for metric in ("auc", "hter")], []))
+    return 0
+
+
+def run(line: argparse.Namespace, protocols: Sequence[str], options: Sequence[str], cells: Sequence[str]) -> None:
+    """Run the ablation, then write the figures of its kept runs."""
+    only = [name.strip() for name in line.only.split(",")] if line.only else []
+    if unknown := [name for name in only if name not in cells]:
+        raise SettingsError(f"--only {unknown[0]!r} is no candidate.{closest(unknown[0], cells)}")
+    command = [sys.executable, str(RECIPES / "ablation.py"), "--config", line.config]
+    command += ["--protocols", ",".join(protocols)]
+    for name in ("seeds", "jobs", "threads"):
+        command += [f"--{name}", getattr(line, name)] if getattr(line, name) else []
+    command += ["--only", ",".join(only)] if only else []
+    command += ["--prune", "--out", str(line.runs), "--resume-from", str(line.runs / FILE)]
+    command += ["--", *options] if options else []
+    if subprocess.run(command, check=False).returncode:  # noqa: S603 - our own recipe
+        raise DataError("the ablation did not finish; start it again, it goes on.")
+    rows = [row for one in read_kept(line.runs / FILE).values() for row in judged(one)]
+    order = {name: number for number, name in enumerate(cells)}
+    rows.sort(key=lambda row: (order.get(row["candidate"], len(cells)), *row.values()))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(line.out, text.getvalue().encode())
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_as_command(main))

@@ -3,12 +3,22 @@
     python recipes/ablation.py --grid aligner=none,dat,daa --grid teachers=none,fr+fe --seeds 3 --out runs/ablation
     python recipes/ablation.py --cell "plain: aligner=none teachers=none" --cell "DTDA: aligner=daa teachers=fr+fe" \
         --targets hall,webcam --seeds 0,1 --out runs/two -- --data.size small --epochs 6
-    python recipes/ablation.py --config evidence --out runs/evidence    # or limited, paper, rivals: recipes/configs/
+    python recipes/ablation.py --config trial_scratch --out runs/trial    # or trial, limited, paper: recipes/configs/
     python recipes/ablation.py --cell DTDA: --protocols 'O&C&I->M,oulu-npu:3' -- --data prepared --data.folders A,B
+    python recipes/ablation.py --config trial --resume-from benchmarks/results/trial.jsonl   # without the run folders
 
 After an interruption, the same command continues: finished runs are kept, interrupted ones resumed. It writes
 `results.csv`, `table.md` and `table.tex`; each run is in OUT/CELL/TARGET/seedK, its printed output in seedK.txt beside
 it. A protocol with folds stands for all of them; the table adds their mean and standard deviation.
+
+Each finished run is also a line of a text file small enough to be committed, OUT/runs.jsonl, with its scores and all
+that its figures depend on. `--resume-from FILE` reads such a file, and what it holds counts as finished, without a run
+folder; a run that it holds with other settings or other data is refused. New runs are added to the last FILE named so,
+which need not exist yet, in place of OUT/runs.jsonl. `padkit results FILE` makes the tables again.
+
+`--seeded data.seed` gives that setting the seed of the run: then another seed is also another simulated world, which
+all cells share. A cell's setting `recipe=random_features` has it made by that recipe instead of dtda.py; options after
+-- that only dtda.py has do not concern it.
 """
 
 from __future__ import annotations
@@ -20,17 +30,18 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
+from padkit.ablation import kept, tables
 from padkit.ablation import plan as plans
-from padkit.ablation import tables
-from padkit.ablation.plan import Cell, Plan
+from padkit.ablation.kept import KeptRun
+from padkit.ablation.plan import MAIN_RECIPE, Cell, Plan
 from padkit.ablation.records import FAILED, FINISHED, Record, record_run, write_records
 from padkit.ablation.runs import Run
 from padkit.ablation.trials import Trials, resolve_protocols
@@ -41,15 +52,19 @@ from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
 from padkit.data.protocols.protocol import protocol_for
+from padkit.data.reader import DatasetReader
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
 from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.settings import read_settings
+from padkit.settings.layers import read_file, read_line
+from padkit.training import quoted_policies
 
 HERE = Path(__file__).parent
-RECIPE = HERE / "dtda.py"
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch"]
+RECIPES = (MAIN_RECIPE, "random_features")
 OWNED = ("target", "protocol", "seed", "out", "resume")  # options of dtda.py that the ablation sets itself
 
 
@@ -62,7 +77,10 @@ def parser() -> Parser:
     add = own.add_argument
     add("--grid", action="append", default=[], metavar="KEY=A,B", help="a setting and its values; repeat for a product")
     add("--cell", action="append", default=[], metavar="'NAME: KEY=VALUE ...'", help="one cell by name; repeat")
-    add("--config", metavar="FILE", help="YAML with grid, cells, targets or protocols, seeds, baseline, options")
+    add("--only", metavar="A,B", help="of all these cells, run and compare only some")
+    add(
+        "--config", metavar="FILE", help="YAML with grid, cells, targets or protocols, seeds, seeded, baseline, options"
+    )
     add("--targets", metavar="all|A,B", help="domains to test on; all that can be, by default")
     add(
         "--protocols",
@@ -70,8 +88,13 @@ def parser() -> Parser:
         help="protocols in place of targets: 'O&C&I->M', oulu-npu:1, oulu-npu:3 (its folds)",
     )
     add("--seeds", metavar="N|A,B", help="how many (3: seeds 0, 1, 2) or which (0,5,7); one by default")
+    add("--seeded", metavar="KEY,KEY", help="settings that take the run's seed: data.seed, for a world per seed")
     add("--baseline", metavar="NAME", default="", help="cell that the others are compared with; the first by default")
     add("--out", metavar="DIR", default="runs/ablation", help="folder of the ablation (%(default)s)")
+    add(
+        "--resume-from", metavar="FILE", action="append", default=[], type=Path,
+        help="kept runs that count as finished; new ones are added to the last FILE, or OUT/runs.jsonl; repeat",
+    )  # fmt: skip
     add("--jobs", metavar="N", type=int, help="runs at a time; by default one per GPU, one on a CPU")
     add("--threads", metavar="N", type=int, help="CPU threads per run; by default the cores divided by the jobs")
     precision = ("no", "fp16", "bf16")
@@ -81,7 +104,7 @@ def parser() -> Parser:
     return own
 
 
-def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
+def read_words(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
     """Split the command line into the ablation's options and the plan, and fill in the plan's defaults."""
     words = list(argv)
     at = words.index("--") if "--" in words else len(words)
@@ -102,64 +125,130 @@ def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         seeds=plans.parse_seeds(line.seeds) if line.seeds is not None else (),
         baseline=line.baseline,
         options=words[at + 1 :],
+        seeded=plans.parse_seeded(line.seeded) if line.seeded is not None else (),
     )
     base = plans.read_plan(plans.find_plan(line.config, HERE / "configs")) if line.config else Plan()
-    return line, asked.over(base).complete()
+    plan = asked.over(base).complete()
+    return line, plan.only(plans.parse_only(line.only)) if line.only is not None else plan
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The data of one seed, or of all seeds, and every cell's settings on them.
+
+    Attributes:
+        reader: The dataset.
+        table: Its prepared frames.
+        dataset: Its name.
+        settings: Cell -> settings, as its recipe reads them.
+    """
+
+    reader: DatasetReader
+    table: FrameTable
+    dataset: str
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class AblationJob:
-    """The ablation, checked: its data and all its runs."""
+    """The ablation, checked: its data and all its runs.
+
+    Attributes:
+        plan: What was asked for.
+        trials: Targets or protocols.
+        worlds: The data of each seed.
+        runs: All runs, seed by seed, so that an interrupted ablation has matched pairs.
+        out: Its folder.
+        shared: Options of every run for its share of the machine.
+        known: Finished runs that need no run folder.
+        keep_in: File that new finished runs are added to.
+    """
 
     plan: Plan
     trials: Trials
-    table: FrameTable
-    dataset: str
-    runs: list[Run]
+    worlds: Mapping[int, World]
+    runs: Sequence[Run]
     out: Path
-    shared: list[str]
+    shared: Sequence[str]
+    known: dict[kept.Key, KeptRun]
+    keep_in: Path
 
 
 def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
-    """Prepare the data and check every cell as dtda.py will, so that errors are reported before any run."""
-    dtda, catalog, out = load_recipe(), Catalog(), Path(line.out)
-    settings: dict[str, Any] = {name: settings_of(dtda, cell, plan, catalog) for name, cell in plan.cells.items()}
+    """Prepare the data and check every cell as its recipe will, so that errors are reported before any run."""
+    catalog, out = Catalog(), Path(line.out)
+    recipes = {name: load_recipe(name) for name in {MAIN_RECIPE, *(cell.recipe for cell in plan.cells.values())}}
+    known = kept.read_all(line.resume_from)
+    worlds: dict[int, World] = {}
+    for seed in plan.seeds:
+        again = plan.seeded or not worlds
+        worlds[seed] = open_world(recipes, plan, catalog, seed) if again else worlds[plan.seeds[0]]
+    first = worlds[plan.seeds[0]]
+    if plan.protocols:
+        trials = resolve_protocols(plan.protocols, lambda: official_protocols(first.table, first.reader))
+    else:
+        trials = Trials(plans.resolve_targets(plan.targets, first.table))
+    shared = share(line, next(iter(first.settings.values())).given)
+    precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
+    facts = {"precision": precision, "launch": line.launch or ""}
+    runs, trees = [], {}
+    for seed, world in worlds.items():
+        if plan.seeded or not trees:
+            trees = {
+                (target, name): check_cell(recipes, plan, catalog, world, cell, target)
+                for target in trials.names
+                for name, cell in plan.cells.items()
+            }
+        for (target, name), tree in trees.items():
+            cell = plan.cells[name]
+            folder = file_name(target) if plan.protocols else target
+            other = {} if cell.recipe == MAIN_RECIPE else {"recipe": cell.recipe}
+            runs.append(
+                Run(
+                    cell=cell, target=target, option=option_of(plan), seed=seed,
+                    folder=out / cell.folder / folder / f"seed{seed}",
+                    settings={**tree, option_of(plan): target, "seed": seed},
+                    facts={"data": world.table.preparation["key"], **facts, **other},
+                    options=[*shared, *options_of(recipes, cell.recipe, plan, seed)], script=str(script(cell.recipe)),
+                )
+            )  # fmt: skip
+    for run in runs:
+        if one := known.get((run.cell.name, run.target, run.seed)):
+            one.check(run, line.resume_from[0] if len(line.resume_from) == 1 else Path("--resume-from"))
+        else:
+            run.check()
+    keep_in = line.resume_from[-1] if line.resume_from else out / kept.FILE
+    return AblationJob(plan, trials, worlds, runs, out, shared, known, keep_in)
+
+
+def open_world(recipes: Mapping[str, Any], plan: Plan, catalog: Catalog, seed: int) -> World:
+    """Read every cell's settings as they are with this seed, and prepare the data."""
+    settings = {name: settings_of(recipes, cell, plan, catalog, seed) for name, cell in plan.cells.items()}
     first = next(iter(settings.values()))
     data = first.one("data")
     reader = catalog.build_chosen(data)
-    table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
-    if plan.protocols:
-        option = "protocol"
-        trials = resolve_protocols(plan.protocols, lambda: official_protocols(table, reader))
-    else:
-        option, trials = "target", Trials(plans.resolve_targets(plan.targets, table))
-    shared = share(line, first.given)
-    precision = line.mixed_precision or os.environ.get("ACCELERATE_MIXED_PRECISION", "no")
-    facts = {"data": table.preparation["key"], "precision": precision, "launch": line.launch or ""}
-    runs = []
-    for target in trials.names:
-        folder = file_name(target) if plan.protocols else target
-        for name, cell in plan.cells.items():
-            recipe = settings[name].recipe
-            asked = {option: target, "sources": recipe.sources, "convention": recipe.convention}
-            try:
-                protocol = protocol_for(table, reader, **asked)
-                dtda.quoted_policies(recipe.policy, protocol)
-                tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
-            except PadkitError as error:
-                raise SettingsError(f"cell {name!r}, {option} {target!r}: {one_line(error)}") from error
-            runs += [
-                Run(
-                    cell=cell, target=target, option=option, seed=seed, facts=facts, options=[*shared, *plan.options],
-                    folder=out / cell.folder / folder / f"seed{seed}", settings={**tree, option: target, "seed": seed},
-                )
-                for seed in plan.seeds
-            ]  # fmt: skip
-    for run in runs:
-        run.check()
-    # Seed by seed, so that an interrupted ablation has matched pairs.
-    runs.sort(key=lambda run: plan.seeds.index(run.seed))
-    return AblationJob(plan, trials, table, data.name, runs, out, shared)
+    return World(reader, prepare(reader, dataset_name=data.name, strict=first.recipe.strict), data.name, settings)
+
+
+def check_cell(
+    recipes: Mapping[str, Any], plan: Plan, catalog: Catalog, world: World, cell: Cell, target: str
+) -> dict[str, Any]:
+    """Return the resolved settings of a cell's runs on one target, without target and seed."""
+    settings, recipe = world.settings[cell.name], recipes[cell.recipe]
+    asked = {option_of(plan): target, "sources": settings.recipe.sources, "convention": settings.recipe.convention}
+    try:
+        protocol = protocol_for(world.table, world.reader, **asked)
+        quoted_policies(settings.recipe.policy, protocol)
+        resolved = recipe.drop_lone_aligner(settings, catalog, protocol) if "aligner" in recipe.SLOTS else settings
+    except PadkitError as error:
+        raise SettingsError(f"cell {cell.name!r}, {option_of(plan)} {target!r}: {one_line(error)}") from error
+    tree: dict[str, Any] = resolved.tree
+    return tree
+
+
+def option_of(plan: Plan) -> str:
+    """Return the option of the recipes that names what is tested on."""
+    return "protocol" if plan.protocols else "target"
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
@@ -170,9 +259,20 @@ def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
     return ["--workers", str(min(part, 8))] if line.devices and line.jobs > 1 and "workers" not in given else []
 
 
-def load_recipe() -> Any:
-    """Import dtda.py from the folder of this file, wherever that is installed."""
-    specification = importlib.util.spec_from_file_location("padkit_recipe_dtda", RECIPE)
+def script(recipe: str) -> Path:
+    """Return the file of a recipe, in the folder of this one, wherever that is."""
+    return HERE / f"{recipe}.py"
+
+
+def load_recipe(name: str) -> Any:
+    """Import a recipe; it must be one that the ablation can run.
+
+    Raises:
+        SettingsError: It is not.
+    """
+    if name not in RECIPES:
+        raise SettingsError(f"recipe {name!r} is none that an ablation runs.{closest(name, RECIPES)}")
+    specification = importlib.util.spec_from_file_location(f"padkit_recipe_{name}", script(name))
     assert specification is not None and specification.loader is not None  # noqa: PT018 - no test
     module = importlib.util.module_from_spec(specification)
     sys.modules[specification.name] = module
@@ -180,10 +280,38 @@ def load_recipe() -> Any:
     return module
 
 
-def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
-    """Return a cell's settings as dtda.py reads them."""
+def knows(recipe: Any, key: str) -> bool:
+    """Return whether a setting is one of this recipe's own or of one of its slots."""
+    head = key.partition(".")[0]
+    return head in recipe.SLOTS or head in {item.name for item in fields(recipe.Options)}
+
+
+def options_of(recipes: Mapping[str, Any], name: str, plan: Plan, seed: int) -> list[str]:
+    """Return the plan's options for a recipe, with those that take the run's seed.
+
+    What dtda.py knows and another recipe does not is left out for that recipe.
+
+    Raises:
+        SettingsError: An option takes the run's seed and is given.
+    """
+    line = read_line(plan.options)
+    entries = [*(entry for file in line.files for entry in read_file(file)), *line.entries]
+    for key, _ in entries:
+        if key in plan.seeded:
+            raise SettingsError(f"--{key} cannot be given after --: it takes the seed of the run, as --seeded says.")
+    if name == MAIN_RECIPE:
+        return [*plan.options, *plan.seeded_options(seed)]
+    main, recipe = recipes[MAIN_RECIPE], recipes[name]
+    mine = [(key, value) for key, value in entries if knows(recipe, key) or not knows(main, key)]
+    return [*(f"--{key}={plans.text_of(value)}" for key, value in mine), *plan.seeded_options(seed)]
+
+
+def settings_of(recipes: Mapping[str, Any], cell: Cell, plan: Plan, catalog: Catalog, seed: int) -> Any:
+    """Return a cell's settings as its recipe reads them."""
+    recipe = recipes[cell.recipe]
+    words = [*options_of(recipes, cell.recipe, plan, seed), *cell.arguments()]
     try:
-        settings = dtda.read_settings(dtda.Options, dtda.SLOTS, [*plan.options, *cell.arguments()], catalog, "dtda.py")
+        settings = read_settings(recipe.Options, recipe.SLOTS, words, catalog, script(cell.recipe).name)
         if settings.recipe.policy is not None:
             check_policy(settings.recipe.policy)
     except PadkitError as error:
@@ -194,9 +322,29 @@ def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
     return settings
 
 
+def key_of(run: Run) -> kept.Key:
+    """Return what a run is kept by."""
+    return run.cell.name, run.target, run.seed
+
+
+def conclude_run(job: AblationJob, outcome: Outcome) -> Record:
+    """Return the record of a run that has ended; keep it if it is new."""
+    run, there = outcome.run, job.known.get(key_of(outcome.run))
+    if there is not None:
+        return there.record()
+    record = record_run(run, outcome.error, job.out)
+    if record.status == FINISHED:
+        try:
+            job.known[key_of(run)] = kept.keep(run, outcome.seconds)
+            kept.append(job.keep_in, job.known[key_of(run)])
+        except PadkitError as error:
+            return Record(**{**asdict(record), "status": FAILED, "error": f"not kept: {one_line(error)}"})
+    return record
+
+
 def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, None, None]:
     """Execute the unfinished runs; the finished ones are reported first."""
-    pending = [run for run in job.runs if not run.finished]
+    pending = [run for run in job.runs if key_of(run) not in job.known and not run.finished]
     yield from (Outcome(run, "", None) for run in job.runs if run not in pending)
     crew, command = places(line.jobs, line.devices), [sys.executable]
     if line.mixed_precision:
@@ -204,7 +352,7 @@ def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, No
     if line.launch is not None:
         precision = ["--mixed_precision", line.mixed_precision] if line.mixed_precision else []
         command = [*LAUNCH, *precision, *shlex.split(line.launch)]
-    yield from Workers([*command, str(RECIPE)], crew, job.shared).outcomes(pending)
+    yield from Workers(command, crew, job.shared).outcomes(pending)
 
 
 def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list[Record]:
@@ -214,7 +362,7 @@ def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list
     with contextlib.closing(execute(line, job)) as outcomes:
         for outcome in outcomes:
             run = outcome.run
-            record = records[run.name] = record_run(run, outcome.error, job.out)
+            record = records[run.name] = conclude_run(job, outcome)
             write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
             if line.prune and record.status == FINISHED:
                 run.prune()
@@ -229,7 +377,7 @@ def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list
 
 def main() -> int:
     """Read the plan, check it, run it, write the tables."""
-    line, plan = read_line(sys.argv[1:])
+    line, plan = read_words(sys.argv[1:])
     line.devices = torch.cuda.device_count()
     line.jobs = line.jobs or max(line.devices, 1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends the runs as Ctrl-C does
@@ -249,14 +397,17 @@ def main() -> int:
 
 def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
     """Write the tables and print them."""
-    plan, about = job.plan, job.table.preparation
+    plan = job.plan
+    about = {world.table.preparation["fingerprint"]: world.table.preparation for world in job.worlds.values()}
+    first = job.worlds[plan.seeds[0]]
     grid = tables.Grid(
         cells=list(plan.cells), targets=job.trials.names, seeds=plan.seeds, baseline=plan.baseline,
         folds=job.trials.folds, protocols=bool(plan.protocols), official=job.trials.official,
+        beside=[name for name, cell in plan.cells.items() if cell.recipe != MAIN_RECIPE],
     )  # fmt: skip
     caption = tables.caption(
-        records, grid, dataset=job.dataset, fingerprint=about["fingerprint"], simulated=about["simulated"],
-        command=shlex.join(["python", *sys.argv]),
+        records, grid, dataset=first.dataset, fingerprint="; ".join(name for name in about if name),
+        simulated=first.table.preparation["simulated"], command=shlex.join(["python", *sys.argv]),
     )  # fmt: skip
     made = tables.tables_of(records, grid)
     write_atomically(job.out / "table.md", markdown(made, caption).encode())

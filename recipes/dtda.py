@@ -201,8 +201,10 @@ def assemble(
     detector = Detector(catalog.build_chosen(settings.one("student")))
     aligner = catalog.build_chosen(settings.one("aligner"), len(protocol.sources), detector.student.embedding_dim)
     chosen = settings.many("teachers")
-    teachers = FrozenTeachers({name: catalog.build_chosen(teacher) for name, teacher in chosen.items()})
-    objective = Objective(detector, aligner, teachers, {n: c.options for n, c in chosen.items()}, image_size)
+    options = {name: teacher.options for name, teacher in chosen.items()}
+    built = {name: catalog.build_chosen(teacher) for name, teacher in chosen.items()}
+    teachers = FrozenTeachers(built, options, settings.recipe.seed)
+    objective = Objective(detector, aligner, teachers, options, image_size)
     teachers.to(accelerator.device)
     return objective
 
@@ -231,8 +233,7 @@ def train(
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
-    if not progress.step:
-        fit_teachers(experiment, objective)
+    fit_teachers(experiment, objective, resumed=progress.step > 0)
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
     accelerator.init_trackers("padkit")

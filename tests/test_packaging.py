@@ -35,7 +35,7 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
     recipes = {f"padkit/recipes/{path.name}" for path in (ROOT / "recipes").glob("*.py")}
     recipes |= {f"padkit/recipes/configs/{path.name}" for path in (ROOT / "recipes" / "configs").glob("*.yaml")}
-    assert "padkit/recipes/configs/evidence.yaml" in recipes
+    assert "padkit/recipes/configs/trial.yaml" in recipes
     weights = {str(path.relative_to(ROOT / "plugins")) for path in (ROOT / "plugins").glob("*/weights/*")}
     assert len(weights) >= 6
     templates = {f"padkit/templates/{path.name}" for path in (ROOT / "core/padkit/templates").iterdir()}

@@ -235,7 +235,7 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     emptied = {word for word, value in pairwise(words) if value == "none"}
     asked = [word.partition("=")[0] for word in words if word.startswith("--") and word not in emptied]
     chosen: list[str] = []
-    if command in ("dtda", "pretrain_arcface", "pretrain_stargan"):
+    if command in ("dtda", "random_features", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
         asked = [flag.replace("-", "_").replace("__", "--", 1) for flag in asked]
     elif command == "teachers":

@@ -6,12 +6,15 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kept_runs import kept_run, write_kept
 from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
+from padkit.ablation.kept import digest, read_kept
 from padkit.ablation.runs import Run
 from padkit.errors import SettingsError
 
@@ -59,6 +62,9 @@ def test_a_grid_runs_resumes_and_records_failures(
     results = json.loads(dat.read_text())
     assert float(found[1]["hter"]) == results["results"][0]["values"]["hter"]
     assert float(found[1]["auc"]) == results["values"]["auc"]
+    kept = read_kept(out / "runs.jsonl")["DAT", "c", 7]
+    assert (str(kept.record().hter), str(kept.record().auc)) == (found[1]["hter"], found[1]["auc"])
+    assert kept.seconds > 0
     table = (out / "table.md").read_text()
     assert f"| DAT | {100 * float(found[1]['hter']):.2f} |" in table
     assert "Simulated" not in table
@@ -92,7 +98,12 @@ def test_a_grid_runs_resumes_and_records_failures(
         ([*CELLS, "--tragets", "c"], "unknown option '--tragets'.*Did you mean '--targets'"),
         ([*CELLS, "--jobs", "0"], "--jobs"),
         ([*CELLS, "--jobs", "many"], "invalid int value: 'many'"),
-        (["--config", "evidense"], "Did you mean 'evidence'"),
+        (["--config", "trail"], "Did you mean 'trial'"),
+        ([*CELLS, "--only", "plane"], "--only 'plane' is no cell.*Did you mean 'plain'"),
+        ([*CELLS, "--cell", "r: recipe=random_feature"], "recipe 'random_feature' is none.*'random_features'"),
+        ([*CELLS, "--cell", "r: recipe=random_features lr=1"], "cell 'r': unknown setting 'lr'"),
+        ([*CELLS, "--cell", "w: lr=1", "--seeded", "lr"], "cell 'w' cannot set 'lr': it takes the seed of the run"),
+        ([*CELLS, "--seeded", "batch_size"], "--batch_size cannot be given after --: it takes the seed of the run"),
         ([], "no cells"),
     ],
 )
@@ -131,10 +142,13 @@ def interrupted(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> type[Interru
 
 SHIPPED = {
     "aligners": "9 cells x 5 targets x 5 seeds = 225 runs",
-    "evidence": "6 cells x 4 targets x 3 seeds = 72 runs",
     "paper": "11 cells x 5 targets x 5 seeds = 275 runs",
     "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
+    # A world for each seed: one is enough here.
+    "trial": "10 cells x 4 targets x 1 seeds = 40 runs",
+    "trial_scratch": "7 cells x 4 targets x 1 seeds = 28 runs",
+    "source_choice": "11 cells x 6 protocols x 1 seeds = 66 runs",
 }
 
 
@@ -155,11 +169,51 @@ def test_ctrl_c_in_a_shipped_plan(
 ) -> None:
     """Every cell of a shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
     out = tmp_path / "out"
-    assert ablate(["--config", name, "--out", str(out), "--", "--data.size", "tiny", "--data.image_size", "64"]) == 130
+    one = ["--seeds", "0,"] if "x 1 seeds" in told else []
+    data = ["--data.size", "tiny", "--data.image_size", "64"]
+    assert ablate(["--config", name, *one, "--out", str(out), "--", *data]) == 130
     assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
     if name == "limited":
         assert {tuple(run.settings["sources"]) for run in interrupted.runs} == {("office", "phone")}
+
+
+def test_a_seed_is_a_world_and_another_recipe_gets_its_own_options(
+    ablate: Ablate, interrupted: type[Interrupted], tmp_path: Path
+) -> None:
+    line = ["--cell", "plain: aligner=none", "--cell", "random: recipe=random_features level=2", "--targets", "hall"]
+    line += ["--seeds", "0,1", "--seeded", "data.seed", "--threads", "1", "--out", str(tmp_path / "out")]
+    assert ablate([*line, "--", "--data.size", "tiny", "--data.image_size", "64", "--lr", "0.5", "--strict"]) == 130
+    runs = {(run.cell.name, run.seed): run for run in interrupted.runs}
+    assert [run.settings["data"]["seed"] for run in runs.values()] == [0, 0, 1, 1]
+    keys = {seed: {run.facts["data"] for run in runs.values() if run.seed == seed} for seed in (0, 1)}
+    assert [len(found) for found in keys.values()] == [1, 1]
+    assert keys[0] != keys[1]
+    plain, random = runs["plain", 1], runs["random", 1]
+    assert plain.options[-2:] == ["--strict", "--data.seed=1"]
+    own = ["--data.size=tiny", "--data.image_size=64", "--strict=true", "--data.seed=1"]
+    assert random.options == ["--threads", "1", *own]
+    assert (random.settings["level"], "lr" in random.settings) == (2, False)
+    assert (Path(plain.script).name, Path(random.script).name) == ("dtda.py", "random_features.py")
+    assert (random.facts["recipe"], "recipe" in plain.facts) == ("random_features", False)
+
+
+def test_kept_runs_need_no_folder(
+    ablate: Ablate, interrupted: type[Interrupted], options: list[str], tmp_path: Path
+) -> None:
+    line = [*CELLS, "--targets", "c", "--seeds", "0,", "--threads", "1", "--out", str(tmp_path / "out")]
+    assert ablate([*line, *options]) == 130
+    run = next(run for run in interrupted.runs if run.cell.name == "plain")
+    facts = {key: str(value) for key, value in run.facts.items()}
+    settings = {key: value for key, value in run.wanted.items() if key not in facts}
+    made = {"digest": digest(settings, facts), "settings": settings, "facts": facts, "cell_settings": run.cell.settings}
+    file = write_kept(tmp_path / "kept.jsonl", replace(kept_run("plain", "c", 0), **made))
+    first = file.read_text()
+    assert ablate([*line, "--resume-from", str(file), *options]) == 130
+    assert [run.cell.name for run in interrupted.runs] == ["DAT"]
+    assert file.read_text() == first
+    with pytest.raises(SettingsError, match=r"kept\.jsonl holds 'plain, c, seed 0' .*\(lr 0\.001 there, 0\.5 asked"):
+        ablate([*line, "--resume-from", str(file), *options, "--lr", "0.5"])
 
 
 def test_the_grid_of_all_aligners_and_teachers(

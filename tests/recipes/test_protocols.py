@@ -122,7 +122,7 @@ def plan_runs() -> Iterator[Callable[[list[str]], Any]]:
     with recipe_module("ablation") as module:
 
         def plan(argv: list[str]) -> Any:
-            line, asked = module.read_line(argv)
+            line, asked = module.read_words(argv)
             line.devices, line.jobs = 0, 1
             return module.plan_runs(line, asked)
 

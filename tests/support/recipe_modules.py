@@ -26,4 +26,5 @@ def recipe_module(stem: str) -> Iterator[Any]:
     finally:
         sys.modules.pop(specification.name, None)
         # The ablation's own.
-        sys.modules.pop("padkit_recipe_dtda", None)
+        for name in ("dtda", "random_features"):
+            sys.modules.pop(f"padkit_recipe_{name}", None)

@@ -21,6 +21,7 @@ from padkit.errors import DataError, SettingsError, closest
 from padkit.settings.layers import flatten
 
 ALL = "all"
+RECIPE, MAIN_RECIPE = "recipe", "dtda"
 RESERVED: Mapping[str, str] = {
     "target": "name the targets with --targets",
     "protocol": "name the protocols with --protocols",
@@ -41,7 +42,7 @@ class Cell:
 
     Attributes:
         name: The name that the table shows.
-        settings: Dotted key -> value as on the command line.
+        settings: Dotted key -> value as on the command line; `recipe` names another recipe than dtda.
     """
 
     name: str
@@ -52,9 +53,14 @@ class Cell:
         """Name of its folder: the cell's name without characters that file systems or shells do not accept."""
         return re.sub(r"[^\w.+=-]+", "_", self.name).lstrip(".") or "_"
 
+    @property
+    def recipe(self) -> str:
+        """Name of the recipe that makes its runs: its setting `recipe`, or `dtda`."""
+        return self.settings.get(RECIPE, MAIN_RECIPE)
+
     def arguments(self) -> list[str]:
         """Return the settings as a command line."""
-        return [f"--{key}={value}" for key, value in self.settings.items()]
+        return [f"--{key}={value}" for key, value in self.settings.items() if key != RECIPE]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,7 @@ class Plan:
         seeds: Seeds.
         baseline: Name of the cell that the others are compared with.
         options: Command line of every run.
+        seeded: Settings that take the seed of the run, such as `data.seed`: another seed is then another world.
     """
 
     cells: Mapping[str, Cell] = field(default_factory=dict)
@@ -78,6 +85,7 @@ class Plan:
     seeds: Sequence[int] = ()
     baseline: str = ""
     options: Sequence[str] = ()
+    seeded: Sequence[str] = ()
 
     def over(self, other: Plan) -> Plan:
         """Return `other` updated by this plan: cells and grids are merged, other fields of this plan win."""
@@ -90,7 +98,24 @@ class Plan:
             seeds=self.seeds or other.seeds,
             baseline=self.baseline or other.baseline,
             options=[*other.options, *self.options],
+            seeded=self.seeded or other.seeded,
         )
+
+    def only(self, names: Sequence[str]) -> Plan:
+        """Return the plan with some of its cells, in its order; without its baseline the first is the baseline.
+
+        Raises:
+            SettingsError: A name is no cell.
+        """
+        for name in names:
+            if name not in self.cells:
+                raise SettingsError(f"--only {name!r} is no cell.{closest(name, self.cells)}")
+        cells = {name: cell for name, cell in self.cells.items() if name in names}
+        return replace(self, cells=cells, baseline=self.baseline if self.baseline in cells else next(iter(cells)))
+
+    def seeded_options(self, seed: int) -> list[str]:
+        """Return the settings that take the run's seed, as a command line."""
+        return [f"--{key}={seed}" for key in self.seeded]
 
     def complete(self) -> Plan:
         """Return the plan with the grid expanded into cells and all defaults filled in.
@@ -109,6 +134,8 @@ class Plan:
             for key in cell.settings:
                 if remedy := RESERVED.get(key.partition(".")[0]):
                     raise SettingsError(f"cell {cell.name!r} cannot set {key!r}: {remedy}.")
+                if key in self.seeded:
+                    raise SettingsError(f"cell {cell.name!r} cannot set {key!r}: it takes the seed of the run.")
             twin = folders.setdefault(cell.folder.lower(), cell.name)
             if twin != cell.name:
                 raise SettingsError(f"cells {twin!r} and {cell.name!r} would share a folder; rename one of them.")
@@ -194,8 +221,26 @@ def parse_protocols(text: str) -> list[str]:
     return _distinct(protocol_names.split(text), "--protocols")
 
 
+def parse_only(text: str) -> list[str]:
+    """Read `plain,DTDA`.
+
+    Raises:
+        SettingsError: None or one twice.
+    """
+    return _distinct(text.split(","), "--only")
+
+
+def parse_seeded(text: str) -> list[str]:
+    """Read `data.seed`, or several settings.
+
+    Raises:
+        SettingsError: None or one twice.
+    """
+    return [key.removeprefix("--").replace("-", "_") for key in _distinct(text.split(","), "--seeded")]
+
+
 def read_plan(path: Path) -> Plan:
-    """Read a plan from YAML: `grid`, `cells`, `targets` or `protocols`, `seeds`, `baseline` and `options`.
+    """Read a plan from YAML: `grid`, `cells`, `targets` or `protocols`, `seeds`, `baseline`, `options` and `seeded`.
 
     Cells are `NAME: {aligner: daa, teachers: fr+fe}` or `NAME: aligner=daa teachers=fr+fe`.
 
@@ -208,7 +253,7 @@ def read_plan(path: Path) -> Plan:
         raise SettingsError(f"--config {path}: {error.strerror}; give a YAML file.") from error
     except (yaml.YAMLError, ValueError) as error:
         raise SettingsError(f"--config {path} is not valid YAML: {' '.join(str(error).split())}.") from error
-    keys = ("grid", "cells", "targets", "protocols", "seeds", "baseline", "options")
+    keys = ("grid", "cells", "targets", "protocols", "seeds", "baseline", "options", "seeded")
     if not isinstance(content, dict):
         raise SettingsError(f"--config {path} must hold the keys {', '.join(keys)}.")
     if {"data", "student", "aligner"} & content.keys():
@@ -219,13 +264,14 @@ def read_plan(path: Path) -> Plan:
     grid, cells = (_mapping(path, key, content.get(key)) for key in ("grid", "cells"))
     options = content.get("options") or []
     return Plan(
-        grid={key: _distinct(map(_text, _list(values)), f"grid {key}") for key, values in grid.items()},
+        grid={key: _distinct(map(text_of, _list(values)), f"grid {key}") for key, values in grid.items()},
         cells={name: Cell(name, _read_cell(name, settings)) for name, settings in cells.items()},
         targets=parse_targets(_joined(content["targets"])) if "targets" in content else (),
         protocols=parse_protocols(_joined(content["protocols"])) if "protocols" in content else (),
         seeds=_read_seeds(content["seeds"]) if "seeds" in content else (),
         baseline=str(content.get("baseline") or ""),
-        options=shlex.split(options) if isinstance(options, str) else [_text(word) for word in _list(options)],
+        seeded=parse_seeded(_joined(content["seeded"])) if "seeded" in content else (),
+        options=shlex.split(options) if isinstance(options, str) else [text_of(word) for word in _list(options)],
     )
 
 
@@ -300,7 +346,7 @@ def _read_cell(name: str, content: Any) -> dict[str, str]:
     if content is not None and not isinstance(content, dict):
         raise SettingsError(f"cell {name!r} must hold settings, aligner: daa, not {content!r}.")
     flat = flatten(content or {})
-    return {str(key).replace("-", "_"): _text(value) for key, value in flat.items()}
+    return {str(key).replace("-", "_"): text_of(value) for key, value in flat.items()}
 
 
 def _read_seeds(content: Any) -> list[int]:
@@ -329,13 +375,13 @@ def _mapping(path: Path, key: str, content: Any) -> dict[str, Any]:
 
 
 def _list(content: Any) -> list[Any]:
-    return content if isinstance(content, list) else _COMMA.split(_text(content))
+    return content if isinstance(content, list) else _COMMA.split(text_of(content))
 
 
 def _joined(content: Any) -> str:
     return ",".join(map(str, content)) if isinstance(content, list) else str(content)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """Return a YAML value as it is written on the command line."""
     return value if isinstance(value, str) else json.dumps(value)

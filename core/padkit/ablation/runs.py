@@ -27,12 +27,13 @@ class Run:
     Attributes:
         cell: The cell.
         target: Domain tested on, or name of the protocol.
-        option: The option of the recipe for `target`: `target` or `protocol`.
         seed: Seed.
         folder: Its run folder.
         settings: The resolved settings that the run must have.
         facts: What else its figures depend on (the data's key, the precision); noted in `ablation.json`.
         options: Command line shared by all runs.
+        option: The option of the recipe for `target`: `target` or `protocol`.
+        script: File of the recipe; "" where the workers' command names it.
     """
 
     cell: Cell
@@ -43,6 +44,7 @@ class Run:
     facts: Mapping[str, str]
     options: Sequence[str]
     option: str = "target"
+    script: str = ""
 
     @property
     def name(self) -> str:
@@ -74,6 +76,11 @@ class Run:
         """Whether the run has its results."""
         return self.begun and self.files.finished
 
+    @property
+    def wanted(self) -> dict[str, Any]:
+        """All that its figures depend on, by dotted key."""
+        return comparable(self.settings, self.facts)
+
     def check(self) -> None:
         """Refuse a folder that holds a different run; nothing is ever overwritten.
 
@@ -86,18 +93,15 @@ class Run:
             there = self.files.read_settings()
             note = self.folder / NOTE
             facts = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-            found = flatten(_comparable(there)) | {key: facts.get(key) for key in self.facts}
+            found = comparable(there, {key: facts.get(key) for key in self.facts})
         except (OSError, ValueError, AttributeError, DataError) as error:
             raise SettingsError(
                 f"{self.folder}: its settings cannot be read ({error}); choose another --out."
             ) from error
-        wanted = flatten(_comparable(self.settings)) | dict(self.facts)
-        for key in [*wanted, *found]:
-            if found.get(key) != wanted.get(key):
-                cause = f"{key} {found.get(key)!r} there, {wanted.get(key)!r} asked for"
-                raise SettingsError(
-                    f"{self.folder} holds a run with other settings ({cause}); choose another --out or remove it."
-                )
+        if cause := first_difference(found, self.wanted):
+            raise SettingsError(
+                f"{self.folder} holds a run with other settings ({cause}); choose another --out or remove it."
+            )
 
     def arguments(self) -> list[str]:
         """Prepare the folder and return the recipe's arguments, which resume from a checkpoint or start the run.
@@ -127,7 +131,16 @@ class Run:
             shutil.rmtree(checkpoint)
 
 
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
+def comparable(settings: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without those that change no figure, and facts, as plain values by dotted key."""
     kept = {key: value for key, value in settings.items() if key not in BOOKKEEPING}
     plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(kept))
-    return plain
+    return flatten(plain) | dict(facts)
+
+
+def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Return the first key whose values differ, with both of them; "" where none does."""
+    for key in [*wanted, *found]:
+        if found.get(key) != wanted.get(key):
+            return f"{key} {found.get(key)!r} there, {wanted.get(key)!r} asked for"
+    return ""

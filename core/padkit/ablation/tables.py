@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from padkit.ablation.records import Record, finished
 from padkit.evaluation.results import SIMULATED
 from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, checkpoint_mark
-from padkit.evaluation.statistics.paired import ALPHA, PairedDifference, Spread, holm, paired_difference, spread
+from padkit.evaluation.statistics.paired import ALPHA, POWER, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
 from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, p_value, text_cells
 
@@ -56,6 +56,7 @@ class Grid:
         folds: Protocol -> the entries of `targets` that are its folds; each protocol gets its own column.
         protocols: Whether `targets` are names of protocols.
         official: Whether one of the protocols is official: the tables then also show ACER, APCER and BPCER.
+        beside: Cells that are shown beside the others and not tested, such as random features.
     """
 
     cells: Sequence[str]
@@ -65,20 +66,26 @@ class Grid:
     folds: Mapping[str, Sequence[str]] = field(default_factory=dict)
     protocols: bool = False
     official: bool = False
+    beside: Sequence[str] = ()
+
+    @property
+    def tested(self) -> list[str]:
+        """The cells that are compared with the baseline."""
+        return [cell for cell in self.cells if cell != self.baseline and cell not in self.beside]
 
 
 def tables_of(records: Sequence[Record], grid: Grid) -> list[Table]:
-    """Return two tables per metric, figures and comparison: quoted HTER, AUC, and HTER at the test-set threshold.
+    """Return two tables per metric, figures and comparison: AUC, quoted HTER, and HTER at the test-set threshold.
 
-    With an official protocol, its metrics come first.
+    AUC is the primary end point. With an official protocol, its metrics come first.
     """
     done = finished(records)
     quoted = {record.policy for record in done}
     found: list[Table] = []
-    metrics = [*((ACER, APCER, BPCER) if grid.official else ()), HTER, AUC]
+    metrics = [*((ACER, APCER, BPCER) if grid.official else ()), AUC, HTER]
     for metric in (*metrics, *([] if quoted == {TARGET_EER} else [LITERATURE])):
         values = {cell: _values(done, cell, metric, grid) for cell in grid.cells}
-        others = [cell for cell in grid.cells if cell != grid.baseline]
+        others = grid.tested
         compared = {cell: paired_difference(values[cell], values[grid.baseline]) for cell in others}
         adjusted = dict(zip(others, holm([compared[cell].wilcoxon for cell in others]), strict=True))
         found.append(_figures(metric, values, grid, _best(metric, values, compared, adjusted, grid), done))
@@ -113,7 +120,8 @@ def _best(
     grid: Grid,
 ) -> str | None:
     """Return the cell of the best mean if it is better than the baseline beyond chance."""
-    means = {cell: mean.mean for cell in grid.cells if (mean := mean_over_targets(values[cell], grid))}
+    entered = [cell for cell in grid.cells if cell == grid.baseline or cell in grid.tested]
+    means = {cell: mean.mean for cell in entered if (mean := mean_over_targets(values[cell], grid))}
     if grid.baseline not in means:
         return None
     best = min(means, key=lambda cell: means[cell] if metric.lower_is_better else -means[cell])
@@ -153,7 +161,18 @@ def _figures(
             "runs",
         ],
         rows=rows,
+        notes=[_lead(values, cell, grid) for cell in grid.beside if metric is AUC],
     )
+
+
+def _lead(values: Mapping[str, Mapping[tuple[str, int], float]], beside: str, grid: Grid) -> str:
+    """Return how far the baseline is from a cell that is not tested, on each target."""
+    base, other, found = values[grid.baseline], values[beside], []
+    for target in grid.targets:
+        keys = [(target, seed) for seed in grid.seeds if (target, seed) in base and (target, seed) in other]
+        both = [base[key] - other[key] for key in keys]
+        found.append(f"{target} {spread(both).mean:+.2f}" if both else f"{target} {NOTHING}")
+    return f"{grid.baseline} minus {beside}, mean over seeds: {', '.join(found)} percentage points."
 
 
 def _over_folds(values: Mapping[tuple[str, int], float], folds: Sequence[str], grid: Grid) -> TableCell:
@@ -189,7 +208,7 @@ def _reading(grid: Grid) -> list[str]:
     lines = [f"Figures: {over}; the last mean is over targets, shown where every run is there."]
     if grid.folds:
         lines.append("Folds: mean ± sample standard deviation over the folds, each the mean over its seeds.")
-    if all(cell == grid.baseline for cell in grid.cells):
+    if not grid.tested:
         return lines
     pairs = len(grid.targets) * len(grid.seeds)
     short = f" With fewer than {FEWEST_PAIRS} pairs it cannot reach p < {ALPHA}, whatever the data."
@@ -213,7 +232,16 @@ def _comparisons(
         title=f"{metric.label} minus that of {baseline} (percentage points){policy}{_flattered(done)}",
         head=["cell", "pairs", "difference", "95 % interval", "Wilcoxon p", "Holm p", "t-test p"],
         rows=rows,
+        notes=[_power(compared)],
     )
+
+
+def _power(compared: Mapping[str, PairedDifference]) -> str:
+    """Return the smallest difference that the pairs of each cell would find."""
+    told = [f"{cell} {found.detectable:.2f}" for cell, found in compared.items() if found.detectable is not None]
+    test = "paired t-test at 5 %, with the spread and the number of the pairs"
+    what = f"Smallest difference that is found with {100 * POWER:.0f} % power ({test})"
+    return f"{what}: {', '.join(told) or 'unknown with fewer than two pairs that differ'}."
 
 
 def caption(

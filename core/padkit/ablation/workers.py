@@ -33,7 +33,7 @@ class Workers:
     """Starts runs and stops them all together.
 
     Attributes:
-        command: The command that starts the recipe; the run's arguments are added to it.
+        command: The command that starts a recipe; the run's script and arguments are added to it.
         places: Per worker, environment variables of its processes (which select its device).
         resumed: Additional arguments for a resumed run.
     """
@@ -86,14 +86,15 @@ class Workers:
         run.output.parent.mkdir(parents=True, exist_ok=True)
         with run.output.open("ab") as output:
             # The processes of a killed ablation continue: they hold the lock until they end.
-            while not _lock(output):
+            while not lock(output):
                 if self._stopped.wait(1.0):
                     return Outcome(run, "stopped", 0.0)
             since = output.tell()
             if run.finished:
                 return Outcome(run, "", None)
             arguments = run.arguments()
-            status = self._start([*arguments, *(self.resumed if arguments[0] == "--resume" else [])], place, output)
+            resumed = self.resumed if arguments[0] == "--resume" else []
+            status = self._start([*([run.script] if run.script else []), *arguments, *resumed], place, output)
         seconds = time.monotonic() - started
         if self._stopped.is_set():
             return Outcome(run, "stopped", seconds)
@@ -129,14 +130,21 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
             process.terminate()
 
 
-def _lock(file: IO[bytes]) -> bool:
-    """Lock `file` for this process and those that inherit it; do nothing if the system has no such locks."""
+def lock(file: IO[bytes] | int, *, wait: bool = False) -> bool:
+    """Lock an open file or folder for this process and those that inherit it, and return whether that was possible.
+
+    Do nothing if the system has no such locks.
+
+    Args:
+        file: The file, or its number.
+        wait: Wait until another process is done with it.
+    """
     try:
         import fcntl
     except ImportError:
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     return True

@@ -10,7 +10,7 @@ from padkit.training.optimisation import averaged, make_optimizer, parameter_gro
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.selection import best_yet, judge_target, judging_interval
 from padkit.training.start import loader_workers, open_run, resume_arguments, start
-from padkit.training.teaching import fit_teachers, teaching_figures
+from padkit.training.teaching import fit_teachers, teaching_figures, training_images
 
 __all__ = [
     "Experiment",
@@ -36,5 +36,6 @@ __all__ = [
     "start",
     "teaching_figures",
     "training_bar",
+    "training_images",
     "warm_up_cosine",
 ]

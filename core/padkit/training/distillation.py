@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from padkit.errors import SettingsError
 from padkit.networks.inputs import central
+from padkit.networks.random_weights import calibrate, untrained
 from padkit.roles import Features, StudentFeatures, Teacher
 from padkit.training.standardisation import Moments, Standardisation
 
@@ -35,6 +36,8 @@ class TeacherOptions:
         adapter: What stands between the student's features and the teacher's: conv, a normalisation and a 1x1
             convolution (for the embedding a small network); or identity, nothing, which needs equal channels. Relations
             need none.
+        random_weights: Give the teacher random weights in place of its own, drawn by the run's seed. A control: what it
+            still brings is not of the teacher's training.
     """
 
     loss_weight: float = 0.3
@@ -42,6 +45,7 @@ class TeacherOptions:
     use: Literal["maps", "embedding", "both"] = "maps"
     kind: Literal["features", "relations"] = "features"
     adapter: Literal["conv", "identity"] = "conv"
+    random_weights: bool = False
 
     def weight(self, progress: float | None = None) -> float:
         """Return the weight at `progress` in [0, 1], the share of training done; None leaves the schedule out."""
@@ -53,14 +57,36 @@ class TeacherOptions:
 
 
 class FrozenTeachers:
-    """Teachers by name, not part of any module's state: they are never trained, saved or synchronised."""
+    """Teachers by name, not part of any module's state: they are never trained, saved or synchronised.
 
-    def __init__(self, teachers: Mapping[str, Teacher]) -> None:
-        self._teachers = {name: teacher.requires_grad_(False).eval() for name, teacher in teachers.items()}
+    Args:
+        teachers: The teachers.
+        options: Options of each; a teacher without an entry has the default.
+        seed: Of the random weights that options ask for.
+
+    Raises:
+        SettingsError: Random weights for a teacher that has none of its own.
+    """
+
+    def __init__(
+        self, teachers: Mapping[str, Teacher], options: Mapping[str, TeacherOptions] | None = None, seed: int = 0
+    ) -> None:
+        self.random = [name for name, chosen in (options or {}).items() if chosen.random_weights]
+        chosen = {name: _random(name, one, seed) if name in self.random else one for name, one in teachers.items()}
+        self._teachers = {name: teacher.requires_grad_(False).eval() for name, teacher in chosen.items()}
 
     def names(self) -> list[str]:
         """Return the teachers' names."""
         return list(self._teachers)
+
+    def calibrate(self, batches: Sequence[Tensor]) -> None:
+        """Set the statistics of batch normalisations in teachers with random weights to those of some images.
+
+        Args:
+            batches: Images [B, 3, H, W] in [0, 1], on the teachers' device.
+        """
+        for name in self.random:
+            calibrate(self._teachers[name], batches)
 
     def crop(self, name: str) -> float:
         """Return the central share of the images' side that a teacher looks at."""
@@ -205,6 +231,13 @@ class Distiller(nn.Module):
         if use != "maps" and teacher.embedding is not None:
             found.append((student.embedding, teacher.embedding))
         return found
+
+
+def _random(name: str, teacher: Teacher, seed: int) -> Teacher:
+    twin = untrained(teacher, seed)
+    if twin is None:
+        raise SettingsError(f"teachers.{name}: it has no weights that could be random; leave random_weights out.")
+    return twin
 
 
 def explained_by_constant(start: float, found: Explained) -> float | None:

@@ -86,7 +86,7 @@ class Experiment:
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
-        return self._score(detector, rows).presentations(self.table)
+        return self.frame_scores(detector, rows).presentations(self.table)
 
     def scores(self, detector: Detector, policies: Sequence[str]) -> FinalScores:
         """Return the scores to assess `detector` by; those of the target's dev split only if a policy needs them."""
@@ -106,7 +106,7 @@ class Experiment:
         """
         # The dev split of an official protocol may hold domains that none of its training frames has.
         known = bool((self.protocol.domain_index[self.protocol.dev] >= 0).all())
-        scored = self._score(detector, self.protocol.dev, aligner if known and evidence else None)
+        scored = self.frame_scores(detector, self.protocol.dev, aligner if known and evidence else None)
         scores = scored.presentations(self.table)
         found = separation(scores.label, scores.score, scores.pai_species)
         figures = {"loss": log_loss(scores.label, scores.score), "auc": found.auc, "eer": found.eer}
@@ -140,7 +140,8 @@ class Experiment:
         images, labels, domain = (samples[name].to(self.accelerator.device) for name in ("image", "label", "domain"))
         return Batch(to_images(images), labels, domain)
 
-    def _score(self, detector: Detector, rows: NDArray[np.int64], aligner: Aligner | None = None) -> FrameScores:
+    def frame_scores(self, detector: Detector, rows: NDArray[np.int64], aligner: Aligner | None = None) -> FrameScores:
+        """Return what `detector` computes for the frames of `rows`, and what `aligner` tells of them."""
         size, workers = 2 * self.batch_size, self.loader_workers()
         return score_frames(
             detector, self.frames(rows), self.accelerator, batch_size=size, workers=workers, aligner=aligner

@@ -49,7 +49,7 @@ class Objective(nn.Module):
         super().__init__()
         self.detector = detector
         self.aligner = aligner
-        self._teachers = teachers
+        self.teachers = teachers
         self.distillers = nn.ModuleDict()
         self._options = {name: options[name] for name in teachers.names()}
         if teachers.names():
@@ -78,7 +78,7 @@ class Objective(nn.Module):
         with nullcontext() if self.aligner is None else self.aligner.inside(self.detector.student, batch):
             features = self.detector.student(inputs)
         losses = {LIVE: F.cross_entropy(self.detector.classify(features).float(), labels)}
-        for name, given in self._teachers(inputs).items():
+        for name, given in self.teachers(inputs).items():
             losses[name] = self.distillers[name](features, given)
         own = {} if self.aligner is None else self.aligner.losses(batch, features, progress)
         taken = sorted((losses.keys() | RESERVED) & own.keys())
@@ -113,7 +113,7 @@ class Objective(nn.Module):
     def taught(self, images: Tensor) -> Iterator[tuple[str, Distiller, StudentFeatures, Features]]:
         """Give each teacher's name, distiller and features of `images`, beside the student's, as the modes are now."""
         seen = self.detector.student(images)
-        for name, given in self._teachers(images).items():
+        for name, given in self.teachers(images).items():
             yield name, self.distiller(name), seen, given
 
     def distiller(self, name: str) -> Distiller:

@@ -68,7 +68,7 @@ def assess(experiment: Experiment, scores: FinalScores, policies: Sequence[str],
 def conclude(
     experiment: Experiment,
     detector: Detector,
-    student: Chosen,
+    student: Chosen | None,
     *,
     quoted: Sequence[str],
     selection: str,
@@ -82,7 +82,7 @@ def conclude(
     Args:
         experiment: The run.
         detector: Its detector; the selected weights are loaded into it.
-        student: The component that the detector's student was built from.
+        student: The component that the detector's student was built from; None ships no model.
         quoted: Threshold policies; the first one is quoted and shipped.
         selection: How the checkpoint was selected.
         settings: The resolved settings.
@@ -100,22 +100,23 @@ def conclude(
         if found is not None:
             write_scores(found, file)
     data = _data(experiment)
-    first, image_size = results.results[0], experiment.reader.image_size
-    bundle = Bundle(
-        student=student.name,
-        settings=student.settings,
-        image_size=image_size,
-        threshold=first.threshold,
-        threshold_policy=first.policy,
-        simulated=experiment.reader.simulated,
-        provenance={
-            "protocol": data["division"],
-            "checkpoint_selection": results.checkpoint_selection,
-            "checkpoint_test_set_choice": results.checkpoint_selection == TARGET_BEST,
-            "settings": dict(settings),
-        },
-    )
-    save_bundle(run.model, detector, bundle)
+    if student is not None:
+        first = results.results[0]
+        bundle = Bundle(
+            student=student.name,
+            settings=student.settings,
+            image_size=experiment.reader.image_size,
+            threshold=first.threshold,
+            threshold_policy=first.policy,
+            simulated=experiment.reader.simulated,
+            provenance={
+                "protocol": data["division"],
+                "checkpoint_selection": results.checkpoint_selection,
+                "checkpoint_test_set_choice": results.checkpoint_selection == TARGET_BEST,
+                "settings": dict(settings),
+            },
+        )
+        save_bundle(run.model, detector, bundle)
     write_json(run.data, data)
     write_results(results, run.metrics)
     return results

@@ -23,15 +23,23 @@ FITTED = 384  # training frames that the teachers' statistics are of
 CHECKED = 128  # held-out frames that the figures are of
 
 
-def fit_teachers(experiment: Experiment, objective: Objective) -> None:
+def fit_teachers(experiment: Experiment, objective: Objective, *, resumed: bool = False) -> None:
     """Set what the teachers' features are standardised by, and note the losses before training.
 
     The statistics are of the first few hundred frames of the balanced training batches, unvaried: the same in every
     process and every time the run is made. They are buffers of the objective, so that a resumed run has them from its
-    checkpoint. Call it before the first step.
+    checkpoint. Teachers with random weights are no part of a checkpoint: they are calibrated on the same frames each
+    time. Call it before the first step.
+
+    Args:
+        experiment: Its training frames are looked at.
+        objective: Holds teachers and distillers.
+        resumed: Whether the objective comes from a checkpoint.
     """
-    if objective.distillers:
-        fit_statistics(objective, _training_images(experiment))
+    if objective.teachers.random:
+        objective.teachers.calibrate(list(training_images(experiment)))
+    if objective.distillers and not resumed:
+        fit_statistics(objective, training_images(experiment))
         for name, found in explained(objective, _held_out_images(experiment)).items():
             objective.distiller(name).start.fill_(found.loss)
 
@@ -97,7 +105,8 @@ def explained(objective: Objective, batches: Iterable[Tensor]) -> dict[str, Expl
     }
 
 
-def _training_images(experiment: Experiment) -> Iterator[Tensor]:
+def training_images(experiment: Experiment) -> Iterator[Tensor]:
+    """Yield the first few hundred frames of the balanced training batches, unvaried, [B, 3, H, W] in [0, 1]."""
     frames = experiment.frames(experiment.protocol.train)
     size = experiment.batch_size
     batches = BalancedBatches(frames.labels, frames.domains, batch_size=size, seed=experiment.seed)

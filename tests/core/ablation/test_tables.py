@@ -18,7 +18,7 @@ from padkit.ablation.records import Record, record_run, write_records
 from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.evaluation.results import write_results
 from padkit.evaluation.selection import mean_of
-from padkit.evaluation.statistics.paired import holm, paired_difference, spread
+from padkit.evaluation.statistics.paired import detectable, holm, paired_difference, spread
 from padkit.report.tables.layout import Table, latex, markdown, terminal
 
 TARGETS, SEEDS = ["office", "hall"], [0, 1, 2, 3]
@@ -90,6 +90,16 @@ def test_holm_by_hand() -> None:
     assert holm([0.9, 0.8]) == [1.0, 1.0]
 
 
+def test_the_detectable_difference_is_found_in_four_of_five_experiments() -> None:
+    """Against simulation; and the issue's figure, 3.3 points from 12 pairs of the spread that was seen."""
+    assert detectable(3.71, 12) == pytest.approx(3.3, abs=0.05)
+    generator = np.random.default_rng(0)
+    for pairs in (3, 12):
+        drawn = generator.normal(detectable(2.0, pairs), 2.0, (20_000, pairs))
+        found = stats.ttest_1samp(drawn, 0, axis=1).pvalue < 0.05
+        assert found.mean() == pytest.approx(0.8, abs=0.01)
+
+
 def bold(table: Table) -> set[tuple[int, int]]:
     """Row and column of what is set in bold, columns counted with the row's name."""
     cells = [(number, place + 1, cell) for number, row in enumerate(table.rows) for place, cell in enumerate(row.cells)]
@@ -97,20 +107,20 @@ def bold(table: Table) -> set[tuple[int, int]]:
 
 
 def test_only_a_significant_best_is_bold() -> None:
-    figures, compared, *_ = tables_of(records(0.05), GRID)
+    _, _, figures, compared, *_ = tables_of(records(0.05), GRID)
     assert figures.head == ["cell", "office", "hall", "mean", "runs"]
     assert bold(figures) == {(1, 3)}
     assert compared.rows[0].texts[:3] == ["A_1", "8", "-5.35"]
     assert compared.rows[0].texts[4:6] == ["0.0078", "0.0156"]  # 2 of 2^8 sign patterns; Holm over two cells
-    worse, *_ = tables_of(records(-0.05), GRID)
+    _, _, worse, *_ = tables_of(records(-0.05), GRID)
     assert bold(worse) == set()  # plain is not the best, B is, and by chance
     short = Grid(cells=GRID.cells, targets=["hall"], seeds=SEEDS, baseline="plain")
-    few, *_ = tables_of(records(0.05), short)
+    _, _, few, *_ = tables_of(records(0.05), short)
     assert bold(few) == set()
 
 
 def test_figures_by_hand() -> None:
-    figures, _, area, _, literature, _ = tables_of(records(0.05), GRID)
+    area, _, figures, _, literature, _ = tables_of(records(0.05), GRID)
     office, hall = [20.0, 21, 22, 23], [24.0, 25, 26, 27]
     means = [(a + b) / 2 for a, b in zip(office, hall, strict=True)]
     texts = [f"{np.mean(v):.2f} ± {np.std(v, ddof=1):.2f}" for v in (office, hall, means)]
@@ -122,10 +132,36 @@ def test_figures_by_hand() -> None:
     assert literature.rows[0].texts[1] == "10.75 ± 0.65"
 
 
+def test_auc_comes_first_and_every_comparison_tells_what_it_would_find() -> None:
+    made = tables_of(records(0.05), GRID)
+    assert [table.title.split(" ")[0] for table in made] == ["AUC", "AUC", "HTER", "HTER", "HTER", "HTER"]
+    differences = [100 * (-0.05 - 0.001 * number) for number in range(8)]
+    wanted = detectable(float(np.std(differences, ddof=1)), 8)
+    for table in made[1::2]:
+        (note,) = table.notes
+        assert "80 % power" in note
+        factor = 0.5 if "target-eer" in table.title else 1
+        assert f"A_1 {factor * wanted:.2f}, B " in note
+    alone = [entry for entry in records(0.05) if (entry.target, entry.seed) == ("hall", 0)]
+    assert tables_of(alone, GRID)[1].notes[0].endswith("unknown with fewer than two pairs that differ.")
+
+
+def test_a_cell_beside_is_shown_and_not_tested() -> None:
+    entries = [*records(0.05), *(record("random", target, seed, 0.4) for target in TARGETS for seed in SEEDS)]
+    grid = Grid(cells=["random", *GRID.cells], targets=TARGETS, seeds=SEEDS, baseline="plain", beside=["random"])
+    area, compared, *_ = tables_of(entries, grid)
+    assert [row.name for row in area.rows] == ["random", "plain", "A_1", "B"]
+    assert area.notes == ["plain minus random, mean over seeds: office +18.50, hall +14.50 percentage points."]
+    # Holm counts the tested cells alone.
+    assert [row.texts for row in compared.rows] == [row.texts for row in tables_of(records(0.05), GRID)[1].rows]
+    best = [replace(entry, auc=0.99) if entry.cell == "random" else entry for entry in entries]
+    assert bold(tables_of(best, grid)[0]) == {(2, 3)}
+
+
 def test_missing_runs_give_no_mean() -> None:
     kept = [entry for entry in records(0.05) if (entry.cell, entry.seed, entry.target) != ("A_1", 0, "hall")]
     failed = record("A_1", "hall", 0, 0.0, status="failed", error="loss became nan", hter=None)
-    figures, compared, *_ = tables_of([*kept, failed], GRID)
+    _, _, figures, compared, *_ = tables_of([*kept, failed], GRID)
     assert figures.rows[1].texts[2].endswith("(n=3)")
     assert figures.rows[1].texts[3:] == ["-", "7/8"]
     assert bold(figures) == set()

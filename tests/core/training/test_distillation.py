@@ -426,3 +426,43 @@ def test_a_teacher_that_looks_at_the_middle_is_compared_with_the_middle_of_the_s
         side = whole.shape[-1]
         assert torch.equal(seen, whole[..., side // 4 : 3 * side // 4, side // 4 : 3 * side // 4])
         assert given.shape[-2:] == seen.shape[-2:]
+
+
+class Normed(Teacher):
+    """A convolution and a batch normalisation whose statistics are those of its training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), nn.BatchNorm2d(4), nn.ReLU())
+        nn.init.constant_(self.layers[0].weight, 0.25)
+        self.layers[1].running_mean.fill_(7.0)
+
+    def extract(self, inputs):
+        return Features((self.layers(inputs),), None)
+
+
+def test_random_weights_are_of_the_seed_and_calibrated_and_leave_the_other_teacher_alone():
+    images = torch.rand(64, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    options = {"fr": TeacherOptions(random_weights=True), "fe": TeacherOptions()}
+
+    def maps(seed: int) -> dict[str, torch.Tensor]:
+        teachers = FrozenTeachers({"fr": Normed(), "fe": Normed()}, options, seed)
+        teachers.calibrate([images])
+        return {name: found.maps[0] for name, found in teachers(images).items()}
+
+    first, again, other = maps(0), maps(0), maps(1)
+    torch.testing.assert_close(first["fr"], again["fr"])
+    assert not torch.allclose(first["fr"], other["fr"])
+    torch.testing.assert_close(first["fe"], Normed().eval()(images).maps[0])
+    # Calibrated: half of what enters the rectifier is above 0; with the former statistics nothing would be.
+    assert 0.3 < (first["fr"] > 0).float().mean() < 0.7
+    assert (first["fe"] > 0).float().mean() == 0
+
+
+def test_a_teacher_without_weights_cannot_have_random_ones():
+    class Empty(Teacher):
+        def extract(self, inputs):
+            return Features((inputs,), None)
+
+    with pytest.raises(SettingsError, match=r"teachers\.fr: it has no weights that could be random"):
+        FrozenTeachers({"fr": Empty()}, {"fr": TeacherOptions(random_weights=True)})

@@ -85,7 +85,7 @@ def data(n: int = 12, seed: int = 5) -> tuple[torch.Tensor, torch.Tensor, torch.
 
 
 def frozen(objective: Objective) -> dict[str, Teacher]:
-    return objective._teachers._teachers
+    return objective.teachers._teachers
 
 
 @pytest.mark.parametrize("aligner", ["none", "daa", "dat"])

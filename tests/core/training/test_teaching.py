@@ -12,6 +12,7 @@ from torch import nn
 
 from padkit.networks.detector import Detector
 from padkit.roles import Features, Student, StudentFeatures, Teacher
+from padkit.training import teaching
 from padkit.training.distillation import FrozenTeachers, TeacherOptions, explained_by_constant
 from padkit.training.objective import Objective
 from padkit.training.teaching import explained, fit_statistics, fit_teachers, teaching_figures
@@ -152,3 +153,17 @@ def test_without_teachers_nothing_is_read():
     unread: Any = None
     fit_teachers(unread, objective)
     assert teaching_figures(unread, objective) == {}
+
+
+def test_a_resumed_run_calibrates_random_teachers_again_and_keeps_its_statistics(monkeypatch):
+    """Teachers are in no checkpoint, what their features are standardised by is."""
+    seen: list[int] = []
+    objective = build()
+    objective.teachers.random = ["fr"]
+    monkeypatch.setattr(objective.teachers, "calibrate", lambda batches: seen.append(len(batches)))
+    monkeypatch.setattr(teaching, "training_images", lambda experiment: iter([images(8, seed=0)]))
+    before = {name: value.clone() for name, value in objective.distillers.state_dict().items()}
+    fit_teachers(SimpleNamespace(), objective, resumed=True)
+    assert seen == [1]
+    for name, value in objective.distillers.state_dict().items():
+        torch.testing.assert_close(value, before[name], equal_nan=True)

@@ -1,4 +1,4 @@
-"""Statistics over whole runs: spread over seeds, paired differences between two methods, Holm's correction."""
+"""Statistics over whole runs: spread over seeds, paired differences of two methods, their power, Holm's correction."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 ALPHA = 0.05
+POWER = 0.8  # with which a difference should be found if it is there
 Pair = TypeVar("Pair", bound=Hashable)
 _NOISE = 1e-9  # rounding: differences of rates that are equal except for the last bits of a float
 
@@ -35,6 +36,7 @@ class PairedDifference:
         high: Upper end.
         wilcoxon: Two-sided p of the Wilcoxon signed-rank test; 1 if no pair differs.
         t_test: Two-sided p of the paired t-test.
+        detectable: Smallest difference that as many pairs of this spread find with 80 % power, see `detectable`.
     """
 
     pairs: int
@@ -43,6 +45,7 @@ class PairedDifference:
     high: float | None = None
     wilcoxon: float | None = None
     t_test: float | None = None
+    detectable: float | None = None
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -61,7 +64,8 @@ def paired_difference(values: Mapping[Pair, float], baseline: Mapping[Pair, floa
     mean = float(differences.mean())
     if len(shared) < 2:
         return PairedDifference(pairs=1, difference=mean)
-    error = float(differences.std(ddof=1)) / math.sqrt(len(shared))
+    deviation = float(differences.std(ddof=1))
+    error = deviation / math.sqrt(len(shared))
     reach = float(stats.t.ppf(1 - ALPHA / 2, len(shared) - 1)) * error
     varies = error > _NOISE
     t_test = 2 * float(stats.t.sf(abs(mean) / error, len(shared) - 1)) if varies else None
@@ -72,7 +76,30 @@ def paired_difference(values: Mapping[Pair, float], baseline: Mapping[Pair, floa
         high=mean + reach,
         wilcoxon=float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0,
         t_test=t_test,
+        detectable=detectable(deviation, len(shared)) if varies else None,
     )
+
+
+def detectable(deviation: float, pairs: int, power: float = POWER) -> float:
+    """Return the smallest true mean difference that a two-sided paired t-test at 5 % finds with this power.
+
+    The test's statistic follows a noncentral t with n - 1 degrees of freedom and noncentrality d sqrt(n) / s; d is
+    where it exceeds the critical value with probability `power` (Cohen 1988, chapter 2; that it falls below the
+    negative one has then a probability under 0.001).
+
+    Args:
+        deviation: s, standard deviation of the pairs' differences.
+        pairs: n, at least 2.
+        power: In (0.05, 0.95].
+    """
+    freedom = pairs - 1
+    critical = float(stats.t.ppf(1 - ALPHA / 2, freedom))
+
+    def lacks(shift: float) -> float:
+        return power - float(stats.nct.sf(critical, freedom, shift))
+
+    shift = float(optimize.brentq(lacks, 0.0, 2 * critical + 5))
+    return shift * deviation / math.sqrt(pairs)
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from padkit.report.figures.run import EVIDENCE, series
+from padkit.report.figures.run import series
 from padkit.report.figures.style import LIGHT, LINES, MARKERS, Palette, dress, legend_below, new_figure, plain_settings
+from padkit.runs.folder import EVIDENCE
 
 PROBE = "domain_probe"
 WIDE = 7.2  # inches of two panels

@@ -16,12 +16,11 @@ from padkit.evaluation.results import Results
 from padkit.evaluation.scores import Scores
 from padkit.evaluation.selection import TARGET_AUC
 from padkit.report.figures.style import LIGHT, LINES, Palette, dress, legend_below, new_figure, plain_settings
-from padkit.runs.folder import DISTILLATION
+from padkit.runs.folder import DISTILLATION, EVIDENCE
 
 _BINS = np.linspace(0, 1, 41)
 _NOT_A_SERIES = {"step", "epoch"}
 WEIGHT = "weight/"  # a weight that changes over training
-EVIDENCE = "source_dev/"  # what a run logs of held-out source frames begins so
 
 
 def score_figure(

@@ -1,0 +1,303 @@
+"""Finished runs as text that can be committed: one line of JSON each, enough to make every table of an ablation again.
+
+A line holds `schema`, and
+
+- who: `cell`, `target`, `option` (`target` or `protocol`), `seed`;
+- what the figures depend on: `cell_settings`, `settings` (resolved, by dotted key, without bookkeeping), `facts` (the
+  data's key, the precision, the launcher's arguments, the recipe if it is another than dtda), `digest` (SHA-256 of
+  settings and facts, 16 digits);
+- where: `protocol` (as in `metrics.json`), `dataset`, `fingerprint`, `selection`, `policies` (the quoted one first);
+- `scores`: of `target`, `source_dev` and, where a policy needs it, `target_dev`: {"bona fide": [...], "attack": {PAI
+  species: [...]}}, one score for each presentation; of several targets `target/NAME` each, in place of `target`;
+- `evidence`: what the run logged at its last evaluation;
+- `seconds` of the process that finished the run (null where that was not seen), `environment` (versions, platform).
+
+Scores have eight significant digits: as many as float32 has, so that ties and ranks stay what they were.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from padkit.ablation.records import Record
+from padkit.ablation.runs import Run, first_difference
+from padkit.ablation.workers import lock
+from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.errors import DataError, SettingsError, one_line
+from padkit.evaluation.rates import rates_at, threshold_free
+from padkit.evaluation.results import ProtocolSummary
+from padkit.evaluation.scores import Scores, read_scores
+from padkit.evaluation.thresholds import TARGET_EER, choose
+from padkit.files import write_atomically
+from padkit.runs.finished import FinishedRun, read_run
+from padkit.runs.folder import DISTILLATION, EVIDENCE
+
+SCHEMA = "padkit-run/1"
+FILE = "runs.jsonl"  # in the folder of an ablation
+DIGITS = 8
+LIVE, ATTACKS = "bona fide", "attack"
+
+Key = tuple[str, str, int]
+KeptScores = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptRun:
+    """One finished run; the module says what each attribute is."""
+
+    cell: str
+    target: str
+    option: str
+    seed: int
+    cell_settings: Mapping[str, str]
+    settings: Mapping[str, Any]
+    facts: Mapping[str, str]
+    digest: str
+    protocol: ProtocolSummary
+    dataset: str
+    fingerprint: str
+    selection: str
+    policies: Sequence[str]
+    scores: Mapping[str, KeptScores]
+    evidence: Mapping[str, float]
+    seconds: float | None
+    environment: Mapping[str, Any]
+
+    @property
+    def key(self) -> Key:
+        """What it is found by."""
+        return self.cell, self.target, self.seed
+
+    @property
+    def name(self) -> str:
+        """A readable name of the run."""
+        return f"{self.cell}, {self.target}, seed {self.seed}"
+
+    def scores_of(self, part: str) -> Scores | None:
+        """Return the scores of `target` (several pooled), `target/NAME`, `source_dev` or `target_dev`; None without."""
+        found = [kept for name, kept in self.scores.items() if name == part or name.startswith(f"{part}/")]
+        return _scores(found) if found else None
+
+    def record(self) -> Record:
+        """Return its figures, computed anew from its scores."""
+        sets = {part: self.scores_of(part) for part in ("target", "source_dev", "target_dev")}
+        target = sets["target"]
+        assert target is not None
+        results = [rates_at(target, choose(policy, **sets)) for policy in self.policies]
+        quoted, free = results[0], threshold_free(target)
+        literature = next((entry.values["hter"] for entry in results if entry.policy == TARGET_EER), None)
+        return Record(
+            cell=self.cell, target=self.target, seed=self.seed, policy=quoted.policy,
+            test_set_choice=quoted.test_set_choice, hter=quoted.values["hter"], acer=quoted.values["acer"],
+            apcer=quoted.values["apcer"], bpcer=quoted.values["bpcer"], auc=free["auc"], eer=free["eer"],
+            hter_target_eer=literature, selection=self.selection, convention=self.protocol.convention,
+            simulated=self.protocol.simulated,
+        )  # fmt: skip
+
+    def check(self, run: Run, where: Path) -> None:
+        """Refuse a run that was asked for with other settings or other data.
+
+        Raises:
+            SettingsError: Something differs; the error names the first such setting.
+        """
+        if cause := first_difference({**self.settings, **self.facts}, run.wanted):
+            raise SettingsError(
+                f"{where} holds {self.name!r} with other settings ({cause}); name another file or remove that line."
+            )
+
+    def line(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps({"schema": SCHEMA} | asdict(self), ensure_ascii=False, allow_nan=False)
+
+
+def keep(run: Run, seconds: float | None) -> KeptRun:
+    """Return what is kept of a finished run.
+
+    Args:
+        run: Its folder is read.
+        seconds: How long its last process took; None if unknown.
+
+    Raises:
+        DataError: A file of the run is missing or damaged.
+    """
+    done = read_run(run.folder)
+    facts = {key: str(value) for key, value in run.facts.items()}
+    settings = {key: value for key, value in run.wanted.items() if key not in facts}
+    sets = {name: done.target.select(rows) for name, rows in _targets(done).items()} | {"source_dev": done.source_dev}
+    dev = done.folder.target_dev_scores
+    sets |= {"target_dev": read_scores(dev)} if dev.exists() else {}
+    prepared = done.data.get("preparation", {})
+    return KeptRun(
+        cell=run.cell.name, target=run.target, option=run.option, seed=run.seed,
+        cell_settings=dict(run.cell.settings), settings=settings, facts=facts, digest=digest(settings, facts),
+        protocol=done.results.protocol, dataset=str(prepared.get("dataset") or ""),
+        fingerprint=str(prepared.get("fingerprint") or ""), selection=done.results.checkpoint_selection,
+        policies=[entry.policy for entry in done.results.results],
+        scores={part: _kept(scores) for part, scores in sets.items() if scores is not None},
+        evidence=_evidence(done), seconds=None if seconds is None else round(seconds, 1),
+        environment=_environment(done),
+    )  # fmt: skip
+
+
+def digest(settings: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of settings and facts."""
+    text = json.dumps([dict(settings), dict(facts)], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_kept(path: Path) -> dict[Key, KeptRun]:
+    """Return the runs in a file, by cell, target and seed; none if the file does not exist.
+
+    Raises:
+        DataError: A line is damaged, or two lines are of one run with different settings.
+    """
+    found: dict[Key, KeptRun] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); give a file of kept runs.") from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        run = _parsed(line, f"{path}, line {number}")
+        twin = found.setdefault(run.key, run)
+        if twin.digest != run.digest:
+            cause = first_difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts})
+            raise DataError(f"{path}, line {number}: {run.name!r} was there before ({cause}); remove one of the two.")
+    return found
+
+
+def read_all(paths: Iterable[Path]) -> dict[Key, KeptRun]:
+    """Return the runs in several files; of a run that several hold, the first.
+
+    Raises:
+        DataError: See `read_kept`; or two files hold one run with different settings.
+    """
+    found: dict[Key, KeptRun] = {}
+    for path in paths:
+        for key, run in read_kept(path).items():
+            twin = found.setdefault(key, run)
+            if twin.digest != run.digest:
+                cause = first_difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts})
+                raise DataError(f"{path}: {run.name!r} is in another file with other settings ({cause}).")
+    return found
+
+
+def append(path: Path, run: KeptRun) -> None:
+    """Add a run to a file, which stays sorted by cell, target and seed; a former line of the same run is replaced.
+
+    The file is written whole or not at all; where several ablations add to one file, one waits for the other.
+
+    Raises:
+        DataError: The file cannot be written, or a line of it is damaged.
+    """
+    with _alone(path):
+        found = {**read_kept(path), run.key: run}
+        text = "".join(f"{found[key].line()}\n" for key in sorted(found))
+        write_atomically(path, text.encode())
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Context manager: no other process that asks for `path` is in it. The folder is locked, so that no file stays."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); choose another folder.") from error
+    if os.name != "posix":
+        yield
+        return
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        lock(handle, wait=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _parsed(line: str, where: str) -> KeptRun:
+    """Return the run of one line; a DataError says what is wrong with it."""
+    try:
+        content = json.loads(line)
+        problem = _problem(content) if isinstance(content, dict) else "no JSON object"
+        if problem:
+            raise ValueError(problem)  # noqa: TRY301 - one handler words every problem
+        values = {item.name: content[item.name] for item in fields(KeptRun)}
+        protocol = {item.name: values["protocol"][item.name] for item in fields(ProtocolSummary)}
+        values["protocol"] = ProtocolSummary(**protocol | {"sources": tuple(protocol["sources"])})
+        run = KeptRun(**values)
+        for part in run.scores:
+            run.scores_of(part)
+    except (KeyError, TypeError, ValueError, AttributeError, DataError) as error:
+        cause = f"key {error} is missing" if isinstance(error, KeyError) else one_line(error).rstrip(".")
+        raise DataError(f"{where}: is no kept run ({cause}); restore or remove the line.") from error
+    return run
+
+
+def _problem(content: Mapping[str, Any]) -> str:
+    """Return what is wrong with a line; "" for nothing."""
+    if content.get("schema") != SCHEMA:
+        return f"schema {content.get('schema')!r}, this padkit reads {SCHEMA!r}"
+    if content["digest"] != digest(content["settings"], content["facts"]):
+        return "its settings are not those that it was made with: the digest differs"
+    return "" if any(name.partition("/")[0] == "target" for name in content["scores"]) else "no scores of the target"
+
+
+def _targets(done: FinishedRun) -> dict[str, Any]:
+    """Return the rows of each target's scores."""
+    names = [one.target for one in done.results.targets]
+    if not names:
+        return {"target": np.ones(len(done.target), dtype=np.bool_)}
+    return {f"target/{name}": done.target.domain == name for name in names}
+
+
+def _kept(scores: Scores) -> dict[str, Any]:
+    kinds = scores.pai_species
+
+    def numbers(rows: Any) -> list[float]:
+        return [float(f"{value:.{DIGITS}g}") for value in scores.score[rows]]
+
+    attack = scores.label == ATTACK
+    species = {str(name): numbers(attack & (kinds == name)) for name in np.unique(kinds[attack])}
+    return {LIVE: numbers(scores.label == BONA_FIDE), ATTACKS: species}
+
+
+def _scores(parts: Sequence[KeptScores]) -> Scores:
+    rows = [(BONA_FIDE, "", value) for kept in parts for value in kept[LIVE]]
+    rows += [(ATTACK, name, value) for kept in parts for name, some in kept[ATTACKS].items() for value in some]
+    label, species, score = zip(*rows, strict=True) if rows else ((), (), ())
+    blank = np.full(len(score), "", dtype=np.str_)
+    return Scores(
+        presentation=np.array([str(number) for number in range(len(score))], dtype=np.str_),
+        dataset=blank, domain=blank, split=blank, subject=blank, device=blank, attack_type=blank,
+        label=np.array(label, dtype=np.int64),
+        species=np.array(species, dtype=np.str_), score=np.array(score, dtype=np.float64),
+        frames=np.ones(len(score), dtype=np.int64),
+    )  # fmt: skip
+
+
+def _evidence(done: FinishedRun) -> dict[str, float]:
+    """Return the figures of the last evaluation in the log."""
+    prefixes = (EVIDENCE, DISTILLATION)
+    empty: Mapping[str, Any] = {}
+    last = next((record for record in reversed(done.log) if any(key.startswith(prefixes) for key in record)), empty)
+    return {
+        key: float(f"{value:.6g}")
+        for key, value in last.items()
+        if key.startswith(prefixes) and isinstance(value, (int, float)) and math.isfinite(value)
+    }
+
+
+def _environment(done: FinishedRun) -> dict[str, Any]:
+    names = ("python", "platform", "libraries", "revision", "hardware")
+    return {name: done.environment[name] for name in names if name in done.environment}
