@@ -31,7 +31,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Collection, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -327,19 +327,19 @@ def key_of(run: Run) -> kept.Key:
     return run.cell.name, run.target, run.seed
 
 
-def conclude_run(job: AblationJob, outcome: Outcome) -> Record:
-    """Return the record of a run that has ended; keep it if it is new."""
+def conclude_run(job: AblationJob, outcome: Outcome) -> tuple[Record, str]:
+    """Return the record of a run that has ended, and keep it if it is new; or say why it cannot be kept."""
     run, there = outcome.run, job.known.get(key_of(outcome.run))
     if there is not None:
-        return there.record()
+        return there.record(), ""
     record = record_run(run, outcome.error, job.out)
     if record.status == FINISHED:
         try:
             job.known[key_of(run)] = kept.keep(run, outcome.seconds)
             kept.append(job.keep_in, job.known[key_of(run)])
         except PadkitError as error:
-            return Record(**{**asdict(record), "status": FAILED, "error": f"not kept: {one_line(error)}"})
-    return record
+            return record, f"; not kept: {one_line(error)}"
+    return record, ""
 
 
 def execute(line: argparse.Namespace, job: AblationJob) -> Generator[Outcome, None, None]:
@@ -362,7 +362,8 @@ def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list
     with contextlib.closing(execute(line, job)) as outcomes:
         for outcome in outcomes:
             run = outcome.run
-            record = records[run.name] = conclude_run(job, outcome)
+            record, note = conclude_run(job, outcome)
+            records[run.name] = record
             write_records([records[run.name] for run in job.runs if run.name in records], job.out / "results.csv")
             if line.prune and record.status == FINISHED:
                 run.prune()
@@ -370,7 +371,7 @@ def follow(line: argparse.Namespace, job: AblationJob, console: Console) -> list
             left = (len(job.runs) - len(records)) * sum(took) / max(len(took), 1) / line.jobs
             time = "done before" if outcome.seconds is None else f"{outcome.seconds:.0f} s, {left / 60:.0f} min left"
             told = record.error or f"HTER {100 * (record.hter or 0):.2f} % AUC {100 * (record.auc or 0):.2f} %"
-            text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {told} ({time})"
+            text = f"{len(records)}/{len(job.runs)} {run.name}: {record.status}, {told} ({time}){note}"
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     return [records[run.name] for run in job.runs if run.name in records]
 

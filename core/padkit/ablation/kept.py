@@ -12,7 +12,8 @@ A line holds `schema`, and
 - `evidence`: what the run logged at its last evaluation;
 - `seconds` of the process that finished the run (null where that was not seen), `environment` (versions, platform).
 
-Scores have eight significant digits: as many as float32 has, so that ties and ranks stay what they were.
+Scores have nine significant digits, which tell any two numbers of float32 apart, so that ties and ranks stay what they
+were.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from padkit.ablation.records import Record
+from padkit.ablation.records import Record, record_run
 from padkit.ablation.runs import Run, first_difference
 from padkit.ablation.workers import lock
 from padkit.data.presentation import ATTACK, BONA_FIDE
@@ -44,7 +45,9 @@ from padkit.runs.folder import DISTILLATION, EVIDENCE
 
 SCHEMA = "padkit-run/1"
 FILE = "runs.jsonl"  # in the folder of an ablation
-DIGITS = 8
+DIGITS = 9
+CLOSE = 1e-3  # figures from the scores and those of the run may differ by a rank, not by more
+FIGURES = ("auc", "hter", "apcer", "bpcer", "eer", "hter_target_eer")
 LIVE, ATTACKS = "bona fide", "attack"
 
 Key = tuple[str, str, int]
@@ -128,7 +131,8 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
         seconds: How long its last process took; None if unknown.
 
     Raises:
-        DataError: A file of the run is missing or damaged.
+        DataError: A file of the run is missing or damaged, or its figures are not those of its scores (means over
+            several checkpoints, say), so that no table could be made from what is kept.
     """
     done = read_run(run.folder)
     facts = {key: str(value) for key, value in run.facts.items()}
@@ -137,7 +141,7 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
     dev = done.folder.target_dev_scores
     sets |= {"target_dev": read_scores(dev)} if dev.exists() else {}
     prepared = done.data.get("preparation", {})
-    return KeptRun(
+    kept = KeptRun(
         cell=run.cell.name, target=run.target, option=run.option, seed=run.seed,
         cell_settings=dict(run.cell.settings), settings=settings, facts=facts, digest=digest(settings, facts),
         protocol=done.results.protocol, dataset=str(prepared.get("dataset") or ""),
@@ -147,6 +151,15 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
         evidence=_evidence(done), seconds=None if seconds is None else round(seconds, 1),
         environment=_environment(done),
     )  # fmt: skip
+    mine, told = kept.record(), record_run(run, "", run.folder)
+    for name in FIGURES:
+        here, there = getattr(mine, name), getattr(told, name)
+        if (here is None) != (there is None) or (here is not None and abs(here - there) > CLOSE):
+            raise DataError(
+                f"{run.folder}: {name} is {there} by its results and {here} by its scores (checkpoint selection "
+                f"{told.selection}); a table could not be made from what is kept."
+            )
+    return kept
 
 
 def digest(settings: Mapping[str, Any], facts: Mapping[str, str]) -> str:

@@ -148,12 +148,13 @@ def _cells(name: str, folder: Path) -> list[tuple[str, Path]]:
     path = folder / ABLATION
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["status"] == "finished"]
+            # A run that was taken from a file of kept runs has no folder.
+            rows = [row for row in csv.DictReader(file) if row["status"] == "finished" and row["folder"]]
         found = [(f"{name}: {row['cell']}" if name else row["cell"], folder / row["folder"]) for row in rows]
     except (OSError, ValueError, KeyError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}); give the folder of an ablation.") from error
     if not found:
-        raise DataError(f"{path}: no run of this ablation has finished; run it on.")
+        raise DataError(f"{path}: no run of this ablation has finished in a folder of its own; run it on.")
     return found
 
 

@@ -83,6 +83,14 @@ def test_a_kept_run_tells_what_the_folder_tells(run: Run, tmp_path: Path) -> Non
     assert found["HTER, target-eer"] == pytest.approx(100 * told.hter_target_eer)
 
 
+def test_figures_that_are_not_those_of_the_scores_cannot_be_kept(run: Run) -> None:
+    write_results(evaluate(scores(5), source_dev=scores(1), protocol=PROTOCOL, seed=3), run.metrics)
+    with pytest.raises(
+        DataError, match=r"auc is 0\.9\d+ by its results and 0\.9\d+ by its scores \(checkpoint selection"
+    ):
+        keep(run, None)
+
+
 def test_several_targets_are_kept_one_by_one_and_pooled(run: Run) -> None:
     target = scores(0)
     domain = np.where(np.arange(60) < 24, "hall", "phone")
