@@ -34,8 +34,7 @@ def _lines(bundle: Bundle) -> list[str]:
     if bundle.simulated:
         lines += ["**Trained on simulated faces.** Its figures say nothing about real faces and attacks.", ""]
     lines += [
-        "Judges a face in a photograph: score = P(bona fide) in [0, 1], bona fide iff score >= threshold "
-        "(terms of ISO/IEC 30107-3).",
+        "Judges a face in a photograph: score = P(bona fide), bona fide iff score >= threshold (ISO/IEC 30107-3).",
         "",
         "```",
         "pip install padkit",

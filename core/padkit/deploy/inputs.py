@@ -66,7 +66,8 @@ def _expanded(word: str, lines: Iterable[str]) -> list[Path]:
     path = Path(word).expanduser()
     if path.exists() or not glob.has_magic(word):
         return [path]
-    matched = sorted((Path(name) for name in glob.glob(str(path), recursive=True)), key=lambda one: natural(str(one)))
+    names = glob.glob(str(path), recursive=True)  # noqa: PTH207 - Path.glob takes no absolute patterns
+    matched = sorted(map(Path, names), key=lambda one: natural(str(one)))
     if not matched:
         raise DataError(f"{word}: the pattern matches no file; check it, and quote it for the shell.")
     return matched

@@ -172,7 +172,7 @@ class Predictor:
     def _found(self, picture: Image.Image, face: FaceHint, square: Square | None) -> Found:
         size = self.bundle.image_size
         crop = to_square(picture, size) if square is None else cut(picture, square, size)
-        quality = quality_of(picture, face, square, crop)
+        quality = quality_of(picture, face, square)
         refused = refusal(quality, self.limits) if self.limits is not None else None
         return Found(crop=crop, box=face_box(face), quality=quality, refused=refused)
 
@@ -222,7 +222,7 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
     folder = model_folder(located(path))
     bundle = read_bundle(folder)
     settings.setdefault("face", _usual(bundle))
-    return Predictor(bundle=bundle, score=scorer(folder, bundle, backend, threads), folder=folder, **settings)
+    return Predictor(bundle=bundle, score=scorer(folder, backend, threads), folder=folder, **settings)
 
 
 def located(path: Path | str) -> Path:

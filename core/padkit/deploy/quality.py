@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from padkit.data.media.pictures import Frame
-from padkit.data.preparation.squares import Square, face_box
+from padkit.data.media.pictures import to_square
+from padkit.data.preparation.squares import Square, cut, face_box
 from padkit.data.presentation import FaceHint
 from padkit.deploy.verdict import Reason
 
-SIDE = 112  # pixels to which a crop is resized before sharpness is measured, so that it does not depend on its size
+SIDE = 112  # pixels of the crop that light and sharpness are measured on, so that they do not depend on the model
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
@@ -47,23 +47,23 @@ class Limits:
     confidence: float = 0.5
 
 
-def quality_of(picture: Image.Image, face: FaceHint, square: Square | None, crop: Frame) -> dict[str, float]:
+def quality_of(picture: Image.Image, face: FaceHint, square: Square | None) -> dict[str, float]:
     """Return the figures that can be measured.
 
     `size` (pixels), `outside` (share), `sharpness`, `brightness`, and where the finder tells eyes or its confidence,
     `tilt` (degrees), `turn` (share) and `confidence`.
 
     Args:
-        picture: The upright picture.
+        picture: The upright picture, mode RGB.
         face: The face.
         square: What was cut; None for the whole picture.
-        crop: The crop, uint8 RGB [S, S, 3].
     """
     box = face_box(face)
     found = {"size": float(min(box[2:]) if box else min(picture.size))}
     if square is not None:
         found["outside"] = _outside(square, *picture.size)
-    grey = _grey(crop)
+    crop = to_square(picture, SIDE) if square is None else cut(picture, square, SIDE)
+    grey = crop.astype(np.float32) @ LUMA
     third = len(grey) // 6
     middle = grey[third : len(grey) - third, third : len(grey) - third]
     found |= {"sharpness": _sharpness(grey), "brightness": float(middle.mean())}
@@ -102,13 +102,6 @@ def _outside(square: Square, width: int, height: int) -> float:
     across = max(min(square.x + half, width) - max(square.x - half, 0), 0.0)
     down = max(min(square.y + half, height) - max(square.y - half, 0), 0.0)
     return 1 - across * down / square.side**2
-
-
-def _grey(crop: Frame) -> NDArray[np.float32]:
-    grey = Image.fromarray(crop).resize(
-        (SIDE, SIDE), Image.Resampling.BOX if len(crop) >= SIDE else Image.Resampling.BICUBIC
-    )
-    return np.asarray(grey, dtype=np.float32) @ LUMA
 
 
 def _sharpness(grey: NDArray[np.float32]) -> float:

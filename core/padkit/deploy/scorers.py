@@ -11,7 +11,6 @@ from PIL import Image
 
 from padkit.data.media.pictures import Frame
 from padkit.deploy import ONNX, WEIGHTS
-from padkit.deploy.bundle import Bundle
 from padkit.errors import SettingsError, WeightsError, closest, extra_needed, one_line
 
 # Crops uint8 RGB [B, S, S, 3] -> P(bona fide) [B], float32.
@@ -19,12 +18,11 @@ Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 BACKENDS = ("auto", "torch", "onnx")
 
 
-def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | None = None) -> Scorer:
+def scorer(folder: Path, backend: str = "auto", threads: int | None = None) -> Scorer:
     """Return what scores crops by a bundle.
 
     Args:
         folder: The bundle's folder.
-        bundle: What it says.
         backend: `torch`, `onnx` (`model.onnx` in the folder), or `auto`: torch where the weights are there, else ONNX.
         threads: CPU threads; the library's own choice by default.
 
