@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.data.media.pictures import Frame, check_frame, to_square
-from padkit.data.preparation.finders import finder
+from padkit.data.preparation.finders import check_finder, finder
 from padkit.data.preparation.squares import Square, cut, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import WHOLE, Bundle, model_folder, read_bundle
@@ -69,6 +69,7 @@ class Predictor:
     def __post_init__(self) -> None:
         if self.faces not in FACES:
             raise SettingsError(f"faces {self.faces!r} is unknown.{closest(self.faces, FACES)}")
+        check_finder(self.face)
         self.bundle.choose(self.policy)
 
     def judge(self, picture: Image.Image | Frame, source: str = "picture", frame: int | None = None) -> list[Judgement]:
