@@ -43,6 +43,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
     "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),
+    "predict": ("judge the faces in photographs, videos or before a webcam", "padkit.commands.predict"),
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.plugins"),
     "report": ("write the page of a finished run again, from its folder alone", "padkit.commands.report"),
     "results": ("make the tables of an ablation from its kept runs", "padkit.commands.results"),

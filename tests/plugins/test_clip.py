@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.catalog import Catalog
-from padkit.deploy.bundle import Bundle, load_bundle, save_bundle
+from padkit.deploy.bundle import Bundle, BundleThreshold
+from padkit.deploy.stored import load_bundle, save_bundle
 from padkit.errors import SettingsError, WeightsError
 from padkit.networks.detector import Detector
 from padkit_clip import padkit_students, padkit_teachers
@@ -345,8 +346,8 @@ def test_a_bundle_brings_it_back_without_tag_file_or_texts(tag, tmp_path, monkey
         for p in detector.parameters():
             p.add_(torch.randn_like(p) * 0.01)
     bundle = Bundle(
-        student="clip", settings=settings | {"weights": None}, image_size=32, threshold=0.5,
-        threshold_policy="source-dev", simulated=True,
+        student="clip", settings=settings | {"weights": None}, image_size=32, simulated=True,
+        thresholds=(BundleThreshold(policy="source-dev", value=0.5),),
     )  # fmt: skip
     save_bundle(tmp_path / "model", detector, bundle)
 

@@ -19,7 +19,7 @@ import yaml
 from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
 
 from padkit.catalog import Catalog
-from padkit.deploy.bundle import load_bundle
+from padkit.deploy.stored import load_bundle
 from padkit.errors import PadkitError
 from padkit.evaluation.results import read_results
 from padkit.evaluation.scores import read_scores

@@ -12,7 +12,7 @@ from tiny_clip import numbers, vit_layout
 from toy_run import steps
 
 from padkit.catalog import Catalog
-from padkit.deploy.bundle import load_bundle
+from padkit.deploy.stored import load_bundle
 from padkit.evaluation.scores import read_scores
 
 Run = Callable[[list[str]], int]

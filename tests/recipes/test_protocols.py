@@ -14,7 +14,7 @@ from toy_run import FAST, ROOT
 
 from padkit.ablation.plan import read_plan
 from padkit.catalog import Catalog
-from padkit.deploy.bundle import load_bundle
+from padkit.deploy.stored import load_bundle
 from padkit.errors import PadkitError, SettingsError
 from padkit.evaluation.assessment import assess
 from padkit.evaluation.results import read_results

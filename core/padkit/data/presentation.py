@@ -68,10 +68,12 @@ class FaceHint:
     Attributes:
         box: Face box (x, y, width, height) in pixels of the upright frame, or None.
         eyes: Centres (x, y of the eye further left in the image, x, y of the other) in pixels of that frame, or None.
+        confidence: How sure the finder is that this is a face, in [0, 1]; None if it does not say.
     """
 
     box: tuple[float, float, float, float] | None = None
     eyes: tuple[float, float, float, float] | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,6 +32,8 @@ class DatasetReader(ABC):
         default_target: Domain held out when the user names none, or "" if the user must choose.
         simulated: True if not all frames are real captures; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
+        framing: For face crops, how they frame the face: the margin around its box, as a share of the box on each side,
+            and by how much of the crop's side the face's middle is below the crop's; None if that is not known.
         expected: Published number of presentations by (split, label), split "" if the dataset has no splits; compared
             with the number found. Empty if nothing is published.
     """
@@ -41,6 +43,7 @@ class DatasetReader(ABC):
     default_target: str = ""
     simulated: bool = False
     attribute_names: tuple[str, ...] = ()
+    framing: ClassVar[tuple[float, float] | None] = None
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 
     @abstractmethod

@@ -1,5 +1,8 @@
-"""Using a trained model: the bundle that a run writes."""
+"""Using a trained model: the bundle that a run writes, and the predictor that judges photographs with it."""
 
 from __future__ import annotations
 
 BUNDLE = "bundle.json"  # describes the weights beside it
+WEIGHTS = "model.safetensors"
+ONNX = "model.onnx"
+CARD = "README.md"

@@ -1,25 +1,68 @@
-"""The model bundle of a run: `model.safetensors` and `bundle.json`, all that is needed to score a face."""
+"""What `bundle.json` says of the weights beside it: how to crop, how to score, how to judge. Imports no torch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+from padkit.deploy import BUNDLE, WEIGHTS
+from padkit.errors import SettingsError, WeightsError, closest
+from padkit.files import write_json
 
-from padkit.catalog import Catalog
-from padkit.deploy import BUNDLE
-from padkit.errors import WeightsError
-from padkit.files import write_atomically, write_json
-from padkit.networks.detector import Detector
-from padkit.weights import load_matched, read_weights
+FORMAT, FORMER = "padkit-bundle/2", "padkit-bundle/1"
+WHOLE = "none"  # the finder of media that are face crops already
+NOT_FOR = (
+    "any decision about a person without a human who can overrule it",
+    "a security function without a test of your own, on your own camera, with your own attacks (padkit evaluate)",
+)
+NOT_FOR_SIMULATED = "real faces: it was trained on simulated ones, and nothing is known of how it does on real ones"
 
-FORMAT = "padkit-bundle/1"
-# Settings of a student that only name its initial weights; reset on loading, so that nothing looks for those weights.
-_START_ONLY: dict[str, Any] = {"pretrained": False, "weights": None}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropPolicy:
+    """How the training images were cut, so that a photograph can be cut in the same way.
+
+    Attributes:
+        face: The finder (`padkit.data.preparation.finders`); `none` if the media were face crops already.
+        margin: Share of the face's side added on each side.
+        align: Whether the line of the eyes was made horizontal.
+        drop: By how much of the crop's side the face's middle lies below the crop's middle.
+        known: Whether this is recorded; otherwise padkit's defaults are assumed.
+    """
+
+    face: str = WHOLE
+    margin: float = 0.15
+    align: bool = False
+    drop: float = 0.0
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleThreshold:
+    """A threshold and what it rests on; rates are shares in [0, 1].
+
+    Attributes:
+        policy: How it was chosen (`padkit.evaluation.thresholds`).
+        value: Bona fide iff score >= value.
+        chosen_on: The scores it was chosen on, in words.
+        test_set_choice: Whether these were the test scores themselves.
+        bona_fide, attack: Presentations of each class that the rates were measured on; 0 if unknown.
+        rates: Rates measured at it.
+        intervals: 95 % intervals (low, high) of `rates`, for those that have one.
+    """
+
+    policy: str
+    value: float
+    chosen_on: str = ""
+    test_set_choice: bool = False
+    bona_fide: int = 0
+    attack: int = 0
+    rates: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,35 +73,71 @@ class Bundle:
         student: Component name of the student.
         settings: Its settings.
         image_size: Side in pixels of the square RGB crops it was trained on; inputs are resized to it.
-        threshold: Accept as bona fide iff score >= threshold.
-        threshold_policy: How the threshold was chosen.
+        thresholds: At least one; the first is used unless another policy is asked for.
         simulated: True if it was trained on simulated faces: not for use on real people.
+        crop: How its training images were cut.
+        temperature: The log-odds of a score are divided by it; 1 where the scores were not calibrated.
+        not_for: What it must not be used for.
         provenance: Where it comes from: protocol, seed, selection, versions.
+        sha256: Checksum of the weights, hexadecimal; "" in bundles of format 1.
     """
 
     student: str
     settings: Mapping[str, Any]
     image_size: int
-    threshold: float
-    threshold_policy: str
+    thresholds: tuple[BundleThreshold, ...]
     simulated: bool
+    crop: CropPolicy = field(default_factory=CropPolicy)
+    temperature: float = 1.0
+    not_for: tuple[str, ...] = NOT_FOR
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def threshold(self) -> float:
+        """The threshold used by default: bona fide iff score >= threshold."""
+        return self.thresholds[0].value
+
+    @property
+    def threshold_policy(self) -> str:
+        """How it was chosen."""
+        return self.thresholds[0].policy
+
+    def choose(self, policy: str = "") -> BundleThreshold:
+        """Return the threshold of a policy, by default the first; `fixed:VALUE` is always there.
+
+        Raises:
+            SettingsError: The bundle has no such policy, or VALUE is no number in [0, 1].
+        """
+        if not policy:
+            return self.thresholds[0]
+        if policy.startswith("fixed:"):
+            try:
+                value = float(policy.removeprefix("fixed:"))
+            except ValueError:
+                value = -1.0
+            if not 0 <= value <= 1:
+                raise SettingsError(f"threshold policy {policy!r}: write a number in [0, 1], fixed:0.5.")
+            return BundleThreshold(policy=policy, value=value, chosen_on="the command line")
+        known = {threshold.policy: threshold for threshold in self.thresholds}
+        if policy not in known:
+            raise SettingsError(
+                f"threshold policy {policy!r} is not in this bundle.{closest(policy, [*known, 'fixed:VALUE'])}"
+            )
+        return known[policy]
 
 
-def save_bundle(folder: Path, detector: Detector, bundle: Bundle) -> None:
-    """Write the bundle into `folder`, each file whole or not at all."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
-    write_atomically(folder / "model.safetensors", safetensors.torch.save(state))
-    content = {"format": FORMAT, "output": "P(bona fide) in [0, 1]", "input": "RGB, [0, 1]"} | asdict(bundle)
-    write_json(folder / BUNDLE, content)
+def describe(folder: Path, bundle: Bundle) -> None:
+    """Write `bundle.json` into the folder, whole or not at all."""
+    about = {"format": FORMAT, "output": "P(bona fide) in [0, 1]", "input": "RGB, uint8, square"}
+    write_json(folder / BUNDLE, about | asdict(bundle))
 
 
-def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
-    """Rebuild the detector of a bundle, in evaluation mode on the CPU.
+def read_bundle(folder: Path) -> Bundle:
+    """Read `bundle.json` of a folder, format 2 or 1.
 
     Raises:
-        WeightsError: There is no bundle, it has another format, or its weights do not fit.
-        PluginError: The student's plugin is not installed.
+        WeightsError: There is no bundle, it is damaged, or it has another format.
     """
     path = folder / BUNDLE
     try:
@@ -68,17 +147,75 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
     except ValueError as error:
         raise WeightsError(f"{path} is not valid JSON; copy the bundle again.") from error
     found = content.get("format") if isinstance(content, dict) else None
-    if found != FORMAT:
-        raise WeightsError(f"{path} has format {found!r}; this padkit reads {FORMAT!r}.")
-    absent = [name for name in Bundle.__slots__ if name not in content]
+    if found not in (FORMAT, FORMER):
+        raise WeightsError(f"{path} has format {found!r}; this padkit reads {FORMAT!r} and {FORMER!r}.")
+    if found == FORMER:
+        content = _from_former(content)
+    required = ("student", "settings", "image_size", "thresholds", "simulated", "crop", "provenance")
+    absent = [name for name in required if name not in content]
     if absent:
         raise WeightsError(f"{path} lacks {', '.join(absent)}; copy the bundle again.")
-    bundle = Bundle(**{name: content[name] for name in Bundle.__slots__})
     try:
-        settings = dict(bundle.settings) | {k: v for k, v in _START_ONLY.items() if k in bundle.settings}
-        detector = Detector(catalog.build("student", bundle.student, settings))
-    except (TypeError, ValueError) as error:
-        cause = f"{path}: student {bundle.student!r} does not take the settings recorded ({error})"
-        raise WeightsError(f"{cause}; install the version of its plugin that wrote the bundle.") from error
-    load_matched(detector, read_weights(folder / "model.safetensors"), str(folder / "model.safetensors"))
-    return detector.eval(), bundle
+        return _bundle(content)
+    except (TypeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} does not fit {FORMAT} ({error}); copy the bundle again.") from error
+
+
+def check_weights(folder: Path, bundle: Bundle) -> Path:
+    """Return the weights file if its checksum is the recorded one; bundles of format 1 record none.
+
+    Raises:
+        WeightsError: It is missing, or has been changed.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise WeightsError(f"{path} does not exist; copy the whole bundle again.")
+    if bundle.sha256 and sha256_of(path) != bundle.sha256:
+        raise WeightsError(f"{path} is damaged: it is not the file that {BUNDLE} was written for; copy both again.")
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def model_folder(path: Path) -> Path:
+    """Return the bundle's folder: `path` itself, or `path/model` if `path` is a run.
+
+    Raises:
+        WeightsError: Neither holds a bundle.
+    """
+    for folder in (path, path / "model"):
+        if (folder / BUNDLE).is_file():
+            return folder
+    if path.is_dir() and any((path / name).exists() for name in ("settings.yaml", "checkpoints")):
+        raise WeightsError(f"{path} is a run that has not finished, so it has no model; continue it with --resume.")
+    raise WeightsError(f"{path}: no {BUNDLE} there; give a run's folder, or its model/ folder.")
+
+
+def _from_former(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of format 1 as those of format 2."""
+    crop: dict[str, Any] = {}
+    kept = {name: value for name, value in content.items() if name not in ("threshold", "threshold_policy")}
+    if {"threshold", "threshold_policy"} <= content.keys():
+        kept["thresholds"] = [{"policy": content["threshold_policy"], "value": content["threshold"]}]
+    return {**kept, "crop": crop}
+
+
+def _bundle(content: Mapping[str, Any]) -> Bundle:
+    names = {item.name for item in fields(Bundle)}
+    if not isinstance(content["settings"], dict):
+        raise TypeError("settings are no mapping")
+    thresholds = tuple(BundleThreshold(**_known(BundleThreshold, entry)) for entry in content["thresholds"])
+    if not thresholds or not all(0 <= threshold.value <= 1 for threshold in thresholds):
+        raise ValueError("thresholds are no numbers in [0, 1]")
+    kept = {name: value for name, value in content.items() if name in names}
+    kept |= {"thresholds": thresholds, "crop": CropPolicy(**_known(CropPolicy, content["crop"]))}
+    kept["not_for"] = tuple(content.get("not_for", NOT_FOR))
+    return Bundle(**kept)
+
+
+def _known(kind: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    return {item.name: content[item.name] for item in fields(kind) if item.name in content}

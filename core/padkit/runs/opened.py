@@ -15,7 +15,7 @@ from torch import Tensor
 from padkit.catalog import Catalog
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.reader import DatasetReader
-from padkit.deploy.bundle import load_bundle
+from padkit.deploy.stored import load_bundle
 from padkit.errors import DataError, PluginError, WeightsError
 from padkit.evaluation.scores import Scores
 from padkit.networks.detector import Detector, label_loss

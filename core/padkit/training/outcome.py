@@ -8,7 +8,9 @@ from typing import Any
 
 from padkit.catalog import Chosen
 from padkit.data.protocols.protocol import Protocol
-from padkit.deploy.bundle import Bundle, save_bundle
+from padkit.deploy.bundle import Bundle
+from padkit.deploy.described import bundle_thresholds, crop_policy
+from padkit.deploy.stored import save_bundle
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
 from padkit.evaluation.scores import write_scores
 from padkit.evaluation.selection import TARGET_BEST, mean_of
@@ -101,13 +103,12 @@ def conclude(
             write_scores(found, file)
     data = _data(experiment)
     if student is not None:
-        first = results.results[0]
         bundle = Bundle(
             student=student.name,
             settings=student.settings,
             image_size=experiment.reader.image_size,
-            threshold=first.threshold,
-            threshold_policy=first.policy,
+            thresholds=bundle_thresholds(results),
+            crop=crop_policy(experiment.reader, experiment.table),
             simulated=experiment.reader.simulated,
             provenance={
                 "protocol": data["division"],

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import timm
 import torch
 
 from padkit.catalog import Catalog
-from padkit.deploy.bundle import FORMAT, Bundle, load_bundle, save_bundle
+from padkit.deploy.bundle import (
+    FORMAT,
+    FORMER,
+    Bundle,
+    BundleThreshold,
+    CropPolicy,
+    model_folder,
+    read_bundle,
+    sha256_of,
+)
+from padkit.deploy.stored import load_bundle, save_bundle
 from padkit.errors import PadkitError, PluginError, SettingsError, WeightsError
 from padkit.networks.detector import Detector
 from padkit_timm.student import TimmStudent
@@ -37,8 +48,19 @@ def bundle(**settings) -> Bundle:
         student="timm",
         settings={"model": "test_resnet", "pretrained": False, "weights": None, "drop_rate": 0.0} | settings,
         image_size=32,
-        threshold=0.37,
-        threshold_policy="source-dev",
+        thresholds=(
+            BundleThreshold(
+                policy="source-dev",
+                value=0.37,
+                chosen_on="held-out source",
+                bona_fide=40,
+                attack=80,
+                rates={"apcer": 0.1, "bpcer": 0.05},
+                intervals={"apcer": [0.04, 0.2], "bpcer": [0.01, 0.2]},
+            ),
+            BundleThreshold(policy="target-eer", value=0.5, test_set_choice=True),
+        ),
+        crop=CropPolicy(face="lbp", margin=0.2, known=True),
         simulated=True,
         provenance={"protocol": {"name": "a&b->c"}, "seed": 3},
     )
@@ -57,16 +79,18 @@ def test_round_trip_gives_identical_scores(folder, detector, catalog):
         expected = detector(images)
         assert torch.equal(loaded(images), expected)
     assert expected.std() > 0
-    assert found == bundle()
+    assert found == replace(bundle(), sha256=sha256_of(folder / "model.safetensors"))
+    assert (found.threshold, found.threshold_policy) == (0.37, "source-dev")
     assert loaded is not detector
     assert not any(module.training for module in loaded.modules())
 
 
-def test_the_folder_holds_two_plain_files(folder):
-    assert sorted(path.name for path in folder.iterdir()) == ["bundle.json", "model.safetensors"]
+def test_the_folder_holds_three_plain_files(folder):
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "bundle.json", "model.safetensors"]
     content = json.loads((folder / "bundle.json").read_text())
     assert content["format"] == FORMAT
-    assert content["threshold"] == 0.37
+    assert content["thresholds"][0]["value"] == 0.37
+    assert content["crop"] == {"face": "lbp", "margin": 0.2, "align": False, "drop": 0.0, "known": True}
     assert content["simulated"] is True
     assert content["provenance"]["seed"] == 3
 
@@ -91,10 +115,10 @@ def test_where_training_started_from_is_not_looked_for_again(tmp_path, detector,
         assert torch.equal(loaded(images), detector(images))
 
 
-def test_saving_again_replaces_both_files(folder, detector, catalog):
+def test_saving_again_replaces_all_files(folder, detector, catalog):
     other = Detector(TimmStudent(model="test_resnet")).eval()
     save_bundle(folder, other, bundle())
-    assert sorted(path.name for path in folder.iterdir()) == ["bundle.json", "model.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["README.md", "bundle.json", "model.safetensors"]
     assert torch.equal(load_bundle(folder, catalog)[0].head.weight, other.head.weight)
 
 
@@ -115,7 +139,11 @@ DAMAGE = {
     "a list": (lambda f: (f / "bundle.json").write_text("[1]"), WeightsError, "has format None"),
     "no format": (lambda f: changed(f, format=...), WeightsError, "has format None"),
     "other format": (lambda f: changed(f, format="padkit-bundle/9"), WeightsError, "'padkit-bundle/9'; this padkit"),
-    "no threshold": (lambda f: changed(f, threshold=...), WeightsError, "lacks threshold"),
+    "no threshold": (lambda f: changed(f, thresholds=...), WeightsError, "lacks threshold"),
+    "empty thresholds": (lambda f: changed(f, thresholds=[]), WeightsError, "no numbers"),
+    "threshold beyond 1": (lambda f: changed(f, thresholds=[{"policy": "a", "value": 2}]), WeightsError, "no numbers"),
+    "crop no mapping": (lambda f: changed(f, crop=3), WeightsError, "does not fit"),
+    "other weights": (lambda f: changed(f, sha256="0" * 64), WeightsError, "not the file that bundle.json was written"),
     "other student": (lambda f: changed(f, student="tim"), PluginError, "Did you mean 'timm'"),
     "other model": (lambda f: changed(f, settings={"model": "test_vit"}), WeightsError, "do not fit Detector"),
     "unknown model": (lambda f: changed(f, settings={"model": "resnett18"}), SettingsError, "resnet18"),
@@ -138,3 +166,61 @@ def test_a_damaged_bundle_is_one_line(folder, catalog, damage, kind, words):
 def test_a_folder_that_is_not_there(tmp_path, catalog):
     with pytest.raises(WeightsError, match="give the model/ folder of a run"):
         load_bundle(tmp_path / "none", catalog)
+
+
+def test_a_bundle_of_format_1_loads_with_what_it_knows(folder, detector, catalog):
+    content = json.loads((folder / "bundle.json").read_text())
+    former = {name: content[name] for name in ("student", "settings", "image_size", "simulated", "provenance")}
+    former |= {"format": FORMER, "threshold": 0.37, "threshold_policy": "source-dev"}
+    (folder / "bundle.json").write_text(json.dumps(former))
+    loaded, found = load_bundle(folder, catalog)
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(loaded(images), detector(images))
+    assert (found.threshold, found.threshold_policy, found.sha256) == (0.37, "source-dev", "")
+    assert not found.crop.known, "format 1 does not say how faces were cropped"
+
+
+def test_former_bundles_without_a_threshold_are_refused(folder):
+    former = {
+        "format": FORMER,
+        "student": "timm",
+        "settings": {},
+        "image_size": 32,
+        "simulated": True,
+        "provenance": {},
+    }
+    (folder / "bundle.json").write_text(json.dumps(former))
+    with pytest.raises(WeightsError, match="lacks thresholds"):
+        read_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    ("policy", "value"), [("", 0.37), ("source-dev", 0.37), ("target-eer", 0.5), ("fixed:0.25", 0.25)]
+)
+def test_a_policy_chooses_the_threshold(policy, value):
+    assert bundle().choose(policy).value == value
+
+
+@pytest.mark.parametrize("policy", ["dev-eer", "fixed:", "fixed:2", "fixed:nan", "fixed:x", "target-er"])
+def test_an_unknown_policy_is_one_line(policy):
+    with pytest.raises(SettingsError, match="threshold policy"):
+        bundle().choose(policy)
+
+
+def test_a_run_folder_stands_for_its_model(folder):
+    assert model_folder(folder.parent) == model_folder(folder) == folder
+    (folder.parent / "other" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(WeightsError, match="has not finished"):
+        model_folder(folder.parent / "other")
+    with pytest.raises(WeightsError, match=r"no bundle\.json there"):
+        model_folder(folder.parent / "nothing")
+
+
+def test_the_card_says_what_it_rests_on_and_what_it_is_not_for(folder):
+    text = (folder / "README.md").read_text()
+    assert text.startswith("---\nlibrary_name: padkit\n")
+    assert "**Trained on simulated faces.**" in text
+    assert "10.0 [4.0, 20.0]" in text
+    assert "a choice on the test set" in text
+    assert sha256_of(folder / "model.safetensors") in text

@@ -65,6 +65,7 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         raise DataError(f"{name}: the file is empty.")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
                 image.load()

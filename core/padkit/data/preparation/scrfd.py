@@ -99,8 +99,9 @@ class Scrfd:
             FaceHint(
                 box=(float(left), float(top), float(right - left), float(bottom - top)),
                 eyes=None if points is None else _eyes(points[number]),
+                confidence=float(sure),
             )
-            for number, (left, top, right, bottom, _) in enumerate(boxes)
+            for number, (left, top, right, bottom, sure) in enumerate(boxes)
         ]
 
 

@@ -1,0 +1,87 @@
+"""The model card of a bundle, `README.md`, as model hubs show it. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from padkit.deploy.bundle import NOT_FOR_SIMULATED, Bundle, BundleThreshold
+
+HEAD = {
+    "library_name": "padkit",
+    "pipeline_tag": "image-classification",
+    "tags": ["face-anti-spoofing", "presentation-attack-detection", "liveness"],
+}
+
+
+def model_card(bundle: Bundle, more: Mapping[str, Any] | None = None) -> str:
+    """Return the card as Markdown with the YAML head that hubs read.
+
+    Args:
+        bundle: The bundle.
+        more: Further entries of the head, such as `license`.
+    """
+    head = yaml.safe_dump({**HEAD, **(more or {})}, sort_keys=False)
+    return "\n".join([f"---\n{head}---\n", *_lines(bundle)]) + "\n"
+
+
+def _lines(bundle: Bundle) -> list[str]:
+    division = bundle.provenance.get("protocol", {})
+    name = division.get("name", "") if isinstance(division, Mapping) else ""
+    lines = [f"# Presentation attack detector {name}".rstrip(), ""]
+    if bundle.simulated:
+        lines += ["**Trained on simulated faces.** Its figures say nothing about real faces and attacks.", ""]
+    lines += [
+        "Judges a face in a photograph: score = P(bona fide), bona fide iff score >= threshold (ISO/IEC 30107-3).",
+        "",
+        "```",
+        "pip install padkit",
+        "padkit predict FOLDER_OF_THIS_FILE photograph.jpg",
+        "```",
+        "",
+        f"- Student: `{bundle.student}`, {', '.join(f'{k} {v}' for k, v in bundle.settings.items() if v is not None)}",
+        f"- Input: RGB face crop, {bundle.image_size} x {bundle.image_size} pixels; {_crop(bundle)}",
+        f"- Checkpoint: {bundle.provenance.get('checkpoint_selection', 'not recorded')}",
+        f"- Weights: SHA-256 `{bundle.sha256 or 'not recorded'}`",
+        "",
+        "## Thresholds",
+        "",
+        "| policy | threshold | chosen on | measured on | APCER, worst species | BPCER |",
+        "| --- | ---: | --- | --- | ---: | ---: |",
+        *(_row(threshold) for threshold in bundle.thresholds),
+        "",
+        "Rates in % with exact 95 % intervals (Clopper-Pearson), measured on the domain that training left out.",
+        "",
+        "## It must not be used for",
+        "",
+        *(f"- {line}" for line in ((NOT_FOR_SIMULATED,) if bundle.simulated else ()) + bundle.not_for),
+        "",
+        "Nobody has certified this model. Test it on your own camera, with your own attacks, before you rely on it.",
+    ]
+    return lines
+
+
+def _crop(bundle: Bundle) -> str:
+    crop = bundle.crop
+    if not crop.known:
+        return "how its training images were cropped is not recorded"
+    aligned = ", aligned by the eyes" if crop.align else ""
+    return f"the face's box enlarged by {crop.margin:g} of its side on each side{aligned}"
+
+
+def _row(threshold: BundleThreshold) -> str:
+    tried = f"{threshold.bona_fide} bona fide, {threshold.attack} attacks" if threshold.bona_fide else "not recorded"
+    chosen = threshold.chosen_on + (" (a choice on the test set)" if threshold.test_set_choice else "")
+    rates = [_rate(threshold, name) for name in ("apcer", "bpcer")]
+    return (
+        f"| {threshold.policy} | {threshold.value:.4f} | {chosen or 'not recorded'} | {tried} | {' | '.join(rates)} |"
+    )
+
+
+def _rate(threshold: BundleThreshold, name: str) -> str:
+    if name not in threshold.rates:
+        return "-"
+    low, high = threshold.intervals.get(name, (0.0, 1.0))
+    return f"{100 * threshold.rates[name]:.1f} [{100 * low:.1f}, {100 * high:.1f}]"

@@ -1,0 +1,268 @@
+"""Judges faces in pictures with a bundle: finds them, cuts them as in training, scores them. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from padkit.data.media.pictures import Frame, check_frame, to_square
+from padkit.data.preparation.finders import check_finder, finder
+from padkit.data.preparation.squares import Square, cut, face_box, face_square
+from padkit.data.presentation import FaceHint
+from padkit.deploy.bundle import WHOLE, Bundle, model_folder, read_bundle
+from padkit.deploy.quality import Limits, quality_of, refusal
+from padkit.deploy.scorers import Scorer, resized, scorer
+from padkit.deploy.verdict import WORDS, Judgement, Reason, Verdict
+from padkit.errors import DataError, SettingsError, closest
+
+FACES = ("all", "largest", "one")
+DEFAULT_FINDER = "lbp"  # offline, and without weights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A face that was cut.
+
+    Attributes:
+        crop: uint8 RGB [S, S, 3].
+        box: Its box in the picture, None for the whole picture.
+        quality: Its figures.
+        refused: Why it is not judged, with the figure; None if it is.
+    """
+
+    crop: Frame
+    box: tuple[float, float, float, float] | None
+    quality: Mapping[str, float]
+    refused: tuple[Reason, str] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """A model ready to judge; build it with `padkit.load`.
+
+    Attributes:
+        bundle: What the model says of itself.
+        score: Crops uint8 RGB [B, S, S, 3] -> P(bona fide) [B].
+        face: The face finder; `none` takes the whole picture as the crop.
+        face_model: Its weights, for finders that need some.
+        faces: Which faces of a picture are judged: `all`, the `largest`, or `one`, where several are a reason not to.
+        limits: What is still judged; None judges everything that has a face.
+        policy: Threshold policy; "" takes the bundle's first.
+        folder: Where the bundle is.
+    """
+
+    bundle: Bundle
+    score: Scorer
+    face: str = DEFAULT_FINDER
+    face_model: str = ""
+    faces: Literal["all", "largest", "one"] = "all"
+    limits: Limits | None = field(default_factory=Limits)
+    policy: str = ""
+    folder: Path = Path()
+
+    def __post_init__(self) -> None:
+        if self.faces not in FACES:
+            raise SettingsError(f"faces {self.faces!r} is unknown.{closest(self.faces, FACES)}")
+        check_finder(self.face)
+        self.bundle.choose(self.policy)
+
+    def judge(self, picture: Image.Image | Frame, source: str = "picture", frame: int | None = None) -> list[Judgement]:
+        """Judge the faces of one picture, the largest first; at least one result, for no face as well.
+
+        Args:
+            picture: Upright, a Pillow image or uint8 RGB [H, W, 3].
+            source: Name of the input in the results.
+            frame: Number of the frame in a video.
+
+        Raises:
+            DataError: The array is not uint8 RGB.
+        """
+        if not isinstance(picture, Image.Image):
+            check_frame(picture, source)
+            picture = Image.fromarray(picture)
+        found = self.find(picture.convert("RGB"))
+        if not found:
+            return [self.unjudged(source, Reason.NO_FACE, frame=frame, faces=0)]
+        if self.faces == "one" and len(found) > 1:
+            return [self.unjudged(source, Reason.SEVERAL_FACES, f"{len(found)} faces", frame=frame, faces=len(found))]
+        shown = found if self.faces == "all" else found[:1]
+        scores = self.scores([one.crop for one in shown if one.refused is None])
+        left = iter(scores.tolist())
+        return [
+            self._judgement(one, None if one.refused else next(left), source, frame, number, len(found))
+            for number, one in enumerate(shown)
+        ]
+
+    def find(self, picture: Image.Image) -> list[Found]:
+        """Return the faces of an upright picture of mode RGB, the largest first, cut as in training."""
+        if self.face == WHOLE:
+            return [self._found(picture, FaceHint(), None)]
+        faces = sorted(finder(self.face, self.face_model)(picture, None), key=_area, reverse=True)
+        cuts = ((face, self._square(picture, face)) for face in faces)
+        return [self._found(picture, face, square) for face, square in cuts if square is not None]
+
+    def scores(self, crops: Sequence[Frame]) -> NDArray[np.float32]:
+        """Return P(bona fide) [n] of crops, uint8 RGB [S, S, 3] each, of any size S; float32 in [0, 1]."""
+        if not crops:
+            return np.empty(0, dtype=np.float32)
+        batch = np.stack([resized(crop, self.bundle.image_size) for crop in crops])
+        return self._calibrated(self.score(batch))
+
+    def unjudged(
+        self, source: str, reason: Reason, detail: str = "", *, frame: int | None = None, faces: int = 0
+    ) -> Judgement:
+        """Return the result of an input without a face that can be judged."""
+        threshold = self.bundle.choose(self.policy)
+        return Judgement(
+            source=source, verdict=Verdict.NOT_JUDGED, threshold=threshold.value, policy=threshold.policy,
+            reason=reason, detail=_words(reason, detail), frame=frame, faces=faces, model=self.model,
+        )  # fmt: skip
+
+    @property
+    def model(self) -> str:
+        """The first 12 digits of the checksum of the weights."""
+        return self.bundle.sha256[:12]
+
+    def verdict(self, score: float) -> Verdict:
+        """Return what is said of a score in [0, 1]."""
+        return Verdict.BONA_FIDE if score >= self.bundle.choose(self.policy).value else Verdict.ATTACK
+
+    def save(self, folder: Path | str) -> Path:
+        """Copy the whole bundle into a folder, each file whole or not at all, and return the folder.
+
+        Raises:
+            DataError: The folder cannot be written.
+        """
+        from padkit.files import write_atomically
+
+        target = Path(folder)
+        for path in sorted(self.folder.iterdir()):
+            if path.is_file() and not path.name.startswith("."):
+                write_atomically(target / path.name, path.read_bytes())
+        return target
+
+    def push_to_hub(self, repository: str, *, private: bool = True) -> str:
+        """Upload the bundle to the Hugging Face Hub by its own client and return the address.
+
+        Args:
+            repository: `owner/name`.
+            private: Whether a new repository is private.
+
+        Raises:
+            DataError: The hub cannot be reached or refuses.
+        """
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import HfHubHTTPError
+
+        client = HfApi()
+        try:
+            client.create_repo(repository, private=private, exist_ok=True)
+            return str(client.upload_folder(repo_id=repository, folder_path=self.folder))
+        except (HfHubHTTPError, OSError, ValueError) as error:
+            cause = str(error).splitlines()[0]
+            raise DataError(
+                f"{repository}: not uploaded ({cause}); check the name, the network and `hf auth login`."
+            ) from error
+
+    def _found(self, picture: Image.Image, face: FaceHint, square: Square | None) -> Found:
+        size = self.bundle.image_size
+        crop = to_square(picture, size) if square is None else cut(picture, square, size)
+        quality = quality_of(picture, face, square)
+        refused = refusal(quality, self.limits) if self.limits is not None else None
+        return Found(crop=crop, box=face_box(face), quality=quality, refused=refused)
+
+    def _square(self, picture: Image.Image, face: FaceHint) -> Square | None:
+        crop = self.bundle.crop
+        width, height = picture.size
+        try:
+            square = face_square(face, margin=crop.margin, align=crop.align, width=width, height=height)
+        except DataError:  # a box outside the picture is no face
+            return None
+        return square and Square(square.x, square.y - crop.drop * square.side, square.side, square.slope)
+
+    def _judgement(
+        self, one: Found, score: float | None, source: str, frame: int | None, number: int, faces: int
+    ) -> Judgement:
+        threshold = self.bundle.choose(self.policy)
+        reason, figure = one.refused or (None, "")
+        return Judgement(
+            source=source, frame=frame, face=number, faces=faces, box=one.box, quality=one.quality, score=score,
+            verdict=Verdict.NOT_JUDGED if score is None else self.verdict(score),
+            threshold=threshold.value, policy=threshold.policy, model=self.model,
+            reason=reason, detail="" if reason is None else _words(reason, figure),
+        )  # fmt: skip
+
+    def _calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Divide the log-odds by the bundle's temperature (Guo et al., 2017)."""
+        if self.bundle.temperature == 1:
+            return scores
+        odds = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
+        return (1 / (1 + np.exp(-np.log(odds / (1 - odds)) / self.bundle.temperature))).astype(np.float32)
+
+
+def load(path: Path | str, *, backend: str = "auto", threads: int | None = None, **settings: Any) -> Predictor:
+    """Return the predictor of a bundle.
+
+    Args:
+        path: A run's folder, its `model/` folder, or `owner/name` on the Hugging Face Hub.
+        backend: See `padkit.deploy.scorers.scorer`.
+        threads: CPU threads.
+        settings: Further attributes of `Predictor`. By default faces are found as in training where that is possible
+            without the dataset, and otherwise by `lbp`.
+
+    Raises:
+        WeightsError: There is no bundle, or it is damaged.
+        SettingsError: A setting is wrong.
+    """
+    folder = model_folder(located(path))
+    bundle = read_bundle(folder)
+    settings.setdefault("face", _usual(bundle))
+    return Predictor(bundle=bundle, score=scorer(folder, backend, threads), folder=folder, **settings)
+
+
+def located(path: Path | str) -> Path:
+    """Return the local folder of a path, or of a bundle on the hub, which its client downloads.
+
+    Raises:
+        WeightsError: It is neither a folder nor to be had from the hub.
+    """
+    from padkit.errors import WeightsError
+
+    local = Path(path).expanduser()
+    if local.is_dir():
+        return local
+    parts = str(path).split("/")
+    if local.exists() or len(parts) != 2 or not all(parts) or str(path).startswith((".", "~")):
+        raise WeightsError(f"{path}: no such folder; give a run's folder, its model/ folder, or owner/name on the hub.")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(str(path), allow_patterns=["*.json", "*.safetensors", "*.onnx", "*.md"]))
+    except Exception as error:  # the client's own, the network's, and the file system's
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error
+
+
+def _usual(bundle: Bundle) -> str:
+    return bundle.crop.face if bundle.crop.face not in (WHOLE, "auto", "hints") else DEFAULT_FINDER
+
+
+def _area(face: FaceHint) -> float:
+    box = face_box(face)
+    return box[2] * box[3] if box else 0.0
+
+
+def _words(reason: Reason, figure: str) -> str:
+    return f"{WORDS[reason]} ({figure})" if figure else WORDS[reason]
+
+
+def non_response(results: Iterable[Judgement]) -> tuple[int, int]:
+    """Return how many of the results are not judged, and how many there are (ISO/IEC 30107-3, non-response rate)."""
+    verdicts = [one.verdict for one in results]
+    return verdicts.count(Verdict.NOT_JUDGED), len(verdicts)
