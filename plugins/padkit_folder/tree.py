@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.presentation import LABEL_NAMES, Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest
@@ -89,7 +89,7 @@ class FolderReader(FilesReader):
             attack_type=attack_type,
             species=species,
             path=str(path),
-            frames=() if path.suffix.lower() in VIDEO_SUFFIXES else (number,),
+            frames=() if kind_of(path) == VIDEO else (number,),
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO_SUFFIXES
 from padkit.data.native import NativeReader
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError

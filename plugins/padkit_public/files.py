@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO_SUFFIXES, image_suffixes
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
@@ -98,7 +98,7 @@ def unique(records: Iterable[Presentation]) -> Iterator[Presentation]:
 
 def first_image(folder: Path) -> str:
     """Return the name of the first image in `folder`, or "" if it holds none."""
-    return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in IMAGE_SUFFIXES), "")
+    return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in image_suffixes()), "")
 
 
 def fitting_root(root: Path, fits: Callable[[Path], bool], layout: str) -> Path:

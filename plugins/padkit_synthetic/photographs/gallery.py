@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES
+from padkit.data.media.formats import image_suffixes
 from padkit.data.presentation import BONA_FIDE, LABEL_NAMES
 from padkit.errors import DataError, SettingsError, closest
 
@@ -101,7 +101,7 @@ def _shown(folder: Path) -> bool:
 
 def _images(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file():
+        if path.suffix.lower() in image_suffixes() and not path.name.startswith(".") and path.is_file():
             yield path
 
 

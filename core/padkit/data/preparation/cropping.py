@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, to_square
+from padkit.data.media.formats import VIDEO, kind_of
+from padkit.data.media.pictures import Frame, to_square
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, nearest_hint
 from padkit.data.preparation.options import CropOptions
@@ -184,7 +184,7 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
         groups.setdefault(record.id, []).append(place)
     kept: set[int] = set()
     for places in groups.values():
-        stills = all(Path(records[place].path).suffix.lower() in {"", *IMAGE_SUFFIXES} for place in places)
+        stills = all(kind_of(records[place].path) != VIDEO for place in places)
         chosen = sampling_rule(rule)(len(places)) if stills and len(places) > 1 else range(len(places))
         kept.update(places[number] for number in chosen)
     return [record for place, record in enumerate(records) if place in kept]
