@@ -35,6 +35,11 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(temporary).unlink(missing_ok=True)
 
 
+def printable(text: str) -> str:
+    r"""Return a file name that is not UTF-8 as text that can be stored and printed: its odd bytes as `\xe9`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
     """Return the records of a file of JSON lines up to a truncated line; none if the file is missing."""
     if not path.exists():

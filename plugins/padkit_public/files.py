@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from padkit.data.media.formats import VIDEO_SUFFIXES, image_suffixes
+from padkit.data.media.walk import is_clutter
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
@@ -25,7 +26,7 @@ SPLIT_FOLDERS = {
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            kept = [entry for entry in found if not entry.name.startswith((".", "__MACOSX"))]
+            kept = [entry for entry in found if not is_clutter(entry.name)]
     except OSError as error:
         raise DataError(f"Folder {folder} cannot be read ({error.strerror or error}).") from error
     return sorted(kept, key=lambda entry: entry.name)

@@ -18,6 +18,7 @@ from padkit.data.preparation.output import exclusive, sweep
 from padkit.data.preparation.prepare import FINISHED, FrameTable, prepare
 from padkit.data.preparation.scrfd import LICENCE, scrfd_weights
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
 from padkit.settings.commands import read_options
@@ -143,6 +144,7 @@ def _tell(table: FrameTable, *, align: bool, finished: bool) -> None:
         (len(table), "frames"),
         (kept, f"of {preparation['presentations']} presentations"),
         (len(table.skipped), "files or presentations skipped"),
+        (total(preparation.get("unread", ())), "files, folders or rows skipped unread"),
     ]
     untold = {event for event, told in (("not_aligned", align), ("hint_of_another_frame", False)) if not told}
     counts = preparation["counts"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ class DatasetReader(ABC):
         Raises:
             DataError: The root is missing, empty or has another layout than this reader expects.
         """
+
+    def unread(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the last call of `records` saw and did not list: `padkit.data.unread.Unread.entries`."""
+        return ()
 
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
         """Yield all frames of a presentation, each uint8 RGB [H, W, 3], upright; any size.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from padkit.data.media.formats import image_suffixes
+from padkit.data.media.walk import is_clutter
 from padkit.data.presentation import BONA_FIDE, LABEL_NAMES
 from padkit.errors import DataError, SettingsError, closest
 
@@ -96,7 +97,7 @@ def _alone(paths: Iterable[Path], name_of: Callable[[Path], str]) -> list[tuple[
 
 
 def _shown(folder: Path) -> bool:
-    return folder.is_dir() and not folder.name.startswith((".", "__MACOSX"))
+    return folder.is_dir() and not is_clutter(folder.name)
 
 
 def _images(folder: Path) -> Iterator[Path]:

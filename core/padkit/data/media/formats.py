@@ -13,10 +13,13 @@ STILL, VIDEO, NEITHER = "still", "video", ""
 
 # Known without FFmpeg, so that a missing extra `video` is an error about videos and not a folder without data.
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .3gpp .amv .asf .avi .dav .divx .dv .f4v .flv .h264 .h265 .264 .265 .hevc .ivf .m1v .m2p .m2t .m2ts .m2v"
-    " .m4v .mjpeg .mjpg .mk3d .mkv .mov .mp4 .mpe .mpeg .mpg .mts .mxf .nut .obu .ogv .qt .rm .rmvb .ts .vob .webm .wmv"
-    " .wtv .y4m".split()
-)
+    {
+        ".3g2", ".3gp", ".3gpp", ".amv", ".asf", ".avi", ".dav", ".divx", ".dv", ".f4v", ".flv", ".ivf", ".m1v", ".m2p",
+        ".m2t", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg",
+        ".mts", ".mxf", ".nut", ".obu", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".wtv", ".y4m",
+        ".264", ".265", ".h264", ".h265", ".hevc",
+    }
+)  # fmt: skip
 # Pillow opens these, but they are no photographs: programs that Ghostscript would run (EPS), files of which it reads
 # the head alone, and icons.
 NO_PHOTOGRAPHS = frozenset({"EPS", "MPEG", "BUFR", "GRIB", "HDF5", "WMF", "ICO", "CUR", "ICNS"})
@@ -29,7 +32,9 @@ VIDEO_MARKS = (b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01
 # FFmpeg writes these containers with a video codec too, but they are pictures, sound, lists of other files, or frames
 # without their size.
 NO_VIDEOS = frozenset({"image2", "image2pipe", "rawvideo", "hls", "dash", "swf", "ico", "gif", "apng", "webp", "avif"})
-NO_VIDEOS_BY_SUFFIX = frozenset({".heic", ".heif", ".avs", ".isma", ".m4a", ".m4b", ".mka", ".mks", ".ogg", ".ra", ".wma", ".y"})
+NO_VIDEOS_BY_SUFFIX = frozenset(
+    {".heic", ".heif", ".avs", ".isma", ".m4a", ".m4b", ".mka", ".mks", ".ogg", ".ra", ".wma", ".y"}
+)
 COVERS = frozenset({"png", "bmp", "fits", "none"})  # "video" codecs of sound files with a picture
 
 
@@ -80,7 +85,7 @@ def _kind_by_content(path: str | Path) -> str:
             with Image.open(file, formats=sorted(MARKED & {*image_formats()})):
                 return STILL
     # A file that cannot be read is not judged here; on damaged heads, Pillow's plugins may raise anything.
-    except Exception:
+    except Exception:  # noqa: BLE001
         return NEITHER
 
 

@@ -13,11 +13,13 @@ from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.media.pictures import Frame, to_square
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, nearest_hint
+from padkit.data.preparation.identity import taken_once, with_printable_texts
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.sampling import chosen_frames, sampling_rule
 from padkit.data.preparation.squares import Square, cut, cut_exactly, face_square
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import Unread
 from padkit.errors import DataError
 
 # Counted events, and their names in messages.
@@ -63,6 +65,7 @@ class Cropper:
         reader: The dataset.
         options: The options in force; `auto` becomes `none` if the dataset's media are face crops already.
         compress: See above.
+        unread: What was there and is not read, once `records` has been called (`padkit.data.unread.Unread.entries`).
     """
 
     def __init__(self, reader: DatasetReader, options: CropOptions | None = None, *, compress: bool = False) -> None:
@@ -71,19 +74,22 @@ class Cropper:
         self.compress = compress
         self._asked = options is not None
         self._records: Sequence[Presentation] | None = None
+        self.unread: Sequence[Mapping[str, Any]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         # Worker processes get their own records.
         return {**self.__dict__, "_records": None}
 
     def records(self) -> Sequence[Presentation]:
-        """Return the reader's records.
+        """Return the reader's records, each medium once; `unread` then tells what else there was.
 
         If options were given and several still files form one presentation (records that share an id), the sampling
         rule also chooses among these files; by default all are kept.
         """
         if self._records is None:
-            found = list(self.reader.records())
+            unread = Unread()
+            found = taken_once([with_printable_texts(record) for record in self.reader.records()], unread)
+            self.unread = [*self.reader.unread(), *unread.entries()]
             self._records = _sampled(found, self.options.frames) if self._asked else found
         return self._records
 

@@ -33,7 +33,9 @@ def png(words: NDArray[np.uint16], orientation: int = 0) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def tiff(data: bytes, width: int, height: int, bits: int, channels: int, order: str = "<", deflate: bool = False) -> bytes:
+def tiff(
+    data: bytes, width: int, height: int, bits: int, channels: int, order: str = "<", deflate: bool = False
+) -> bytes:
     """Return a TIFF of one strip (TIFF 6.0, section 2)."""
     data = zlib.compress(data) if deflate else data
     many = 8 + len(data)
@@ -97,7 +99,7 @@ def test_a_deep_picture_is_turned_upright():
 @pytest.mark.parametrize(("bits", "channels"), [(10, 1), (12, 1), (12, 3), (16, 1), (16, 3)])
 def test_a_tiff_is_scaled_by_the_depth_of_its_values(order, deflate, bits, channels):
     words = ramp(bits, channels)
-    content = tiff(words.astype(order + "u2").tobytes(), 8, 6, 16, channels, order, deflate)
+    content = tiff(words.astype(order + "u2").tobytes(), 8, 6, 16, channels, order, deflate=deflate)
     assert np.array_equal(decode_image(content, "x"), wanted(words, bits))
 
 
