@@ -21,8 +21,8 @@ TEXTS = ("dataset", "domain", "id", "split", "subject", "attack_type", "species"
 def taken_once(records: Sequence[Presentation], unread: Unread) -> list[Presentation]:
     """Return the records whose medium, frames, box and rotation no record before them has.
 
-    Links and hard links to a file are that file; copies are not. Records are all kept where `path` is no still, video or
-    folder, but a file that holds several presentations in the reader's own format.
+    Links and hard links to a file are that file; copies are not. Records are all kept where `path` is no still, video
+    or folder, but a file that holds several presentations in the reader's own format.
 
     Args:
         records: In the reader's order.
