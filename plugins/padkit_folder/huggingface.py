@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.media.pictures import decode_image, read_image
+from padkit.data.media.walk import Identity, folders_below, identity_of
 from padkit.data.preparation.prepare import cache_folder, without_progress_bars
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
+PARQUET = frozenset({".parquet", ".pq"})
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class HuggingFaceReader(DatasetReader):
-    """Reads a folder written by `save_to_disk`, a folder of Parquet files, an imagefolder, or a dataset of the Hub.
+    """Reads a folder written by `save_to_disk`, Parquet files, an imagefolder, or a dataset of the Hub.
 
     Column settings that are None are left unknown. Splits named train, validation, test, ... become padkit's; a lone
     split divides nothing and is ignored. Labels are read by their class names where the column has them, else as
@@ -70,6 +73,11 @@ class HuggingFaceReader(DatasetReader):
             "species": species_column,
         }
         self._loaded: dict[str, Any] | None = None
+        self._unread = Unread()
+
+    def unread(self) -> Sequence[Mapping[str, Any]]:
+        """Return what lies beside the Parquet files."""
+        return self._unread.entries()
 
     def __getstate__(self) -> dict[str, Any]:
         # Each process maps the files for itself.
@@ -188,14 +196,31 @@ class HuggingFaceReader(DatasetReader):
                 if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
                     return datasets.load_from_disk(str(folder), keep_in_memory=False)
                 converted = str(cache_folder() / "huggingface")
-                if files := sorted(str(path) for path in folder.rglob("*.parquet")):
+                if files := self._parquet_files(folder):
                     return datasets.load_dataset("parquet", data_files=_by_split(files), cache_dir=converted)
                 if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
                     return datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=converted)
+            except DataError:
+                raise
             # The readers of `datasets` may raise errors of any library they use.
             except Exception as error:
                 raise DataError(f"{self.path} cannot be opened as a dataset ({_line(error)}).") from error
         raise DataError(f"Folder {self.path!r} is empty or no folder; check the setting `path`.")
+
+    def _parquet_files(self, folder: Path) -> list[Path]:
+        """Return the Parquet files of a folder, or the file itself; each once, without hidden ones."""
+        if folder.is_file():
+            return [folder] if folder.suffix.lower() in PARQUET else []
+        unread, found = Unread(), dict[Identity, Path]()
+        for place, files in folders_below(folder, unread):
+            for path in (place / name for name in files):
+                if path.suffix.lower() not in PARQUET or path.name.startswith("."):
+                    unread.note(f"with suffix {path.suffix.lower()}, beside Parquet files", path)
+                elif found.setdefault(identity_of(path), path) != path:
+                    unread.note("the same file as another (a link)", path)
+        if found:
+            self._unread = unread
+        return list(found.values())
 
     def _from_hub(self, datasets: Any) -> Any:
         if not HUB_ID.fullmatch(self.path):
@@ -217,11 +242,29 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _by_split(files: list[str]) -> dict[str, list[str]]:
-    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), or return them as one group."""
+def _by_split(files: list[Path]) -> dict[str, list[str]]:
+    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`) or in their folder's name.
+
+    Files without any are one group, called `train`, as `datasets` calls data without splits.
+
+    Raises:
+        DataError: Some files name a split and others do not.
+    """
+    splits = {file: _split_of(file) for file in files}
+    named = [file for file, split in splits.items() if split]
+    unnamed = [file for file, split in splits.items() if not split]
+    if named and unnamed:
+        raise DataError(
+            f"{unnamed[0]} names no split, but {named[0]} does; rename it (train-..., dev-..., test-...), or give its "
+            "folder alone."
+        )
     groups: dict[str, list[str]] = {}
-    for file in files:
-        words = re.split(r"[-_.]", Path(file).name.lower())
-        split = next((word for word in words if word in SPLIT_NAMES), Path(file).parent.name.lower())
-        groups.setdefault(split, []).append(file)
-    return groups if all(split in SPLIT_NAMES for split in groups) else {"all": files}
+    for file, split in splits.items():
+        groups.setdefault(split or "train", []).append(str(file))
+    return groups
+
+
+def _split_of(file: Path) -> str:
+    words = re.split(r"[-_.]", file.name.lower())
+    found = next((word for word in words if word in SPLIT_NAMES), file.parent.name.lower())
+    return found if found in SPLIT_NAMES else ""
