@@ -36,9 +36,11 @@ def taken_once(records: Sequence[Presentation], unread: Unread) -> list[Presenta
     kept = []
     for record in records:
         key = _key(record, identities)
-        before = record if key is None else first.setdefault(key, record)
-        if before is record:
+        before = None if key is None else first.get(key)
+        if before is None:
             kept.append(record)
+            if key is not None:
+                first[key] = record
             continue
         if before.label != record.label:
             raise DataError(_contradiction(before, record))
