@@ -44,6 +44,8 @@ class HuggingFaceReader(DatasetReader):
         species_column: Column of PAI species.
     """
 
+    path_settings = ("path",)
+
     def __init__(
         self,
         *,

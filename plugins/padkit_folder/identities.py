@@ -28,6 +28,8 @@ class IdentitiesReader(FilesReader):
         seed: Draws these identities.
     """
 
+    path_settings = ("root", "attributes", "identity_file")
+
     def __init__(
         self,
         *,

@@ -43,6 +43,8 @@ class ManifestReader(FilesReader):
         image_size: Side in pixels of the prepared square crops.
     """  # noqa: D205 -- the list of columns is the summary
 
+    path_settings = ("file",)
+
     def __init__(self, *, file: str, image_size: int = 256) -> None:
         self.file = file
         self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()

@@ -22,6 +22,7 @@ from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
 from padkit.settings.commands import read_options
+from padkit.settings.paths import absolute_paths
 
 PROG = "padkit prepare"
 PROTOCOLS = "protocols.json"
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     sized = "image_size" in _parameters(factory)
     sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}
     values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
+    values[name] = absolute_paths(factory, values[name])
     output, options = Output(**values["output"]), CropOptions(**values["choices"])
     if options.face == "scrfd":
         print(f"note: {LICENCE}")

@@ -32,6 +32,7 @@ class DatasetReader(ABC):
         default_target: Domain held out when the user names none, or "" if the user must choose.
         simulated: True if not all frames are real captures; every report then says so.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
+        path_settings: Names of the settings that are paths; a run records them as absolute ones.
         expected: Published number of presentations by (split, label), split "" if the dataset has no splits; compared
             with the number found. Empty if nothing is published.
     """
@@ -41,6 +42,7 @@ class DatasetReader(ABC):
     default_target: str = ""
     simulated: bool = False
     attribute_names: tuple[str, ...] = ()
+    path_settings: ClassVar[tuple[str, ...]] = ("root",)
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 
     @abstractmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from padkit.files import printable
@@ -40,12 +40,12 @@ class Unread:
         ]
 
 
-def total(entries: Iterable[dict[str, Any]]) -> int:
+def total(entries: Iterable[Mapping[str, Any]]) -> int:
     """Return how many files, folders and rows the entries count."""
     return sum(int(entry["count"]) for entry in entries)
 
 
-def unread_line(entries: Iterable[dict[str, Any]], shown: int = 3) -> str:
+def unread_line(entries: Iterable[Mapping[str, Any]], shown: int = 3) -> str:
     """Return the entries in one line: `14 files, folders or rows: 12 hidden (the first: a/.b.png), ...`."""
     every = list(entries)
     told = [f"{entry['count']} {entry['reason']} (the first: {entry['example']})" for entry in every[:shown]]

@@ -95,7 +95,8 @@ def _range(values: NDArray[np.generic]) -> tuple[float, float]:
 def _scaled(words: NDArray[np.generic], bits: int) -> NDArray[np.uint8]:
     """Return uint16 values of the given depth as uint8, through a table of all values."""
     table = np.clip(np.rint(np.arange(2**16) * (255.0 / (2**bits - 1))), 0, 255).astype(np.uint8)
-    return table[words]
+    found: NDArray[np.uint8] = table[words]
+    return found
 
 
 def _bits(largest: float, name: str, image: Image.Image | None) -> int:
@@ -142,7 +143,7 @@ def _words(image: Image.Image, content: bytes, raw: str) -> NDArray[np.uint16]:
     if raw == "LA;16B":
         # As four bytes a pixel, these are the high and low bytes of both channels.
         halves = _decoded(content, raw, "RGBA").astype(np.uint16)
-        return halves[..., ::2] << 8 | halves[..., 1::2]
+        return np.asarray(halves[..., ::2] << 8 | halves[..., 1::2], np.uint16)
     name, _, order = raw.partition(";")
     low = _decoded(content, raw, f"{name};{OTHER_ORDER[order]}")
     image.load()
@@ -157,7 +158,7 @@ def _decoded(content: bytes, raw: str, wanted: str) -> NDArray[np.uint8]:
     with Image.open(io.BytesIO(content)) as image:
         image.tile = [
             tile._replace(args=(wanted, *tile.args[1:]) if isinstance(tile.args, tuple) else wanted)
-            for tile in image.tile  # type: ignore[attr-defined]
+            for tile in image.tile
             if _raw(tile.args) == raw
         ]
         image.load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
@@ -149,8 +149,8 @@ class Video(FrameSource):
         if (width, height) != (frame.width, frame.height):
             frame = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
         pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-        matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), b"")
-        return rotate(shown(pixels, matrix), self._rotation)
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        return rotate(shown(pixels, bytes(matrix) if matrix is not None else b""), self._rotation)
 
 
 def _refuse_bomb(pixels: int, path: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from padkit.data.media.formats import NEITHER, STILL, kind_of
 from padkit.data.media.walk import Identity, identity_of
@@ -53,7 +54,9 @@ def taken_once(records: Sequence[Presentation], unread: Unread) -> list[Presenta
 def with_printable_texts(record: Presentation) -> Presentation:
     """Return the record with texts that can be stored and printed; file names need not be UTF-8. `path` stays."""
     texts = {name: getattr(record, name) for name in TEXTS}
-    odd = {name: printable(text) for name, text in texts.items() if not text.isascii() and printable(text) != text}
+    odd: dict[str, Any] = {
+        name: printable(text) for name, text in texts.items() if not text.isascii() and printable(text) != text
+    }
     return dataclasses.replace(record, **odd) if odd else record
 
 

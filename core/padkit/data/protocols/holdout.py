@@ -141,7 +141,7 @@ def _draw(
     Of two or more groups of a kind, at least one is held out and at least one is kept; a single group is kept. What is
     decided (0 or 1) comes before that.
     """
-    chosen = decided == 1
+    chosen: NDArray[np.bool_] = np.asarray(decided == 1)
     for kind in np.unique(kinds):
         members = np.flatnonzero(kinds == kind)
         count = min(max(round(share * len(members)), 1), len(members) - 1) - int(chosen[members].sum())
