@@ -22,6 +22,7 @@ from padkit_folder.tree import FolderReader
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PADKIT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("COLUMNS", "250")
 
 
 def photo(path: Path, seed: int, **options) -> Path:
@@ -142,7 +143,7 @@ def test_copies_within_a_presentation_are_counted(tmp_path, capsys):
 def test_names_that_are_not_utf8(tmp_path, capsys):
     root = tree(tmp_path / "own")
     odd = os.fsencode(root) + b"/b\xfcro/live"
-    os.makedirs(odd)
+    Path(os.fsdecode(odd)).mkdir(parents=True)
     for number, name in enumerate([b"caf\xe9.png", b"\xff\xfe.png", b"torn\xe9.png"]):
         content = photo(tmp_path / "x.png", 50 + number).read_bytes()
         Path(os.fsdecode(odd + b"/" + name)).write_bytes(content if number < 2 else b"")

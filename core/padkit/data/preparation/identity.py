@@ -54,9 +54,8 @@ def taken_once(records: Sequence[Presentation], unread: Unread) -> list[Presenta
 def with_printable_texts(record: Presentation) -> Presentation:
     """Return the record with texts that can be stored and printed; file names need not be UTF-8. `path` stays."""
     texts = {name: getattr(record, name) for name in TEXTS}
-    odd: dict[str, Any] = {
-        name: printable(text) for name, text in texts.items() if not text.isascii() and printable(text) != text
-    }
+    shown = {name: printable(text) for name, text in texts.items() if not text.isascii()}
+    odd: dict[str, Any] = {name: text for name, text in shown.items() if text != texts[name]}
     return dataclasses.replace(record, **odd) if odd else record
 
 
