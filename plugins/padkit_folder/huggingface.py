@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.media.formats import image_suffixes
 from padkit.data.media.pictures import decode_image, read_image
 from padkit.data.media.walk import Identity, folders_below, identity_of
 from padkit.data.preparation.prepare import cache_folder, without_progress_bars
@@ -20,6 +21,7 @@ from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
 PARQUET = frozenset({".parquet", ".pq"})
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # columns of an imagefolder
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -198,10 +200,9 @@ class HuggingFaceReader(DatasetReader):
                 if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
                     return datasets.load_from_disk(str(folder), keep_in_memory=False)
                 converted = str(cache_folder() / "huggingface")
-                if files := self._parquet_files(folder):
-                    return datasets.load_dataset("parquet", data_files=_by_split(files), cache_dir=converted)
-                if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
-                    return datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=converted)
+                for kind, known in (("parquet", PARQUET), ("imagefolder", _image_suffixes())):
+                    if files := self._files(folder, known):
+                        return datasets.load_dataset(kind, data_files=_by_split(folder, files), cache_dir=converted)
             except DataError:
                 raise
             # The readers of `datasets` may raise errors of any library they use.
@@ -209,19 +210,20 @@ class HuggingFaceReader(DatasetReader):
                 raise DataError(f"{self.path} cannot be opened as a dataset ({_line(error)}).") from error
         raise DataError(f"Folder {self.path!r} is empty or no folder; check the setting `path`.")
 
-    def _parquet_files(self, folder: Path) -> list[Path]:
-        """Return the Parquet files of a folder, or the file itself; each once, without hidden ones."""
+    def _files(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
+        """Return the files of these kinds in a folder, or the file itself; each once, without hidden ones."""
         if folder.is_file():
-            return [folder] if folder.suffix.lower() in PARQUET else []
+            return [folder] if folder.suffix.lower() in suffixes else []
         unread, found = Unread(), dict[Identity, Path]()
         for place, files in folders_below(folder, unread):
             for path in (place / name for name in files):
-                if path.suffix.lower() not in PARQUET or path.name.startswith("."):
-                    unread.note(f"with suffix {path.suffix.lower()}, beside Parquet files", path)
+                if (path.suffix.lower() not in suffixes or path.name.startswith(".")) and path.name not in METADATA:
+                    unread.note(f"with suffix {path.suffix.lower()}, which `datasets` does not read here", path)
                 elif found.setdefault(identity_of(path), path) != path:
                     unread.note("the same file as another (a link)", path)
-        if found:
-            self._unread = unread
+        if not any(path.name not in METADATA for path in found.values()):
+            return []
+        self._unread = unread
         return list(found.values())
 
     def _from_hub(self, datasets: Any) -> Any:
@@ -244,15 +246,22 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _by_split(files: list[Path]) -> dict[str, list[str]]:
-    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`) or in their folder's name.
+def _image_suffixes() -> frozenset[str]:
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
-    Files without any are one group, called `train`, as `datasets` calls data without splits.
+    return frozenset(ImageFolder.EXTENSIONS) & image_suffixes()
+
+
+def _by_split(folder: Path, files: list[Path]) -> dict[str, list[str]]:
+    """Group files by the split that a folder or the name of a Parquet file tells (`train-00000-of-00002.parquet`).
+
+    Files without any are one group, called `train`, as `datasets` calls data without splits. Metadata
+    above all splits belong to each.
 
     Raises:
         DataError: Some files name a split and others do not.
     """
-    splits = {file: _split_of(file) for file in files}
+    splits = {file: _split_of(folder, file) for file in files if file.name not in METADATA}
     named = [file for file, split in splits.items() if split]
     unnamed = [file for file, split in splits.items() if not split]
     if named and unnamed:
@@ -263,10 +272,14 @@ def _by_split(files: list[Path]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for file, split in splits.items():
         groups.setdefault(split or "train", []).append(str(file))
-    return groups
+    metadata = {str(file): _split_of(folder, file) for file in files if file.name in METADATA}
+    return {
+        split: [*found, *(file for file, own in metadata.items() if own in ("", split))]
+        for split, found in groups.items()
+    }
 
 
-def _split_of(file: Path) -> str:
-    words = re.split(r"[-_.]", file.name.lower())
-    found = next((word for word in words if word in SPLIT_NAMES), file.parent.name.lower())
-    return found if found in SPLIT_NAMES else ""
+def _split_of(folder: Path, file: Path) -> str:
+    parts = [] if file == folder else list(file.relative_to(folder).parts[:-1])
+    words = [*(re.split(r"[-_.]", file.name.lower()) if file.suffix.lower() in PARQUET else []), *map(str.lower, parts)]
+    return next((word for word in words if word in SPLIT_NAMES), "")

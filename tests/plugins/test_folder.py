@@ -477,6 +477,33 @@ def test_huggingface_parquet_that_is_linked_twice_is_read_once(tmp_path):
     assert {entry["count"] for entry in reader.unread()} == {1}
 
 
+def test_huggingface_imagefolder_counts_what_it_does_not_read(tmp_path):
+    for label in ("live", "spoof"):
+        for number in range(2):
+            photo(tmp_path / "tree" / label / f"{number}.png", 50 + number)
+    (tmp_path / "tree" / "live" / "again").symlink_to("..")
+    for name in ("live/1.heic", "live/@eaDir/1.png/SYNOPHOTO_THUMB_M.png", "notes.txt", "live/.x.png"):
+        photo(tmp_path / "x.png").parent.joinpath("tree", name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes((tmp_path / "x.png").read_bytes())
+    reader = HuggingFaceReader(path=str(tmp_path / "tree"))
+    assert sorted(record.label for record in read(reader)) == [0, 0, 1, 1]
+    assert sum(entry["count"] for entry in reader.unread()) == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # `datasets` leaves the list open
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_huggingface_imagefolder_with_splits_and_metadata(tmp_path):
+    for split in ("train", "test"):
+        for number in range(2):
+            photo(tmp_path / split / f"{number}.png", 50 + number)
+        rows = "".join(f"{number}.png,{number},s{number}\n" for number in range(2))
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,label,who\n{rows}")
+    records = read(HuggingFaceReader(path=str(tmp_path), subject_column="who"))
+    assert sorted((record.split, record.label, record.subject) for record in records) == [
+        ("test", 0, "s0"), ("test", 1, "s1"), ("train", 0, "s0"), ("train", 1, "s1"),
+    ]  # fmt: skip
+
+
 def test_huggingface_errors(tmp_path):
     def records(path, **settings):
         return lambda: list(HuggingFaceReader(path=str(path), **settings).records())
