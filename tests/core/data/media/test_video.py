@@ -14,7 +14,6 @@ from clips import mark_matrix, mark_turn, moving_frames, write_clip
 from PIL import Image
 
 from padkit.data.media.opening import open_media
-from padkit.data.media.orientation import square_size
 from padkit.data.media.sources import ShorterError
 from padkit.data.media.stills import natural
 from padkit.data.media.video import Video
@@ -127,11 +126,6 @@ def test_pixels_become_square(tmp_path, suffix, aspect, size):
     assert frame.shape == (size[1], size[0], 3)
     due = np.asarray(Image.fromarray(corners()).resize(size, Image.Resampling.BICUBIC)).astype(int)
     assert np.abs(frame - due).mean() < 6
-
-
-def test_impossible_pixels_are_refused():
-    with pytest.raises(DataError, match="1000 as wide as high"):
-        square_size(96, 64, Fraction(1000), "a.mp4")
 
 
 def test_a_large_file_is_decoded_without_keeping_it(tmp_path, monkeypatch):
