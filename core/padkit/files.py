@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,19 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def regular_size(path: Path) -> int:
+    """Return the size in bytes of a file that can be read to its end.
+
+    Raises:
+        OSError: There is none.
+        DataError: It is a folder, a pipe or a device; reading these might never end.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: no regular file; give a file.")
+    return status.st_size
 
 
 def printable(text: str) -> str:

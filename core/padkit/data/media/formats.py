@@ -76,6 +76,9 @@ def kind_of(path: str | Path) -> str:
 
 
 def _kind_by_content(path: str | Path) -> str:
+    # Opening a pipe would wait for its other end.
+    if not os.path.isfile(path):  # noqa: PTH113 -- `path` may be a text
+        return NEITHER
     try:
         with open(path, "rb") as file:  # noqa: PTH123 -- `path` may be a text
             head = file.read(HEAD)

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from padkit.data.media.depth import is_deep, to_eight_bits
 from padkit.data.media.formats import VIDEO, image_formats, kind_of
 from padkit.errors import DataError
+from padkit.files import regular_size
 
 ORIENTATION = 0x0112  # tag of EXIF
 LARGEST_FILE = 2**30  # bytes: more than the most pixels that Pillow admits, uncompressed, with 16 bits a channel
@@ -46,7 +47,7 @@ def read_picture(path: str | Path) -> Image.Image:
     if kind_of(path) == VIDEO:
         raise DataError(f"{path}: a video, where a still image is due.")
     try:
-        if (size := path.stat().st_size) > LARGEST_FILE:
+        if (size := regular_size(path)) > LARGEST_FILE:
             raise DataError(f"{path}: {size} bytes are too many for a photograph of a face.")
         content = path.read_bytes()
     except OSError as error:

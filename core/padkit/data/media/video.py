@@ -18,6 +18,7 @@ from padkit.data.media.orientation import shown, square_size
 from padkit.data.media.pictures import Frame, rotate
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.errors import DataError
+from padkit.files import regular_size
 
 # Packets that recorders write for a dropped frame are shorter than this; they may hold a frame or none.
 LEAST_PACKET = 16  # bytes
@@ -173,7 +174,7 @@ def _reason(error: Exception) -> str:
 def _sizes(path: Path) -> tuple[int, int]:
     """Return the file's size, and how many bytes are missing according to its container (AVI and QuickTime/MP4)."""
     try:
-        size = path.stat().st_size
+        size = regular_size(path)
         with path.open("rb") as file:
             return size, max(_stated_size(file, size) - size, 0)
     except OSError as error:

@@ -106,11 +106,8 @@ def prepare(
         _finish(cropper, dataset_name, key, records, place, shards, facts or {})
         table = open_table(place)
         _tell_equal(table, place)
-    elif table.preparation.get("unread", []) != list(cropper.unread):
-        # What is not read makes no other table, so its count is renewed in the one that is there.
-        table.preparation["unread"] = list(cropper.unread)
-        with contextlib.suppress(DataError):
-            write_json(place / FINISHED, table.preparation)
+    else:
+        _renew_unread(table, cropper, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
 
@@ -252,6 +249,15 @@ def _finish(
     write_json(folder / STATE, state)
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
+
+
+def _renew_unread(table: FrameTable, cropper: Cropper, folder: Path) -> None:
+    """Count anew in a table what is not read: files that are not read make no other table."""
+    if table.preparation.get("unread", []) != list(cropper.unread):
+        table.preparation["unread"] = list(cropper.unread)
+        # A table of others, which only they may write, is told right nevertheless.
+        with contextlib.suppress(DataError):
+            write_json(folder / FINISHED, table.preparation)
 
 
 def _tell_equal(table: FrameTable, folder: Path) -> None:

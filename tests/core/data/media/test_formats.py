@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -11,6 +12,7 @@ from PIL import Image
 
 from padkit.data.media.formats import NEITHER, STILL, VIDEO, image_formats, image_suffixes, kind_of, video_suffixes
 from padkit.data.media.opening import open_media
+from padkit.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,13 @@ def test_other_content_without_a_suffix_is_neither(tmp_path, content):
     assert kind_of(tmp_path / "LICENSE") == NEITHER
     assert kind_of(tmp_path / "gone") == NEITHER
     assert kind_of(tmp_path) == NEITHER
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.png", "pipe.mp4"])
+def test_a_pipe_is_not_waited_for(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match="no regular file"), open_media(tmp_path / name) as source:
+        list(source.take([0]))
 
 
 def test_ffmpeg_is_not_loaded_for_known_suffixes():
