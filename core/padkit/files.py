@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,6 +34,24 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
+
+
+def regular_size(path: Path) -> int:
+    """Return the size in bytes of a file that can be read to its end.
+
+    Raises:
+        OSError: There is none.
+        DataError: It is a folder, a pipe or a device; reading these might never end.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: no regular file; give a file.")
+    return status.st_size
+
+
+def printable(text: str) -> str:
+    r"""Return a file name that is not UTF-8 as text that can be stored and printed: its odd bytes as `\xe9`."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

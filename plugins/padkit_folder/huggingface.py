@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.media.formats import image_suffixes
 from padkit.data.media.pictures import decode_image, read_image
+from padkit.data.media.walk import Identity, folders_below, identity_of
 from padkit.data.preparation.prepare import cache_folder, without_progress_bars
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
+PARQUET = frozenset({".parquet", ".pq"})
+METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # columns of an imagefolder
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class HuggingFaceReader(DatasetReader):
-    """Reads a folder written by `save_to_disk`, a folder of Parquet files, an imagefolder, or a dataset of the Hub.
+    """Reads a folder written by `save_to_disk`, Parquet files, an imagefolder, or a dataset of the Hub.
 
     Column settings that are None are left unknown. Splits named train, validation, test, ... become padkit's; a lone
     split divides nothing and is ignored. Labels are read by their class names where the column has them, else as
@@ -40,6 +45,8 @@ class HuggingFaceReader(DatasetReader):
         attack_type_column: Column of attack types.
         species_column: Column of PAI species.
     """
+
+    path_settings = ("path",)
 
     def __init__(
         self,
@@ -70,6 +77,11 @@ class HuggingFaceReader(DatasetReader):
             "species": species_column,
         }
         self._loaded: dict[str, Any] | None = None
+        self._unread = Unread()
+
+    def unread(self) -> Sequence[Mapping[str, Any]]:
+        """Return what lies beside the Parquet files."""
+        return self._unread.entries()
 
     def __getstate__(self) -> dict[str, Any]:
         # Each process maps the files for itself.
@@ -188,14 +200,31 @@ class HuggingFaceReader(DatasetReader):
                 if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
                     return datasets.load_from_disk(str(folder), keep_in_memory=False)
                 converted = str(cache_folder() / "huggingface")
-                if files := sorted(str(path) for path in folder.rglob("*.parquet")):
-                    return datasets.load_dataset("parquet", data_files=_by_split(files), cache_dir=converted)
-                if folder.is_dir() and any(path.is_file() for path in folder.rglob("*")):
-                    return datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=converted)
+                for kind, known in (("parquet", PARQUET), ("imagefolder", _image_suffixes())):
+                    if files := self._files(folder, known):
+                        return datasets.load_dataset(kind, data_files=_by_split(folder, files), cache_dir=converted)
+            except DataError:
+                raise
             # The readers of `datasets` may raise errors of any library they use.
             except Exception as error:
                 raise DataError(f"{self.path} cannot be opened as a dataset ({_line(error)}).") from error
         raise DataError(f"Folder {self.path!r} is empty or no folder; check the setting `path`.")
+
+    def _files(self, folder: Path, suffixes: frozenset[str]) -> list[Path]:
+        """Return the files of these kinds in a folder, or the file itself; each once, without hidden ones."""
+        if folder.is_file():
+            return [folder] if folder.suffix.lower() in suffixes else []
+        unread, found = Unread(), dict[Identity, Path]()
+        for place, files in folders_below(folder, unread):
+            for path in (place / name for name in files):
+                if (path.suffix.lower() not in suffixes or path.name.startswith(".")) and path.name not in METADATA:
+                    unread.note(f"with suffix {path.suffix.lower()}, which `datasets` does not read here", path)
+                elif found.setdefault(identity_of(path), path) != path:
+                    unread.note("the same file as another (a link)", path)
+        if not any(path.name not in METADATA for path in found.values()):
+            return []
+        self._unread = unread
+        return list(found.values())
 
     def _from_hub(self, datasets: Any) -> Any:
         if not HUB_ID.fullmatch(self.path):
@@ -217,11 +246,40 @@ def _line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _by_split(files: list[str]) -> dict[str, list[str]]:
-    """Group Parquet files by the split in their names (`train-00000-of-00002.parquet`), or return them as one group."""
+def _image_suffixes() -> frozenset[str]:
+    from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
+
+    return frozenset(ImageFolder.EXTENSIONS) & image_suffixes()
+
+
+def _by_split(folder: Path, files: list[Path]) -> dict[str, list[str]]:
+    """Group files by the split that a folder or the name of a Parquet file tells (`train-00000-of-00002.parquet`).
+
+    Files without any are one group, called `train`, as `datasets` calls data without splits. Metadata
+    above all splits belong to each.
+
+    Raises:
+        DataError: Some files name a split and others do not.
+    """
+    splits = {file: _split_of(folder, file) for file in files if file.name not in METADATA}
+    named = [file for file, split in splits.items() if split]
+    unnamed = [file for file, split in splits.items() if not split]
+    if named and unnamed:
+        raise DataError(
+            f"{unnamed[0]} names no split, but {named[0]} does; rename it (train-..., dev-..., test-...), or give its "
+            "folder alone."
+        )
     groups: dict[str, list[str]] = {}
-    for file in files:
-        words = re.split(r"[-_.]", Path(file).name.lower())
-        split = next((word for word in words if word in SPLIT_NAMES), Path(file).parent.name.lower())
-        groups.setdefault(split, []).append(file)
-    return groups if all(split in SPLIT_NAMES for split in groups) else {"all": files}
+    for file, split in splits.items():
+        groups.setdefault(split or "train", []).append(str(file))
+    metadata = {str(file): _split_of(folder, file) for file in files if file.name in METADATA}
+    return {
+        split: [*found, *(file for file, own in metadata.items() if own in ("", split))]
+        for split, found in groups.items()
+    }
+
+
+def _split_of(folder: Path, file: Path) -> str:
+    parts = [] if file == folder else list(file.relative_to(folder).parts[:-1])
+    words = [*(re.split(r"[-_.]", file.name.lower()) if file.suffix.lower() in PARQUET else []), *map(str.lower, parts)]
+    return next((word for word in words if word in SPLIT_NAMES), "")

@@ -9,7 +9,7 @@ from pathlib import Path
 from padkit.data.presentation import BONA_FIDE, Presentation
 from padkit.errors import DataError, SettingsError
 from padkit_folder.files import FilesReader
-from padkit_folder.names import existing_folder, media_below
+from padkit_folder.names import existing_folder
 
 
 class IdentitiesReader(FilesReader):
@@ -27,6 +27,8 @@ class IdentitiesReader(FilesReader):
         test_share: Share of the identities kept for testing, in (0, 1).
         seed: Draws these identities.
     """
+
+    path_settings = ("root", "attributes", "identity_file")
 
     def __init__(
         self,
@@ -55,9 +57,11 @@ class IdentitiesReader(FilesReader):
             DataError: The root is missing or empty, holds fewer than two identities, or a table does not fit it.
         """
         root = existing_folder(self.root, "the setting `root`")
-        files = list(media_below(root))
+        files = list(self.media_below(root))
         if not files:
-            raise DataError(f"Folder {self.root!r} holds no images; expected <identity>/<image> below it.")
+            raise DataError(
+                f"Folder {self.root!r} holds no images; expected <identity>/<image> below it.{self.nothing_read()}"
+            )
         identities = self._identities(root, files)
         test = self._test(set(identities))
         attributes = _attributes(Path(self.attributes).expanduser(), self.attribute_names) if self.attributes else {}

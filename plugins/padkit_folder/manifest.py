@@ -7,7 +7,8 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES, Box
+from padkit.data.media.formats import VIDEO, kind_of
+from padkit.data.media.pictures import Box
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, closest
@@ -41,6 +42,8 @@ class ManifestReader(FilesReader):
         file: `.csv`, `.tsv` or `.parquet`; relative paths in it start at its folder.
         image_size: Side in pixels of the prepared square crops.
     """  # noqa: D205 -- the list of columns is the summary
+
+    path_settings = ("file",)
 
     def __init__(self, *, file: str, image_size: int = 256) -> None:
         self.file = file
@@ -151,7 +154,7 @@ def _record(manifest: Path, line: int, row: Mapping[str, str], counts: dict[str,
     number = counts.get(name, 0)
     counts[name] = number + 1
     path = manifest.parent / Path(row["path"]).expanduser()
-    whole = path.suffix.lower() in VIDEO_SUFFIXES and not row.get("frame")
+    whole = kind_of(path) == VIDEO and not row.get("frame")
     return Presentation(
         dataset=manifest.stem,
         domain=row.get("domain") or manifest.stem,

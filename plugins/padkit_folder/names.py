@@ -1,12 +1,9 @@
-"""Translates users' names of labels and splits into padkit's, and lists files below a root."""
+"""Translates users' names of labels and splits into padkit's."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
-from padkit.data.media.pictures import is_media
 from padkit.data.presentation import ATTACK, LABEL_NAMES
 from padkit.errors import DataError, closest
 
@@ -72,13 +69,3 @@ def existing_folder(root: str, setting: str) -> Path:
     if not folder.is_dir():
         raise DataError(f"{root!r} is not a folder; check {setting}.")
     return folder
-
-
-def media_below(root: Path) -> Iterator[Path]:
-    """Yield the image and video files below `root` in a stable order, without hidden ones."""
-    for folder, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        for name in sorted(files):
-            path = Path(folder, name)
-            if not name.startswith(".") and is_media(path):
-                yield path

@@ -25,6 +25,8 @@ class TablesReader(DatasetReader):
         folders: One folder or several (A,B,C), all of the same image size.
     """
 
+    path_settings = ("folders",)
+
     def __init__(self, *, folders: list[str]) -> None:
         self.folders = folders
         about = summed([read_preparation(folder) for folder in self.tables()])

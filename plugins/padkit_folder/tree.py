@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.presentation import LABEL_NAMES, Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest
 from padkit_folder.files import FilesReader
-from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder, media_below
+from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder
 
 
 class FolderReader(FilesReader):
@@ -58,13 +58,13 @@ class FolderReader(FilesReader):
         """
         root = existing_folder(self.root, "the setting `root`")
         counts: dict[str, int] = {}
-        for path in media_below(root):
+        for path in self.media_below(root):
             record = self._record(root, path, counts)
             yield record
         if not counts:
             raise DataError(
                 f"Folder {self.root!r} holds no images or videos; expected <domain>/<split>/live/... and "
-                "<domain>/<split>/spoof/... below it."
+                f"<domain>/<split>/spoof/... below it.{self.nothing_read()}"
             )
 
     def _record(self, root: Path, path: Path, counts: dict[str, int]) -> Presentation:
@@ -89,7 +89,7 @@ class FolderReader(FilesReader):
             attack_type=attack_type,
             species=species,
             path=str(path),
-            frames=() if path.suffix.lower() in VIDEO_SUFFIXES else (number,),
+            frames=() if kind_of(path) == VIDEO else (number,),
         )
 
 

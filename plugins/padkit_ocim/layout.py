@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO_SUFFIXES
+from padkit.data.media.walk import folders_below as walk
 from padkit.data.native import NativeReader
 from padkit.data.presentation import Presentation
+from padkit.data.unread import Unread
 from padkit.errors import DataError
 
 Missing = Callable[[Path], list[str]]
@@ -22,17 +23,15 @@ def folders_below(root: Path, ignored: re.Pattern[str] = NOTHING) -> Iterator[tu
 
     Args:
         root: An existing folder.
-        ignored: Folders whose name contains this are not entered, nor are hidden ones and those that macOS adds to
+        ignored: Folders whose name contains this are left out, as are hidden ones and those of the system, with all
             archives.
 
     Raises:
         DataError: A folder cannot be read.
     """
-    for folder, folders, files in os.walk(root, onerror=_refuse, followlinks=True):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith((".", "__MACOSX")) and not ignored.search(name)
-        )
-        yield Path(folder), sorted(files)
+    for folder, files in walk(root, Unread(), refuse=_refuse):
+        if not any(ignored.search(name) for name in folder.relative_to(root).parts):
+            yield folder, files
 
 
 def videos_below(root: Path, ignored: re.Pattern[str] = NOTHING) -> Iterator[str]:

@@ -47,6 +47,8 @@ class MsuMfsdReader(NativeReader):
     }
     layout = "scene01/real/, scene01/attack/, train_sub_list.txt and test_sub_list.txt"
 
+    path_settings = ("root", "upside_down")
+
     def __init__(self, *, root: str, image_size: int = 256, upside_down: str | None = None) -> None:
         super().__init__(root=root, image_size=image_size)
         self.upside_down = upside_down

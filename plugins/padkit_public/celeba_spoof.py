@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES
+from padkit.data.media.formats import image_suffixes
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit.errors import DataError
@@ -136,7 +136,7 @@ def _suffixes(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         return {}
     named = map(stem_and_suffix, file_names(folder))
-    return {stem: suffix for stem, suffix in named if suffix.lower() in IMAGE_SUFFIXES}
+    return {stem: suffix for stem, suffix in named if suffix.lower() in image_suffixes()}
 
 
 def _record(

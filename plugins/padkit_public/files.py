@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO_SUFFIXES, image_suffixes
+from padkit.data.media.walk import is_clutter
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 
@@ -25,7 +26,7 @@ SPLIT_FOLDERS = {
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            kept = [entry for entry in found if not entry.name.startswith((".", "__MACOSX"))]
+            kept = [entry for entry in found if not is_clutter(entry.name)]
     except OSError as error:
         raise DataError(f"Folder {folder} cannot be read ({error.strerror or error}).") from error
     return sorted(kept, key=lambda entry: entry.name)
@@ -98,7 +99,7 @@ def unique(records: Iterable[Presentation]) -> Iterator[Presentation]:
 
 def first_image(folder: Path) -> str:
     """Return the name of the first image in `folder`, or "" if it holds none."""
-    return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in IMAGE_SUFFIXES), "")
+    return next((name for name in file_names(folder) if stem_and_suffix(name)[1].lower() in image_suffixes()), "")
 
 
 def fitting_root(root: Path, fits: Callable[[Path], bool], layout: str) -> Path:

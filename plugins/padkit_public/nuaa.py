@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES
+from padkit.data.media.formats import image_suffixes
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError
@@ -126,7 +126,7 @@ def _images(place: Path) -> dict[str, Path]:
     for folder in subfolders(place).values():
         for name in file_names(folder):
             stem, suffix = stem_and_suffix(name)
-            if suffix.lower() in IMAGE_SUFFIXES:
+            if suffix.lower() in image_suffixes():
                 if not NAME.fullmatch(stem):
                     raise unknown_name(folder / name, PATTERN + suffix)
                 images[stem] = folder / name

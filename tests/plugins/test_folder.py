@@ -442,6 +442,68 @@ def test_huggingface_parquet_and_imagefolder(tmp_path):
     assert next(iter(reader.frames(records[1])))[0, 0, 0] == 51
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["msu.parquet", "all.parquet", "all/0000.parquet", "data/a b.parquet", "default.PARQUET", "all-train.parquet"],
+)
+def test_huggingface_parquet_of_any_name_is_data_without_splits(tmp_path, name):
+    (tmp_path / "q" / name).parent.mkdir(parents=True, exist_ok=True)
+    hub_rows().to_parquet(tmp_path / "q" / name)
+    for hidden in (".cache/x.parquet", "@eaDir/x.parquet", "README.md"):
+        (tmp_path / "q" / hidden).parent.mkdir(exist_ok=True)
+        (tmp_path / "q" / hidden).write_text("x")
+    for path in (tmp_path / "q", tmp_path / "q" / name):
+        reader = HuggingFaceReader(path=str(path))
+        records = read(reader)
+        assert [record.split for record in records] == [""] * 6
+        assert len(list(reader.frames(records[3]))) == 1
+    reader = HuggingFaceReader(path=str(tmp_path / "q"))
+    read(reader)
+    assert sum(entry["count"] for entry in reader.unread()) == 3
+
+
+def test_huggingface_parquet_that_names_no_split_beside_others_that_do(tmp_path):
+    for name in ("train-0.parquet", "more.parquet"):
+        hub_rows(2).to_parquet(tmp_path / name)
+    refused(lambda: list(HuggingFaceReader(path=str(tmp_path)).records()), "more.parquet", "names no split", "train-0")
+
+
+def test_huggingface_parquet_that_is_linked_twice_is_read_once(tmp_path):
+    hub_rows(4).to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "b.parquet").symlink_to("a.parquet")
+    (tmp_path / "up").symlink_to(".")
+    reader = HuggingFaceReader(path=str(tmp_path))
+    assert len(read(reader)) == 4
+    assert {entry["count"] for entry in reader.unread()} == {1}
+
+
+def test_huggingface_imagefolder_counts_what_it_does_not_read(tmp_path):
+    for label in ("live", "spoof"):
+        for number in range(2):
+            photo(tmp_path / "tree" / label / f"{number}.png", 50 + number)
+    (tmp_path / "tree" / "live" / "again").symlink_to("..")
+    for name in ("live/1.heic", "live/@eaDir/1.png/SYNOPHOTO_THUMB_M.png", "notes.txt", "live/.x.png"):
+        photo(tmp_path / "x.png").parent.joinpath("tree", name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).write_bytes((tmp_path / "x.png").read_bytes())
+    reader = HuggingFaceReader(path=str(tmp_path / "tree"))
+    assert sorted(record.label for record in read(reader)) == [0, 0, 1, 1]
+    assert sum(entry["count"] for entry in reader.unread()) == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # `datasets` leaves the list open
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_huggingface_imagefolder_with_splits_and_metadata(tmp_path):
+    for split in ("train", "test"):
+        for number in range(2):
+            photo(tmp_path / split / f"{number}.png", 50 + number)
+        rows = "".join(f"{number}.png,{number},s{number}\n" for number in range(2))
+        (tmp_path / split / "metadata.csv").write_text(f"file_name,label,who\n{rows}")
+    records = read(HuggingFaceReader(path=str(tmp_path), subject_column="who"))
+    assert sorted((record.split, record.label, record.subject) for record in records) == [
+        ("test", 0, "s0"), ("test", 1, "s1"), ("train", 0, "s0"), ("train", 1, "s1"),
+    ]  # fmt: skip
+
+
 def test_huggingface_errors(tmp_path):
     def records(path, **settings):
         return lambda: list(HuggingFaceReader(path=str(path), **settings).records())

@@ -10,7 +10,7 @@ import pytest
 import trees_ocim
 from native_checks import by_id, counts, read, refused, subjects
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO_SUFFIXES
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit_ocim import padkit_datasets
 from padkit_ocim.oulu import OuluNpuReader

@@ -38,15 +38,21 @@ def write_clip(path: Path, frames: Iterable[NDArray[np.uint8]], rate: int = 25) 
             container.mux(packet)
 
 
-def mark_turn(path: Path, degrees: int) -> None:
-    """Write into an MP4 or MOV that it is to be shown turned clockwise by 0, 90, 180 or 270 degrees.
+def mark_matrix(path: Path, a: float, b: float, c: float, d: float) -> None:
+    """Write into an MP4 or MOV that the point (x, y) is to be shown at (a x + c y, b x + d y).
 
     The display matrix stands in the track header (ISO/IEC 14496-12, 8.3.2), 16.16 fixed point, the last column 2.30.
     """
     content = bytearray(path.read_bytes())
     start = content.index(b"tkhd") + 4
     assert content[start] == 0, "version 1 has longer times"
-    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = struct.pack(">9i", cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30)
+    a, b, c, d = (round(value * 65536) for value in (a, b, c, d))
+    matrix = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     content[start + 40 : start + 40 + len(matrix)] = matrix
     path.write_bytes(content)
+
+
+def mark_turn(path: Path, degrees: int) -> None:
+    """Write into an MP4 or MOV that it is to be shown turned clockwise by 0, 90, 180 or 270 degrees."""
+    cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
+    mark_matrix(path, cosine, sine, -sine, cosine)

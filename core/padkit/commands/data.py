@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from padkit.data.protocols.official import official_protocols
 from padkit.data.reader import DatasetReader
 from padkit.data.table import overview
 from padkit.data.table.frames import FINISHED, FrameTable, open_tables
+from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
 from padkit.settings.recipes import Slot, read_settings
@@ -68,7 +69,7 @@ def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: boo
     """Return the printed paragraphs about a table, in their order."""
     parts: list[Table | Text] = [_heading(table), *_choices(table), _counts(table), *_skipped(table), *_leaks(table)]
     if duplicates:
-        parts.append(_duplicates(table))
+        parts += _duplicates(table)
     known = table.divisions() if reader is None else official_protocols(table, reader)
     return [*parts, Text(f"Official protocols: {', '.join(known)}.")] if known else parts
 
@@ -149,14 +150,16 @@ def _skipped(table: FrameTable) -> list[Table | Text]:
     parts: list[Table | Text] = []
     if table.skipped:
         title = f"Skipped: {len(table.skipped)} of {table.preparation['records']} files or presentations"
-        parts += _reasons(title, table.skipped)
+        parts += _reasons(title, overview.reasons(table.skipped))
     if dropped:
-        parts += _reasons(f"Left out: {len(dropped)} frames", dropped)
+        parts += _reasons(f"Left out: {len(dropped)} frames", overview.reasons(dropped))
+    if unread := table.preparation.get("unread", ()):
+        found = [overview.Reason(text=e["reason"], count=e["count"], example=e["example"]) for e in unread]
+        parts += _reasons(f"Skipped unread: {total(unread)} files, folders or rows", found)
     return parts or [Text("Skipped: nothing.")]
 
 
-def _reasons(title: str, entries: Sequence[Mapping[str, str]]) -> list[Table | Text]:
-    found = overview.reasons(entries)
+def _reasons(title: str, found: Sequence[overview.Reason]) -> list[Table | Text]:
     shown = Table(title=Text(title), title_justify="left", box=box.SIMPLE, show_edge=False, pad_edge=False)
     for head, side in (("reason", "left"), ("count", "right"), ("the first", "left")):
         shown.add_column(head, justify="right" if side == "right" else "left", overflow="fold")
@@ -173,19 +176,20 @@ def _leaks(table: FrameTable) -> list[Text]:
     return [Text(f"Subjects in more than one split: {len(found)}: {shown}{_more(len(found))}", style="red")]
 
 
-def _duplicates(table: FrameTable) -> Text:
-    from padkit.data.table.duplicates import duplicates
+def _duplicates(table: FrameTable) -> list[Text]:
+    from padkit.data.table.duplicates import equal_images
 
-    found = duplicates(table)
-    if not found:
-        return Text("Equal images under different presentations: none.")
-    labels, splits, names = table.column("label"), table.coded("split"), table.column("presentation")
-    contradict = sum(len(set(labels[rows])) > 1 for rows in found)
-    cross = sum(len(set(splits.codes[rows])) > 1 for rows in found)
-    wrong = f"{contradict} of them under both labels, {cross} in more than one split"
-    shown = [" = ".join(dict.fromkeys(map(str, names[rows[:MOST]]))) for rows in found[:MOST]]
-    text = "\n  ".join([f"Equal images under different presentations: {len(found)}, {wrong}:", *shown])
-    return Text(text + _more(len(found)), style="red" if contradict or cross else "")
+    found = equal_images(table)
+    again = f"Equal images within a presentation: {found.within} frames equal an earlier one."
+    parts = [Text(again)] if found.within else []
+    if not found.groups:
+        return [Text("Equal images under different presentations: none."), *parts]
+    names = table.column("presentation")
+    wrong = f"{found.labels} of them under both labels, {found.splits} in more than one split"
+    shown = [" = ".join(dict.fromkeys(map(str, names[rows[:MOST]]))) for rows in found.groups[:MOST]]
+    title = f"Equal images under different presentations: {len(found.groups)}, {wrong}:"
+    text = "\n  ".join([title, *shown]) + _more(len(found.groups))
+    return [Text(text, style="red" if found.labels or found.splits else ""), *parts]
 
 
 def _more(count: int) -> str:

@@ -18,9 +18,11 @@ from padkit.data.preparation.output import exclusive, sweep
 from padkit.data.preparation.prepare import FINISHED, FrameTable, prepare
 from padkit.data.preparation.scrfd import LICENCE, scrfd_weights
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
 from padkit.settings.commands import read_options
+from padkit.settings.paths import absolute_paths
 
 PROG = "padkit prepare"
 PROTOCOLS = "protocols.json"
@@ -66,6 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     sized = "image_size" in _parameters(factory)
     sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}
     values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
+    values[name] = absolute_paths(factory, values[name])
     output, options = Output(**values["output"]), CropOptions(**values["choices"])
     if options.face == "scrfd":
         print(f"note: {LICENCE}")
@@ -143,6 +146,7 @@ def _tell(table: FrameTable, *, align: bool, finished: bool) -> None:
         (len(table), "frames"),
         (kept, f"of {preparation['presentations']} presentations"),
         (len(table.skipped), "files or presentations skipped"),
+        (total(preparation.get("unread", ())), "files, folders or rows skipped unread"),
     ]
     untold = {event for event, told in (("not_aligned", align), ("hint_of_another_frame", False)) if not told}
     counts = preparation["counts"]

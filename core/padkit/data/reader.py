@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ class DatasetReader(ABC):
         attribute_names: Facial attributes that the records may carry, in a fixed order.
         framing: For face crops, how they frame the face: the margin around its box, as a share of the box on each side,
             and by how much of the crop's side the face's middle is below the crop's; None if that is not known.
+        path_settings: Names of the settings that are paths; a run records them as absolute ones.
         expected: Published number of presentations by (split, label), split "" if the dataset has no splits; compared
             with the number found. Empty if nothing is published.
     """
@@ -44,6 +45,7 @@ class DatasetReader(ABC):
     simulated: bool = False
     attribute_names: tuple[str, ...] = ()
     framing: ClassVar[tuple[float, float] | None] = None
+    path_settings: ClassVar[tuple[str, ...]] = ("root",)
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 
     @abstractmethod
@@ -53,6 +55,10 @@ class DatasetReader(ABC):
         Raises:
             DataError: The root is missing, empty or has another layout than this reader expects.
         """
+
+    def unread(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the last call of `records` saw and did not list: `padkit.data.unread.Unread.entries`."""
+        return ()
 
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
         """Yield all frames of a presentation, each uint8 RGB [H, W, 3], upright; any size.

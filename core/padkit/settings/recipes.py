@@ -21,6 +21,7 @@ from padkit.errors import PadkitError, PluginError, SettingsError, closest
 from padkit.settings.describe import add_settings, parameter_types
 from padkit.settings.layers import NONE, Slot, Tree, flatten, lay_over, read_file, read_line
 from padkit.settings.parser import make_parser, parse, print_help
+from padkit.settings.paths import absolute_paths
 
 __all__ = ["NONE", "Settings", "Slot", "read_settings"]
 
@@ -88,7 +89,7 @@ def read_settings(
     for key in given:
         if key not in types:
             raise _unknown(key, recipe, types, slots, groups)
-    return _resolve(recipe, slots, names, parse(parser, given, types), frozenset(given))
+    return _resolve(recipe, slots, names, parse(parser, given, types), frozenset(given), catalog)
 
 
 def _component_names(tree: Tree, slots: Mapping[str, Slot]) -> dict[str, tuple[str, str]]:
@@ -212,6 +213,7 @@ def _resolve(
     names: Mapping[str, tuple[str, str]],
     parsed: Namespace,
     given: frozenset[str],
+    catalog: Catalog,
 ) -> Settings[Options]:
     tree = parsed.as_dict()
     own = {f.name: tree[f.name] for f in dataclasses.fields(typing.cast("Any", recipe))}
@@ -223,6 +225,8 @@ def _resolve(
         slot_name, _, member = place.partition(".")
         values = dict(tree[slot_name][member] if member else tree[slot_name])
         values.pop("name")
+        if "" in members(role, name):
+            values = absolute_paths(catalog.factory(role, name), values)
         kept = slots[slot_name].options
         mine = {f.name: values[f.name] for f in dataclasses.fields(kept)} if kept else {}
         settings = {k: v for k, v in values.items() if k not in mine}

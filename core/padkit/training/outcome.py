@@ -127,13 +127,14 @@ def _data(experiment: Experiment) -> dict[str, Any]:
     """Return the content of `data.json`.
 
     `division`: `padkit.data.protocols.protocol.Protocol.summary`; `preparation`: facts of the prepared table, including
-    its key and the number of skipped files; `tables`: its folders; `selected_step`: the step whose weights are shipped.
+    its key, the number of skipped files and what was not read; `tables`: its folders; `selected_step`: the step whose
+    weights are shipped.
     """
     table = experiment.table
     facts = {name: table.preparation.get(name) for name in PREPARATION}
     return {
         "division": experiment.protocol.summary(table),
-        "preparation": {**facts, "skipped": len(table.skipped)},
+        "preparation": {**facts, "skipped": len(table.skipped), "unread": table.preparation.get("unread", [])},
         "tables": [str(folder.resolve()) for folder in table.folders],
         "selected_step": read_step(experiment.run.selected),
     }

@@ -9,16 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES
+from padkit.data.media.formats import STILL, kind_of
+from padkit.data.media.walk import is_clutter
 from padkit.data.presentation import BONA_FIDE, LABEL_NAMES
+from padkit.data.unread import Unread
 from padkit.errors import DataError, SettingsError, closest
+from padkit.files import printable
 
 Gallery = dict[str, tuple[Path, ...]]
 LISTS = frozenset({".csv", ".tsv", ".txt", ".parquet", ".pq"})
 LAYOUTS = "<subject>/<image>, images alone, or a .csv, .tsv or .parquet list with a column path"
 
 
-def find_photographs(faces: Path, subject_pattern: str | None = None) -> Gallery:
+def find_photographs(faces: Path, subject_pattern: str | None = None, unread: Unread | None = None) -> Gallery:
     """Return the photographs of each subject, in the order of their names; from a list, only the bona fide ones.
 
     The subjects' names are valid in file names and contain no underscore.
@@ -28,6 +31,7 @@ def find_photographs(faces: Path, subject_pattern: str | None = None) -> Gallery
             and optionally `subject` and `label`.
         subject_pattern: Regular expression with one group that finds the subject in a file's name, if neither folders
             nor a column name it; by default every such image is a different subject.
+        unread: Counts what a folder holds beside photographs.
 
     Raises:
         DataError: Nothing is found, or the list is malformed.
@@ -35,7 +39,7 @@ def find_photographs(faces: Path, subject_pattern: str | None = None) -> Gallery
     """
     name_of = _subject_finder(subject_pattern)
     if faces.is_dir():
-        pairs, useful = _folder(faces, name_of)
+        pairs, useful = _folder(faces, name_of, Unread() if unread is None else unread)
     elif faces.is_file() and faces.suffix.lower() in LISTS:
         pairs, useful = _list(faces, name_of)
     elif faces.exists():
@@ -74,13 +78,16 @@ def _subject_finder(pattern: str | None) -> Callable[[Path], str]:
     return find
 
 
-def _folder(faces: Path, name_of: Callable[[Path], str]) -> tuple[list[tuple[str, Path]], bool]:
+def _folder(faces: Path, name_of: Callable[[Path], str], unread: Unread) -> tuple[list[tuple[str, Path]], bool]:
     """Return (subject, photograph) pairs, and whether `name_of` named the subjects."""
     try:
-        flat = list(_images(faces))
-        nested = [
-            (folder.name, path) for folder in sorted(faces.iterdir()) if _shown(folder) for path in _images(folder)
-        ]
+        flat, folders = _listed(faces, unread)
+        nested = []
+        for folder in folders:
+            images, deeper = _listed(folder, unread)
+            nested += [(folder.name, path) for path in images]
+            for one in deeper:
+                unread.note("folders below a subject's", one)
     except OSError as error:
         raise DataError(f"{faces} cannot be read ({error.strerror}); check its permissions.") from error
     if flat and nested:
@@ -95,14 +102,22 @@ def _alone(paths: Iterable[Path], name_of: Callable[[Path], str]) -> list[tuple[
     return [(name_of(path), path) for path in paths]
 
 
-def _shown(folder: Path) -> bool:
-    return folder.is_dir() and not folder.name.startswith((".", "__MACOSX"))
-
-
-def _images(folder: Path) -> Iterator[Path]:
+def _listed(folder: Path, unread: Unread) -> tuple[list[Path], list[Path]]:
+    """Return the images and the folders in a folder, and count the rest."""
+    images, folders = [], []
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
+        if path.is_dir():
+            if is_clutter(path.name):
+                unread.note("hidden folders and those of the system", path)
+            else:
+                folders.append(path)
+        elif path.name.startswith("."):
+            unread.note("hidden", path)
+        elif path.is_file() and kind_of(path) == STILL:
+            images.append(path)
+        else:
+            unread.note("no photographs", path)
+    return images, folders
 
 
 def _list(faces: Path, name_of: Callable[[Path], str]) -> tuple[list[tuple[str, Path]], bool]:
@@ -183,4 +198,4 @@ def _plain_names(subjects: Iterable[str]) -> dict[str, str]:
 
 
 def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(printable(text).encode()).hexdigest()[:8]

@@ -22,8 +22,9 @@ from rich.console import Console
 
 from padkit.commands.parser import Parser
 from padkit.data.reader import SIMULATED_NOTE
+from padkit.data.unread import Unread, unread_line
 from padkit.errors import DataError, SettingsError, run_as_command
-from padkit.files import write_atomically, write_json
+from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import (
@@ -66,7 +67,7 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
                 size, changed = status.st_size, status.st_mtime_ns
             except OSError:
                 size, changed = -1, -1
-            digest.update(f"{subject}\0{path.name}\0{size}\0{changed}\n".encode())
+            digest.update(f"{subject}\0{printable(path.name)}\0{size}\0{changed}\n".encode())
     return {
         "simulated": True,
         "world_version": WORLD_VERSION,
@@ -76,7 +77,7 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
         "attacks": list(plan.attacks),
         "frames": plan.frames,
         "photographs": digest.hexdigest(),
-        "faces": str(faces),
+        "faces": printable(str(faces)),
     }
 
 
@@ -147,7 +148,7 @@ def simulate(
     An interrupted run continues where it stopped and ends with the same files.
 
     Returns:
-        The number of pictures, and one line for each photograph that could not be read.
+        The number of pictures, and one line for each photograph that could not be read, and for what else was there.
 
     Raises:
         DataError: The photographs are missing, too few, or cannot be read (all, or under `strict` one), or the output
@@ -161,7 +162,8 @@ def simulate(
     domains = find_domains(settings, plan.attacks)
     if out.resolve().is_relative_to(faces.resolve()):
         raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
-    gallery = find_photographs(faces, subject_pattern)
+    unread = Unread()
+    gallery = find_photographs(faces, subject_pattern, unread)
     planned = recordings(gallery, domains, plan.seed)
     prepare_output(out, describe(faces, gallery, domains, plan))
     names = ", ".join(domain.name for domain in domains)
@@ -186,7 +188,8 @@ def simulate(
         raise DataError(f"none of the {len(planned)} photographs in {faces} can be read; the first: {first}")
     rows = [row for one in planned if one not in unreadable for row in manifest_rows(one, plan)]
     write_atomically(out / MANIFEST, _csv(rows))
-    return len(rows), [unreadable[one] for one in planned if one in unreadable]
+    others = [f"unread: {unread_line(unread.entries())}."] if unread.entries() else []
+    return len(rows), [*(unreadable[one] for one in planned if one in unreadable), *others]
 
 
 def _csv(rows: Sequence[dict[str, str]]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES
+from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.media.sources import FrameSource
 from padkit.data.media.stills import StillFolder, Stills
 from padkit.errors import extra_needed
@@ -14,7 +14,7 @@ def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
     """Open a video, a still, or a folder of stills (its frames in natural order).
 
     Args:
-        path: Files with a known video suffix are decoded as videos, all others as stills.
+        path: Files that `kind_of` takes for videos are decoded as such, all others as stills.
         rotation: Degrees (0, 90, 180, 270) to rotate every frame clockwise until it is upright.
 
     Raises:
@@ -24,7 +24,7 @@ def open_media(path: str | Path, rotation: int = 0) -> FrameSource:
     path = Path(path)
     if path.is_dir():
         return StillFolder(path, rotation)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if kind_of(path) == VIDEO:
         # Load FFmpeg's libraries only for videos.
         with extra_needed(f"video {path}", "padkit[video]"):
             from padkit.data.media.video import Video

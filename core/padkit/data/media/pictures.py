@@ -12,19 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from padkit.data.media.depth import is_deep, to_eight_bits
+from padkit.data.media.formats import VIDEO, image_formats, kind_of
 from padkit.errors import DataError
+from padkit.files import regular_size
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif"})
-VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp"})
+ORIENTATION = 0x0112  # tag of EXIF
+LARGEST_FILE = 2**30  # bytes: more than the most pixels that Pillow admits, uncompressed, with 16 bits a channel
 PNG_RGB, PNG_NONE, PNG_AVERAGE = 2, 0, 3  # colour type and filter types
 
 Frame = NDArray[np.uint8]
 Box = tuple[float, float, float, float]
-
-
-def is_media(path: Path) -> bool:
-    """Return whether the file's suffix is that of an image or a video."""
-    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def read_image(path: str | Path) -> Frame:
@@ -34,7 +32,8 @@ def read_image(path: str | Path) -> Frame:
         path: Any format Pillow reads.
 
     Returns:
-        uint8 RGB [H, W, 3], upright by its EXIF orientation; transparency is laid over white, 16-bit depth scaled to 8.
+        uint8 RGB [H, W, 3], upright by its EXIF orientation; transparency is laid over white, deeper pictures
+        are scaled to 8 bits (`padkit.data.media.depth`).
 
     Raises:
         DataError: The file is missing, empty, truncated, not an image, or a video.
@@ -45,9 +44,11 @@ def read_image(path: str | Path) -> Frame:
 def read_picture(path: str | Path) -> Image.Image:
     """Decode a still image file as `read_image` does, but return a Pillow image: upright, mode RGB."""
     path = Path(path)
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if kind_of(path) == VIDEO:
         raise DataError(f"{path}: a video, where a still image is due.")
     try:
+        if (size := regular_size(path)) > LARGEST_FILE:
+            raise DataError(f"{path}: {size} bytes are too many for a photograph of a face.")
         content = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
@@ -67,17 +68,29 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as image:
-                image.load()
-                ImageOps.exif_transpose(image, in_place=True)
-                return _to_rgb(image)
+            with Image.open(io.BytesIO(content), formats=image_formats()) as image:
+                return _to_rgb(_upright(image, content, name))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image that Pillow can read.") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{name}: too many pixels for a photograph of a face.") from error
     # On damaged files, Pillow's decoders may raise anything.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, MemoryError) as error:
-        raise DataError(f"{name}: damaged or truncated image ({str(error).splitlines()[0] or 'no detail'}).") from error
+    except Exception as error:
+        if isinstance(error, DataError):
+            raise
+        cause = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name}: damaged or truncated image ({cause}).") from error
+
+
+def _upright(image: Image.Image, content: bytes, name: str) -> Image.Image:
+    """Return an opened picture decoded, with at most 8 bits a channel, and turned by its EXIF orientation."""
+    picture = image
+    if is_deep(image):
+        picture = to_eight_bits(image, content, name)
+        picture.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+    picture.load()
+    ImageOps.exif_transpose(picture, in_place=True)
+    return picture
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -85,23 +98,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode in {"RGB", "CMYK", "YCbCr", "LAB", "HSV", "L", "1"} and "transparency" not in image.info:
         return image.convert("RGB")
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_to_eight_bits(np.asarray(image))).convert("RGB")
     if image.mode == "P" and "transparency" not in image.info:
         return image.convert("RGB")
     layered = image.convert("RGBA")
     white = Image.new("RGBA", layered.size, (255, 255, 255, 255))
     return Image.alpha_composite(white, layered).convert("RGB")
-
-
-def _to_eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale grey values to 0..255: 16-bit depth by 257, floats in [0, 1] by 255, others are taken as 8-bit already."""
-    grey = values.astype(np.float64)
-    if values.dtype == np.uint16 or (values.dtype.kind in "iu" and grey.max(initial=0) > 255):
-        grey /= 257.0
-    elif values.dtype.kind == "f" and grey.max(initial=0) <= 1.0:
-        grey *= 255.0
-    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
 
 
 def rotate(frame: Frame, degrees: int) -> Frame:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, read_picture
+from padkit.data.media.formats import STILL, kind_of
+from padkit.data.media.pictures import Frame, read_picture
 from padkit.data.media.sources import FrameSource
 from padkit.errors import DataError
 
@@ -61,7 +62,7 @@ class StillFolder(Stills):
 
     def __init__(self, folder: Path, rotation: int = 0) -> None:
         try:
-            found = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+            found = [path for path in folder.iterdir() if kind_of(path) == STILL]
         except OSError as error:
             raise DataError(f"{folder}: cannot be read ({error.strerror or error}).") from error
         paths = sorted((path for path in found if not path.name.startswith(".")), key=lambda path: natural(path.name))

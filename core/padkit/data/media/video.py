@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
+from PIL import Image
 
+from padkit.data.media.orientation import shown, square_size
 from padkit.data.media.pictures import Frame, rotate
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.errors import DataError
+from padkit.files import regular_size
 
 # Packets that recorders write for a dropped frame are shorter than this; they may hold a frame or none.
 LEAST_PACKET = 16  # bytes
+MOST_IN_MEMORY = 2**27  # bytes of a file whose packets are kept; a larger one is read once more to decode it
 BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"pnot", b"moof", b"mfra", b"sidx", b"styp"}
 
 
 class Video(FrameSource):
     """The frames of a file's first video stream, upright by the file's display matrix and then by `rotation`.
 
-    Frames are counted by the compressed packets, which stay in memory (a few megabytes), not by the header; if packets
-    look like dropped frames, all frames are decoded to count them. Decoding starts at the beginning, because only then
-    frame numbers are exact, and stops at the last requested frame.
+    Frames have square pixels. They are counted by the compressed packets, which stay in memory unless the file is
+    large, not by the header; if packets look like dropped frames, all frames are decoded to count them. Decoding starts
+    at the beginning, because only then frame numbers are exact, and stops at the last requested frame.
 
     Args:
         path: The file.
@@ -40,40 +45,55 @@ class Video(FrameSource):
         self._path = path
         self._rotation = rotation
         self._packets: list[Packet[VideoStream]] = []
+        self._kept = True
         self._count = -1
         size, self._missing = _sizes(path)
         if not size:
             raise DataError(f"{path}: the file is empty.")
+        self._kept = size <= MOST_IN_MEMORY
+        self._container, self._stream = self._opened()
+        context = self._stream.codec_context
+        _refuse_bomb(context.width * context.height, path)
+
+    def _opened(self) -> tuple[InputContainer, VideoStream]:
         try:
-            self._container = _open(path)
+            container = _open(self._path)
         except av.FFmpegError as error:
             cut = f"cut short by {self._missing} bytes, or " if self._missing else ""
-            raise DataError(f"{path}: {cut}not a video that FFmpeg can read ({_reason(error)}).") from error
-        if not self._container.streams.video:
-            self.close()
-            raise DataError(f"{path}: the file holds no video stream.")
-        self._stream = self._container.streams.video[0]
+            raise DataError(f"{self._path}: {cut}not a video that FFmpeg can read ({_reason(error)}).") from error
+        if not container.streams.video:
+            container.close()
+            raise DataError(f"{self._path}: the file holds no video stream.")
+        stream = container.streams.video[0]
         # One process per core is at work; threads would only compete.
-        self._stream.codec_context.thread_count = 1
+        stream.codec_context.thread_count = 1
+        return container, stream
 
     def __len__(self) -> int:
         if self._count < 0:
+            found = shown_frames = 0
+            dropped = corrupt = False
             try:
-                self._packets = [packet for packet in self._container.demux(self._stream) if packet.size]
+                for packet in self._container.demux(self._stream):
+                    if not packet.size:
+                        continue
+                    if self._kept:
+                        self._packets.append(packet)
+                    found, shown_frames = found + 1, shown_frames + (not packet.is_discard)
+                    dropped, corrupt = dropped or packet.size < LEAST_PACKET, packet.is_corrupt
             except av.FFmpegError as error:
                 raise DataError(f"{self._path}: damaged video ({_reason(error)}).") from error
-            self._refuse_cut(len(self._packets), self._stream.frames)
-            self._count = sum(not packet.is_discard for packet in self._packets)
-            if any(packet.size < LEAST_PACKET for packet in self._packets):
+            self._refuse_cut(found, self._stream.frames, corrupt=corrupt)
+            self._count = shown_frames
+            if dropped:
                 self._count = sum(1 for _ in self._decoded())
             if not self._count:
                 raise DataError(f"{self._path}: the video holds no frames.")
         return self._count
 
-    def _refuse_cut(self, found: int, stated: int) -> None:
+    def _refuse_cut(self, found: int, stated: int, *, corrupt: bool) -> None:
         """Refuse a truncated file; headers of complete files may also be wrong, so bytes must be missing too."""
-        within = found and self._packets[-1].is_corrupt
-        if within or (self._missing and found < (stated or found + 1)):
+        if corrupt or (self._missing and found < (stated or found + 1)):
             there = f"{found} of {stated} frames" if stated else f"{found} frames"
             raise DataError(f"{self._path}: the video is cut short; {there} are there.")
 
@@ -105,22 +125,38 @@ class Video(FrameSource):
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         count = len(self)
-        context = self._stream.codec_context
         done = 0
+        if not self._kept:
+            self._container.close()
+            self._container, self._stream = self._opened()
+        context = self._stream.codec_context
         try:
             # Start again from the beginning if this is the second pass.
             context.flush_buffers()
-            for packet in (*self._packets, None):
+            for packet in itertools.chain(self._packets if self._kept else self._stored(), [None]):
                 for frame in context.decode(packet):
                     done += 1
                     yield frame
         except av.FFmpegError as error:
             raise DataError(f"{self._path}: frame {done} of {count} cannot be decoded ({_reason(error)}).") from error
 
+    def _stored(self) -> Iterator[Packet[VideoStream]]:
+        return (packet for packet in self._container.demux(self._stream) if packet.size)
+
     def _upright(self, frame: av.VideoFrame) -> Frame:
-        # The display matrix counts counter-clockwise.
-        turn = (self._rotation - round(frame.rotation / 90) * 90) % 360
-        return rotate(frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False), turn)
+        aspect = self._stream.sample_aspect_ratio or self._stream.codec_context.sample_aspect_ratio
+        width, height = square_size(frame.width, frame.height, aspect, str(self._path))
+        _refuse_bomb(width * height, self._path)
+        if (width, height) != (frame.width, frame.height):
+            frame = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
+        pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        return rotate(shown(pixels, bytes(matrix) if matrix is not None else b""), self._rotation)
+
+
+def _refuse_bomb(pixels: int, path: Path) -> None:
+    if pixels > (Image.MAX_IMAGE_PIXELS or pixels):
+        raise DataError(f"{path}: too many pixels for a video of a face.")
 
 
 def _open(path: Path) -> InputContainer:
@@ -138,7 +174,7 @@ def _reason(error: Exception) -> str:
 def _sizes(path: Path) -> tuple[int, int]:
     """Return the file's size, and how many bytes are missing according to its container (AVI and QuickTime/MP4)."""
     try:
-        size = path.stat().st_size
+        size = regular_size(path)
         with path.open("rb") as file:
             return size, max(_stated_size(file, size) - size, 0)
     except OSError as error:

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from PIL.Image import Image
 
-from padkit.data.media.pictures import IMAGE_SUFFIXES, Frame, to_square
+from padkit.data.media.formats import VIDEO, kind_of
+from padkit.data.media.pictures import Frame, to_square
 from padkit.data.media.sources import FrameSource, ShorterError
 from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, nearest_hint
+from padkit.data.preparation.identity import taken_once, with_printable_texts
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.sampling import chosen_frames, sampling_rule
 from padkit.data.preparation.squares import Square, cut, cut_exactly, face_square
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.unread import Unread
 from padkit.errors import DataError
 
 # Counted events, and their names in messages.
@@ -63,6 +65,7 @@ class Cropper:
         reader: The dataset.
         options: The options in force; `auto` becomes `none` if the dataset's media are face crops already.
         compress: See above.
+        unread: What was there and is not read, once `records` has been called (`padkit.data.unread.Unread.entries`).
     """
 
     def __init__(self, reader: DatasetReader, options: CropOptions | None = None, *, compress: bool = False) -> None:
@@ -71,19 +74,22 @@ class Cropper:
         self.compress = compress
         self._asked = options is not None
         self._records: Sequence[Presentation] | None = None
+        self.unread: Sequence[Mapping[str, Any]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         # Worker processes get their own records.
         return {**self.__dict__, "_records": None}
 
     def records(self) -> Sequence[Presentation]:
-        """Return the reader's records.
+        """Return the reader's records, each medium once; `unread` then tells what else there was.
 
         If options were given and several still files form one presentation (records that share an id), the sampling
         rule also chooses among these files; by default all are kept.
         """
         if self._records is None:
-            found = list(self.reader.records())
+            unread = Unread()
+            found = taken_once([with_printable_texts(record) for record in self.reader.records()], unread)
+            self.unread = [*self.reader.unread(), *unread.entries()]
             self._records = _sampled(found, self.options.frames) if self._asked else found
         return self._records
 
@@ -184,7 +190,7 @@ def _sampled(records: Sequence[Presentation], rule: str) -> list[Presentation]:
         groups.setdefault(record.id, []).append(place)
     kept: set[int] = set()
     for places in groups.values():
-        stills = all(Path(records[place].path).suffix.lower() in {"", *IMAGE_SUFFIXES} for place in places)
+        stills = all(kind_of(records[place].path) != VIDEO for place in places)
         chosen = sampling_rule(rule)(len(places)) if stills and len(places) > 1 else range(len(places))
         kept.update(places[number] for number in chosen)
     return [record for place, record in enumerate(records) if place in kept]

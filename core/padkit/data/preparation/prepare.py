@@ -21,7 +21,9 @@ from padkit.data.preparation.output import claim
 from padkit.data.preparation.shards import Shard, ShardTask, write_all
 from padkit.data.presentation import SPLITS, Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.table.duplicates import equal_images
 from padkit.data.table.frames import FINISHED, FrameTable, join, open_table, open_tables, without_progress_bars
+from padkit.data.unread import unread_line
 from padkit.errors import DataError
 from padkit.files import write_json
 
@@ -29,6 +31,7 @@ __all__ = ["FINISHED", "FrameTable", "cache_folder", "open_table", "open_tables"
 
 PREPARATION_VERSION = 1
 VERSIONED = ("padkit", "datasets", "pyarrow", "pillow", "av", "scikit-image", "insightface", "onnxruntime", "numpy")
+EQUAL = {"labels": "under both labels", "splits": "in several splits", "domains": "in several domains"}
 STATE, INFO = "state.json", "dataset_info.json"
 
 
@@ -102,6 +105,9 @@ def prepare(
         shards = _write(cropper, records, place, strict=strict, workers=workers, progress=progress)
         _finish(cropper, dataset_name, key, records, place, shards, facts or {})
         table = open_table(place)
+        _tell_equal(table, place)
+    else:
+        _renew_unread(table, cropper, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
 
@@ -234,6 +240,7 @@ def _finish(
         "frames": frames,
         "skipped": skipped,
         "dropped": [entry for shard in shards for entry in shard.dropped],
+        "unread": list(cropper.unread),
         "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": _versions(),
@@ -242,6 +249,21 @@ def _finish(
     write_json(folder / STATE, state)
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
+
+
+def _renew_unread(table: FrameTable, cropper: Cropper, folder: Path) -> None:
+    """Count anew in a table what is not read: files that are not read make no other table."""
+    if table.preparation.get("unread", []) != list(cropper.unread):
+        table.preparation["unread"] = list(cropper.unread)
+        # A table of others, which only they may write, is told right nevertheless.
+        with contextlib.suppress(DataError):
+            write_json(folder / FINISHED, table.preparation)
+
+
+def _tell_equal(table: FrameTable, folder: Path) -> None:
+    """Add to a new table's description how many images are in it more than once."""
+    table.preparation["equal"] = equal_images(table).counts()
+    write_json(folder / FINISHED, table.preparation)
 
 
 def _versions() -> dict[str, str]:
@@ -266,7 +288,10 @@ def _reason(skipped: Sequence[Mapping[str, Any]]) -> str:
 
 def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: bool) -> None:
     skipped, dropped = table.skipped, table.preparation.get("dropped", [])
+    unread = table.preparation.get("unread", [])
     lines = []
+    if faults := [entry for entry in unread if entry["fault"]]:
+        lines.append(f"skipped unread: {dataset_name}: {unread_line(faults)}.")
     if skipped:
         lines.append(
             f"skipped: {dataset_name}: {len(skipped)} of {table.preparation['records']} files or presentations could "
@@ -276,5 +301,19 @@ def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: boo
         lines.append(f"left out: {dataset_name}: {len(dropped)} frames; the first: {_reason(dropped)}.")
     if lines and strict:
         raise DataError(f"{lines[0].partition(': ')[2]} Mend or remove them, or drop `strict`.")
+    if harmless := [entry for entry in unread if not entry["fault"]]:
+        lines.append(f"skipped unread: {dataset_name}: {unread_line(harmless)}.")
     for line in lines if progress else ():
         print(f"{line} All are listed in {table.folder / FINISHED}.", file=sys.stderr)
+    equal = table.preparation.get("equal", {})
+    if progress and (equal.get("images") or equal.get("within")):
+        print(f"equal images: {dataset_name}: {_equal_line(equal)} `padkit data` names them.", file=sys.stderr)
+
+
+def _equal_line(equal: Mapping[str, int]) -> str:
+    places = [f"{equal[key]} {text}" for key, text in EQUAL.items() if equal[key]]
+    several = (
+        f"{equal['images']} are in several presentations{' (' * bool(places)}{', '.join(places)}{')' * bool(places)}"
+    )
+    told = [several] * bool(equal["images"]) + [f"{equal['within']} repeat a frame of theirs"] * bool(equal["within"])
+    return f"{'; '.join(told)}."

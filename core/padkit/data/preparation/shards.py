@@ -21,7 +21,7 @@ from padkit.data.media.pictures import encode_png
 from padkit.data.preparation.cropping import Cropper, Tally
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
-from padkit.files import write_json
+from padkit.files import printable, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 
 ROWS_IN_MEMORY, BYTES_IN_MEMORY = 256, 2**26
@@ -213,7 +213,7 @@ def _rows(cropper: Cropper, task: ShardTask, shard: Shard, counts: Counter[str])
     """Yield the rows; record in `shard` and `counts` what could not be read and what happened to frames."""
     for record in task.records:
         tally = Tally()
-        about = {"presentation": record.id, "source": record.path}
+        about = {"presentation": record.id, "source": printable(record.path)}
         try:
             # All frames or none: half a presentation would be scored as if it were whole.
             images = _images(cropper, record, tally)
@@ -222,7 +222,7 @@ def _rows(cropper: Cropper, task: ShardTask, shard: Shard, counts: Counter[str])
         except DataError as error:
             if task.strict:
                 raise
-            shard.skipped.append({**about, "reason": str(error)})
+            shard.skipped.append({**about, "reason": printable(str(error))})
             images = []
         shard.dropped.extend({**about, "frame": number, "reason": reason} for number, reason in tally.dropped)
         counts.update(tally.counts)
@@ -259,5 +259,5 @@ def _row(record: Presentation, number: int, image: bytes) -> dict[str, Any]:
         "session": record.session,
         "attributes": list(record.attributes),
         "frame": number,
-        "source": record.path,
+        "source": printable(record.path),
     }

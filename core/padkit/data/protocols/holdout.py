@@ -1,9 +1,12 @@
-"""Held-out rows: if a dataset has no dev (or test) split, a share of its people is held out instead."""
+"""Held-out rows: where domains have no dev (or test) split, a share of their people is held out instead.
+
+A person who is in several domains is held out of all of them or of none.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +16,7 @@ from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.data.table.columns import Columns
 
 HELD_OUT = 0.2  # share of the groups (subjects or presentations) that replace a missing dev or test split
+UNDECIDED = -1
 CLASSES = {BONA_FIDE: "bona fide", ATTACK: "attack"}
 
 Indices = NDArray[np.int64]
@@ -35,29 +39,71 @@ class HoldOut:
     warnings: tuple[str, ...]
 
 
-def hold_out(table: Columns, rows: Indices, domain: str, part: str, share: float, seed: int) -> HoldOut:
-    """Divide `rows` of `domain` by whole subjects, or by presentations if subjects are unknown.
+def hold_out(
+    table: Columns,
+    pools: Mapping[str, Indices],
+    part: str,
+    share: float,
+    seed: int,
+    *,
+    kept: Iterable[Indices] = (),
+    held: Iterable[Indices] = (),
+) -> dict[str, HoldOut]:
+    """Divide the rows of domains by whole subjects, or by presentations if subjects are unknown.
 
-    Each kind of group (live only, attack only, both) is held out in proportion.
+    In each domain, each kind of group (live only, attack only, both) is held out in proportion. The domain with the
+    fewest groups is drawn first: what it decides about a person holds in the others, where the rest of the share is
+    drawn from people about whom nothing is decided.
 
     Args:
         table: The frames.
-        rows: Rows to divide.
-        domain: Their domain.
+        pools: Domain -> its rows to divide.
         part: `dev` or `test`: the split that the held-out rows replace.
         share: Share of the groups to hold out.
         seed: Draws them.
+        kept: Rows that are trained on in any case; their subjects are not held out.
+        held: Rows that are in `part` in any case; their subjects are held out.
     """
-    labels = table.column("label")[rows]
+    subjects = table.coded("subject")
+    known = {code: False for rows in kept for code in np.unique(subjects.codes[rows]).tolist()}
+    known |= {code: True for rows in held for code in np.unique(subjects.codes[rows]).tolist()}
+    known.pop(subjects.code(""), None)
+    coded = {domain: _groups(table, rows) for domain, rows in pools.items()}
+    order = sorted(pools, key=lambda domain: (len(np.unique(coded[domain])), domain))
+    found = {}
+    for domain in order:
+        found[domain] = _divide(table, pools[domain], coded[domain], domain, part, share, seed, known)
+    return {domain: found[domain] for domain in pools}
+
+
+def _groups(table: Columns, rows: Indices) -> Indices:
+    """Return a number for the subject of each row, or for its presentation where the subject is unknown."""
     subjects, presentations = table.coded("subject"), table.coded("presentation")
-    nobody = subjects.code("")
-    known = subjects.codes[rows] != nobody
+    known = subjects.codes[rows] != subjects.code("")
     # A subject "7" and a presentation "7" are different groups, so presentations are counted after all subjects.
-    codes = np.where(known, subjects.codes[rows], presentations.codes[rows].astype(np.int64) + len(subjects.dictionary))
+    others = presentations.codes[rows].astype(np.int64) + len(subjects.dictionary)
+    return np.where(known, subjects.codes[rows], others)
+
+
+def _divide(
+    table: Columns,
+    rows: Indices,
+    codes: Indices,
+    domain: str,
+    part: str,
+    share: float,
+    seed: int,
+    decided: dict[int, bool],
+) -> HoldOut:
+    """Divide one domain's rows, and add to `decided` (group -> held out) what was drawn."""
+    labels = table.column("label")[rows]
+    known = codes < len(table.coded("subject").dictionary)
     groups, group = np.unique(codes, return_inverse=True)
     group = group.reshape(-1)
     names = _names(table, groups)
-    chosen = _draw(names, _kinds(group, labels, len(groups)), share, f"{seed}/{domain}/{part}")
+    before = np.array([UNDECIDED if (found := decided.get(code)) is None else found for code in groups.tolist()], int)
+    chosen = _draw(names, _kinds(group, labels, len(groups)), before, share, f"{seed}/{domain}/{part}")
+    decided.update(zip(groups.tolist(), chosen.tolist(), strict=True))
     mask = chosen[group]
     unit = "subjects" if known.all() else "presentations" if not known.any() else "subjects or presentations"
     warnings = []
@@ -87,16 +133,20 @@ def _kinds(group: NDArray[np.intp], labels: NDArray[np.int64], count: int) -> ND
     return holds[0] + 2 * holds[1]
 
 
-def _draw(names: list[str], kinds: NDArray[np.int64], share: float, key: str) -> NDArray[np.bool_]:
-    """Choose a share of the groups of each kind.
+def _draw(
+    names: list[str], kinds: NDArray[np.int64], decided: NDArray[np.int64], share: float, key: str
+) -> NDArray[np.bool_]:
+    """Choose a share of the groups of each kind, among them those that are held out elsewhere (`decided` is 1).
 
-    Of two or more groups of a kind, at least one is held out and at least one is kept; a single group is kept.
+    Of two or more groups of a kind, at least one is held out and at least one is kept; a single group is kept. What is
+    decided (0 or 1) comes before that.
     """
-    chosen = np.zeros(len(names), bool)
+    chosen: NDArray[np.bool_] = np.asarray(decided == 1)
     for kind in np.unique(kinds):
         members = np.flatnonzero(kinds == kind)
-        count = min(max(round(share * len(members)), 1), len(members) - 1)
-        chosen[_shuffled(members.tolist(), names, key)[:count]] = True
+        count = min(max(round(share * len(members)), 1), len(members) - 1) - int(chosen[members].sum())
+        free = members[decided[members] == UNDECIDED]
+        chosen[_shuffled(free.tolist(), names, key)[: max(count, 0)]] = True
     return chosen
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class Parts:
         self.held_out: dict[str, str] = {}
         self.warnings: list[str] = []
         self._followed: set[str] = set()
+        self._undivided: dict[str, Indices] = {}
 
     @property
     def convention(self) -> str:
@@ -62,12 +63,27 @@ class Parts:
         self.add_training(domain, train, dev)
 
     def add_training(self, domain: str, train: Indices, dev: Indices | None) -> None:
-        """Add rows of `domain` to train; if there are none for dev, hold some out."""
+        """Add rows of `domain` to train; if there are none for dev, `settle` holds some out."""
         self.pools[domain] = train
         if dev is None:
-            train, dev = self._hold_out(train, domain, "dev", HELD_OUT)
-        self.rows["train"].append(train)
-        self.rows["dev"].append(dev)
+            self._undivided[domain] = train
+        else:
+            self.rows["train"].append(train)
+            self.rows["dev"].append(dev)
+
+    def settle(self) -> None:
+        """Hold out people of all domains without a dev split together, once every domain has been added."""
+        fixed = {"kept": [*self.rows["train"]], "held": [*self.rows["dev"]]}
+        found = self._hold_out(self._undivided, "dev", HELD_OUT, **fixed)
+        for domain, (train, dev) in found.items():
+            self.require(
+                train,
+                f"Source domain {domain!r}, without the people who are held out of other domains too,",
+                "add people to it, or leave the domain out",
+            )
+            self.rows["train"].append(train)
+            self.rows["dev"].append(dev)
+        self._undivided = {}
 
     def add_target(self, domain: str) -> None:
         """Add `domain` to test."""
@@ -84,8 +100,8 @@ class Parts:
         if self.asked == ALL or "" in parts:
             whole = self._whole(domain, parts)
             self.require(whole, f"Domain {domain!r}")
-            rest, test = self._hold_out(whole, domain, "test", HELD_OUT)
-            train, dev = self._hold_out(rest, domain, "dev", HELD_OUT / (1 - HELD_OUT))
+            rest, test = self._hold_out({domain: whole}, "test", HELD_OUT)[domain]
+            train, dev = self._hold_out({domain: rest}, "dev", HELD_OUT / (1 - HELD_OUT))[domain]
             self.pools[domain] = rest
         else:
             self._followed.add(OFFICIAL)
@@ -96,7 +112,7 @@ class Parts:
                 dev = parts["dev"]
                 self.target_dev.append(dev)
             else:
-                train, dev = self._hold_out(train, domain, "dev", HELD_OUT)
+                train, dev = self._hold_out({domain: train}, "dev", HELD_OUT)[domain]
         for part, rows in (("train", train), ("dev", dev), ("test", test)):
             self.rows[part].append(rows)
 
@@ -206,11 +222,15 @@ class Parts:
             )
         return rows
 
-    def _hold_out(self, rows: Indices, domain: str, part: str, share: float) -> tuple[Indices, Indices]:
-        found = hold_out(self.table, rows, domain, part, share, self.seed)
-        self.held_out[f"{domain}/{part}"] = found.note
-        self.warnings += found.warnings
-        return found.kept, found.held
+    def _hold_out(
+        self, pools: Mapping[str, Indices], part: str, share: float, **fixed: Iterable[Indices]
+    ) -> dict[str, tuple[Indices, Indices]]:
+        """Return the kept and the held-out rows of each domain."""
+        divided = hold_out(self.table, pools, part, share, self.seed, **fixed)
+        for domain, found in divided.items():
+            self.held_out[f"{domain}/{part}"] = found.note
+            self.warnings += found.warnings
+        return {domain: (found.kept, found.held) for domain, found in divided.items()}
 
     def _refuse_leaks(self, parts: Mapping[str, Indices]) -> None:
         subjects = self.table.coded("subject")

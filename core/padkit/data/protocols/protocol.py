@@ -177,7 +177,7 @@ def leave_one_out(
 
     If a source has no dev split that its convention leaves free, 20 % of its subjects are held out (or of its
     presentations if subjects are unknown), drawn by `seed`, each kind of subject (live only, attack only, both) in
-    proportion.
+    proportion; a subject of several sources is held out of all of them or of none.
 
     Args:
         table: The prepared frames.
@@ -256,6 +256,7 @@ def _finished(
     *,
     official_dev: bool = False,
 ) -> Protocol:
+    parts.settle()
     train, dev, test = (parts.part(part) for part in ("train", "dev", "test"))
     domains = table.coded("domain")
     # An official protocol lists presentations; the domains follow from them.

@@ -226,6 +226,7 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **{name: sum(entry[name] for entry in preparations) for name in ("presentations", "records", "frames")},
         "skipped": [entry for preparation in preparations for entry in preparation["skipped"]],
         "dropped": [entry for preparation in preparations for entry in preparation.get("dropped", ())],
+        "unread": [entry for preparation in preparations for entry in preparation.get("unread", ())],
         "tables": [dict(entry) for entry in preparations],
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from padkit.data.unread import unread_line
 from padkit.evaluation.rates import PolicyResult
 from padkit.evaluation.results import Results
 from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, TEST_SET_SELECTIONS
@@ -137,6 +138,8 @@ def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any
         notes.insert(0, f"Dataset {preparation['dataset']}{version}, face crops of {size} x {size} pixels.")
         if skipped := preparation.get("skipped"):
             notes.append(f"{skipped} of {preparation['records']} files or presentations could not be read.")
+        if unread := preparation.get("unread"):
+            notes.append(f"Skipped unread: {unread_line(unread)}.")
     return notes
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from clips import mark_turn, moving_frames, write_clip
+from clips import mark_matrix, mark_turn, moving_frames, write_clip
 from PIL import Image
 
 from padkit.data.media.opening import open_media
@@ -80,6 +81,69 @@ def test_the_files_turn_and_then_the_records(tmp_path, stored, rotation):
     wanted = np.rot90(picture, -(stored + rotation) // 90)
     assert frame.shape == wanted.shape
     assert np.abs(frame.astype(int) - wanted).mean() < 6
+
+
+MIRRORED = {
+    (-1, 0, 0, 1): lambda picture: picture[:, ::-1],
+    (1, 0, 0, -1): lambda picture: picture[::-1],
+    (0, 1, 1, 0): lambda picture: picture.transpose(1, 0, 2),
+    (0, -1, -1, 0): lambda picture: np.rot90(picture, 2).transpose(1, 0, 2),
+}
+
+
+def corners() -> np.ndarray:
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:32, :48], picture[:32, 48:], picture[32:, :48] = (220, 30, 30), (30, 220, 30), (30, 30, 220)
+    return picture
+
+
+@pytest.mark.parametrize("matrix", MIRRORED)
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_a_mirrored_video_is_shown_as_its_matrix_says(tmp_path, matrix, rotation):
+    """Front cameras of phones write the first one; FFmpeg's `rotation` of it is 180 degrees."""
+    write_clip(tmp_path / "a.mp4", [corners()] * 3)
+    mark_matrix(tmp_path / "a.mp4", *matrix)
+    frame = taken(tmp_path / "a.mp4", [2], rotation=rotation)[2]
+    wanted = np.rot90(MIRRORED[matrix](corners()), -rotation // 90)
+    assert frame.shape == wanted.shape
+    assert np.abs(frame.astype(int) - wanted).mean() < 6
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+@pytest.mark.parametrize(
+    ("aspect", "size"), [("4/3", (128, 64)), ("3/4", (96, 85)), ("1/1", (96, 64)), ("0", (96, 64))]
+)
+def test_pixels_become_square(tmp_path, suffix, aspect, size):
+    path = tmp_path / f"a{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 64, "yuv420p", 4_000_000
+        stream.codec_context.sample_aspect_ratio = Fraction(aspect)
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(corners(), format="rgb24")))
+        container.mux(stream.encode())
+    frame = taken(path, [2])[2]
+    assert frame.shape == (size[1], size[0], 3)
+    due = np.asarray(Image.fromarray(corners()).resize(size, Image.Resampling.BICUBIC)).astype(int)
+    assert np.abs(frame - due).mean() < 6
+
+
+def test_a_large_file_is_decoded_without_keeping_it(tmp_path, monkeypatch):
+    write_clip(tmp_path / "a.mp4", moving_frames(20))
+    wanted = taken(tmp_path / "a.mp4", [3, 19])
+    monkeypatch.setattr("padkit.data.media.video.MOST_IN_MEMORY", 10)
+    with Video(tmp_path / "a.mp4") as video:
+        assert len(video) == 20
+        for _ in range(2):
+            found = dict(video.take([3, 19]))
+            assert all(np.array_equal(found[number], wanted[number]) for number in wanted)
+        assert not video._packets
+
+
+def test_a_video_of_too_many_pixels_is_refused(tmp_path, monkeypatch):
+    write_clip(tmp_path / "a.mp4", moving_frames(2))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    refused(tmp_path / "a.mp4", "too many pixels")
 
 
 def test_a_turn_that_is_not_in_the_file_is_none(tmp_path):

@@ -188,7 +188,7 @@ def test_stills_of_one_presentation_are_sampled_together(tmp_path):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", (40, 40), (number, 0, 0)).save(path)
         records += [replace(RECORD, id="clip", path=str(path), frames=(number,))]
-    alone = replace(RECORD, id="other", path=str(tmp_path / "3.png"))
+    alone = replace(RECORD, id="other", path=str(tmp_path / "alone.png"))
     films = [replace(RECORD, id="films", path=f"{name}.mp4") for name in "abc"]
     reader = Cropper(Toy(alone, *records, *films), CropOptions(face="none"))
     assert [record.path for record in reader.records()] == [

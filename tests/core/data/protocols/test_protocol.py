@@ -338,3 +338,59 @@ def test_parts_are_disjoint_or_the_protocol_is_refused():
     # A property that is nearly always dodged by a refusal proves nothing.
     assert outcomes["drawn"] > 60, outcomes
     assert outcomes["refused"] > 30, outcomes
+
+
+def test_a_person_in_two_source_domains_is_held_out_of_both():
+    """The layout of NUAA: the same people in two sessions, others in the third."""
+    people = [(domain, "", f"{person:04}", label) for domain in "ab" for person in range(9) for label in (0, 1)]
+    table = Rows([*people, *world("c", ("",))])
+    protocol = leave_one_out(table, "c")
+    subjects, domains = table.column("subject"), table.column("domain")
+    held = {domain: set(subjects[protocol.dev[domains[protocol.dev] == domain]]) for domain in "ab"}
+    assert held["a"] == held["b"]
+    assert len(held["a"]) == 2
+    assert not set(subjects[protocol.train]) & set(subjects[protocol.dev])
+    assert protocol.held_out == {"a/dev": "2 of 9 subjects, seed 0", "b/dev": "2 of 9 subjects, seed 0"}
+
+
+def test_a_domain_with_few_people_is_drawn_first():
+    rows = [("a", "", str(person), label) for person in range(40) for label in (0, 1)]
+    rows += [("b", "", str(person), label) for person in (3, 4, 5) for label in (0, 1)]
+    table = Rows([*rows, *world("c", ("",))])
+    for seed in range(5):
+        protocol = leave_one_out(table, "c", seed=seed)
+        assert protocol.held_out == {
+            "a/dev": f"8 of 40 subjects, seed {seed}",
+            "b/dev": f"1 of 3 subjects, seed {seed}",
+        }
+
+
+def test_a_person_of_another_sources_own_splits_stays_there():
+    official = [("a", split, f"{split}{n}", label) for split in ("train", "dev") for n in range(5) for label in (0, 1)]
+    other = [("b", "", f"{split}{n}", label) for split in ("train", "dev", "new") for n in range(5) for label in (0, 1)]
+    table = Rows([*official, *other, *world("c", ("",))])
+    protocol = leave_one_out(table, "c")
+    subjects, domains = table.column("subject"), table.column("domain")
+    held = set(subjects[protocol.dev[domains[protocol.dev] == "b"]])
+    assert {f"dev{n}" for n in range(5)} <= held
+    assert not any(name.startswith("train") for name in held)
+
+
+def test_a_domain_whose_people_are_all_held_out_elsewhere_is_one_line():
+    rows = [("a", split, split, label) for split in ("train", "dev") for label in (0, 1)]
+    rows += [("b", "", "dev", label) for label in (0, 1)]
+    table = Rows([*rows, *world("c", ("",))])
+    refused(DataError, lambda: leave_one_out(table, "c"), "Source domain 'b'", "held out of other domains")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7), st.integers(0, 1)), min_size=1), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_no_draw_divides_a_person(people, seed):
+    rows = [(domain, "", str(person), label) for domain, person, label in people]
+    # Enough people of each class who are in one domain alone.
+    rows += [(domain, "", f"{domain}{n}", label) for domain in "abc" for n in range(4) for label in (0, 1)]
+    table = Rows([*rows, *world("d", ("",))])
+    protocol = leave_one_out(table, "d", seed=seed)
+    subjects = table.column("subject")
+    assert not set(subjects[protocol.train]) & set(subjects[protocol.dev])
+    assert len(protocol.train) + len(protocol.dev) == len(rows)

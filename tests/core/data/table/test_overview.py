@@ -19,7 +19,7 @@ from padkit.commands import data
 from padkit.data.preparation.cropping import Cropper
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
-from padkit.data.table.duplicates import duplicates
+from padkit.data.table.duplicates import equal_images
 from padkit.data.table.frames import open_table, open_tables
 from padkit.data.table.overview import groups, reasons, subjects_in_several_splits
 from padkit.errors import DataError, PadkitError
@@ -83,7 +83,7 @@ def test_equal_images_under_two_presentations(tmp_path: Path) -> None:
     reader = Copies(presentations("a", SPLITS))
     table = prepare(reader, dataset_name="copies", cache_dir=tmp_path, workers=1, progress=False)
     assert len(table) == 12
-    assert [rows.tolist() for rows in duplicates(table)] == [[0, 1]]
+    assert [rows.tolist() for rows in equal_images(table).groups] == [[0, 1]]
 
 
 def test_equal_images_in_two_tables(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_equal_images_in_two_tables(tmp_path: Path) -> None:
         compressed, dataset_name="small", cache_dir=tmp_path, workers=1, progress=False, facts={"compress": True}
     )
     for other in (second, third):  # the last one compressed
-        found = duplicates(open_tables([first, other.folder]))
+        found = equal_images(open_tables([first, other.folder])).groups
         assert [rows.tolist() for rows in found] == [[row, row + 10] for row in range(10)]
     assert not second.encoded(0).equals(third.encoded(0))
 

@@ -1,0 +1,94 @@
+"""Relative paths of a run are recorded as absolute ones, so that any folder can use the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from padkit.catalog import Catalog
+from padkit.commands import prepare
+from padkit.data.table.frames import read_preparation
+from padkit.settings.paths import absolute_paths
+from padkit.settings.recipes import Slot, read_settings
+
+
+class Component:
+    path_settings = ("root", "folders")
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("photos", "a", "b"):
+        (tmp_path / name).mkdir()
+    return tmp_path
+
+
+def test_what_exists_becomes_absolute(here):
+    (here / "link").symlink_to("photos")
+    settings = {"root": "photos", "folders": ["a", "./b", "gone"], "weights": "link", "domain": "a"}
+    assert absolute_paths(Component, settings) == {
+        "root": str(here / "photos"),
+        "folders": [str(here / "a"), str(here / "b"), "gone"],
+        "weights": str(here / "link"),
+        "domain": "a",
+    }
+
+
+@pytest.mark.parametrize("value", ["", "gone", "owner/name", "pypi:package", "~nobody/x", "\0", "x" * 5000, None, 3])
+def test_what_does_not_exist_stays_as_it_was_written(here, value):
+    assert absolute_paths(Component, {"root": value}) == {"root": value}
+
+
+def test_the_users_home_is_named(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    assert absolute_paths(Component, {"root": "~/photos"}) == {"root": str(here / "photos")}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """No options."""
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        (["folder", "--data.root", "photos"], {"root": "photos"}),
+        (["manifest", "--data.file", "photos/list.csv"], {"file": "photos/list.csv"}),
+        (["huggingface", "--data.path", "photos"], {"path": "photos"}),
+        (["identities", "--data.root=a", "--data.identity_file=a.txt"], {"root": "a", "identity_file": "a.txt"}),
+        (["msu-mfsd", "--data.root", "photos", "--data.upside_down=a.txt"], {"root": "photos", "upside_down": "a.txt"}),
+        (["prepared", "--data.folders", "a,b"], {"folders": ["a", "b"]}),
+    ],
+)
+def test_a_run_uses_and_records_them(here, words, settings):
+    for name in ("photos/list.csv", "a.txt"):
+        (here / name).touch()
+    found = read_settings(Options, {"data": Slot("dataset", "folder")}, ["--data", *words], Catalog())
+    due = {
+        name: [str(here / one) for one in value] if isinstance(value, list) else str(here / value)
+        for name, value in settings.items()
+    }
+    chosen = found.one("data")
+    assert chosen is not None
+    assert {name: chosen.settings[name] for name in due} == due
+    assert {name: found.tree["data"][name] for name in due} == due
+
+
+def test_a_table_is_the_same_from_everywhere(here, monkeypatch, capsys):
+    for label in ("live", "spoof"):
+        (here / "photos" / label).mkdir()
+        Image.new("RGB", (16, 16), (9, 0, 0)).save(here / "photos" / label / "1.png")
+    words = ["--face", "none", "--size", "16", "--workers", "1"]
+    prepare.main(["folder", "--root", "photos", "--out", "one", *words])
+    monkeypatch.chdir(here / "a")
+    prepare.main(
+        ["folder", "--root", str(here / "photos"), "--out", "three", "--face", "none", "--size", "16", "--workers", "1"]
+    )
+    tables = [read_preparation(Path(place)) for place in (here / "one", here / "a" / "three")]
+    assert tables[0]["key"] == tables[1]["key"]
+    assert tables[0]["settings"]["root"] == str(here / "photos")
+    assert "finished" in capsys.readouterr().out
