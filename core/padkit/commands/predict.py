@@ -103,6 +103,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Iterator[Judgement]:
     """Yield the results as they come, and write the pictures that were asked for."""
+    from padkit.data.unread import unread_line
     from padkit.deploy import inputs
     from padkit.deploy.drawing import Drawer
 
@@ -118,9 +119,8 @@ def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Ite
         results = inputs.judge_file(predictor, path, combine)
         drawer.draw(path, results)
         yield from results
-    if found.passed_over:
-        told = ", ".join(f"{number} {suffix}" for suffix, number in sorted(found.passed_over.items()))
-        print(f"note: passed over in folders, because they are no images or videos: {told}", file=sys.stderr)
+    if entries := found.unread.entries():
+        print(f"note: not judged in folders: {unread_line(entries)}", file=sys.stderr)
 
 
 def _scrfd(model: str) -> str:

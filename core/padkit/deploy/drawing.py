@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from padkit.data.media.pictures import VIDEO_SUFFIXES, read_picture
+from padkit.data.media.formats import VIDEO, kind_of
+from padkit.data.media.pictures import read_picture
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.deploy.predictor import Predictor
 from padkit.deploy.verdict import Judgement, Reason, Verdict
@@ -45,7 +46,7 @@ class Drawer:
         Raises:
             DataError: A folder cannot be written.
         """
-        if (self.annotate is None and self.explain is None) or path.suffix.lower() in VIDEO_SUFFIXES:
+        if (self.annotate is None and self.explain is None) or kind_of(path) == VIDEO:
             return
         if any(one.reason in (Reason.UNREADABLE, Reason.TOO_LARGE) for one in results):
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import sys
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.media.opening import open_media
-from padkit.data.media.pictures import VIDEO_SUFFIXES, is_media, read_picture
+from padkit.data.media.pictures import read_picture
 from padkit.data.media.stills import natural
+from padkit.data.media.walk import media_below
 from padkit.data.preparation.sampling import sampling_rule
+from padkit.data.unread import Unread
 from padkit.deploy.predictor import Predictor
 from padkit.deploy.verdict import Judgement, Reason
 from padkit.deploy.videos import Combine, combined
@@ -33,11 +35,11 @@ class Listed:
 
     Attributes:
         paths: The files.
-        passed_over: Files within folders that are no media, by suffix.
+        unread: What within folders is not judged.
     """
 
     paths: list[Path] = field(default_factory=list)
-    passed_over: Counter[str] = field(default_factory=Counter)
+    unread: Unread = field(default_factory=Unread)
 
 
 def listed(words: Sequence[str], lines: Iterable[str] = ()) -> Listed:
@@ -53,7 +55,7 @@ def listed(words: Sequence[str], lines: Iterable[str] = ()) -> Listed:
     found, seen = Listed(), set()
     for word in words:
         for path in _expanded(word, lines):
-            for file in _files(path, found.passed_over):
+            for file in _files(path, found.unread):
                 if file.absolute() not in seen:
                     seen.add(file.absolute())
                     found.paths.append(file)
@@ -73,17 +75,11 @@ def _expanded(word: str, lines: Iterable[str]) -> list[Path]:
     return matched
 
 
-def _files(path: Path, passed_over: Counter[str]) -> Iterator[Path]:
-    if not path.is_dir():
+def _files(path: Path, unread: Unread) -> Iterator[Path]:
+    if path.is_dir():
+        yield from sorted(media_below(path, unread), key=lambda one: natural(str(one)))
+    else:
         yield path
-        return
-    for file in sorted(path.rglob("*"), key=lambda one: natural(str(one))):
-        if any(part.startswith(".") for part in file.relative_to(path).parts) or not file.is_file():
-            continue
-        if is_media(file):
-            yield file
-        else:
-            passed_over[file.suffix.lower() or "no suffix"] += 1
 
 
 def judge_file(predictor: Predictor, path: Path, combine: Combine) -> list[Judgement]:
@@ -94,7 +90,7 @@ def judge_file(predictor: Predictor, path: Path, combine: Combine) -> list[Judge
     """
     source = str(path)
     try:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
+        if kind_of(path) == VIDEO:
             return judge_video(predictor, path, combine)
         if path.stat().st_size > MOST_BYTES:
             return [predictor.unjudged(source, Reason.TOO_LARGE, f"{path.stat().st_size / 2**20:.0f} MiB")]

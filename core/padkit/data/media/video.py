@@ -150,7 +150,11 @@ class Video(FrameSource):
         if (width, height) != (frame.width, frame.height):
             frame = frame.reformat(width, height, "rgb24", interpolation="BICUBIC")
         pixels = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        try:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:
+            # A kind of side data (EXIF of a JPEG, say) that is newer than PyAV hides all; the turn is told beside it.
+            return rotate(pixels, (self._rotation - round(frame.rotation / 90) * 90) % 360)
         return rotate(shown(pixels, bytes(matrix) if matrix is not None else b""), self._rotation)
 
 

@@ -306,3 +306,15 @@ def test_a_folder_of_stills_is_in_natural_order(tmp_path):
 def test_natural_order():
     names = ["b", "a10", "a2", "A3", "a2b", "2", "10", "a02"]
     assert sorted(names, key=natural) == ["2", "10", "a02", "a2", "a2b", "A3", "a10", "b"]
+
+
+def test_side_data_that_pyav_does_not_know_are_passed_over(tmp_path):
+    """FFmpeg tells a JPEG's EXIF as side data of a kind that PyAV's list may lack."""
+    image = Image.new("RGB", (64, 48), (10, 200, 30))
+    exif = image.getexif()
+    exif[0x010F] = "a camera"
+    path = tmp_path / "one.mp4"
+    image.save(path, "JPEG", exif=exif)
+    with Video(path) as source:
+        ((_, frame),) = source.take([0])
+    assert frame.shape == (48, 64, 3)
