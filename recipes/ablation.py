@@ -46,6 +46,7 @@ from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
 from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.settings import read_settings
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
@@ -145,7 +146,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
             try:
                 protocol = protocol_for(table, reader, **asked)
                 dtda.quoted_policies(recipe.policy, protocol)
-                tree = dtda.drop_lone_aligner(settings[name], catalog, protocol).tree
+                tree = dtda.drop_lone_aligner(settings[name], catalog, protocol.sources).tree
             except PadkitError as error:
                 raise SettingsError(f"cell {name!r}, {option} {target!r}: {one_line(error)}") from error
             runs += [
@@ -183,7 +184,7 @@ def load_recipe() -> Any:
 def settings_of(dtda: Any, cell: Cell, plan: Plan, catalog: Catalog) -> Any:
     """Return a cell's settings as dtda.py reads them."""
     try:
-        settings = dtda.read_settings(dtda.Options, dtda.SLOTS, [*plan.options, *cell.arguments()], catalog, "dtda.py")
+        settings = read_settings(dtda.Options, dtda.SLOTS, [*plan.options, *cell.arguments()], catalog, "dtda.py")
         if settings.recipe.policy is not None:
             check_policy(settings.recipe.policy)
     except PadkitError as error:

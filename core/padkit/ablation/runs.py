@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from padkit.ablation.plan import Cell
 from padkit.errors import DataError, SettingsError
 from padkit.files import write_json
+from padkit.runs.comparison import first_difference
 from padkit.runs.folder import BOOKKEEPING, RunFolder
-from padkit.settings.layers import flatten
 
 NOTE = "ablation.json"
 
@@ -86,18 +84,16 @@ class Run:
             there = self.files.read_settings()
             note = self.folder / NOTE
             facts = json.loads(note.read_text(encoding="utf-8")) if note.exists() else {}
-            found = flatten(_comparable(there)) | {key: facts.get(key) for key in self.facts}
+            found = {key: facts.get(key) for key in self.facts}
         except (OSError, ValueError, AttributeError, DataError) as error:
             raise SettingsError(
                 f"{self.folder}: its settings cannot be read ({error}); choose another --out."
             ) from error
-        wanted = flatten(_comparable(self.settings)) | dict(self.facts)
-        for key in [*wanted, *found]:
-            if found.get(key) != wanted.get(key):
-                cause = f"{key} {found.get(key)!r} there, {wanted.get(key)!r} asked for"
-                raise SettingsError(
-                    f"{self.folder} holds a run with other settings ({cause}); choose another --out or remove it."
-                )
+        differs = first_difference(there, self.settings, BOOKKEEPING) or first_difference(found, self.facts)
+        if differs:
+            raise SettingsError(
+                f"{self.folder} holds a run with other settings ({differs}); choose another --out or remove it."
+            )
 
     def arguments(self) -> list[str]:
         """Prepare the folder and return the recipe's arguments, which resume from a checkpoint or start the run.
@@ -125,9 +121,3 @@ class Run:
         """Remove the checkpoints to resume from; the model stays."""
         for checkpoint in self.files.checkpoints.glob("step-*"):
             shutil.rmtree(checkpoint)
-
-
-def _comparable(settings: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in settings.items() if key not in BOOKKEEPING}
-    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(kept))
-    return plain

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
-from padkit.training.loop import keep, require_finite, seed_run, seed_step, training_bar
+from padkit.training.image_size import check_image_size
+from padkit.training.loop import keep, require_finite, require_room, seed_run, seed_step, training_bar
 from padkit.training.objective import Objective
-from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, warm_up_cosine
+from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, realign, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
-from padkit.training.start import loader_workers, open_run, resume_arguments, start
+from padkit.training.start import begin_tracking, loader_workers, open_run, read_run_settings, reserve_folder, start
 from padkit.training.teaching import fit_teachers, teaching_figures
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Objective",
     "TeacherOptions",
     "averaged",
+    "begin_tracking",
+    "check_image_size",
     "conclude",
     "fit_teachers",
     "keep",
@@ -25,8 +28,11 @@ __all__ = [
     "open_run",
     "parameter_groups",
     "quoted_policies",
+    "read_run_settings",
+    "realign",
     "require_finite",
-    "resume_arguments",
+    "require_room",
+    "reserve_folder",
     "seed_run",
     "seed_step",
     "start",
