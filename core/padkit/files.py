@@ -57,11 +57,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def try_lock(file: IO[Any]) -> bool:
-    """Lock an open file for this process and those that inherit it; return whether nobody else had locked it.
+def try_lock(file: IO[Any] | int) -> bool:
+    """Lock a file for this process and those that inherit it; return whether nobody else had locked it.
 
     The lock of a process that ends, however it ends, is released. On a system without such locks (Windows), nothing is
     locked and the answer is always yes.
+
+    Args:
+        file: An open file, or its descriptor.
     """
     try:
         import fcntl

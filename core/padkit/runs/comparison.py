@@ -52,7 +52,7 @@ def first_difference(
 def _plain(tree: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:
     """Return dotted names of plain values; a component's name stands under its place, as it does for `none`."""
     kept = {key: value for key, value in tree.items() if key not in ignored}
-    flat = flatten(yaml.safe_load(yaml.safe_dump(kept)))
+    flat = flatten(yaml.safe_load(yaml.safe_dump(kept, sort_keys=False)))
     return {name.removesuffix(".name"): value for name, value in flat.items()}
 
 

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import yaml
 
@@ -23,7 +23,7 @@ from padkit.files import read_json_lines, try_lock, write_atomically, write_json
 BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
 DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so
 STEP = "step"  # a note in the head of a weights file: the training step that they are of
-_locked: dict[Path, IO[str]] = {}  # the folders that this process trains in, until it ends
+_locked: dict[Path, int] = {}  # the folders that this process trains in, until it ends
 
 
 class RunFolder:
@@ -108,16 +108,16 @@ class RunFolder:
         place = self.path.resolve()
         if place in _locked:
             return
-        lock = (place / ".lock").open("w")
+        lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT)
         if not try_lock(lock):
-            lock.close()
+            os.close(lock)
             raise TrainingError(f"another process trains in {self.path}; wait for it or choose another --out.")
         _locked[place] = lock
 
     def release(self) -> None:
         """Unlock the folder: this process has written all that it will."""
-        if lock := _locked.pop(self.path.resolve(), None):
-            lock.close()
+        if (lock := _locked.pop(self.path.resolve(), None)) is not None:
+            os.close(lock)
 
     @property
     def begun(self) -> bool:
