@@ -1,15 +1,16 @@
 """DTDA: dual-teacher distillation with a domain adversarial attack (arXiv 2401.01102), leave one domain out.
 
-    accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
-    accelerate launch recipes/dtda.py --augmentation recapture+light # some live images become simulated attacks
-    accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
-    accelerate launch recipes/dtda.py --aligner daa+mixstyle   # the attack, and MixStyle within the student
-    accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
-    accelerate launch recipes/dtda.py --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
-    accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
-    accelerate launch recipes/dtda.py --help                   # every option of every chosen component
+    padkit train dtda                          # simulated data, embedded teachers, nothing to download
+    padkit train dtda --augmentation recapture+light  # some live images become simulated attacks
+    padkit train dtda --aligner dat            # domain adversarial training in place of the attack
+    padkit train dtda --aligner daa+mixstyle   # the attack, and MixStyle within the student
+    padkit train dtda --data folder --data.root DIR --target DOMAIN
+    padkit train dtda --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
+    padkit train dtda --resume runs/NAME       # go on after a kill
+    padkit train dtda --help                   # every option of every chosen component
 
-Accelerate's launcher owns device, precision and processes. A run leaves a folder: see `padkit.runs.folder`.
+`padkit train` starts Accelerate's launcher, which owns device, precision and processes. A run leaves a folder: see
+`padkit.runs.folder`.
 """
 
 from __future__ import annotations

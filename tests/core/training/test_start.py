@@ -179,5 +179,5 @@ def test_a_folder_that_cannot_be_written_is_noticed_at_once(
     """Also the working folder, where a run goes that names none."""
     (tmp_path / "runs").touch()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PadkitError, match="cannot be written: .*; choose another --out"):
+    with pytest.raises(PadkitError, match=r"cannot be written: .*; choose another --out"):
         reserve_folder(Accelerator(cpu=True), "runs/mine" if named else None, None)
