@@ -38,14 +38,17 @@ from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
 from padkit.commands.parser import Parser
 from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.presentation import Presentation
 from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
-from padkit.data.protocols.protocol import protocol_for
+from padkit.data.protocols.protocol import protocol_for, sources_among
+from padkit.data.reader import DatasetReader
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
 from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.runs.folder import check_writable
 from padkit.settings import read_settings
 
 HERE = Path(__file__).parent
@@ -128,7 +131,13 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
     first = next(iter(settings.values()))
     data = first.one("data")
     reader = catalog.build_chosen(data)
-    table = prepare(reader, dataset_name=data.name, strict=first.recipe.strict)
+    check_writable(next(place for place in (out, *out.absolute().parents) if place.exists()))
+    table = prepare(
+        reader,
+        dataset_name=data.name,
+        strict=first.recipe.strict,
+        before=lambda records: check_names(plan, records, reader),
+    )
     if plan.protocols:
         option = "protocol"
         trials = resolve_protocols(plan.protocols, lambda: official_protocols(table, reader))
@@ -161,6 +170,15 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
     # Seed by seed, so that an interrupted ablation has matched pairs.
     runs.sort(key=lambda run: plan.seeds.index(run.seed))
     return AblationJob(plan, trials, table, data.name, runs, out, shared)
+
+
+def check_names(plan: Plan, records: Sequence[Presentation], reader: DatasetReader) -> None:
+    """Find misspelt targets and protocols before a long preparation."""
+    for name in plan.protocols:
+        sources_among(records, reader, protocol=name)
+    for name in plan.targets:
+        if name != plans.ALL:
+            sources_among(records, reader, target=name)
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
