@@ -131,7 +131,7 @@ def _forget_sharding(line: Any, folder: Path) -> None:
     kind = config.get("distributed_type") if isinstance(config, dict) else None
     if kind not in SHARDED:
         return
-    print(f"note: {path} asks for {kind}, which padkit does not use: every process holds the whole model.")
+    print(f"note: {path} asks for {kind}, which padkit does not use: every process holds the whole model.", flush=True)
     kept = {name: value for name, value in config.items() if not str(name).endswith("_config")}
     kept["distributed_type"] = "MULTI_GPU" if int(config.get("num_processes") or 1) > 1 else "NO"
     line.config_file = str(folder / "accelerate.yaml")
