@@ -20,7 +20,7 @@ help:
 .PHONY: help dtda test lint format site release-check clean
 
 dtda: $(USER_READY)
-	$(BIN)/accelerate launch --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) recipes/dtda.py $(ARGS)
+	$(BIN)/padkit train --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) dtda $(ARGS)
 
 test: $(DEVELOPER_READY)
 	$(BIN)/python -m pytest -n 2 $(ARGS)

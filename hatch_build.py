@@ -1,4 +1,4 @@
-"""Build hook: the wheel ships recipes/ as `padkit/recipes`, for `accelerate launch -m padkit.recipes.dtda`."""
+"""Build hook: the wheel ships recipes/ as `padkit/recipes`, for `padkit train dtda`."""
 
 from __future__ import annotations
 

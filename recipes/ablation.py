@@ -49,15 +49,17 @@ from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
 from padkit.commands.parser import Parser
 from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.presentation import Presentation
 from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
-from padkit.data.protocols.protocol import protocol_for
+from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.data.reader import DatasetReader
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
 from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.runs.folder import check_writable
 from padkit.settings import read_settings
 from padkit.settings.layers import read_file, read_line
 from padkit.training import quoted_policies
@@ -179,6 +181,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
     catalog, out = Catalog(), Path(line.out)
     recipes = {name: load_recipe(name) for name in {MAIN_RECIPE, *(cell.recipe for cell in plan.cells.values())}}
     known = kept.read_all(line.resume_from)
+    check_writable(next(place for place in (out, *out.absolute().parents) if place.exists()))
     worlds: dict[int, World] = {}
     for seed in plan.seeds:
         again = plan.seeded or not worlds
@@ -227,7 +230,13 @@ def open_world(recipes: Mapping[str, Any], plan: Plan, catalog: Catalog, seed: i
     first = next(iter(settings.values()))
     data = first.one("data")
     reader = catalog.build_chosen(data)
-    return World(reader, prepare(reader, dataset_name=data.name, strict=first.recipe.strict), data.name, settings)
+    table = prepare(
+        reader,
+        dataset_name=data.name,
+        strict=first.recipe.strict,
+        before=lambda records: check_names(plan, records, reader),
+    )
+    return World(reader, table, data.name, settings)
 
 
 def check_cell(
@@ -239,7 +248,9 @@ def check_cell(
     try:
         protocol = protocol_for(world.table, world.reader, **asked)
         quoted_policies(settings.recipe.policy, protocol)
-        resolved = recipe.drop_lone_aligner(settings, catalog, protocol) if "aligner" in recipe.SLOTS else settings
+        resolved = (
+            recipe.drop_lone_aligner(settings, catalog, protocol.sources) if "aligner" in recipe.SLOTS else settings
+        )
     except PadkitError as error:
         raise SettingsError(f"cell {cell.name!r}, {option_of(plan)} {target!r}: {one_line(error)}") from error
     tree: dict[str, Any] = resolved.tree
@@ -249,6 +260,15 @@ def check_cell(
 def option_of(plan: Plan) -> str:
     """Return the option of the recipes that names what is tested on."""
     return "protocol" if plan.protocols else "target"
+
+
+def check_names(plan: Plan, records: Sequence[Presentation], reader: DatasetReader) -> None:
+    """Find misspelt targets and protocols before a long preparation."""
+    for name in plan.protocols:
+        sources_among(records, reader, protocol=name)
+    for name in plan.targets:
+        if name != plans.ALL:
+            sources_among(records, reader, target=name)
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:

@@ -1,15 +1,16 @@
 """DTDA: dual-teacher distillation with a domain adversarial attack (arXiv 2401.01102), leave one domain out.
 
-    accelerate launch recipes/dtda.py                          # simulated data, embedded teachers, nothing to download
-    accelerate launch recipes/dtda.py --augmentation recapture+light # some live images become simulated attacks
-    accelerate launch recipes/dtda.py --aligner dat            # domain adversarial training in place of the attack
-    accelerate launch recipes/dtda.py --aligner daa+mixstyle   # the attack, and MixStyle within the student
-    accelerate launch recipes/dtda.py --data folder --data.root DIR --target DOMAIN
-    accelerate launch recipes/dtda.py --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
-    accelerate launch recipes/dtda.py --resume runs/NAME       # go on after a kill
-    accelerate launch recipes/dtda.py --help                   # every option of every chosen component
+    padkit train dtda                          # simulated data, embedded teachers, nothing to download
+    padkit train dtda --augmentation recapture+light  # some live images become simulated attacks
+    padkit train dtda --aligner dat            # domain adversarial training in place of the attack
+    padkit train dtda --aligner daa+mixstyle   # the attack, and MixStyle within the student
+    padkit train dtda --data folder --data.root DIR --target DOMAIN
+    padkit train dtda --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
+    padkit train dtda --resume runs/NAME       # go on after a kill
+    padkit train dtda --help                   # every option of every chosen component
 
-Accelerate's launcher owns device, precision and processes. A run leaves a folder: see `padkit.runs.folder`.
+`padkit train` starts Accelerate's launcher, which owns device, precision and processes. A run leaves a folder: see
+`padkit.runs.folder`.
 """
 
 from __future__ import annotations
@@ -25,19 +26,21 @@ from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
 from padkit.data.batches import Augmented, BalancedBatches, to_images
 from padkit.data.preparation.prepare import prepare
-from padkit.data.protocols.protocol import Protocol, protocol_for
+from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.errors import SettingsError, run_as_command
 from padkit.networks.detector import Detector
 from padkit.report.present import present
 from padkit.runs import checkpoints
-from padkit.settings import Settings, Slot, read_settings
+from padkit.settings import Settings, Slot
 from padkit.training import (
     Experiment,
     FrozenTeachers,
     Objective,
     TeacherOptions,
     averaged,
+    begin_tracking,
     best_yet,
+    check_image_size,
     conclude,
     fit_teachers,
     judge_target,
@@ -47,8 +50,11 @@ from padkit.training import (
     open_run,
     parameter_groups,
     quoted_policies,
+    read_run_settings,
+    realign,
     require_finite,
-    resume_arguments,
+    require_room,
+    reserve_folder,
     seed_run,
     seed_step,
     start,
@@ -77,7 +83,8 @@ class Options:
         convention: Splits that count: official (sources' train, target's test), ssdg (train and test of all, no dev) or
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
-        resume: Folder of a run to continue, with its settings.
+        resume: Folder of a run to continue with its settings; only epochs, max_steps, threads, workers, tracker,
+            checkpoint_every and thumbnails may differ.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -144,30 +151,32 @@ class Options:
 def main() -> int:
     """Read the settings, prepare the data, train, evaluate."""
     catalog = Catalog()
-    settings = read_settings(Options, SLOTS, resume_arguments(sys.argv[1:]), catalog, "dtda.py")
+    settings = read_run_settings(Options, SLOTS, sys.argv[1:], catalog, "dtda.py")
     options = settings.recipe
     quoted_policies(options.policy)
     accelerator = start(
         batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads,
-        out=None if options.resume else options.out,
     )  # fmt: skip
+    reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))
+    asked = {"protocol": options.protocol, "target": options.target, "sources": options.sources}
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process
-        table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
-    protocol = protocol_for(
-        table, reader, protocol=options.protocol, target=options.target, sources=options.sources,
-        convention=options.convention, seed=options.seed,
-    )  # fmt: skip
+        table = prepare(
+            reader, dataset_name=name, strict=options.strict, progress=shown,
+            before=lambda records: rehearse(
+                settings, catalog, accelerator, reader.image_size, sources_among(records, reader, **asked)
+            ),
+        )  # fmt: skip
+    protocol = protocol_for(table, reader, **asked, convention=options.convention, seed=options.seed)
     quoted = quoted_policies(options.policy, protocol)
-    asked, settings = settings.one("aligner"), drop_lone_aligner(settings, catalog, protocol)
-    if asked and not settings.one("aligner"):
-        accelerator.print(f"One source domain ({protocol.sources[0]}): training without the aligner {asked.name}.")
+    wanted, settings = settings.one("aligner"), drop_lone_aligner(settings, catalog, protocol.sources)
+    if wanted and not settings.one("aligner"):
+        accelerator.print(f"One source domain ({protocol.sources[0]}): training without the aligner {wanted.name}.")
     seed_run(options.seed)
-    objective = assemble(settings, catalog, protocol, accelerator, reader.image_size)
+    objective = assemble(settings, catalog, len(protocol.sources), accelerator, reader.image_size)
     name = f"dtda-{options.protocol or protocol.target}-seed{options.seed}"
-    folder, resumed = options.resume or options.out, options.resume is not None
-    run = open_run(accelerator, folder, resumed, name, settings.tree, catalog.discovery)
+    run = open_run(accelerator, options.out, options.resume, name, settings.tree, catalog.discovery, table.preparation)
     experiment = Experiment(
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
@@ -183,9 +192,18 @@ def main() -> int:
     return 0
 
 
-def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: Protocol) -> Settings[Options]:
+def rehearse(
+    settings: Settings[Options], catalog: Catalog, accelerator: Accelerator, image_size: int, sources: tuple[str, ...]
+) -> None:
+    """Build everything once, before a long preparation: mistakes that need no frames are found in seconds."""
+    settings = drop_lone_aligner(settings, catalog, sources) if sources else settings
+    assemble(settings, catalog, max(len(sources), 2), accelerator, image_size)
+    catalog.build_chosen(settings.one("augmentation"))
+
+
+def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, sources: tuple[str, ...]) -> Settings[Options]:
     """Leave out the default aligner if there are too few source domains; if the user asked for it, raise an error."""
-    choice, sources = settings.one("aligner"), protocol.sources
+    choice = settings.one("aligner")
     if choice is None or len(sources) >= getattr(catalog.factory("aligner", choice.name), "min_domains", 2):
         return settings
     if "aligner.name" in settings.given:
@@ -195,11 +213,12 @@ def drop_lone_aligner(settings: Settings[Options], catalog: Catalog, protocol: P
 
 
 def assemble(
-    settings: Settings[Options], catalog: Catalog, protocol: Protocol, accelerator: Accelerator, image_size: int
+    settings: Settings[Options], catalog: Catalog, domains: int, accelerator: Accelerator, image_size: int
 ) -> Objective:
     """Build student, aligner and teachers and join them in the objective."""
     detector = Detector(catalog.build_chosen(settings.one("student")))
-    aligner = catalog.build_chosen(settings.one("aligner"), len(protocol.sources), detector.student.embedding_dim)
+    check_image_size(detector, image_size, settings.one("student"), settings.one("data"))
+    aligner = catalog.build_chosen(settings.one("aligner"), domains, detector.student.embedding_dim)
     chosen = settings.many("teachers")
     options = {name: teacher.options for name, teacher in chosen.items()}
     built = {name: catalog.build_chosen(teacher) for name, teacher in chosen.items()}
@@ -233,10 +252,12 @@ def train(
     average = averaged(objective.detector, options.ema)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
+    require_room(progress.step, total_steps, run)
+    realign(optimizer, schedule)
     fit_teachers(experiment, objective, resumed=progress.step > 0)
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
-    accelerator.init_trackers("padkit")
+    begin_tracking(accelerator)
 
     with training_bar(total_steps, progress.step, shown=accelerator.is_main_process) as advance:
         while progress.step < total_steps:

@@ -1,9 +1,9 @@
 """Pretrains the face recognition teacher: an iResNet with ArcFace's loss over the identities of a dataset.
 
-    python recipes/pretrain_arcface.py                                     # simulated faces, no data needed
-    accelerate launch --mixed_precision bf16 recipes/pretrain_arcface.py --steps 4000 --out runs/arcface.safetensors
-    python recipes/pretrain_arcface.py --data identities --data.root DIR   # DIR/<identity>/*.jpg
-    python recipes/dtda.py --teachers.fr.weights runs/arcface.safetensors  # then use it as a teacher
+    padkit train pretrain_arcface                                          # simulated faces, no data needed
+    padkit train --mixed_precision bf16 pretrain_arcface --steps 4000 --out runs/arcface.safetensors
+    padkit train pretrain_arcface --data identities --data.root DIR   # DIR/<identity>/*.jpg
+    padkit train dtda --teachers.fr.weights runs/arcface.safetensors  # then use it as a teacher
 
 It writes the weights (safetensors) and beside them a card (JSON) with checksum, command and the verification figures on
 identities that were not trained on.

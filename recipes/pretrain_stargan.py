@@ -1,10 +1,10 @@
 """Pretrains the face attribute editing teacher: StarGAN on the attributes of a dataset.
 
-    python recipes/pretrain_stargan.py                                      # simulated faces, no data needed
-    accelerate launch --mixed_precision bf16 recipes/pretrain_stargan.py --steps 4000 --out runs/stargan
-    python recipes/pretrain_stargan.py --data identities --data.root DIR --data.attributes list_attr_celeba.txt \
+    padkit train pretrain_stargan                                           # simulated faces, no data needed
+    padkit train --mixed_precision bf16 pretrain_stargan --steps 4000 --out runs/stargan
+    padkit train pretrain_stargan --data identities --data.root DIR --data.attributes list_attr_celeba.txt \
         --data.identity_file identity_CelebA.txt --attributes Black_Hair,Blond_Hair,Brown_Hair,Male,Young
-    python recipes/dtda.py --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then use it as a teacher
+    padkit train dtda --teachers.fe.weights runs/stargan/stargan_D.safetensors    # then use it as a teacher
 
 It writes into the folder `--out`: discriminator and generator (safetensors), a card (JSON) beside each with checksum,
 command and figures, and `editing.png` (rows: unseen faces; columns: the face, redrawn, then each attribute flipped).

@@ -1,7 +1,7 @@
 """Random features: a linear probe on a network that was never trained, as a control for every detector that was.
 
-    accelerate launch recipes/random_features.py                          # simulated data, an untrained ResNet-18
-    accelerate launch recipes/random_features.py --student.model tf_efficientnet_lite0 --level 2
+    padkit train random_features                          # simulated data, an untrained ResNet-18
+    padkit train random_features --student.model tf_efficientnet_lite0 --level 2
     python recipes/ablation.py --cell 'plain: aligner=none teachers=none' --cell 'random: recipe=random_features'
 
 The student gets random weights, whatever weights its settings name; the means over one of its maps go into a logistic
@@ -23,7 +23,17 @@ from padkit.networks.detector import Detector
 from padkit.networks.random_weights import calibrate, untrained
 from padkit.runs import checkpoints
 from padkit.settings import Slot, read_settings
-from padkit.training import Experiment, conclude, keep, open_run, quoted_policies, seed_run, start, training_images
+from padkit.training import (
+    Experiment,
+    conclude,
+    keep,
+    open_run,
+    quoted_policies,
+    reserve_folder,
+    seed_run,
+    start,
+    training_images,
+)
 from padkit.training.linear_probe import Pooled, fit_probe
 
 SLOTS = {"data": Slot("dataset", "synthetic", required=True), "student": Slot("student", "timm", required=True)}
@@ -68,7 +78,8 @@ def main() -> int:
     settings = read_settings(Options, SLOTS, sys.argv[1:], catalog, "random_features.py")
     options = settings.recipe
     quoted_policies(options.policy)
-    accelerator = start(batch_size=options.batch_size, threads=options.threads, out=options.out)
+    accelerator = start(batch_size=options.batch_size, threads=options.threads)
+    reserve_folder(accelerator, options.out, None)
     reader = catalog.build_chosen(settings.one("data"))
     with accelerator.main_process_first():
         name, shown = settings.one("data").name, accelerator.is_main_process
@@ -84,7 +95,7 @@ def main() -> int:
         raise SettingsError("student: it has no weights that could be random; choose another, say timm.")
     detector = Detector(Pooled(student, options.level)).to(accelerator.device)
     name = f"random-{options.protocol or protocol.target}-seed{options.seed}"
-    run = open_run(accelerator, options.out, False, name, settings.tree, catalog.discovery)
+    run = open_run(accelerator, options.out, None, name, settings.tree, catalog.discovery, table.preparation)
     experiment = Experiment(
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 MOST_NAMES = 40  # keeps an error readable
+ERRORS_VARIABLE = "PADKIT_ERRORS"  # file that takes error lines in place of stderr, set by `padkit train`
 
 
 class PadkitError(Exception):
@@ -93,8 +94,17 @@ def run_as_command(main: Callable[[], int | None]) -> int:
     except PadkitError as error:
         if os.environ.get("PADKIT_TRACEBACK") == "1":
             raise
-        print(f"error: {one_line(error)}", file=sys.stderr)
+        _tell(f"error: {one_line(error)}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        _tell("interrupted")
         return 130
+
+
+def _tell(line: str) -> None:
+    """Print a line on stderr, or leave it to the launcher, which prints once what several processes say."""
+    if path := os.environ.get(ERRORS_VARIABLE):
+        with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as file:  # noqa: PTH123 - a plain append
+            file.write(f"{line}\n")
+            return
+    print(line, file=sys.stderr)

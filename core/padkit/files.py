@@ -1,4 +1,4 @@
-"""Writes files completely or not at all."""
+"""Writes files completely or not at all, and locks them against other processes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from padkit.errors import DataError
 
@@ -74,3 +74,24 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
         DataError: The folder cannot be made or written to.
     """
     write_atomically(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def try_lock(file: IO[Any] | int, *, wait: bool = False) -> bool:
+    """Lock a file for this process and those that inherit it; return whether nobody else had locked it.
+
+    The lock of a process that ends, however it ends, is released. On a system without such locks (Windows), nothing is
+    locked and the answer is always yes.
+
+    Args:
+        file: An open file, or its descriptor.
+        wait: Wait until another process is done with it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

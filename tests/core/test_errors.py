@@ -60,3 +60,14 @@ def test_the_traceback_can_be_asked_for(monkeypatch):
     monkeypatch.setenv("PADKIT_TRACEBACK", "1")
     with pytest.raises(PadkitError):
         run_as_command(raising(DataError("x")))
+
+
+def test_a_launcher_collects_the_lines_of_its_processes(capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("PADKIT_ERRORS", str(tmp_path / "errors"))
+    assert run_as_command(raising(DataError("first"))) == 2
+    assert run_as_command(raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr().err == ""
+    assert (tmp_path / "errors").read_text() == "error: first\ninterrupted\n"
+    monkeypatch.setenv("PADKIT_ERRORS", str(tmp_path / "gone" / "errors"))  # the launcher was killed
+    assert run_as_command(raising(DataError("second"))) == 2
+    assert capsys.readouterr().err == "error: second\n"

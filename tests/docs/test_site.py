@@ -21,6 +21,7 @@ import pytest
 from generator import helps
 from padkit import testing
 from padkit.catalog import Catalog
+from padkit.commands import train
 from padkit.commands.new import write_distribution
 from padkit.plugins import OWN_COMMANDS, ROLES, discover
 
@@ -213,6 +214,9 @@ def blocks(page: Path, *languages: str) -> list[str]:
 def unknown_options(line: str) -> list[str]:
     """Return the options of a shown command that its parser does not know."""
     words = shlex.split(line, comments=True)
+    if words[:2] == ["padkit", "train"]:  # what stands before the recipe is for Accelerate's launcher
+        at = next((place for place, word in enumerate(words) if word in train.recipes()), len(words) - 1)
+        return [*_unknown(words[at], words[at + 1 :])] if words[at] in train.recipes() else []
     if words[:1] == ["padkit"] and len(words) > 1 and not words[1].startswith("-"):
         return [*_unknown(words[1], words[2:])]
     for position, word in enumerate(words):
@@ -292,9 +296,8 @@ def test_shown_commands_are_found_and_wrong_ones_noticed(monkeypatch):
     assert sum(line.startswith(("padkit ", "accelerate ")) for line in shown) >= 10
     assert unknown_options("padkit evaluate runs/a --nonsense 1  # --more") == ["--nonsense"]
     assert unknown_options("padkit prepare folder --root a --tasks 3") == ["--tasks"]
-    assert unknown_options("accelerate launch -m padkit.recipes.dtda --aligner dat --aligner.epsilon 1") == [
-        "--aligner.epsilon"
-    ]
+    for launch in ("accelerate launch -m padkit.recipes.dtda", "padkit train --mixed_precision bf16 dtda"):
+        assert unknown_options(f"{launch} --aligner dat --aligner.epsilon 1") == ["--aligner.epsilon"]
     assert unknown_options("python recipes/ablation.py --speeds 3 -- --seed 1 --sed 2") == ["--speeds", "--sed"]
 
 

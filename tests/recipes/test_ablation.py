@@ -16,7 +16,7 @@ from toy_run import FAST, ROOT
 
 from padkit.ablation.kept import digest, read_kept
 from padkit.ablation.runs import Run
-from padkit.errors import SettingsError
+from padkit.errors import PadkitError, SettingsError
 
 CELLS = ["--cell", "plain: aligner=none", "--cell", "DAT: aligner=dat"]
 Ablate = Callable[[list[str]], int]
@@ -114,6 +114,22 @@ def test_mistakes_are_told_before_the_first_run(
         ablate([*line, "--out", str(tmp_path / "out"), *options])
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_misspelt_name_is_found_before_the_preparation(
+    ablate: Ablate, options: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PADKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("padkit.data.preparation.prepare.write_all", None)
+    for line, message in {
+        "--targets d": "Target 'd' is not a domain of this data",
+        "--targets a,d": "Target 'd' is not a domain of this data",
+        "--protocols a&d->c": "'d' is not a domain of this data",
+    }.items():
+        with pytest.raises(SettingsError, match=message):
+            ablate([*CELLS, *line.split(), "--out", str(tmp_path / "out"), *options])
+    with pytest.raises(PadkitError, match="/proc cannot be written"):
+        ablate([*CELLS, "--targets", "c", "--out", "/proc/none/out", *options])
 
 
 def test_options_that_the_ablation_owns(ablate: Ablate, options: list[str], tmp_path: Path) -> None:

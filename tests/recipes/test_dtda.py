@@ -341,6 +341,64 @@ def test_a_folder_that_holds_a_run_is_refused(dtda: Run, arguments: list[str], t
         dtda(line)
 
 
+def test_a_run_is_continued_as_it_was_begun(dtda: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Other settings and other data are refused; more steps take effect; a damaged checkpoint is passed over."""
+    root, out = write_toy(tmp_path / "toy"), tmp_path / "run"
+    data = ["--data", "folder", "--data.root", str(root), "--data.image_size", "32", *FAST, "--aligner", "none"]
+    dtda([*data, "--target", "c", "--max-steps", "2", "--checkpoint-every", "1", "--out", str(out)])
+    on = ["--resume", str(out)]
+    kept = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    for change, told in {
+        "--target b": "target 'c' there, 'b' asked for",
+        "--sources a": r"sources None there, \['a'\] asked for",
+        "--batch-size 24": "batch_size 12 there, 24 asked for",
+        "--optimizer sgd": "optimizer 'adamw' there, 'sgd' asked for",
+        "--student.model resnet34": "student.model 'resnet18' there, 'resnet34' asked for",
+        "--max-steps 1": "2 steps are done, epochs and max_steps ask for 1 in all",
+    }.items():
+        with pytest.raises(PadkitError, match=told):
+            dtda([*on, *change.split()])
+    # The last one came to open the run.
+    settings = out / "settings.yaml"
+    assert {path for path in kept if path.read_bytes() != kept[path]} <= {settings, out / "environment.json"}
+
+    (out / "checkpoints" / "step-0000002" / "optimizer.bin").write_bytes(b"")
+    capsys.readouterr()
+    dtda([*on, "--max-steps", "3"])
+    assert "step-0000002 (optimizer.bin is empty); going on from" in capsys.readouterr().out
+    assert [record["step"] for record in steps(out)] == [1, 2, 3]
+    assert [record["lr"] > 0 for record in steps(out)] == [True, True, False]
+    assert yaml.safe_load(settings.read_text())["max_steps"] == 3
+    bundle = json.loads((out / "model" / "bundle.json").read_text())
+    assert bundle["provenance"]["settings"] == yaml.safe_load(settings.read_text())
+
+    shutil.copy(root / "a" / "train" / "live" / "0.png", root / "a" / "train" / "live" / "more.png")
+    with pytest.raises(PadkitError, match="data: records 144 there, 145 asked for"):
+        dtda(on)
+
+
+def test_a_mistake_is_found_before_the_preparation_and_blocks_no_folder(
+    dtda: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = write_toy(tmp_path / "toy"), tmp_path / "run"
+    data = ["--data", "folder", "--data.root", str(root), "--data.image_size", "32", *FAST, "--max-steps", "1"]
+    data += ["--aligner", "none", "--out", str(out)]
+    with monkeypatch.context() as patch:
+        patch.setattr("padkit.data.preparation.prepare.write_all", None)
+        for change, told in {
+            "--target d": "Target 'd' is not a domain",
+            "--target c --sources a,d": "Source 'd' is not a domain",
+            "--target c --aligner daa --sources a": "needs two source domains or more",
+            "--target c --student.model levit_128s": r"does not take images of 32 x 32 pixels .*--data.image_size 224",
+            "--target c --teachers.fr arcface --teachers.fr.weights /nowhere.safetensors": "/nowhere.safetensors",
+            "--target c --augmentation recapture --augmentation.share 2": "share 2",
+        }.items():
+            with pytest.raises(PadkitError, match=told):
+                dtda([*data, *change.split()])
+    assert not (out / "settings.yaml").exists()
+    assert dtda([*data, "--target", "c"]) == 0
+
+
 def test_weights_that_do_not_fit_are_refused(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     import safetensors.torch
     import torch

@@ -31,15 +31,15 @@ from typing import Any
 import numpy as np
 
 from padkit.ablation.records import Record, record_run
-from padkit.ablation.runs import Run, first_difference
-from padkit.ablation.workers import lock
+from padkit.ablation.runs import Run
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, one_line
 from padkit.evaluation.rates import rates_at, threshold_free
 from padkit.evaluation.results import ProtocolSummary
 from padkit.evaluation.scores import Scores, read_scores
 from padkit.evaluation.thresholds import TARGET_EER, choose
-from padkit.files import write_atomically
+from padkit.files import try_lock, write_atomically
+from padkit.runs.comparison import first_difference
 from padkit.runs.finished import FinishedRun, read_run
 from padkit.runs.folder import DISTILLATION, EVIDENCE
 
@@ -232,7 +232,7 @@ def _alone(path: Path) -> Iterator[None]:
         return
     handle = os.open(path.parent, os.O_RDONLY)
     try:
-        lock(handle, wait=True)
+        try_lock(handle, wait=True)
         yield
     finally:
         os.close(handle)

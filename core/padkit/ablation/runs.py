@@ -14,6 +14,7 @@ import yaml
 from padkit.ablation.plan import Cell
 from padkit.errors import DataError, SettingsError
 from padkit.files import write_json
+from padkit.runs.comparison import first_difference
 from padkit.runs.folder import BOOKKEEPING, RunFolder
 from padkit.settings.layers import flatten
 
@@ -136,11 +137,3 @@ def comparable(settings: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     kept = {key: value for key, value in settings.items() if key not in BOOKKEEPING}
     plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(kept))
     return flatten(plain) | dict(facts)
-
-
-def first_difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """Return the first key whose values differ, with both of them; "" where none does."""
-    for key in [*wanted, *found]:
-        if found.get(key) != wanted.get(key):
-            return f"{key} {found.get(key)!r} there, {wanted.get(key)!r} asked for"
-    return ""

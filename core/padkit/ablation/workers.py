@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from padkit.ablation.runs import Run
+from padkit.files import try_lock
 
 GRACE = 10.0  # seconds a process has to end before it is killed
 
@@ -86,7 +87,7 @@ class Workers:
         run.output.parent.mkdir(parents=True, exist_ok=True)
         with run.output.open("ab") as output:
             # The processes of a killed ablation continue: they hold the lock until they end.
-            while not lock(output):
+            while not try_lock(output):
                 if self._stopped.wait(1.0):
                     return Outcome(run, "stopped", 0.0)
             since = output.tell()
@@ -128,26 +129,6 @@ def _signal(process: subprocess.Popen[bytes], number: int) -> None:
             os.killpg(process.pid, number)
         else:
             process.terminate()
-
-
-def lock(file: IO[bytes] | int, *, wait: bool = False) -> bool:
-    """Lock an open file or folder for this process and those that inherit it, and return whether that was possible.
-
-    Do nothing if the system has no such locks.
-
-    Args:
-        file: The file, or its number.
-        wait: Wait until another process is done with it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
 
 
 def places(jobs: int | None, devices: int) -> list[dict[str, str]]:

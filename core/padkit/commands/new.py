@@ -15,7 +15,7 @@ from padkit.commands.parser import Parser
 from padkit.errors import PluginError, SettingsError
 from padkit.plugins import discover
 
-LAUNCH = "accelerate launch recipes/dtda.py"
+LAUNCH = "padkit train dtda"
 # Role: its option of the recipe, one of its settings, small settings for its test, what its summary says, licence hint.
 ROLES: dict[str, tuple[str, str, str, str, str]] = {
     "teacher": (

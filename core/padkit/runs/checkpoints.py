@@ -1,7 +1,12 @@
-"""Checkpoints of a run (each complete, the last two kept, exact to the step), and the weights that it ships."""
+"""Checkpoints of a run (each complete, the last two kept, exact to the step), and the weights that it ships.
+
+A checkpoint lists its files with their checksums, so that a damaged one is known before any of it is loaded. It also
+holds the weights selected so far: going on from the one before it does not ship what was selected after it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -13,14 +18,14 @@ import safetensors.torch
 from accelerate import Accelerator
 from torch import Tensor
 
-from padkit.errors import TrainingError
+from padkit.errors import TrainingError, one_line
 from padkit.files import write_atomically
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner
 from padkit.runs.folder import STEP, RunFolder
 
 KEPT = 2
-_PROGRESS = "progress.json"
+_PROGRESS, _FILES = "progress.json", "files.json"
 
 
 @dataclass(slots=True)
@@ -55,35 +60,87 @@ def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
     accelerator.save_state(str(unfinished))
     accelerator.wait_for_everyone()
     if accelerator.is_main_process:
+        for selected in folder.glob("*.safetensors"):
+            shutil.copyfile(selected, unfinished / selected.name)
         (unfinished / _PROGRESS).write_text(json.dumps(asdict(progress)), encoding="utf-8")
+        files = [path for path in unfinished.rglob("*") if path.is_file()]
+        listed = {str(path.relative_to(unfinished)): _checksum(path) for path in files}
+        (unfinished / _FILES).write_text(json.dumps(listed), encoding="utf-8")
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
-        for old in _complete(folder)[:-KEPT]:
-            shutil.rmtree(old)
+        # Those after this step were damaged, or training would have gone on from them.
+        kept = [path for path in checkpoints(folder) if path.name <= final.name][-KEPT:]
+        for old in checkpoints(folder):
+            if old not in kept:
+                shutil.rmtree(old)
     accelerator.wait_for_everyone()
 
 
 def restore(accelerator: Accelerator, folder: Path) -> Progress:
-    """Load the newest checkpoint in `folder` into what `accelerator` prepared; return step 0 if there is none.
+    """Load the newest whole checkpoint in `folder` into what `accelerator` prepared; return step 0 if there is none.
+
+    A damaged one is named, and the one before it taken. Every process calls this.
 
     Raises:
-        TrainingError: The checkpoint does not fit these settings.
+        TrainingError: All checkpoints are damaged, or the one taken does not fit these settings.
     """
-    found = _complete(folder)
-    if not found:
-        return Progress()
-    try:
-        accelerator.load_state(str(found[-1]))
-        return Progress(**json.loads((found[-1] / _PROGRESS).read_text(encoding="utf-8")))
-    except (RuntimeError, TypeError, ValueError, KeyError, OSError) as error:
-        reason = str(error).splitlines()[0]
+    damaged: list[str] = []
+    for checkpoint in reversed(checkpoints(folder)):
+        if not (damage := _damage(checkpoint)):
+            if damaged:
+                told = f"damaged, and passed over: {'; '.join(damaged)}"
+                accelerator.print(f"warning: {told}; going on from {checkpoint}")
+            return _load(accelerator, checkpoint, folder)
+        damaged.append(f"{checkpoint} ({damage})")
+    if damaged:
         raise TrainingError(
-            f"checkpoint {found[-1]} does not fit: {reason}; resume with the run's own settings."
+            f"no checkpoint is whole: {'; '.join(damaged)}; restore one, or start a new run with another --out."
+        )
+    accelerator.print(f"{folder} holds no checkpoint: training starts from the beginning")
+    return Progress()
+
+
+def _load(accelerator: Accelerator, checkpoint: Path, folder: Path) -> Progress:
+    try:
+        accelerator.load_state(str(checkpoint))
+        progress = Progress(**json.loads((checkpoint / _PROGRESS).read_text(encoding="utf-8")))
+    except Exception as error:  # libraries raise what they like on a state of another make
+        raise TrainingError(
+            f"checkpoint {checkpoint} does not fit ({one_line(error)}); resume with the run's own settings and the "
+            "versions that its environment.json names."
         ) from error
+    if accelerator.is_main_process:
+        for later in folder.glob("*.safetensors"):
+            later.unlink()
+        for selected in checkpoint.glob("selected*.safetensors"):
+            write_atomically(folder / selected.name, selected.read_bytes())
+    accelerator.wait_for_everyone()
+    return progress
 
 
-def _complete(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("step-*") if (path / _PROGRESS).exists())
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in `folder`, whole or damaged, the oldest first."""
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+
+
+def _damage(checkpoint: Path) -> str:
+    """Return what is wrong with the files of a checkpoint, "" if nothing is; nothing of it is loaded."""
+    try:
+        listed = json.loads((checkpoint / _FILES).read_text(encoding="utf-8"))
+        for name, checksum in listed.items():
+            if not (checkpoint / name).exists():
+                return f"{name} is missing"
+            if _checksum(checkpoint / name) != checksum:
+                empty = not (checkpoint / name).stat().st_size
+                return f"{name} is {'empty' if empty else 'cut short or changed'}"
+    except (OSError, ValueError, AttributeError) as error:
+        return f"{_FILES}: {one_line(error)}"
+    return "" if _PROGRESS in listed else f"{_FILES} does not list {_PROGRESS}"
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def keep_selected(run: RunFolder, detector: Detector, aligner: Aligner | None, step: int) -> None:

@@ -8,6 +8,7 @@ and `report/index.html`. Training writes the folder; everything that follows rea
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ import yaml
 
 from padkit.deploy import BUNDLE
 from padkit.errors import DataError, TrainingError
-from padkit.files import read_json_lines, write_atomically, write_json
+from padkit.files import read_json_lines, try_lock, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset({"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "thumbnails"})
 EVIDENCE = "source_dev/"  # what a log says of held-out source begins so
 DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so
 STEP = "step"  # a note in the head of a weights file: the training step that they are of
+_locked: dict[Path, int] = {}  # the folders that this process trains in, until it ends
 
 
 class RunFolder:
@@ -63,14 +65,15 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> RunFolder:
-        """Make the folder and write its settings and environment.
+        """Make the folder and write its settings and environment; see `reserve`.
 
         Raises:
-            TrainingError: The folder already holds a run, or cannot be written.
+            TrainingError: The folder already holds a run, is in use, or cannot be written.
         """
-        check_writable(path)
         run = cls(path)
+        run.reserve()
         run.checkpoints.mkdir(exist_ok=True)
+        run.log_file.unlink(missing_ok=True)
         write_json(run.environment, environment)
         write_atomically(run.settings, yaml.safe_dump(dict(settings), sort_keys=False).encode())
         return run
@@ -87,10 +90,45 @@ class RunFolder:
             raise TrainingError(f"--resume {path}: no {run.settings.name} there; give the folder of a run.")
         return run
 
+    def reserve(self, *, resumed: bool = False) -> None:
+        """Make the folder, so that hours of work do not end in "permission denied", and lock it until the process ends.
+
+        A run that ended before its first checkpoint left nothing worth keeping: its folder may be taken again.
+
+        Args:
+            resumed: The folder's run is to be continued.
+
+        Raises:
+            TrainingError: The folder already holds another run, is in use, or cannot be written.
+        """
+        if self.begun and self.advanced and not resumed:
+            raise TrainingError(
+                f"{self.path} already holds a run; continue it with --resume {self.path} or choose another --out."
+            )
+        check_writable(self.path)
+        place = self.path.resolve()
+        if place in _locked:
+            return
+        lock = os.open(place / ".lock", os.O_RDWR | os.O_CREAT)
+        if not try_lock(lock):
+            os.close(lock)
+            raise TrainingError(f"another process trains in {self.path}; wait for it or choose another --out.")
+        _locked[place] = lock
+
+    def release(self) -> None:
+        """Unlock the folder: this process has written all that it will."""
+        if (lock := _locked.pop(self.path.resolve(), None)) is not None:
+            os.close(lock)
+
     @property
     def begun(self) -> bool:
         """Whether the folder holds a run, finished or not."""
         return self.settings.exists()
+
+    @property
+    def advanced(self) -> bool:
+        """Whether training has left something to go on from or to read: a checkpoint, selected weights or results."""
+        return self.finished or self.selected.exists() or any(self.checkpoints.glob("step-*"))
 
     @property
     def finished(self) -> bool:
@@ -110,6 +148,25 @@ class RunFolder:
             raise DataError(f"{self.settings}: cannot be read ({cause}); restore it.") from error
         return content if isinstance(content, dict) else {}
 
+    def extend(self, settings: Mapping[str, Any], environment: Mapping[str, Any]) -> None:
+        """Record that the run goes on: its settings from now on, and under `continued` in what environment.
+
+        Raises:
+            DataError: The folder cannot be written.
+        """
+        before = self.read_environment()
+        changed = {name: value for name, value in environment.items() if before.get(name) != value}
+        write_json(self.environment, {**before, "continued": [*before.get("continued", []), changed]})
+        write_atomically(self.settings, yaml.safe_dump(dict(settings), sort_keys=False).encode())
+
+    def read_environment(self) -> dict[str, Any]:
+        """Return the content of `environment.json`; empty if the file is missing or damaged, as it only informs."""
+        try:
+            content = json.loads(self.environment.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record to `log.jsonl` and flush it."""
         with self.log_file.open("a", encoding="utf-8") as file:
@@ -126,16 +183,14 @@ class RunFolder:
 
 
 def check_writable(path: Path) -> None:
-    """Make the folder of a new run, so that hours of work do not end in "permission denied".
+    """Make a folder and write into it, for a moment.
 
     Raises:
-        TrainingError: The folder already holds a run, or cannot be written.
+        TrainingError: It cannot be written.
     """
-    if RunFolder(path).begun:
-        raise TrainingError(f"{path} already holds a run; continue it with --resume {path} or choose another --out.")
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / ".writable"
+        probe = path / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
-from padkit.training.loop import keep, require_finite, seed_run, seed_step, training_bar
+from padkit.training.image_size import check_image_size
+from padkit.training.loop import keep, require_finite, require_room, seed_run, seed_step, training_bar
 from padkit.training.objective import Objective
-from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, warm_up_cosine
+from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, realign, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.selection import best_yet, judge_target, judging_interval
-from padkit.training.start import loader_workers, open_run, resume_arguments, start
+from padkit.training.start import begin_tracking, loader_workers, open_run, read_run_settings, reserve_folder, start
 from padkit.training.teaching import fit_teachers, teaching_figures, training_images
 
 __all__ = [
@@ -18,7 +19,9 @@ __all__ = [
     "Objective",
     "TeacherOptions",
     "averaged",
+    "begin_tracking",
     "best_yet",
+    "check_image_size",
     "conclude",
     "fit_teachers",
     "judge_target",
@@ -29,8 +32,11 @@ __all__ = [
     "open_run",
     "parameter_groups",
     "quoted_policies",
+    "read_run_settings",
+    "realign",
     "require_finite",
-    "resume_arguments",
+    "require_room",
+    "reserve_folder",
     "seed_run",
     "seed_step",
     "start",

@@ -34,6 +34,19 @@ def seed_step(accelerator: Accelerator, seed: int, micro_step: int) -> None:
     torch.manual_seed(seed + 1_000_003 * (micro_step * accelerator.num_processes + accelerator.process_index))
 
 
+def require_room(done: int, total: int, run: RunFolder) -> None:
+    """Refuse to continue a run that has made more steps than it is now asked to make.
+
+    Raises:
+        TrainingError: It has; names both numbers.
+    """
+    if done > total:
+        raise TrainingError(
+            f"--resume {run.path}: {done} steps are done, epochs and max_steps ask for {total} in all; ask for more, "
+            "or start a new run with another --out."
+        )
+
+
 def require_finite(losses: Mapping[str, float], step: int, run: RunFolder) -> None:
     """Stop before a NaN reaches the weights; earlier checkpoints stay.
 

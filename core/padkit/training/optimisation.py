@@ -75,6 +75,20 @@ def warm_up_cosine(optimizer: torch.optim.Optimizer, total: int, warmup: float) 
     return LambdaLR(optimizer, share)
 
 
+def realign(optimizer: torch.optim.Optimizer, schedule: Any) -> None:
+    """Set the learning rates to those of `schedule` at its step: a restored run may have more steps to go than before.
+
+    Args:
+        optimizer: The optimiser, prepared by Accelerate or not.
+        schedule: What `warm_up_cosine` returned, likewise.
+    """
+    inner: LambdaLR = getattr(schedule, "scheduler", schedule)
+    rates = [base * share(inner.last_epoch) for base, share in zip(inner.base_lrs, inner.lr_lambdas, strict=True)]
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate
+    inner._last_lr = rates  # what `get_last_lr` reports
+
+
 def averaged(detector: Detector, decay: float) -> AveragedModel:
     """Return a moving average of `detector`; call `update_parameters(detector)` after each step to update it.
 

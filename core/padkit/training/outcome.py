@@ -120,6 +120,7 @@ def conclude(
         save_bundle(run.model, detector, bundle)
     write_json(run.data, data)
     write_results(results, run.metrics)
+    run.release()
     return results
 
 

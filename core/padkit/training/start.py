@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
 from accelerate.utils import DataLoaderConfiguration, LoggerType, broadcast_object_list
 
+from padkit.catalog import Catalog
 from padkit.data.protocols.names import file_name
-from padkit.errors import SettingsError, TrainingError, closest
+from padkit.errors import SettingsError, TrainingError, closest, one_line, pip_install
 from padkit.plugins import Discovery
 from padkit.processes import cores
+from padkit.runs.comparison import check_facts, check_settings, facts_of
 from padkit.runs.environment import describe_environment
 from padkit.runs.folder import RunFolder, check_writable
+from padkit.settings import Settings, Slot, read_settings
+
+RUNS = Path("runs")  # in the working folder: where a run goes that names no folder
+# Variables by which Accelerate's launcher asks for a sharded model.
+SHARDING = {
+    "ACCELERATE_USE_DEEPSPEED": "DeepSpeed",
+    "ACCELERATE_USE_FSDP": "FSDP",
+    "ACCELERATE_USE_MEGATRON_LM": "Megatron-LM",
+    "ACCELERATE_USE_PARALLELISM_CONFIG": "tensor or context parallelism",
+}
+Options = TypeVar("Options")
 
 
-def start(
-    *,
-    batch_size: int,
-    accumulate: int = 1,
-    tracker: str = "none",
-    threads: int | None = None,
-    out: str | None = None,
-) -> Accelerator:
+def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", threads: int | None = None) -> Accelerator:
     """Return the Accelerator of this process.
 
     A batch does not depend on the number of processes: each takes a slice of it. On a machine without an accelerator,
@@ -36,20 +44,17 @@ def start(
     Args:
         batch_size: Frames per optimiser step; must divide evenly among micro-batches and processes.
         accumulate: Micro-batches per optimiser step.
-        tracker: A tracker of Accelerate, or `none`.
+        tracker: A tracker of Accelerate whose package is installed, or `none`.
         threads: CPU threads per process; None shares the cores among the machine's processes, because launchers set
             OMP_NUM_THREADS to 1. Another value found in that variable is kept.
-        out: Folder of a new run, which must be free and writable; None if it is named later or exists.
 
     Raises:
-        SettingsError: The tracker is unknown, or the numbers are inconsistent.
-        TrainingError: The folder already holds a run, or cannot be written.
+        SettingsError: The tracker is unknown or not installed, or the numbers are inconsistent.
     """
-    trackers = sorted({str(member.value) for member in LoggerType} - {"all"})
-    if tracker not in ("none", *trackers):
-        raise SettingsError(f"tracker {tracker!r} is unknown.{closest(tracker, ['none', *trackers])}")
+    check_tracker(tracker)
     if accumulate < 1 or (threads is not None and threads < 1):
         raise SettingsError(f"accumulate ({accumulate}) and threads ({threads}) must be at least 1.")
+    passed_over = drop_sharding()
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=accumulate,
@@ -57,6 +62,11 @@ def start(
         project_dir="runs",  # Accelerate wants one for its trackers; `open_run` names the real one
         dataloader_config=DataLoaderConfiguration(split_batches=True),
     )
+    if passed_over:
+        accelerator.print(
+            f"note: Accelerate is configured for {passed_over}, which padkit does not use: every process holds the "
+            "whole model; `accelerate config` changes it."
+        )
     if batch_size % (accumulate * accelerator.num_processes):
         shares = f"{accumulate} micro-batches x {accelerator.num_processes} processes"
         raise SettingsError(f"batch_size {batch_size} does not divide into {shares}; choose a multiple.")
@@ -65,9 +75,48 @@ def start(
         torch.set_num_threads(threads)
     elif os.environ.get("OMP_NUM_THREADS", "1") == "1":
         torch.set_num_threads(max(cores() // processes, 1))
-    if out and accelerator.is_main_process:
-        check_writable(Path(out))
     return accelerator
+
+
+def check_tracker(name: str) -> None:
+    """Refuse a tracker that would track nothing.
+
+    Raises:
+        SettingsError: The tracker is unknown, or its package is not installed.
+    """
+    trackers = sorted({str(member.value) for member in LoggerType} - {"all"})
+    if name not in ("none", *trackers):
+        raise SettingsError(f"tracker {name!r} is unknown.{closest(name, ['none', *trackers])}")
+    installed = sorted(str(getattr(member, "value", member)) for member in get_available_trackers())
+    if name not in ("none", *installed):
+        others = ", ".join([*installed, "none"])
+        raise SettingsError(f"tracker {name!r} is not installed; {pip_install(name)} or choose from: {others}.")
+
+
+def begin_tracking(accelerator: Accelerator) -> None:
+    """Start the trackers.
+
+    Raises:
+        TrainingError: One cannot start, for example because nobody is logged in to its service.
+    """
+    try:
+        accelerator.init_trackers("padkit")
+    except Exception as error:
+        raise TrainingError(
+            f"tracker {accelerator.log_with[0]} cannot start ({one_line(error)}); set it up, or use --tracker none."
+        ) from error
+
+
+def drop_sharding() -> str:
+    """Let Accelerate forget a configuration that shards the model; return its names, or "" if there is none.
+
+    `accelerate config` stores one answer for all programs of a user, and the launcher hands it on in variables. A run
+    prepares one objective with an aligner that differentiates through it, which sharded models do not allow.
+    """
+    found = [name for variable, name in SHARDING.items() if os.environ.get(variable, "").lower() in ("true", "1")]
+    for variable in SHARDING:
+        os.environ.pop(variable, None)
+    return " and ".join(found)
 
 
 def loader_workers(asked: int | None, accelerator: Accelerator) -> int:
@@ -77,42 +126,104 @@ def loader_workers(asked: int | None, accelerator: Accelerator) -> int:
     return 0 if accelerator.device.type == "cpu" else min(8, cores())
 
 
+def reserve_folder(accelerator: Accelerator, out: str | None, resume: str | None) -> None:
+    """Make sure, before hours of work, that the run can be written where it will be; lock the folder if it is named.
+
+    Raises:
+        TrainingError: The folder already holds another run, is in use, or cannot be written.
+    """
+    if accelerator.is_main_process:
+        if resume or out:
+            RunFolder(resume or out or "").reserve(resumed=resume is not None)
+        else:
+            check_writable(RUNS)
+
+
 def open_run(
     accelerator: Accelerator,
     out: str | None,
-    resume: bool,
+    resume: str | None,
     name: str,
     settings: Mapping[str, Any],
     discovery: Discovery,
+    preparation: Mapping[str, Any],
 ) -> RunFolder:
     """Make the run folder on the main process, or reopen it; all processes agree on its path.
 
     Args:
         accelerator: Tells the processes apart.
         out: The folder, or None for a new one under `runs/`, named by time and `name`.
-        resume: Whether the run exists already.
+        resume: Folder of the run to continue, or None.
         name: Identifies the run: names of recipe and protocol, and the seed.
         settings: The resolved settings.
         discovery: The plugins, for the record.
+        preparation: Facts of the prepared table.
+
+    Raises:
+        SettingsError: The run to continue was begun on other data or with another precision.
     """
-    now = dt.datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    paths = [Path(out) if out else Path("runs") / f"{now}-{file_name(name)}"]
+    now = dt.datetime.now().astimezone()
+    paths = [Path(resume or out or RUNS / f"{now.strftime('%Y%m%d-%H%M%S')}-{file_name(name)}")]
     broadcast_object_list(paths)
-    if accelerator.is_main_process and not resume:
-        hardware = {"device": str(accelerator.device), "precision": accelerator.mixed_precision}
+    run, precision = RunFolder(paths[0]), str(accelerator.mixed_precision)
+    facts = facts_of(preparation, precision)
+    if resume:
+        check_facts(RunFolder.reopen(run.path), facts)
+    if accelerator.is_main_process:
+        hardware: dict[str, Any] = {"device": str(accelerator.device), "precision": precision}
         hardware |= {"processes": accelerator.num_processes, "threads": torch.get_num_threads()}
-        RunFolder.create(paths[0], settings, describe_environment(discovery, hardware))
+        environment = describe_environment(discovery, hardware) | {"begun_with": facts}
+        if resume:
+            run.extend(settings, {"time": now.isoformat(timespec="seconds"), **environment})
+        else:
+            if run.begun:
+                accelerator.print(f"{run.path} holds what a run left that ended before its first checkpoint: replaced.")
+            RunFolder.create(run.path, settings, environment)
     accelerator.wait_for_everyone()
-    accelerator.project_configuration.set_directories(str(paths[0]))
-    accelerator.project_configuration.logging_dir = str(paths[0])
-    return RunFolder.reopen(paths[0])
+    accelerator.project_configuration.set_directories(str(run.path))
+    accelerator.project_configuration.logging_dir = str(run.path)
+    return RunFolder.reopen(run.path)
 
 
-def resume_arguments(argv: Sequence[str]) -> list[str]:
-    """Replace `--resume DIR` by that run's settings, followed by the other arguments and `--out DIR`.
+def read_run_settings(
+    recipe: type[Options], slots: Mapping[str, Slot], argv: Sequence[str], catalog: Catalog, prog: str
+) -> Settings[Options]:
+    """Return the settings of a new run, or with `--resume DIR` those of the run in DIR with what may change of them.
+
+    Args:
+        recipe: Its options, among them `out` and `resume`; for the others see `padkit.settings.read_settings`.
+        slots: The recipe's places for components.
+        argv: The command line without the program's name.
+        catalog: The components.
+        prog: The program's name, for its help.
 
     Raises:
         TrainingError: `--resume` names no run.
+        SettingsError: An argument differs from what the run was begun with and may not; or see `read_settings`.
+        PluginError: Unknown or broken component.
+    """
+    folder, words = split_resume(argv)
+    if folder is None:
+        settings = read_settings(recipe, slots, words, catalog, prog)
+        if settings.tree["resume"] is not None:
+            raise SettingsError(f"resume: {settings.tree['resume']} stands in a file; write --resume DIR on its own.")
+        return settings
+    run = RunFolder.reopen(Path(folder))
+    own = ["--config", str(run.settings)]
+    asked = read_settings(recipe, slots, [*own, "--resume", folder, *words], catalog, prog)
+    there = read_settings(recipe, slots, own, catalog, prog)
+    out = asked.tree["out"]
+    if out != there.tree["out"] and (out is None or Path(out).resolve() != run.path.resolve()):
+        raise SettingsError(f"--resume {folder} continues in that folder; drop --out {out}, or drop --resume.")
+    check_settings(run, there.tree, asked.tree)
+    return dataclasses.replace(asked, tree={**asked.tree, "out": there.tree["out"], "resume": None})
+
+
+def split_resume(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the folder that `--resume` names, None if it is not there, and the other words.
+
+    Raises:
+        TrainingError: `--resume` names no folder, or is there twice.
     """
     words = [
         word
@@ -120,10 +231,12 @@ def resume_arguments(argv: Sequence[str]) -> list[str]:
         for word in (argument.split("=", 1) if argument.startswith("--resume=") else [argument])
     ]
     if "--resume" not in words:
-        return list(argv)
+        return None, words
     at = words.index("--resume")
-    if at + 1 >= len(words):
+    folder = words[at + 1] if at + 1 < len(words) else ""
+    if not folder or folder.startswith("--"):
         raise TrainingError("--resume needs the folder of a run.")
-    folder = words[at + 1]
-    run = RunFolder.reopen(Path(folder))
-    return ["--config", str(run.settings), *words[:at], *words[at + 2 :], "--out", folder, "--resume", folder]
+    rest = [*words[:at], *words[at + 2 :]]
+    if "--resume" in rest:
+        raise TrainingError("--resume is there twice; continue one run at a time.")
+    return folder, rest

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,10 +44,64 @@ def test_a_folder_that_holds_a_run_is_refused(tmp_path: Path) -> None:
     assert run.begun
     assert not run.finished
     assert run.read_settings() == {"seed": 1}
-    with pytest.raises(TrainingError, match="already holds a run"):
-        check_writable(tmp_path / "run")
+    (run.checkpoints / "step-0000001").mkdir()
+    with pytest.raises(TrainingError, match="already holds a run; continue it with --resume"):
+        run.reserve()
+    run.reserve(resumed=True)
     with pytest.raises(TrainingError, match=r"no settings\.yaml there"):
         RunFolder.reopen(tmp_path)
+
+
+@pytest.mark.parametrize("left", ["metrics.json", "checkpoints/selected.safetensors", "checkpoints/step-0000001"])
+def test_what_can_be_read_or_continued_is_kept(tmp_path: Path, left: str) -> None:
+    run = RunFolder.create(tmp_path / "run", {}, {})
+    (run.path / left).touch()
+    with pytest.raises(TrainingError, match="already holds a run"):
+        RunFolder.create(run.path, {}, {})
+
+
+def test_what_an_early_failure_left_is_replaced(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", {"seed": 1}, {})
+    run.log({"step": 1})
+    (run.checkpoints / ".step-0000001").mkdir()
+    run = RunFolder.create(tmp_path / "run", {"seed": 2}, {})
+    assert run.read_settings() == {"seed": 2}
+    assert run.read_log() == []
+
+
+def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
+    """The lock ends with its process, however that ends, and within one process no folder is locked against itself."""
+    code = (
+        "import sys, pathlib; from padkit.runs.folder import RunFolder; RunFolder(sys.argv[1]).reserve(resumed=True); "
+    )
+    line = [sys.executable, "-c", code + "print(flush=True); sys.stdin.read()", str(tmp_path / "run")]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        for resumed in (False, True):
+            with pytest.raises(TrainingError, match="another process trains in"):
+                RunFolder(tmp_path / "run").reserve(resumed=resumed)
+        other.kill()
+    run = RunFolder(tmp_path / "run")
+    run.reserve()
+    run.reserve(resumed=True)
+    run.release()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "run", Path("/proc/none")):
+        with pytest.raises(TrainingError, match="cannot be written"):
+            check_writable(path)
+
+
+def test_a_continued_run_says_where_it_went_on(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", {"epochs": 1}, {"command": ["a"], "python": "3"})
+    run.extend({"epochs": 2}, {"command": ["b"], "python": "3"})
+    run.extend({"epochs": 3}, {"command": ["c"], "python": "4"})
+    assert run.read_settings() == {"epochs": 3}
+    assert run.read_environment()["continued"] == [{"command": ["b"]}, {"command": ["c"], "python": "4"}]
+    assert run.read_environment()["command"] == ["a"]
 
 
 def test_the_log_is_rewound_to_a_step_and_survives_a_line_cut_short(tmp_path: Path) -> None:

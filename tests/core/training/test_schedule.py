@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from padkit.training.optimisation import make_optimizer, warm_up_cosine
+from padkit.training.optimisation import make_optimizer, realign, warm_up_cosine
 
 
 def course(total: int, warmup: float, steps: int | None = None) -> list[float]:
@@ -56,3 +56,19 @@ def test_optimisers():
     assert type(sgd) is torch.optim.SGD
     expected = {"lr": 0.1, "weight_decay": 0.02, "momentum": 0.9, "nesterov": True}
     assert {name: sgd.defaults[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(("done", "total"), [(4, 8), (10, 20), (10, 10)])
+def test_a_restored_run_follows_the_course_of_its_new_length(done, total):
+    """The state of a schedule holds its step alone: without it, the first step would have the former length's rate."""
+    optimizer = torch.optim.SGD([{"params": [nn.Parameter(torch.zeros(1))]}, {"params": [], "lr": 1.0}], lr=2.0)
+    schedule = warm_up_cosine(optimizer, 10, 0.2)
+    for _ in range(done):
+        optimizer.step()
+        schedule.step()
+    longer = warm_up_cosine(torch.optim.SGD(optimizer.param_groups, lr=2.0), total, 0.2)
+    longer.load_state_dict(schedule.state_dict())
+    realign(optimizer, longer)
+    share = [*course(total, 0.2), 0.0][done]
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2 * share, share], abs=1e-12)
+    assert longer.get_last_lr() == pytest.approx([2 * share, share], abs=1e-12)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from padkit.errors import DataError
-from padkit.files import write_json
+from padkit.files import try_lock, write_json
 
 REQUEST, LOCK = "request.json", ".lock"
 
@@ -27,16 +27,9 @@ def exclusive(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise DataError(f"{folder} cannot be written ({error.strerror or error}); choose another --out.") from error
     with lock:
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-        else:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise DataError(f"{folder} is being prepared by another process; wait for it.") from error
-            yield
+        if not try_lock(lock):
+            raise DataError(f"{folder} is being prepared by another process; wait for it.")
+        yield
 
 
 def claim(folder: Path, key: str, request: Mapping[str, Any]) -> None:

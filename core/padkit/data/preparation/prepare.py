@@ -9,7 +9,7 @@ import platform
 import stat
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ def prepare(
     strict: bool = False,
     workers: int | None = None,
     progress: bool = True,
+    before: Callable[[Sequence[Presentation]], object] | None = None,
 ) -> FrameTable:
     """Decode or render every frame once, or open the table if that was done before.
 
@@ -77,6 +78,8 @@ def prepare(
         strict: An unreadable file is an error instead of being skipped and counted.
         workers: Processes; 1 works in this process, None takes one per available core if that is worth it.
         progress: Show a progress bar and the count of skipped files on stderr.
+        before: Called with the records before frames are decoded or rendered; not if the table exists. An error that it
+            raises comes in the first second, not after the preparation.
 
     Returns:
         The table.
@@ -102,6 +105,8 @@ def prepare(
         claim(place, key, request or {})
     table = _reopen(place, key)
     if table is None:
+        if before is not None:
+            before(records)
         shards = _write(cropper, records, place, strict=strict, workers=workers, progress=progress)
         _finish(cropper, dataset_name, key, records, place, shards, facts or {})
         table = open_table(place)

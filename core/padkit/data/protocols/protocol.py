@@ -16,13 +16,13 @@ it otherwise, or else a share of its subjects, which are then not trained on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from padkit.data.presentation import BONA_FIDE, Division
+from padkit.data.presentation import BONA_FIDE, Division, Presentation
 from padkit.data.protocols import names
 from padkit.data.protocols.holdout import Indices
 from padkit.data.protocols.names import Across, Intra, Name, Official
@@ -157,12 +157,43 @@ def protocol_for(
     """
     if protocol is None:
         return leave_one_out(table, target or reader.default_target, sources, seed=seed, convention=convention)
-    if target or sources is not None:
-        extra = "target" if target else "sources"
-        raise SettingsError(f"--protocol {protocol!r} names sources and targets itself; drop --{extra}.")
-    name = names.parse(protocol)
+    name = _named(protocol, target, sources)
     divisions = official_protocols(table, reader) if isinstance(name, Official) else {}
     return divide(table, name, seed=seed, convention=convention, divisions=divisions)
+
+
+def sources_among(
+    records: Iterable[Presentation],
+    reader: DatasetReader,
+    *,
+    protocol: str | None = None,
+    target: str | None = None,
+    sources: Sequence[str] | None = None,
+) -> tuple[str, ...]:
+    """Return the source domains that a recipe's options name, before any frame is prepared.
+
+    Args:
+        records: The reader's.
+        reader: For its default target.
+        protocol: See `protocol_for`, as for the others.
+        target: Domain to test on.
+        sources: Domains to train on.
+
+    Returns:
+        The sources; those that turn out to have no train split are among them. Empty for an official protocol, whose
+        lists name presentations.
+
+    Raises:
+        SettingsError: As `protocol_for`: a domain is unknown, the target is among the sources, or it must be named.
+    """
+    domains = sorted({record.domain for record in records})
+    if protocol is not None:
+        name = _named(protocol, target, sources)
+        return () if isinstance(name, Official) else _checked_domains(domains, name)
+    target = target or reader.default_target
+    if not target or (sources is not None and list(sources) == [target]):
+        return (_only_domain(domains, sources),)
+    return tuple(_checked_sources(domains, target, sources))
 
 
 def leave_one_out(
@@ -233,10 +264,7 @@ def divide(
         division = division_of(str(name), divisions or {})
         parts.add_official(str(name), name.dataset, division)
         return _finished(table, str(name), parts, official_dev=bool(division.dev))
-    domains = [name.domain] if isinstance(name, Intra) else [*name.sources, *name.targets]
-    for domain in domains:
-        if domain not in known:
-            raise SettingsError(f"Protocol {name}: {domain!r} is not a domain of this data.{closest(domain, known)}")
+    _checked_domains(known, name)
     if isinstance(name, Intra):
         parts.add_intra(name.domain)
         return _finished(table, str(name), parts, (name.domain,), (name.domain,))
@@ -293,6 +321,21 @@ def _known(table: Columns) -> list[str]:
     if not len(domains.codes):
         raise DataError("The table has no frames, so no protocol can be drawn from it.")
     return sorted(domains.names)
+
+
+def _named(protocol: str, target: str | None, sources: Sequence[str] | None) -> Name:
+    if target or sources is not None:
+        extra = "target" if target else "sources"
+        raise SettingsError(f"--protocol {protocol!r} names sources and targets itself; drop --{extra}.")
+    return names.parse(protocol)
+
+
+def _checked_domains(known: list[str], name: Across | Intra) -> tuple[str, ...]:
+    """Return the sources of a protocol whose domains are all known."""
+    for domain in [name.domain] if isinstance(name, Intra) else [*name.sources, *name.targets]:
+        if domain not in known:
+            raise SettingsError(f"Protocol {name}: {domain!r} is not a domain of this data.{closest(domain, known)}")
+    return (name.domain,) if isinstance(name, Intra) else tuple(name.sources)
 
 
 def _checked_sources(known: list[str], target: str, sources: Sequence[str] | None) -> list[str]:

@@ -100,7 +100,7 @@ def commands(environment: Mapping[str, Any], run: RunFolder) -> list[Command]:
     found = [Command("As it was started, but for the launcher's options", shlex.join(["python", *words[1:]]))]
     again = [program, "--config", str(run.settings), "--out", "runs/again"]
     hardware = environment.get("hardware") or {}
-    launch = ["accelerate", "launch", "--num_processes", str(hardware.get("processes", 1))]
+    launch = ["padkit", "train", "--num_processes", str(hardware.get("processes", 1))]
     launch += ["--mixed_precision", str(hardware.get("precision", "no"))]
     found.append(Command("Again, from its saved settings", shlex.join([*launch, *again])))
     return found

@@ -405,3 +405,23 @@ def test_few_large_crops_are_held_at_once(tmp_path, monkeypatch):
     few = made(tmp_path / "b", Toy())
     assert max(len(piece) for piece in few.dataset.data.column("image").chunks) == 5
     assert [few.encoded(row) for row in range(len(few))] == [whole.encoded(row) for row in range(len(whole))]
+
+
+def test_what_is_asked_before_is_asked_once_and_before_any_frame(tmp_path):
+    reader, heard = Toy(count=8), []
+    made(tmp_path, reader, before=lambda records: heard.append((len(records), reader.asked)))
+    assert heard == [(8, 0)]
+    made(tmp_path, reader, before=lambda records: heard.append(records))  # the table is there
+    assert heard == [(8, 0)]
+
+
+def test_an_error_before_leaves_nothing_behind(tmp_path):
+    reader = Toy(count=8)
+
+    def refuse(_records):
+        raise DataError("no such target")
+
+    with pytest.raises(DataError, match="no such target"):
+        made(tmp_path, reader, before=refuse)
+    assert reader.asked == 0
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from padkit.data.protocols.protocol import leave_one_out
+from padkit.data.presentation import Presentation
+from padkit.data.protocols.protocol import leave_one_out, sources_among
 from padkit.data.table.columns import encode
 from padkit.errors import DataError, PadkitError, SettingsError
 
@@ -394,3 +395,51 @@ def test_no_draw_divides_a_person(people, seed):
     subjects = table.column("subject")
     assert not set(subjects[protocol.train]) & set(subjects[protocol.dev])
     assert len(protocol.train) + len(protocol.dev) == len(rows)
+
+
+RECORDS = [Presentation(dataset="toy", domain=domain, id=domain, label=1) for domain in ("hall", "office", "phone")]
+
+
+class Reader:
+    def __init__(self, default_target: str = "") -> None:
+        self.default_target = default_target
+
+
+@pytest.mark.parametrize(
+    ("asked", "sources"),
+    [
+        ({"target": "hall"}, ("office", "phone")),
+        ({"target": "hall", "sources": ["phone"]}, ("phone",)),
+        ({"target": "hall", "sources": ["hall"]}, ("hall",)),
+        ({"protocol": "hall&phone->office"}, ("hall", "phone")),
+        ({"protocol": "intra:office"}, ("office",)),
+        ({"protocol": "oulu-npu:3.2"}, ()),
+    ],
+)
+def test_the_sources_are_known_before_any_frame_is_prepared(asked, sources):
+    assert sources_among(RECORDS, Reader(), **asked) == sources
+
+
+def test_the_default_target_is_the_reader_s():
+    assert sources_among(RECORDS, Reader("phone")) == ("hall", "office")
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"target": "hal"}, "Target 'hal' is not a domain of this data. Did you mean 'hall'?"),
+        (
+            {"target": "hall", "sources": ["offise"]},
+            "Source 'offise' is not a domain of this data. Did you mean 'office'",
+        ),
+        ({"sources": ["phon"]}, "Source 'phon' is not a domain"),
+        ({"target": "hall", "sources": ["hall", "phone"]}, "also among the sources"),
+        ({}, "Name the target"),
+        ({"protocol": "hall&fone->office"}, "'fone' is not a domain of this data. Did you mean 'phone'"),
+        ({"protocol": "intra:offic"}, "'offic' is not a domain"),
+        ({"protocol": "hall->office", "target": "phone"}, "drop --target"),
+        ({"protocol": "hall->"}, "->"),
+    ],
+)
+def test_a_wrong_name_is_found_before_any_frame_is_prepared(asked, told):
+    refused(SettingsError, lambda: sources_among(RECORDS, Reader(), **asked), told)

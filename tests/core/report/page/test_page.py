@@ -167,7 +167,7 @@ def test_the_page_tells_rates_with_intervals_data_and_how_to_run_it_again(writte
     parts += ["Dataset toy (world 9), face crops of 32 x 32 pixels", "1 of 7 files or presentations could not be read"]
     parts += ["x: 20 % of the subjects of train", "Warning: subjects are unknown"]
     parts += ["git revision abc123 and changes that were not committed", "python recipes/dtda.py --target 'a b'"]
-    parts += ["accelerate launch --num_processes 2 --mixed_precision bf16 recipes/dtda.py --config"]
+    parts += ["padkit train --num_processes 2 --mixed_precision bf16 recipes/dtda.py --config"]
     for part in parts:
         assert part in text
 

@@ -1,0 +1,104 @@
+"""Compares what made a run with what is asked for now: only an equal run is continued, or taken for done.
+
+Recipes use it for `--resume`, the ablation for the folders of its runs. Imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from padkit.errors import SettingsError
+from padkit.runs.folder import BOOKKEEPING, RunFolder
+from padkit.settings.layers import flatten
+
+# What may change when a run is continued; the docs name them. Fewer steps than are done are refused later.
+CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
+MAY_CHANGE = "only epochs, max_steps, threads, workers, tracker, checkpoint_every and thumbnails may change"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting or fact that differs, with its value there and the one asked for."""
+
+    name: str
+    there: Any
+    asked: Any
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.there!r} there, {self.asked!r} asked for"
+
+
+def first_difference(
+    there: Mapping[str, Any], asked: Mapping[str, Any], ignored: Collection[str] = ()
+) -> Difference | None:
+    """Return the first setting that differs, or None.
+
+    Args:
+        there: A run's settings, nested as in its settings.yaml, or facts.
+        asked: The settings or facts that are wanted, in the order in which a user should hear of them.
+        ignored: Top-level settings that may differ.
+    """
+    before, now = (_plain(tree, ignored) for tree in (there, asked))
+    for name in [*now, *before]:
+        if before.get(name) != now.get(name):
+            return Difference(name, before.get(name), now.get(name))
+    return None
+
+
+def _plain(tree: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:
+    """Return dotted names of plain values; a component's name stands under its place, as it does for `none`."""
+    kept = {key: value for key, value in tree.items() if key not in ignored}
+    flat = flatten(yaml.safe_load(yaml.safe_dump(kept, sort_keys=False)))
+    return {name.removesuffix(".name"): value for name, value in flat.items()}
+
+
+def check_settings(run: RunFolder, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse to continue a run with other settings than `CHANGEABLE` ones.
+
+    Args:
+        run: The run.
+        there: Its settings, resolved as they are without any other argument.
+        asked: The settings that are asked for now.
+
+    Raises:
+        SettingsError: A setting differs; names it, both values and the remedy.
+    """
+    if found := first_difference(there, asked, CHANGEABLE):
+        raise SettingsError(
+            f"--resume {run.path}: {found}; drop --{found.name}, or start a new run with another --out ({MAY_CHANGE})."
+        )
+
+
+def check_facts(run: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Refuse to continue a run on other data or with another precision than it was begun with.
+
+    Args:
+        run: The run; what it was begun with is in its `environment.json`. Nothing is compared if it says nothing.
+        facts: See `facts_of`.
+
+    Raises:
+        SettingsError: A fact differs; names it, both values and the remedy.
+    """
+    there = run.read_environment().get("begun_with")
+    if not isinstance(there, dict):
+        return
+    found = first_difference(there, {name: value for name, value in facts.items() if name in there})
+    if found is None:
+        return
+    remedy = "restore them" if found.name.startswith("data") else f"launch it with --mixed_precision {found.there}"
+    raise SettingsError(f"--resume {run.path}: {found}; {remedy}, or start a new run with another --out.")
+
+
+def facts_of(preparation: Mapping[str, Any], precision: str) -> dict[str, Any]:
+    """Return what a run's figures depend on beside its settings.
+
+    Args:
+        preparation: Facts of the prepared table; its key stands for records, files and crops.
+        precision: Accelerate's.
+    """
+    counts = {f"data: {name}": preparation[name] for name in ("records", "frames")}
+    return {**counts, "data: key": preparation["key"], "precision": precision}

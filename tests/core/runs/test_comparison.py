@@ -1,0 +1,120 @@
+"""What made a run against what is asked for: which differences are refused, and in what words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from padkit.errors import SettingsError
+from padkit.runs.comparison import CHANGEABLE, check_facts, check_settings, facts_of, first_difference
+from padkit.runs.folder import BOOKKEEPING, RunFolder
+
+THERE: dict[str, Any] = {
+    "target": "webcam",
+    "sources": ["hall", "office"],
+    "seed": 0,
+    "epochs": 3,
+    "max_steps": None,
+    "batch_size": 48,
+    "optimizer": "adamw",
+    "lr": 1e-3,
+    "out": "r1",
+    "resume": None,
+    "tracker": "tensorboard",
+    "threads": None,
+    "workers": None,
+    "checkpoint_every": 100,
+    "thumbnails": True,
+    "data": {"name": "folder", "root": "f", "image_size": 64},
+    "aligner": {"name": "daa", "epsilon": 4 / 255, "steps": 1},
+    "teachers": {"fr": {"name": "arcface", "weight": 0.3}, "fe": "none"},
+}
+NONE = "none"
+
+
+@pytest.mark.parametrize(
+    ("change", "told", "option"),
+    [
+        ({"target": "phone"}, "target 'webcam' there, 'phone' asked for", "--target"),
+        ({"sources": ["office", "hall"]}, r"sources \['hall', 'office'\] there", "--sources"),
+        ({"sources": None}, "None asked for", "--sources"),
+        ({"lr": 0.5}, "lr 0.001 there, 0.5 asked for", "--lr"),
+        ({"batch_size": 24}, "batch_size 48 there, 24 asked for", "--batch_size"),
+        ({"seed": 1}, "seed 0 there, 1 asked for", "--seed"),
+        ({"optimizer": "sgd"}, "optimizer 'adamw' there, 'sgd' asked for", "--optimizer"),
+        ({"data": {**THERE["data"], "root": "g"}}, "data.root 'f' there, 'g' asked for", "--data.root"),
+        ({"data": {**THERE["data"], "image_size": 96}}, "data.image_size 64 there, 96", "--data.image_size"),
+        ({"aligner": {"name": "dat", "weight": 1.0}}, "aligner 'daa' there, 'dat' asked for", "--aligner"),
+        ({"aligner": NONE}, "aligner 'daa' there, 'none' asked for", "--aligner"),
+        ({"aligner": {**THERE["aligner"], "epsilon": 0.1}}, "aligner.epsilon 0.0156", "--aligner.epsilon"),
+        ({"teachers": {**THERE["teachers"], "fe": {"name": "stargan"}}}, "teachers.fe 'none' there, 'stargan'", ""),
+        ({"teachers": {"fr": {"name": "arcface", "weight": 1}, "fe": NONE}}, "teachers.fr.weight 0.3 there, 1", ""),
+    ],
+)
+def test_a_run_is_not_continued_with_other_settings(change: dict[str, Any], told: str, option: str) -> None:
+    with pytest.raises(SettingsError, match=told) as caught:
+        check_settings(RunFolder("r1"), THERE, {**THERE, **change})
+    text = str(caught.value)
+    assert text.startswith("--resume r1: ")
+    assert f"drop {option}" in text
+    assert "new run with another --out" in text
+    assert "\n" not in text
+
+
+def test_what_may_change_may_change() -> None:
+    changed = {"epochs": 9, "max_steps": 700, "threads": 2, "workers": 3, "tracker": "none", "checkpoint_every": 5}
+    changed |= {"thumbnails": False, "out": "elsewhere", "resume": "r1"}
+    assert changed.keys() == CHANGEABLE
+    check_settings(RunFolder("r1"), THERE, {**THERE, **changed})
+    assert first_difference(THERE, {**THERE, "epochs": 9}, BOOKKEEPING) is not None  # for an ablation, another run
+
+
+@given(st.data())
+def test_any_other_setting_is_found_and_named(data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(sorted(THERE.keys() - CHANGEABLE)))
+    value = data.draw(st.one_of(st.integers(), st.text(max_size=5), st.none(), st.lists(st.integers(), max_size=2)))
+    asked = {**THERE, name: value}
+    found = first_difference(THERE, asked, CHANGEABLE)
+    if value == THERE[name]:
+        assert found is None
+    else:
+        assert found is not None
+        assert found.name.partition(".")[0] == name
+
+
+def test_values_that_yaml_writes_alike_are_alike() -> None:
+    assert first_difference({"a": [1, 2], "b": {}, "c": 1.0}, {"c": 1.0, "b": {}, "a": [1, 2]}) is None
+
+
+def made(folder: Path, **facts: Any) -> RunFolder:
+    return RunFolder.create(folder / "run", {}, {"begun_with": facts_of(PREPARATION, "no") | facts})
+
+
+PREPARATION = {"records": 12, "frames": 24, "key": "abc", "simulated": False}
+
+
+@pytest.mark.parametrize(
+    ("preparation", "precision", "told"),
+    [
+        ({"records": 14, "frames": 28, "key": "def"}, "no", "data: records 12 there, 14 asked for; restore them"),
+        ({"frames": 23, "key": "def"}, "no", "data: frames 24 there, 23 asked for"),
+        ({"key": "def"}, "no", "data: key 'abc' there, 'def' asked for"),
+        ({}, "bf16", "precision 'no' there, 'bf16' asked for; launch it with --mixed_precision no"),
+    ],
+)
+def test_other_data_or_another_precision_are_refused(
+    tmp_path: Path, preparation: dict[str, Any], precision: str, told: str
+) -> None:
+    with pytest.raises(SettingsError, match=told):
+        check_facts(made(tmp_path), facts_of({**PREPARATION, **preparation}, precision))
+
+
+def test_the_same_data_and_a_record_without_them_are_taken(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    check_facts(run, facts_of(PREPARATION, "no"))
+    run.environment.write_text("{")
+    check_facts(run, facts_of(PREPARATION, "bf16"))

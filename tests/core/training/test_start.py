@@ -1,0 +1,183 @@
+"""What a recipe does before anything else: settings of new and continued runs, launcher, trackers, the run's folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from accelerate import Accelerator
+from toy_run import reset_accelerate
+
+from padkit.catalog import Catalog
+from padkit.errors import PadkitError, SettingsError, TrainingError
+from padkit.runs.folder import RunFolder
+from padkit.settings import Slot, read_settings
+from padkit.training.start import begin_tracking, check_tracker, read_run_settings, reserve_folder, split_resume, start
+
+SLOTS = {"data": Slot("dataset", "folder", required=True), "aligner": Slot("aligner", "daa")}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A recipe.
+
+    Args:
+        out: Run folder.
+        resume: Run to continue.
+        target: Domain.
+        lr: Rate.
+        epochs: Passes.
+        threads: Threads.
+    """
+
+    out: str | None = None
+    resume: str | None = None
+    target: str | None = None
+    lr: float = 1e-3
+    epochs: int = 3
+    threads: int | None = None
+
+
+def read(*words: str) -> Any:
+    return read_run_settings(Options, SLOTS, words, Catalog(), "recipe.py")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    words = ["--data.root", "f", "--target", "webcam", "--out", "r1"]
+    return RunFolder.create(tmp_path / "r1", read_settings(Options, SLOTS, words, Catalog(), "recipe.py").tree, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--target", "phone"], "target 'webcam' there, 'phone' asked for; drop --target"),
+        (["--lr", "0.5"], "lr 0.001 there, 0.5 asked for"),
+        (["--lr=5e-1", "--epochs", "4"], "lr 0.001 there, 0.5 asked for"),
+        (["--data.root", "g"], "data.root 'f' there, 'g' asked for"),
+        (["--data.image-size", "96"], "data.image_size 256 there, 96 asked for"),
+        (["--aligner", "none"], "aligner 'daa' there, 'none' asked for"),
+        (["--aligner.epsilon", "1/255"], "aligner.epsilon 0.0"),
+        (["--aligner", "dat"], "aligner 'daa' there, 'dat' asked for"),
+        (["--out", "r2"], "continues in that folder; drop --out r2"),
+        (["--nonsense", "1"], "unknown setting 'nonsense'"),
+    ],
+)
+def test_a_continued_run_is_refused_other_settings(run: RunFolder, words: list[str], told: str) -> None:
+    before = run.settings.read_bytes()
+    for line in ([*words, "--resume", str(run.path)], [f"--resume={run.path}", *words]):
+        with pytest.raises(SettingsError, match=told) as caught:
+            read(*line)
+        assert "\n" not in str(caught.value)
+    assert run.settings.read_bytes() == before
+
+
+def test_a_file_of_settings_is_compared_as_well(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "more.yaml").write_text("lr: 0.5\n")
+    with pytest.raises(SettingsError, match=r"lr 0.001 there, 0.5 asked for"):
+        read("--config", str(tmp_path / "more.yaml"), "--resume", str(run.path))
+
+
+@pytest.mark.parametrize("more", [[], ["--target", "webcam"], ["--lr", "1e-3"], ["--aligner.epsilon", "2/255"]])
+def test_the_same_settings_may_be_said_again(run: RunFolder, more: list[str]) -> None:
+    settings = read("--resume", str(run.path), *more, "--out", str(run.path))
+    assert settings.recipe.resume == str(run.path)
+    assert settings.recipe.target == "webcam"
+    assert settings.tree == run.read_settings()
+
+
+def test_what_may_change_takes_effect_and_is_recorded_as_if_it_had_been_so(run: RunFolder) -> None:
+    settings = read("--epochs", "7", "--threads", "2", "--resume", str(run.path))
+    assert (settings.recipe.epochs, settings.recipe.threads) == (7, 2)
+    assert settings.tree == {**run.read_settings(), "epochs": 7, "threads": 2}
+
+
+@pytest.mark.parametrize("words", [["--resume"], ["--resume="], ["--resume", "--lr", "1"]])
+def test_resume_needs_a_folder(words: list[str]) -> None:
+    with pytest.raises(TrainingError, match="--resume needs the folder of a run"):
+        split_resume(words)
+
+
+def test_one_run_is_continued_at_a_time() -> None:
+    assert split_resume(["--lr", "1", "--resume", "a"]) == ("a", ["--lr", "1"])
+    with pytest.raises(TrainingError, match="twice"):
+        split_resume(["--resume", "a", "--resume=b"])
+
+
+def test_resume_in_a_file_is_refused(tmp_path: Path) -> None:
+    """It would go on with other settings than those of the run."""
+    (tmp_path / "more.yaml").write_text(yaml.safe_dump({"resume": "r1", "data": {"root": "f"}}))
+    with pytest.raises(SettingsError, match="write --resume DIR on its own"):
+        read("--config", str(tmp_path / "more.yaml"))
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow", "comet_ml", "clearml"])
+def test_a_tracker_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(sys.modules["padkit.training.start"], "get_available_trackers", lambda: ["tensorboard"])
+    with pytest.raises(SettingsError, match=rf"'{name}' is not installed; pip install '{name}' or choose .* none"):
+        check_tracker(name)
+    check_tracker("tensorboard")
+    check_tracker("none")
+
+
+def test_a_tracker_that_cannot_start_is_one_line() -> None:
+    class Failing:
+        log_with = ("wandb",)
+
+        def init_trackers(self, _project: str) -> None:
+            raise RuntimeError("no API key\nmore")
+
+    with pytest.raises(
+        TrainingError, match=r"tracker wandb cannot start \(RuntimeError: no API key\); .*--tracker none"
+    ):
+        begin_tracking(Failing())  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    reset_accelerate()
+    yield
+    reset_accelerate()
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("DEEPSPEED", "DeepSpeed"),
+        ("FSDP", "FSDP"),
+        ("MEGATRON_LM", "Megatron-LM"),
+        ("PARALLELISM_CONFIG", "parallelism"),
+    ],
+)
+def test_leftovers_of_accelerate_config_are_passed_over_and_named(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, name: str
+) -> None:
+    monkeypatch.setenv(f"ACCELERATE_USE_{variable}", "true")
+    accelerator = start(batch_size=4, threads=1)
+    assert accelerator.distributed_type.value == "NO"
+    assert f"ACCELERATE_USE_{variable}" not in os.environ
+    told = capsys.readouterr().out
+    assert name in told
+    assert told.count("\n") == 1
+
+
+def test_nothing_is_said_where_nothing_is_left_over(fresh: None, capsys: pytest.CaptureFixture[str]) -> None:
+    start(batch_size=4, threads=1)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_that_cannot_be_written_is_noticed_at_once(
+    fresh: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: bool
+) -> None:
+    """Also the working folder, where a run goes that names none."""
+    (tmp_path / "runs").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PadkitError, match=r"cannot be written: .*; choose another --out"):
+        reserve_folder(Accelerator(cpu=True), "runs/mine" if named else None, None)
