@@ -15,8 +15,8 @@ EXPLAINED = "write {NAME} for a part, * for any text within a level, ** for any 
 class Layout:
     """What the levels of a path mean.
 
-    `{NAME}` is a part (`PARTS`) within one level, as short as possible; `*` any text within a level; `**` alone any
-    number of levels. A part named twice must be the same text in both places.
+    `{NAME}` is a part (`PARTS`) within one level, up to the next text that the pattern holds; `*` any text within a
+    level; `**` alone any number of levels. A part named twice must be the same text in both places.
 
     Args:
         text: The pattern, from the root to the file: `{domain}/{label}/{subject}/*`, `**/{label}/{subject}_*.jpg`.
@@ -67,6 +67,10 @@ class Layout:
     def _level(self, level: str, *, last: bool) -> str:
         if level == "**":
             return ".+" if last else "(?:[^/]+/)*"
+        if open_end := re.search(r"\}(\{|\*)", level):
+            raise SettingsError(
+                f"{self.setting} {self.text!r} leaves open where a part ends ({open_end[0]}); put a text between."
+            )
         found = "".join(self._token(token, level) for token in TOKEN.finditer(level))
         return found if last else f"{found}/"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class ManifestReader(FilesReader):
     def _row(self, where: str, row: dict[str, str]) -> dict[str, str]:
         """Return a row with the parts that the layout finds in its path."""
         if self._layout is not None:
-            name = row["path"].replace("\\", "/")
+            name = posixpath.normpath(row["path"].replace("\\", "/")).lstrip("/")
             parts = self._layout.read(name, f"{where}: {row['path']}")
             if "presentation" in parts:
                 parts["presentation"] = self._layout.presentation(name, {"label": row.get("label", ""), **parts})

@@ -115,8 +115,8 @@ def _columns(path: Path, names: Sequence[str], needed: Iterable[str], told: Iter
     lacking = next((name for name in needed if name not in chosen), None)
     if lacking and is_data(names):
         raise DataError(
-            f"{path} has no header: its first line, {','.join(names)!r}, holds values. Put a line with the names of the "
-            f"columns above it, such as {','.join(needed)}."
+            f"{path} has no header: its first line, {','.join(names)!r}, holds values. Put a line with the names of "
+            f"the columns above it, such as {','.join(needed)}."
         )
     if lacking:
         raise DataError(f"{path} has no column {lacking!r}, or synonym; columns: {', '.join(names) or 'none'}.")

@@ -7,6 +7,7 @@ are required. `padkit.data.labels` says what labels mean; `score` is P(bona fide
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,10 +184,13 @@ def _below_chance(count: LabelCount, columns: ColumnNames) -> str:
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         found = texts(column)
-        try:
+        with contextlib.suppress(ValueError):
             return found.astype(np.float64)
+        try:
+            # Spreadsheets write a decimal comma in many countries, with another separator between columns.
+            return np.char.replace(found, ",", ".").astype(np.float64)
         except ValueError:
-            row = next(row for row, text in enumerate(found.tolist()) if not _is_number(text))
+            row = next(row for row, text in enumerate(found.tolist()) if not _is_number(text.replace(",", ".")))
             raise DataError(f"row {row + 1}: score {str(found[row])!r} is no number.") from None
     try:
         numbers: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy()
