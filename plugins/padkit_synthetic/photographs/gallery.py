@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from padkit.data.labels import LabelValues
+from padkit.data.labels import LabelCount, LabelValues
 from padkit.data.lists import open_list
 from padkit.data.media.pictures import IMAGE_SUFFIXES
 from padkit.data.presentation import BONA_FIDE
@@ -19,11 +19,7 @@ LISTS = frozenset({".csv", ".tsv", ".txt", ".parquet", ".pq"})
 LAYOUTS = "<subject>/<image>, images alone, or a .csv, .tsv or .parquet list with a column path"
 
 
-def find_photographs(
-    faces: Path,
-    subject_pattern: str | None = None,
-    values: LabelValues = LabelValues(),  # noqa: B008 -- frozen
-) -> Gallery:
+def find_photographs(faces: Path, subject_pattern: str | None = None, count: LabelCount | None = None) -> Gallery:
     """Return the photographs of each subject, in the order of their names; from a list, only the bona fide ones.
 
     The subjects' names are valid in file names and contain no underscore.
@@ -33,7 +29,7 @@ def find_photographs(
             and optionally `subject` and `label`.
         subject_pattern: Regular expression with one group that finds the subject in a file's name, if neither folders
             nor a column name it; by default every such image is a different subject.
-        values: What the labels of a list mean.
+        count: What the labels of a list mean; it gets how often each occurs.
 
     Raises:
         DataError: Nothing is found, or the list is malformed.
@@ -43,7 +39,7 @@ def find_photographs(
     if faces.is_dir():
         pairs, useful = _folder(faces, name_of)
     elif faces.is_file() and faces.suffix.lower() in LISTS:
-        pairs, useful = _list(faces, name_of, values)
+        pairs, useful = _list(faces, name_of, count or LabelCount(LabelValues()))
     elif faces.exists():
         raise DataError(f"{faces} is neither a folder nor a list; give --faces {LAYOUTS}.")
     else:
@@ -111,13 +107,13 @@ def _images(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _list(faces: Path, name_of: Callable[[Path], str], values: LabelValues) -> tuple[list[tuple[str, Path]], bool]:
+def _list(faces: Path, name_of: Callable[[Path], str], count: LabelCount) -> tuple[list[tuple[str, Path]], bool]:
     """Return (subject, photograph) pairs of the bona fide rows, and whether `name_of` named any subject."""
     pairs, useful = [], False
     chosen, rows = open_list(faces)
-    values = values.said_by(chosen.get("label", ""))
+    count.values = count.values.said_by(chosen.get("label", ""))
     for line, row in rows:
-        if "label" in row and values.read(row["label"], f"{faces}, line {line}") != BONA_FIDE:
+        if "label" in row and count.read(row["label"], f"{faces}, line {line}") != BONA_FIDE:
             continue
         path = faces.parent / Path(row["path"]).expanduser()
         useful |= not row.get("subject")

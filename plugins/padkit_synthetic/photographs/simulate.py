@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from padkit.commands.parser import Parser
-from padkit.data.labels import stated_values
+from padkit.data.labels import LabelCount, stated_values
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import write_atomically, write_json
@@ -163,7 +163,10 @@ def simulate(
     domains = find_domains(settings, plan.attacks)
     if out.resolve().is_relative_to(faces.resolve()):
         raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
-    gallery = find_photographs(faces, subject_pattern, stated_values(bona_fide, "--bona-fide"))
+    count = LabelCount(stated_values(bona_fide, "--bona-fide"))
+    gallery = find_photographs(faces, subject_pattern, count)
+    for line in count.lines("the label column") if count.counts else ():
+        print(line, file=sys.stderr)
     planned = recordings(gallery, domains, plan.seed)
     prepare_output(out, describe(faces, gallery, domains, plan))
     names = ", ".join(domain.name for domain in domains)
