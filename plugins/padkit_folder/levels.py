@@ -30,44 +30,40 @@ class Place:
 def guess(root: Path, paths: Sequence[Path], values: LabelValues) -> tuple[list[Place], list[str]]:
     """Return the place of every file, and warnings.
 
-    Words go before numbers: if any path has a label word, numbers name no labels in this tree. Names that stand below
-    both labels (persons, sessions) are no attack types.
+    Words go before numbers: if any path has a label word, or the user states words, numbers name no labels. Names that
+    stand below both labels (persons, sessions) are no attack types.
 
     Raises:
         DataError: A path has no label, or several folders that may be it; the error shows how to state the layout.
     """
     trees = [path.relative_to(root).parts[:-1] for path in paths]
-    found = _label_levels(trees, paths, values)
-    common = {level for level in found if level is not None}
     places, below = [], []
-    for path, folders, level in zip(paths, trees, found, strict=True):
-        if level is None and values.words_stated and len(common) == 1:
-            level = next(iter(common)) if len(folders) > max(common) else None  # noqa: PLW2901
+    for path, folders, level in zip(paths, trees, _label_levels(root, trees, paths, values), strict=True):
         if level is None or values.meaning(folders[level]) is None:
             raise _no_label(root, path, folders, values)
         places.append(_place(root, path, folders, level, values))
         below.append(folders[level + 1 :])
-    return _without_persons(
-        places, below, [tree[: -len(rest) or None] for tree, rest in zip(trees, below, strict=True)]
-    )
+    above = [tree[: -len(rest) or None] for tree, rest in zip(trees, below, strict=True)]
+    return _without_persons(places, below, above)
 
 
-def _label_levels(trees: Sequence[tuple[str, ...]], paths: Sequence[Path], values: LabelValues) -> list[int | None]:
+def _label_levels(
+    root: Path, trees: Sequence[tuple[str, ...]], paths: Sequence[Path], values: LabelValues
+) -> list[int | None]:
     """Return the level of each path's folder that names a label, None where no folder does."""
     named = [[level for level, name in enumerate(folders) if values.names_label(name)] for folders in trees]
     words = [
         [level for level in levels if not is_number(plain(folders[level]))]
         for folders, levels in zip(trees, named, strict=True)
     ]
-    by_word = any(words)
+    own = values.words_stated and not values.numbers_stated
+    by_word = own or any(words)
     levels = words if by_word else named
     for path, folders, found in zip(paths, trees, levels, strict=True):
         if len(found) > 1:
-            first, second = found[:2]
-            raise DataError(
-                f"Folders {folders[first]!r} and {folders[second]!r} in the path of {path} may both name the label; "
-                f"state the layout, for example {_suggestion(folders, second)}."
-            )
+            raise _open(path, folders, found[0], found[1])
+    if own:
+        return _own_level(root, trees, paths, levels, values)
     if not by_word and len({found[0] for found in levels if found}) > 1:
         numbers = {found[0]: path for path, found in zip(paths, levels, strict=True) if found}
         one, other = list(numbers.values())[:2]
@@ -76,6 +72,33 @@ def _label_levels(trees: Sequence[tuple[str, ...]], paths: Sequence[Path], value
             f"{_suggestion(trees[paths.index(numbers[max(numbers)])], max(numbers))}."
         )
     return [found[0] if found else None for found in levels]
+
+
+def _own_level(
+    root: Path,
+    trees: Sequence[tuple[str, ...]],
+    paths: Sequence[Path],
+    levels: Sequence[Sequence[int]],
+    values: LabelValues,
+) -> list[int | None]:
+    """Return the level where the user's own words for bona fide stand: there every other name is an attack."""
+    stated = {level for folders in trees for level, name in enumerate(folders) if plain(name) in values.stated}
+    if len(stated) != 1:
+        names = ",".join(values.stated)
+        found = "names no folder" if not stated else "names folders of different levels"
+        raise DataError(f"{values.option} {names} {found} below {root}; check the names, or state --data.layout.")
+    level = stated.pop()
+    for path, folders, known in zip(paths, trees, levels, strict=True):
+        if known and known[0] != level < len(folders):
+            raise _open(path, folders, *sorted((known[0], level)))
+    return [level if level < len(folders) else None for folders in trees]
+
+
+def _open(path: Path, folders: tuple[str, ...], first: int, second: int) -> DataError:
+    return DataError(
+        f"Folders {folders[first]!r} and {folders[second]!r} in the path of {path} may both name the label; state the "
+        f"layout, for example {_suggestion(folders, second)}."
+    )
 
 
 def _place(root: Path, path: Path, folders: tuple[str, ...], level: int, values: LabelValues) -> Place:

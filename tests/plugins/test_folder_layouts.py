@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from padkit.data.labels import WORDS, plain, stated_values
 from padkit.data.presentation import Presentation
 from padkit.errors import PadkitError, SettingsError
 from padkit_folder.huggingface import HuggingFaceReader
 from padkit_folder.layout import Layout
+from padkit_folder.levels import guess
 from padkit_folder.manifest import ManifestReader
 from padkit_folder.tree import FolderReader
 
@@ -117,7 +119,16 @@ def test_own_names_of_labels(tmp_path, bona_fide, names):
 
 def test_own_names_unstated_are_refused_with_the_option(tmp_path):
     refused(tree(tmp_path, ["client/x.png", "imposter/y.png"]), "'client'", "names no label", "--data.bona_fide NAME")
-    refused(tmp_path, "'client'", "names no label", bona_fide=["live"])
+    refused(tmp_path, "--data.bona_fide live names no folder below", bona_fide=["live"])
+
+
+def test_own_names_at_two_levels_or_beside_known_words_are_refused(tmp_path):
+    root = tree(tmp_path / "1", ["client/x.png", "a/client/x.png"])
+    refused(root, "--data.bona_fide client names folders of different levels", bona_fide=["client"])
+    root = tree(tmp_path / "2", ["a/client/x.png", "real/imposter/y.png"])
+    refused(root, "'real' and 'imposter'", "'{domain}/{label}/*'", bona_fide=["client"])
+    root = tree(tmp_path / "3", ["a/client/x.png", "real/y.png"])
+    refused(root, "y.png", "names no label", bona_fide=["client"])
 
 
 # ---- persons below labels
@@ -336,3 +347,32 @@ def test_labels_of_huggingface(tmp_path, column, values, settings, labels):
     assert [r.label for r in records] == labels
     assert [r.subject for r in records] == ["", "a", ""]
     assert reader.notes()[0].startswith("labels: ")
+
+
+# ---- any tree: the right label or a refusal, never another label
+
+NAMES = ["0", "1", "2", "true", "real", "live", "Spoof", "fake", "office", "train", "anna", "print", "client"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(NAMES), st.booleans(), st.sampled_from(NAMES)), min_size=1, max_size=6),
+    st.sampled_from([("live", "spoof"), ("bona fide", "ATTACK"), ("1", "0"), ("client", "imposter")]),
+    st.sampled_from(["domain/label", "label/person", "domain/label/person", "label"]),
+)
+def test_a_guessed_label_is_right(files, labels, shape):
+    paths, truths = [], []
+    for number, (domain, bona_fide, person) in enumerate(files):
+        parts = {"domain": domain, "label": labels[not bona_fide], "person": person}
+        paths.append(Path("/root", *(parts[part] for part in shape.split("/")), f"{number}.png"))
+        truths.append(int(bona_fide))
+    values = stated_values(["client"] if labels[0] == "client" else None, "--data.bona_fide")
+    try:
+        places, _ = guess(Path("/root"), paths, values)
+    except PadkitError:
+        return
+    found = [place.label for place in places]
+    if labels == ("1", "0") and any(plain(name) in WORDS for file in files for name in (file[0], file[2])):
+        return  # a word beside numbers is taken at its word
+    assert found == truths
+    if shape == "domain/label" and "train" not in {domain for domain, _, _ in files}:
+        assert [place.domain for place in places] == [domain for domain, _, _ in files]
