@@ -63,12 +63,13 @@ def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the name of `known` that `name` most likely is a slip of, ignoring case; None where a guess would mislead.
 
-    A guess is near (`NEAR`), or one is the beginning of the other. It is never the name itself, never another number,
-    and never the opposite (`live` for `nonlive`, `max_steps` for `min_steps`).
+    A guess is near (`NEAR`), has the same letters, or one is the beginning of the other. It is never the name itself,
+    never another number, and never the opposite (`live` for `nonlive`, `max_steps` for `min_steps`).
     """
     asked = name.strip().lower()
     folded = {candidate.lower(): candidate for candidate in known if candidate != name}
     near = difflib.get_close_matches(asked, folded, n=len(folded) or 1, cutoff=NEAR)
+    near += [word for word in folded if sorted(word) == sorted(asked)]  # letters in another order: `rf` for fr
     begun = [word for word in folded if len(min(word, asked, key=len)) > 2 and _begin(word, asked)]
     for word in [*near, *sorted(begun, key=len)]:
         if not (_numeric(asked) or _numeric(word) or _opposite(asked, word)):

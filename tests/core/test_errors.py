@@ -15,6 +15,7 @@ from padkit.errors import MOST_NAMES, NEGATIONS, DataError, PadkitError, closest
         ("da", ["daa", "dat", "moments"], " Did you mean 'dat'? Known: daa, dat, moments."),
         ("DAA", ["dat", "daa"], " Did you mean 'daa'? Known: daa, dat."),
         ("office", ["Office"], " Did you mean 'Office'? Known: Office."),
+        ("rf", ["fr", "fe"], " Did you mean 'fr'? Known: fe, fr."),
         ("zzz", ["daa"], " Known: daa."),
         ("", ["daa"], " Known: daa."),
         ("daa", [], ""),
