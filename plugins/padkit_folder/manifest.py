@@ -97,6 +97,7 @@ def _record(
     manifest: Path, where: str, row: Mapping[str, str], count: LabelCount, numbers: dict[str, int]
 ) -> Presentation:
     label = count.read(row["label"], where)
+    count.compare(row["path"], label)
     attack_type, species = attack_names(label, row.get("attack_type", ""), row.get("species", ""))
     box = _box(row.get("box", ""), where)
     # The same image may be listed with several face boxes: those are different presentations.

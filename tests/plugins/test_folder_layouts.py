@@ -320,6 +320,14 @@ def test_labels_of_lists_as_of_score_files(tmp_path, head, values, settings, lab
     assert not any(line.startswith("warning") for line in notes)
 
 
+def test_a_list_of_the_other_polarity_is_doubted(tmp_path):
+    text = "path,label\n" + "".join(f"f/{'live' if n % 2 else 'spoof'}/{n}.png,{1 - n % 2}\n" for n in range(6))
+    _, notes = listed(tmp_path, text)
+    assert notes[1].startswith("warning: 6 of 6 paths with a folder that names a label contradict their label")
+    _, notes = listed(tmp_path, text, bona_fide=["0"])
+    assert len(notes) == 1
+
+
 def test_a_person_called_nan_is_unknown(tmp_path):
     records, _ = listed(tmp_path, "path,label,client_id\na.png,live,nan\nb.png,live,None\nc.png,live,Nan Li\n")
     assert [r.subject for r in records] == ["", "", "Nan Li"]

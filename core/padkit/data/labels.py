@@ -57,6 +57,12 @@ def claim(column: str) -> int | None:
     return label if label is None or not DENIALS & {*words} else 1 - label
 
 
+def path_label(path: str) -> int | None:
+    """Return the label that folders of a path name by a word (`data/live/7.png`); None if none does, or both do."""
+    said = {WORDS[name] for name in map(plain, re.split(r"[/\\]", path)[:-1]) if name in WORDS}
+    return said.pop() if len(said) == 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class LabelValues:
     """What the label values of one dataset or file mean.
@@ -162,10 +168,14 @@ class LabelCount:
     Attributes:
         values: What values mean.
         counts: How often each (value as written, label) occurred.
+        paths: How often a path agreed with its label (True) or contradicted it (False).
+        example: A path that contradicted its label, or "".
     """
 
     values: LabelValues
     counts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    paths: Counter[bool] = field(default_factory=Counter)
+    example: str = ""
 
     def read(self, value: object, where: str, count: int = 1) -> int:
         """Return the label of a value that occurs `count` times; see `LabelValues.read`."""
@@ -177,8 +187,15 @@ class LabelCount:
         """Count a value that was taken for `label`."""
         self.counts[str(value).strip(), label] += count
 
+    def compare(self, path: str, label: int) -> None:
+        """Compare a label with the one that the folders of its path name, if they name one."""
+        said = path_label(path)
+        if said is not None:
+            self.paths[said == label] += 1
+            self.example = self.example if said == label else self.example or path
+
     def lines(self, by: str, column: str = "") -> list[str]:
-        """Return the line that says how labels were read, and a warning where a column's name contradicts it.
+        """Return the line that says how labels were read, and warnings where a column's name or paths contradict it.
 
         Args:
             by: Where the values were found, such as `folder name`.
@@ -207,10 +224,13 @@ class LabelCount:
         return f"; if 1 means attack, add {values.option} 0."
 
     def _doubts(self, column: str, numbers: bool) -> Sequence[str]:
-        said = claim(column)
-        one = self.values.meaning("1")
-        if said is None or not numbers or one is None or one == said:
-            return ()
-        stated = f"{self.values.option} {','.join(self.values.stated)}"
-        doubt = f"so 1 should mean {NAMES[said]}, but {stated} takes it for {NAMES[one]}."
-        return [f"warning: the column is called {column!r}, {doubt}"]
+        doubts = []
+        said, one = claim(column), self.values.meaning("1")
+        if said is not None and numbers and one is not None and one != said:
+            stated = f"{self.values.option} {','.join(self.values.stated)}"
+            doubt = f"so 1 should mean {NAMES[said]}, but {stated} takes it for {NAMES[one]}."
+            doubts.append(f"warning: the column is called {column!r}, {doubt}")
+        if wrong := self.paths[False]:
+            among = f"{wrong} of {self.paths.total()} paths with a folder that names a label"
+            doubts.append(f"warning: {among} contradict their label, the first {self.example!r}; check the labels.")
+        return doubts

@@ -105,6 +105,9 @@ def _scores(table: pa.Table, chosen: Mapping[str, str], columns: ColumnNames) ->
     count = LabelCount(columns.labels.said_by(chosen["label"]))
     values["label"] = _labels(values["label"], count)
     named = "presentation" in values
+    if named:
+        for name, label in dict.fromkeys(zip(values["presentation"].tolist(), values["label"].tolist(), strict=True)):
+            count.compare(name, label)
     if not named:
         values["presentation"] = np.arange(1, table.num_rows + 1).astype(np.str_)
     elif np.any(values["presentation"] == ""):

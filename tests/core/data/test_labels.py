@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from padkit.data.labels import WORDS, LabelCount, LabelValues, claim, plain, stated_values
+from padkit.data.labels import WORDS, LabelCount, LabelValues, claim, path_label, plain, stated_values
 from padkit.errors import DataError, SettingsError
 
 
@@ -164,6 +164,33 @@ def counted(values: LabelValues, counts: dict[object, int]) -> LabelCount:
 )
 def test_the_line(values: LabelValues, column: str, counts: dict[object, int], lines: list[str]) -> None:
     assert counted(values, counts).lines("y", column) == lines
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        *(
+            ("a/live/1.png", 1),
+            ("Spoof/1.png", 0),
+            ("x\\fake\\1.png", 0),
+            ("bona-fide/train/1.png", 1),
+            ("real/live/1", 1),
+        ),
+        *(("live.png", None), ("1/x.png", None), ("real/spoof/1.png", None), ("alive/x.png", None), ("a/b", None)),
+    ],
+)
+def test_what_a_path_says(path: str, label: int | None) -> None:
+    assert path_label(path) == label
+
+
+def test_paths_that_contradict_labels_are_counted() -> None:
+    count = LabelCount(LabelValues())
+    for path, label in (("live/1.png", 0), ("a/spoof/2.png", 1), ("spoof/3.png", 0), ("4.png", 1)):
+        count.compare(path, label)
+    assert count.lines("y")[1] == (
+        "warning: 2 of 3 paths with a folder that names a label contradict their label, the first 'live/1.png'; check "
+        "the labels."
+    )
 
 
 def test_the_line_is_short_where_there_are_many_values() -> None:

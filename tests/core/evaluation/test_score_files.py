@@ -164,6 +164,15 @@ def test_polarity_of_labels(tmp_path: Path, head: str, values: tuple[object, obj
     assert not rest
 
 
+def test_presentations_whose_paths_say_the_other_label_are_doubted(tmp_path: Path) -> None:
+    rows = [(0, 0.9, "live/a.mp4"), (0, 0.8, "live/b.mp4"), (1, 0.3, "spoof/a.mp4")]
+    path = written(tmp_path / "a.csv", "label,score,video", rows)
+    assert "warning: 3 of 3 paths" in read_score_file(path).notes[1]
+    assert not any(
+        "3 of 3" in note for note in read_score_file(path, ColumnNames(labels=stated_values("0", "-b"))).notes
+    )
+
+
 def test_a_column_named_by_the_user_says_its_polarity_too(tmp_path: Path) -> None:
     path = polar(tmp_path / "a.csv", "spoofing_label,score", (0, 1))
     found = read_score_file(path, ColumnNames({"label": "spoofing_label"}))
