@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-
-from padkit.data.media.pictures import is_media
 
 _PARTS = ("split", "part", "partition", "subset")
 COMMON: Mapping[str, tuple[str, ...]] = {
@@ -48,6 +45,7 @@ LIST_COLUMNS: Mapping[str, tuple[str, ...]] = {
     **COMMON,
 }  # fmt: skip
 NUMBER = re.compile(r"[-+]?\d*[.,]?\d+(e[-+]?\d+)?", re.IGNORECASE)
+FILE = re.compile(r"\w\.(?!\d)\w{2,5}$")  # a file's name with its suffix
 MISSING = frozenset(("", "nan", "none", "null", "na", "n/a", "<na>", "nat"))
 
 
@@ -76,11 +74,11 @@ def choose(names: Iterable[str], synonyms: Mapping[str, Sequence[str]]) -> dict[
 
 
 def is_data(cells: Sequence[str]) -> bool:
-    """Return whether a first line holds values rather than names of columns: a number, or the name of a media file.
+    """Return whether a first line holds values rather than names of columns: a number, or a file's name.
 
     `0,1,2` is a header: pandas writes it where columns have no names.
     """
     plain = [cell.strip() for cell in cells]
     if plain == [str(number) for number in range(len(plain))]:
         return False
-    return any(NUMBER.fullmatch(cell) or is_media(Path(cell)) for cell in plain)
+    return any(NUMBER.fullmatch(cell) or FILE.search(cell) for cell in plain)

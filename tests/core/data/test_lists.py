@@ -63,7 +63,8 @@ def test_values_that_are_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "first", ["a.png,live", "1,0.93", "data/x/7.JPG,1", "clip.mp4,spoof", "live,1e-3", "-0.5,b", "0,0.5"]
+    "first",
+    ["a.png,live", "1,0.93", "data/x/7.JPG,1", "clip.mp4,spoof", "live,1e-3", "-0.5,b", "0,0.5", "a.jp2,b"],
 )
 def test_a_first_line_of_values_is_no_header(tmp_path: Path, first: str) -> None:
     assert is_data(first.split(","))
@@ -71,7 +72,7 @@ def test_a_first_line_of_values_is_no_header(tmp_path: Path, first: str) -> None
         open_list(written(tmp_path, f"{first}\n{first}\n"), ["path", "label"])
 
 
-@pytest.mark.parametrize("first", ["path,label", "file,live,spoof", "0,1,2", "id,p1", "", "a,b"])
+@pytest.mark.parametrize("first", ["path,label", "file,live,spoof", "path,live/spoof", "0,1,2", "id,p1", "", "a,b"])
 def test_a_header_is_no_first_line_of_values(first: str) -> None:
     assert not is_data(first.split(","))
 
