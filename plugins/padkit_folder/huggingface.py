@@ -59,7 +59,7 @@ class HuggingFaceReader(DatasetReader):
         presentation_column: str | None = None,
         attack_type_column: str | None = None,
         species_column: str | None = None,
-        bona_fide: list[str] | None = None,
+        bona_fide: list[str | int] | None = None,
     ) -> None:
         self.path = path
         self.download = download

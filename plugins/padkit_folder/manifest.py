@@ -36,7 +36,7 @@ class ManifestReader(FilesReader):
     """  # noqa: D205 -- the list of columns is the summary
 
     def __init__(
-        self, *, file: str, image_size: int = 256, bona_fide: list[str] | None = None, layout: str | None = None
+        self, *, file: str, image_size: int = 256, bona_fide: list[str | int] | None = None, layout: str | None = None
     ) -> None:
         self.file = file
         self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()

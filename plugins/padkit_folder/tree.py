@@ -47,7 +47,7 @@ class FolderReader(FilesReader):
         *,
         root: str,
         image_size: int = 256,
-        bona_fide: list[str] | None = None,
+        bona_fide: list[str | int] | None = None,
         layout: str | None = None,
         subject_pattern: str | None = None,
         subject_scope: Literal["root", "domain"] = "root",

@@ -153,7 +153,7 @@ def stated_values(bona_fide: Iterable[object] | None, option: str) -> LabelValue
         SettingsError: A value is blank, or a word that means an attack.
     """
     found = tuple(dict.fromkeys(map(plain, bona_fide or ())))
-    for name in found:
+    for name in found or (() if bona_fide is None else ("",)):
         if not name:
             raise SettingsError(f"{option} has a blank value; write {option} client, or {option} 0.")
         if WORDS.get(name) == ATTACK:

@@ -60,6 +60,9 @@ def test_what_cannot_be_stated() -> None:
         stated_values(["Fake"], "--bona-fide")
     with pytest.raises(SettingsError, match="blank"):
         stated_values(["0", " "], "--bona-fide")
+    with pytest.raises(SettingsError, match="blank"):
+        stated_values([], "--bona-fide")
+    assert stated_values([0, True, "Client "], "--bona-fide").stated == ("0", "1", "client")
 
 
 @pytest.mark.parametrize(
