@@ -53,7 +53,7 @@ def _label_levels(
     """Return the level of each path's folder that names a label, None where no folder does."""
     named = [[level for level, name in enumerate(folders) if values.names_label(name)] for folders in trees]
     words = [
-        [level for level in levels if not is_number(plain(folders[level]))]
+        [level for level in levels if not is_number(plain(folders[level])) and not _again(folders, level)]
         for folders, levels in zip(trees, named, strict=True)
     ]
     own = values.words_stated and not values.numbers_stated
@@ -72,6 +72,11 @@ def _label_levels(
             f"{_suggestion(trees[paths.index(numbers[max(numbers)])], max(numbers))}."
         )
     return [found[0] if found else None for found in levels]
+
+
+def _again(folders: Sequence[str], level: int) -> bool:
+    """Return whether a folder repeats the name of the one above it: archives unpack to `live/live/`."""
+    return level > 0 and plain(folders[level]) == plain(folders[level - 1])
 
 
 def _own_level(
@@ -117,7 +122,8 @@ def _place(root: Path, path: Path, folders: tuple[str, ...], level: int, values:
     domain, split = _domain_and_split(root, folders, level)
     label = values.meaning(value)
     assert label is not None
-    return Place(value, label, domain, split, below[0] if below and label == ATTACK else "")
+    kinds = [name for name in below if plain(name) != plain(value)]
+    return Place(value, label, domain, split, kinds[0] if kinds and label == ATTACK else "")
 
 
 def _domain_and_split(root: Path, folders: tuple[str, ...], level: int) -> tuple[str, str]:
