@@ -387,8 +387,9 @@ def test_a_guessed_label_is_right(files, labels, shape):
     except PadkitError:
         return
     found = [place.label for place in places]
-    if labels == ("1", "0") and any(plain(name) in WORDS for file in files for name in (file[0], file[2])):
-        return  # a word beside numbers is taken at its word
+    other = {plain(name) for file in files for name in (file[0], file[2])}
+    if (labels == ("1", "0") and other & {*WORDS}) or (labels[0] == "client" and "client" in other):
+        return  # taken at its word: `1/live`, or `imposter/client` where `client` is stated
     assert found == truths
     # `spoof/spoof` is taken as an archive unpacked into itself.
     if shape == "domain/label" and not any(plain(domain) in {"train", *map(plain, labels)} for domain, _, _ in files):
