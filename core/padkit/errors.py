@@ -5,11 +5,19 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 
 MOST_NAMES = 40  # keeps an error readable
 ERRORS_VARIABLE = "PADKIT_ERRORS"  # file that takes error lines in place of stderr, set by `padkit train`
+NEAR = 0.6  # least difflib ratio of a slip: `lve` for live has 0.86, `bogus` for figures 0.5
+NEGATIONS = ("non", "not", "no", "un", "in", "dis", "anti", "without")
+OPPOSITES = (
+    ("live", "dead"), ("positive", "negative"), ("real", "fake"), ("male", "female"), ("max", "min"), ("true", "false"),
+    ("include", "exclude"), ("enable", "disable"), ("enabled", "disabled"), ("increase", "decrease"), ("on", "off"),
+    ("bona_fide", "attack"), ("source", "target"), ("upper", "lower"), ("before", "after"), ("first", "last"),
+)  # fmt: skip
 
 
 class PadkitError(Exception):
@@ -37,7 +45,7 @@ class TrainingError(PadkitError):
 
 
 def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return " Did you mean 'x'? Known: a, b, x." with the closest match, ignoring case, or "" if none is known.
+    """Return " Did you mean 'x'? Known: a, b, x." or, where no name is near, " Known: a, b, x."; "" if none is known.
 
     Args:
         name: The name that was requested.
@@ -47,11 +55,45 @@ def closest(name: str, known: Iterable[str], prefix: str = "") -> str:
     names = sorted(set(known))
     if not names:
         return ""
-    folded = {candidate.lower(): candidate for candidate in names}
-    match = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
-    guess = f" Did you mean {prefix + folded[match[0]]!r}?" if match else ""
+    match = nearest(name, names)
+    guess = "" if match is None else f" Did you mean {prefix + match!r}?"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"{guess} Known: {', '.join(names[:MOST_NAMES])}{more}."
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the name of `known` that `name` most likely is a slip of, ignoring case; None where a guess would mislead.
+
+    A guess is near (`NEAR`), has the same letters, or one is the beginning of the other. It is never the name itself,
+    never another number, and never the opposite (`live` for `nonlive`, `max_steps` for `min_steps`).
+    """
+    asked = name.strip().lower()
+    folded = {candidate.lower(): candidate for candidate in known if candidate != name}
+    near = difflib.get_close_matches(asked, folded, n=len(folded) or 1, cutoff=NEAR)
+    near += [word for word in folded if sorted(word) == sorted(asked)]  # letters in another order: `rf` for fr
+    begun = [word for word in folded if len(min(word, asked, key=len)) > 2 and _begin(word, asked)]
+    for word in [*near, *sorted(begun, key=len)]:
+        if not (_numeric(asked) or _numeric(word) or _opposite(asked, word)):
+            return folded[word]
+    return None
+
+
+def _begin(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _numeric(text: str) -> bool:
+    return re.fullmatch(r"[-+]?[\d.,_/]+(e[-+]?\d+)?", text) is not None
+
+
+def _opposite(one: str, other: str) -> bool:
+    """Return whether one name negates the other, or they differ in a word and its opposite."""
+    first, second = re.split(r"[-_. ]+", one), re.split(r"[-_. ]+", other)
+    plain = "".join(first), "".join(second)
+    if any(f"{no}{right}" == left for left, right in (plain, plain[::-1]) for no in NEGATIONS):
+        return True
+    lost, gained = " ".join(w for w in first if w not in second), " ".join(w for w in second if w not in first)
+    return any({lost, gained} == {*pair} for pair in OPPOSITES) or any({lost, gained} == {"", no} for no in NEGATIONS)
 
 
 def one_line(error: BaseException) -> str:

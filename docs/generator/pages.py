@@ -1,7 +1,8 @@
 """MkDocs hooks: pages made from helps and constructors when the site is built; nothing made is kept.
 
 Also pages from elsewhere in the repository, links between all of them, and the marks in pages of roles:
-`<!-- checks TeacherSuite -->` becomes the suite's checks, `<!-- built-in teacher -->` padkit's own components.
+`<!-- checks TeacherSuite -->` becomes the suite's checks, `<!-- built-in teacher -->` padkit's own components;
+`<!-- understood labels -->` becomes a table of what readers understand.
 What is described by docstrings alone, such as docs/reference/hooks.md, is mkdocstrings' work.
 """
 
@@ -23,6 +24,7 @@ from mkdocs.structure.pages import Page
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from generator.helps import RECIPES, as_markdown, help_of, plain
+from generator.inputs import understood
 from padkit.catalog import Catalog
 from padkit.plugins import OWN_COMMANDS, ROLES, Component, discover
 from padkit.settings.describe import described_settings
@@ -62,6 +64,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Fill the marks; turn links within the repository into links within the site."""
     markdown = re.sub(r"<!-- checks (\w+) -->", lambda mark: _checks(mark[1]), markdown)
     markdown = re.sub(r"<!-- built-in (\w+) -->", lambda mark: _built_in(mark[1]), markdown)
+    markdown = re.sub(r"<!-- understood (\w+) -->", lambda mark: understood(mark[1]), markdown)
     site = page.file.src_uri
     home = {there: here for here, there in ELSEWHERE.items()}.get(site, f"docs/{site}")
     return _relinked(markdown, posixpath.dirname(home), posixpath.dirname(site))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.column_names import present
+from padkit.data.labels import LabelCount, stated_values
 from padkit.data.media.formats import image_suffixes
 from padkit.data.media.pictures import decode_image, read_image
 from padkit.data.media.walk import Identity, folders_below, identity_of
@@ -18,7 +20,7 @@ from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
-from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
+from padkit_folder.names import OPTION, SPLIT_NAMES, attack_names
 
 PARQUET = frozenset({".parquet", ".pq"})
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # columns of an imagefolder
@@ -29,8 +31,8 @@ class HuggingFaceReader(DatasetReader):
     """Reads a folder written by `save_to_disk`, Parquet files, an imagefolder, or a dataset of the Hub.
 
     Column settings that are None are left unknown. Splits named train, validation, test, ... become padkit's; a lone
-    split divides nothing and is ignored. Labels are read by their class names where the column has them, else as
-    1 = bona fide and 0 = attack.
+    split divides nothing and is ignored. Labels are read by their class names where the column has them, else as words,
+    or as 1 = bona fide and 0 = attack.
 
     Args:
         path: The folder, or a hub id `owner/name`.
@@ -44,6 +46,8 @@ class HuggingFaceReader(DatasetReader):
         presentation_column: Column that frames of one presentation share.
         attack_type_column: Column of attack types.
         species_column: Column of PAI species.
+        bona_fide: Label values or class names that mean bona fide (0, or client); other numbers or names then mean
+            attack. None knows live, bonafide, real, genuine, 1 and spoof, attack, fake, 0.
     """
 
     path_settings = ("path",)
@@ -62,6 +66,7 @@ class HuggingFaceReader(DatasetReader):
         presentation_column: str | None = None,
         attack_type_column: str | None = None,
         species_column: str | None = None,
+        bona_fide: list[str | int] | None = None,
     ) -> None:
         self.path = path
         self.download = download
@@ -76,6 +81,8 @@ class HuggingFaceReader(DatasetReader):
             "attack_type": attack_type_column,
             "species": species_column,
         }
+        self._values = stated_values(bona_fide, OPTION)
+        self._notes: tuple[str, ...] = ()
         self._loaded: dict[str, Any] | None = None
         self._unread = Unread()
 
@@ -95,14 +102,23 @@ class HuggingFaceReader(DatasetReader):
         """
         name = Path(self.path).name
         row_number = 0
+        column = self.columns["label"] or ""
+        count = LabelCount(self._values.said_by(column))
         for split, rows in self._splits().items():
             names = self._label_names(rows)
             facts = rows.select_columns([column for key, column in self._present() if key != "image"])
             for row, values in enumerate(facts):
-                yield self._record(name, split, row, row_number, values, names)
+                where = f"{self.path}, split {split or 'all'}, row {row}"
+                label = count.read(_label(values[column], names), where)
+                yield self._record(name, split, row, row_number, values, label)
                 row_number += 1
         if not row_number:
             raise DataError(f"Dataset {self.path!r} has no rows.")
+        self._notes = tuple(count.lines(f"column {column!r}", column))
+
+    def notes(self) -> Sequence[str]:
+        """Return how labels were read."""
+        return self._notes
 
     def frames(self, presentation: Presentation) -> Iterable[NDArray[np.uint8]]:
         """Yield the row's image.
@@ -132,23 +148,16 @@ class HuggingFaceReader(DatasetReader):
         return [(key, column) for key, column in self.columns.items() if column]
 
     def _record(
-        self, name: str, split: str, row: int, row_number: int, values: Mapping[str, Any], names: list[str] | None
+        self, name: str, split: str, row: int, row_number: int, values: Mapping[str, Any], label: int
     ) -> Presentation:
-        fact = {key: values[column] for key, column in self._present() if key != "image"}
-        text = {key: "" if value is None else str(value).strip() for key, value in fact.items()}
-        where = f"{self.path}, split {split or 'all'}, row {row}"
-        label = fact["label"]
-        if isinstance(label, bool):
-            label = int(label)
-        elif names is not None and isinstance(label, int):
-            label = names[label] if 0 <= label < len(names) else label
-        code = label_of("" if label is None else str(label), where)
-        attack_type, species = attack_names(code, text.get("attack_type", ""), text.get("species", ""))
+        fact = {key: values[column] for key, column in self._present() if key not in {"image", "label"}}
+        text = {key: "" if value is None else present(str(value)) for key, value in fact.items()}
+        attack_type, species = attack_names(label, text.get("attack_type", ""), text.get("species", ""))
         return Presentation(
             dataset=name,
             domain=text.get("domain") or name,
             id=text.get("presentation") or f"{split or 'all'}/{row}",
-            label=code,
+            label=label,
             split=SPLIT_NAMES.get(split.lower(), ""),
             subject=text.get("subject", ""),
             attack_type=attack_type,
@@ -160,7 +169,7 @@ class HuggingFaceReader(DatasetReader):
         feature = rows.features[self.columns["label"]]
         names: list[str] | None = getattr(feature, "names", None)
         for name in names or ():
-            label_of(name, f"{self.path}, column {self.columns['label']!r}")
+            self._values.read(name, f"{self.path}, column {self.columns['label']!r}")
         return names
 
     def _splits(self) -> dict[str, Any]:
@@ -240,6 +249,15 @@ class HuggingFaceReader(DatasetReader):
                 f"Dataset {self.path!r} could not be had from the Hugging Face Hub ({_line(error)}); check the name "
                 "and the network, or download it elsewhere and give its folder."
             ) from error
+
+
+def _label(value: object, names: Sequence[str] | None) -> object:
+    """Return a label as its class name, if it has one, or as it is; "" if it is missing."""
+    if value is None or value != value:
+        return ""
+    if names is not None and isinstance(value, int) and 0 <= value < len(names):
+        return names[value]
+    return value
 
 
 def _line(error: Exception) -> str:

@@ -1,10 +1,10 @@
-"""Translates users' names of labels and splits into padkit's."""
+"""Translates users' names of splits into padkit's."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from padkit.data.presentation import ATTACK, LABEL_NAMES
+from padkit.data.presentation import ATTACK
 from padkit.errors import DataError, closest
 
 SPLIT_NAMES = {
@@ -23,18 +23,8 @@ SPLIT_NAMES = {
 }
 # An attack without a named type; "" would mean bona fide.
 UNNAMED_ATTACK = "unspecified"
-
-
-def label_of(text: str, where: str) -> int:
-    """Return 1 (bona fide) or 0 (attack); the error begins with `where`.
-
-    Raises:
-        DataError: The label is none of `LABEL_NAMES`, whatever its case.
-    """
-    name = text.strip().lower()
-    if name not in LABEL_NAMES:
-        raise DataError(f"{where}: unknown label {text!r}.{closest(name, LABEL_NAMES)}")
-    return LABEL_NAMES[name]
+# How users state which label values are bona fide, for messages.
+OPTION = "--data.bona_fide"
 
 
 def split_of(text: str, where: str) -> str:

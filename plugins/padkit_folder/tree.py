@@ -3,30 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from padkit.data.labels import LabelCount, stated_values
 from padkit.data.media.formats import VIDEO, kind_of
-from padkit.data.presentation import LABEL_NAMES, Presentation
+from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
-from padkit.errors import DataError, SettingsError, closest
+from padkit.errors import DataError, SettingsError
 from padkit_folder.files import FilesReader
-from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder
+from padkit_folder.layout import Layout
+from padkit_folder.levels import Place, guess, name_of
+from padkit_folder.names import OPTION, attack_names, existing_folder, split_of
 
 
 class FolderReader(FilesReader):
     """Reads `<root>/<domain>/<split>/<live or spoof>[/<attack type>]/...`; domain and split may be missing.
 
     Without a domain level the whole folder is one domain, named after it. Labels are live, bonafide, real, ... and
-    spoof, attack, fake, ... in any case. Every image or video is a presentation of its own unless
-    `presentation_pattern` groups the stills of a clip. Whole images are taken, two frames of every video; where they
-    are no face crops, `padkit prepare folder` makes some. A file `SIMULATED.txt` in the root marks the data, and every
-    report on them, as simulated.
+    spoof, attack, fake, ... in any case; 1 and 0 where no folder is called so. Other trees are read by `layout`. Every
+    image or video is a presentation of its own unless `presentation_pattern` or the layout groups the stills of a clip.
+    Whole images are taken, two frames of every video; where they are no face crops, `padkit prepare folder` makes some.
+    A file `SIMULATED.txt` in the root marks the data, and every report on them, as simulated.
 
     Args:
         root: The folder.
         image_size: Side in pixels of the prepared square crops.
+        bona_fide: Label names that mean bona fide (0, or client); other numbers or names then mean attack. None knows
+            live, bonafide, real, genuine, 1 and spoof, attack, fake, 0.
+        layout: What the levels of a path mean, in place of the above: `{label}/{subject}/{domain}/*`. Parts are label,
+            domain, split, subject, presentation, attack_type, species, device and session; `*` is any text within a
+            level, `**` any number of levels.
         subject_pattern: Regular expression searched in the file name; its first group (or the whole match) is the
             subject, for example `^(.+)_` for `<subject>_<n>.png`. None leaves subjects unknown.
         subject_scope: `root`: one subject name is one person in all domains; `domain`: each domain counts its own.
@@ -39,6 +47,8 @@ class FolderReader(FilesReader):
         *,
         root: str,
         image_size: int = 256,
+        bona_fide: list[str | int] | None = None,
+        layout: str | None = None,
         subject_pattern: str | None = None,
         subject_scope: Literal["root", "domain"] = "root",
         presentation_pattern: str | None = None,
@@ -47,88 +57,91 @@ class FolderReader(FilesReader):
         self.simulated = (Path(root).expanduser() / SIMULATED_NOTE).exists()
         self.image_size = image_size
         self.subject_scope = subject_scope
+        self._values = stated_values(bona_fide, OPTION)
+        self._layout = None if layout is None else Layout(layout)
         self._subject = _compiled(subject_pattern, "subject_pattern")
         self._presentation = _compiled(presentation_pattern, "presentation_pattern")
+        self._notes: tuple[str, ...] = ()
+        if self._layout is not None:
+            _check_layout(self._layout, {"subject": self._subject, "presentation": self._presentation})
 
     def records(self) -> Iterable[Presentation]:
         """Yield one record per file.
 
         Raises:
-            DataError: The root is missing or empty, a folder name is not a label or split, or a pattern does not match.
+            DataError: The root is missing or empty, a folder name is not a label or split, several folders may be the
+                label, or a layout or a pattern does not match.
         """
         root = existing_folder(self.root, "the setting `root`")
-        counts: dict[str, int] = {}
-        for path in self.media_below(root):
-            record = self._record(root, path, counts)
-            yield record
-        if not counts:
+        paths = list(self.media_below(root))
+        if not paths:
             raise DataError(
                 f"Folder {self.root!r} holds no images or videos; expected <domain>/<split>/live/... and "
                 f"<domain>/<split>/spoof/... below it.{self.nothing_read()}"
             )
+        count, by, warnings = LabelCount(self._values), "folder name", list[str]()
+        if self._layout is None:
+            places, warnings = guess(root, paths, self._values)
+            parts = [_parts(place) for place in places]
+            for place in places:
+                count.add(place.value, place.label)
+        else:
+            by = f"layout {self._layout.text}"
+            parts = [self._layout.read(path.relative_to(root).as_posix(), f"{path}:") for path in paths]
+            for path, found in zip(paths, parts, strict=True):
+                count.read(found["label"], str(path))
+        self._notes = (*count.lines(by), *warnings)
+        numbers: dict[str, int] = {}
+        for path, found in zip(paths, parts, strict=True):
+            yield self._record(root, path, found, numbers)
 
-    def _record(self, root: Path, path: Path, counts: dict[str, int]) -> Presentation:
-        folders = path.relative_to(root).parts[:-1]
-        place, below = _label_level(root, folders, path)
-        label = LABEL_NAMES[folders[place].lower()]
-        domain, split = _domain_and_split(root, folders[:place])
-        attack_type, species = attack_names(label, below[0] if below else "")
+    def notes(self) -> Sequence[str]:
+        """Return how labels were read, and warnings about the tree."""
+        return self._notes
+
+    def _record(self, root: Path, path: Path, parts: dict[str, str], numbers: dict[str, int]) -> Presentation:
+        label = self._values.read(parts["label"], str(path))
+        attack_type, species = attack_names(label, parts.get("attack_type", ""), parts.get("species", ""))
         name = path.relative_to(root).as_posix()
         if self._presentation is not None:
-            name = "/".join((*folders, _first_group(self._presentation, path, "presentation_pattern")))
-        number = counts.get(name, 0)
-        counts[name] = number + 1
-        subject = _first_group(self._subject, path, "subject_pattern") if self._subject is not None else ""
+            name = "/".join((*name.split("/")[:-1], _first_group(self._presentation, path, "presentation_pattern")))
+        elif self._layout is not None:
+            name = self._layout.presentation(name, parts)
+        number = numbers.get(name, 0)
+        numbers[name] = number + 1
+        subject = parts.get("subject", "")
+        if self._subject is not None:
+            subject = _first_group(self._subject, path, "subject_pattern")
+        domain = parts.get("domain") or name_of(root)
         return Presentation(
-            dataset=_name_of(root),
+            dataset=name_of(root),
             domain=domain,
             id=name,
             label=label,
-            split=split,
+            split=split_of(parts.get("split", ""), str(path)),
             subject=f"{domain}/{subject}" if subject and self.subject_scope == "domain" else subject,
             attack_type=attack_type,
             species=species,
+            device=parts.get("device", ""),
+            session=parts.get("session", ""),
             path=str(path),
             frames=() if kind_of(path) == VIDEO else (number,),
         )
 
 
-def _label_level(root: Path, folders: tuple[str, ...], path: Path) -> tuple[int, tuple[str, ...]]:
-    """Return the position of the first folder that is a label, and the folders below it."""
-    for place, folder in enumerate(folders[:3]):
-        if folder.lower() in LABEL_NAMES:
-            below = folders[place + 1 :]
-            for name in below:
-                if name.lower() in SPLIT_NAMES:
-                    raise DataError(
-                        f"Split folder {name!r} lies below label folder {folder!r} ({path}); expected "
-                        "<domain>/<split>/<label>/..."
-                    )
-            return place, below
-    if not folders:
-        raise DataError(f"{path} lies directly in {root}, in no live or spoof folder; sort the files into those two.")
-    # The label was expected below the domain and the split, if there are such folders.
-    due = next((place + 1 for place, folder in enumerate(folders) if folder.lower() in SPLIT_NAMES), len(folders) - 1)
-    name = folders[min(due, len(folders) - 1)]
-    raise DataError(f"Folder {name!r} in the path of {path} names no label.{closest(name.lower(), LABEL_NAMES)}")
+def _parts(place: Place) -> dict[str, str]:
+    return {"label": place.value, "domain": place.domain, "split": place.split, "attack_type": place.attack_type}
 
 
-def _domain_and_split(root: Path, above: tuple[str, ...]) -> tuple[str, str]:
-    if not above:
-        return _name_of(root), ""
-    if len(above) == 1:
-        split = SPLIT_NAMES.get(above[0].lower(), "")
-        return (_name_of(root), split) if split else (above[0], "")
-    domain, split = above
-    if split.lower() not in SPLIT_NAMES:
-        raise DataError(
-            f"Folder {split!r} in {root / domain} is neither a split nor a label.{closest(split.lower(), SPLIT_NAMES)}"
-        )
-    return domain, SPLIT_NAMES[split.lower()]
-
-
-def _name_of(root: Path) -> str:
-    return root.resolve().name or "folder"
+def _check_layout(layout: Layout, patterns: dict[str, re.Pattern[str] | None]) -> None:
+    """Refuse a layout without a label, and one that names what a pattern names as well."""
+    if "label" not in layout.parts:
+        raise SettingsError(f"{layout.setting} {layout.text!r} has no {{label}}; say which level or text is the label.")
+    for part, pattern in patterns.items():
+        if pattern is not None and part in layout.parts:
+            raise SettingsError(
+                f"{layout.setting} names {{{part}}}, and so does {part}_pattern; remove one of the two."
+            )
 
 
 def _compiled(pattern: str | None, setting: str) -> re.Pattern[str] | None:

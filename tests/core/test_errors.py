@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from padkit.errors import MOST_NAMES, DataError, PadkitError, closest, one_line, run_as_command
+from padkit.errors import MOST_NAMES, NEGATIONS, DataError, PadkitError, closest, nearest, one_line, run_as_command
 
 
 @pytest.mark.parametrize(
@@ -13,6 +15,7 @@ from padkit.errors import MOST_NAMES, DataError, PadkitError, closest, one_line,
         ("da", ["daa", "dat", "moments"], " Did you mean 'dat'? Known: daa, dat, moments."),
         ("DAA", ["dat", "daa"], " Did you mean 'daa'? Known: daa, dat."),
         ("office", ["Office"], " Did you mean 'Office'? Known: Office."),
+        ("rf", ["fr", "fe"], " Did you mean 'fr'? Known: fe, fr."),
         ("zzz", ["daa"], " Known: daa."),
         ("", ["daa"], " Known: daa."),
         ("daa", [], ""),
@@ -71,3 +74,39 @@ def test_a_launcher_collects_the_lines_of_its_processes(capsys, monkeypatch, tmp
     monkeypatch.setenv("PADKIT_ERRORS", str(tmp_path / "gone" / "errors"))  # the launcher was killed
     assert run_as_command(raising(DataError("second"))) == 2
     assert capsys.readouterr().err == "error: second\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("live", ["live", "spoof"]),
+        ("negative", ["live", "spoof", "fake"]),
+        ("bogus", ["figures", "evaluate"]),
+        ("nonlive", ["live"]),
+        ("not_live", ["live"]),
+        ("live", ["non-live"]),
+        ("unreal", ["real"]),
+        ("positive", ["negative"]),
+        ("female", ["Male"]),
+        ("-1", ["1", "0"]),
+        ("2", ["20"]),
+        ("1.0", ["10"]),
+        ("min_steps", ["max_steps"]),
+        ("no_duplicates", ["duplicates"]),
+    ],
+)
+def test_no_guess_that_is_far_off_or_the_opposite(name, known):
+    assert closest(name, known) == f" Known: {', '.join(sorted(known))}."
+
+
+@given(st.lists(st.text("abcdelivspoft_", min_size=1, max_size=8), min_size=1, unique=True), st.data())
+def test_a_guess_is_never_the_name_itself(known, data):
+    name = data.draw(st.sampled_from(known))
+    assert nearest(name, known) != name
+
+
+@given(st.text("abcdefghijklmnop", min_size=5, max_size=12), st.data())
+def test_one_slip_is_found(word, data):
+    at = data.draw(st.integers(0, len(word) - 1))
+    slip = word[:at] + word[at + 1 :]
+    assert nearest(slip, [word, "zzzzzz"]) == (None if word in {f"{no}{slip}" for no in NEGATIONS} else word)

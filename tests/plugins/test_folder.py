@@ -150,7 +150,7 @@ def test_folder_errors(tmp_path):
         ("printed", "'printed'", "names no label"),
         ("", "no live or spoof folder"),
         ("spoof/train", "'train'", "below label folder 'spoof'"),
-        ("a/b/c/live", "names no label"),
+        ("a/b/c/live", "'live' lies 4 levels deep", "--data.layout '{domain}/*/*/{label}/*'"),
     ]:
         root = tmp_path / f"root{len(list(tmp_path.iterdir()))}"
         photo(root / place / "x.png")

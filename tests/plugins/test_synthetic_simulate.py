@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from padkit.data.labels import LabelCount, stated_values
 from padkit.data.preparation.cropping import Cropper, Tally
 from padkit.data.presentation import SPLITS
 from padkit.errors import run_as_command
@@ -192,6 +193,20 @@ def test_a_flat_folder(tmp_path):
     assert len({(row["subject"], row["split"]) for row in rows}) == 3
 
 
+def test_a_list_of_either_polarity(tmp_path):
+    names = ["a.png", "b.png", "c.png", "d.png"]
+    for head, labels, stated in (
+        ("file,is_spoof", "0011", None),
+        ("path,label", "0011", ["0"]),
+        ("img,gt", "1100", None),
+    ):
+        (tmp_path / "list.csv").write_text("\n".join([head, *map(",".join, zip(names, labels, strict=True))]))
+        count = LabelCount(stated_values(stated, "--bona-fide"))
+        found = find_photographs(tmp_path / "list.csv", count=count)
+        assert sorted(path.name for paths in found.values() for path in paths) == names[:2]
+        assert count.lines("x")[0].startswith(f"labels: {labels[0]!r} = bona fide (2)")
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_list_gives_its_bona_fide_rows(tmp_path, suffix):
     flat_folder(tmp_path / "pictures", 8)
@@ -328,7 +343,7 @@ def listed(tmp_path: Path, text: str) -> tuple[object, ...]:
 
 
 def no_path_column(tmp_path: Path) -> tuple[object, ...]:
-    return listed(tmp_path, "file,subject\na.png,a\n")
+    return listed(tmp_path, "thing,subject\na.png,a\n")
 
 
 def odd_label(tmp_path: Path) -> tuple[object, ...]:
@@ -384,7 +399,7 @@ def within(tmp_path: Path) -> tuple[object, ...]:
         (twice, "each once (hall hall)"),
         (odd_size, "multiple of 16"),
         (all_broken, "none of the 3 photographs"),
-        (no_path_column, "has no column 'path'; its columns: file, subject"),
+        (no_path_column, "has no column 'path', or synonym; columns: thing, subject"),
         (odd_label, "line 2: unknown label 'living'. Did you mean 'live'?"),
         (ragged, "line 2: 3 values for 2 columns"),
         (only_attacks, "holds no bona fide photographs"),

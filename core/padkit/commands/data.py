@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: bool) -> list[Table | Text]:
     """Return the printed paragraphs about a table, in their order."""
-    parts: list[Table | Text] = [_heading(table), *_choices(table), _counts(table), *_skipped(table), *_leaks(table)]
+    notes = (reader.notes() if reader is not None else ()) or table.notes
+    parts: list[Table | Text] = [_heading(table), *_choices(table), *map(_note, notes)]
+    parts += [_counts(table), *_skipped(table), *_leaks(table)]
     if duplicates:
         parts += _duplicates(table)
     known = table.divisions() if reader is None else official_protocols(table, reader)
@@ -91,7 +94,7 @@ def _opened(what: Sequence[str], settings: Sequence[str]) -> tuple[FrameTable, D
                 f"`padkit data folder --root {odd}`."
             )
         raise DataError(f"{str(odd)!r} is neither a folder nor a dataset's name.{closest(str(odd), known)}")
-    words = [f"--data.{word[2:]}" if word.startswith("--") else word for word in settings]
+    words = [re.sub(r"^--(?!data\.)", "--data.", word) for word in settings]
     slots = {"data": Slot("dataset", name, required=True)}
     chosen = read_settings(Options, slots, ["--data", name, *words], catalog, "padkit data").one("data")
     reader: DatasetReader = catalog.build_chosen(chosen)
@@ -123,6 +126,11 @@ def _choices(table: FrameTable) -> list[Text]:
     lines = [Text(f"Crops: {told}.")] if told else []
     unlike = "; ".join(f"{key} {' and '.join(found)}" for key, found in values.items() if len(found) > 1)
     return [*lines, Text(f"Tables differ in how crops were made: {unlike}.", style="red")] if unlike else lines
+
+
+def _note(line: str) -> Text:
+    """Return a line on how the data were read."""
+    return Text(line[:1].upper() + line[1:], style="red" if line.startswith("warning:") else "")
 
 
 def _counts(table: FrameTable) -> Table:

@@ -11,6 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from padkit.commands.parser import Parser
+from padkit.data.column_names import SCORE_COLUMNS
+from padkit.data.labels import stated_values
 from padkit.errors import SettingsError, closest
 from padkit.evaluation.assessment import assess
 from padkit.evaluation.candidates import Candidate
@@ -18,7 +20,7 @@ from padkit.evaluation.comparison import PairedComparison, compare_candidates
 from padkit.evaluation.export import to_csv, to_json
 from padkit.evaluation.methods import Method, methods_of
 from padkit.evaluation.results import ProtocolSummary
-from padkit.evaluation.score_files import SYNONYMS, ColumnNames
+from padkit.evaluation.score_files import ColumnNames
 from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, MEAN_LAST
 from padkit.evaluation.statistics.bootstrap import FEWEST
 from padkit.evaluation.thresholds import POLICIES, check_policy
@@ -35,9 +37,10 @@ from padkit.runs.candidates import read_candidate
 
 EPILOG = f"""\
 A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns
-label (1, live, real, bona_fide, ... or 0, spoof, attack, ...) and score, P(bona fide) in [0, 1]; where known also
-{", ".join(name for name in SYNONYMS if name not in {"label", "score"})}.
-Common synonyms are understood (padkit.evaluation.score_files lists them). A part `dev` chooses the threshold of
+label (1, live, real, bona_fide, ... or 0, spoof, attack, ...; --bona-fide states other values, and a line below the
+tables says how labels were read) and score, P(bona fide) in [0, 1]; where known also
+{", ".join(name for name in SCORE_COLUMNS if name not in {"label", "score"})}.
+Common synonyms are understood (padkit.data.column_names lists them). A part `dev` chooses the threshold of
 source-dev, or of dev-eer where its domain is the test part's; `source-dev` and `target-dev` say which it is.
 """
 
@@ -65,6 +68,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
     add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a score file's column; repeat")
+    add("--bona-fide", metavar="A,B", help="label values that mean bona fide, such as 0 or client; others are attacks")
     add("--attack-scores", action="store_true", help="scores of the files are P(attack)")
     add("--seeds", metavar="A,B", help="the files are runs of one method with these seeds, in order")
     selections = [name for name in CHECKPOINT_SELECTIONS if name != MEAN_LAST]  # which is of no checkpoint
@@ -153,12 +157,14 @@ def _told(line: argparse.Namespace) -> _Told:
     for text in line.column:
         column, equals, name = text.partition("=")
         if not (column and equals and name):
-            raise SettingsError(f"--column {text!r}: write --column score=NAME.{closest(column, SYNONYMS)}")
+            raise SettingsError(f"--column {text!r}: write --column score=NAME.{closest(column, SCORE_COLUMNS)}")
         names[column.strip()] = name
     seeds = tuple(_seed(word) for word in line.seeds.split(",")) if line.seeds else ()
     if seeds and len(seeds) != len(line.scores):
         raise SettingsError(f"--seeds names {len(seeds)} for {len(line.scores)} files; name one each.")
-    return _Told(ColumnNames(names, line.attack_scores), seeds, line.selection or "", _protocol(line.protocol))
+    stated = line.bona_fide.split(",") if line.bona_fide is not None else None
+    columns = ColumnNames(names, line.attack_scores, stated_values(stated, "--bona-fide"))
+    return _Told(columns, seeds, line.selection or "", _protocol(line.protocol))
 
 
 def _seed(word: str) -> int:

@@ -63,7 +63,9 @@ def main(arguments: Sequence[str]) -> int:
     catalog = Catalog()
     if not arguments or arguments[0].startswith("-"):
         return _usage(catalog, arguments)
-    name, *words = arguments
+    name = arguments[0]
+    # Messages and docs write a dataset's settings as recipes do.
+    words = [f"--{word.removeprefix('--data.')}" if word.startswith("--data.") else word for word in arguments[1:]]
     factory = catalog.factory("dataset", name)
     sized = "image_size" in _parameters(factory)
     sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}

@@ -8,18 +8,6 @@ from dataclasses import dataclass
 BONA_FIDE = 1
 ATTACK = 0
 SPLITS = ("train", "dev", "test")
-LABEL_NAMES = {
-    "live": BONA_FIDE,
-    "bonafide": BONA_FIDE,
-    "bona_fide": BONA_FIDE,
-    "real": BONA_FIDE,
-    "genuine": BONA_FIDE,
-    "1": BONA_FIDE,
-    "spoof": ATTACK,
-    "attack": ATTACK,
-    "fake": ATTACK,
-    "0": ATTACK,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

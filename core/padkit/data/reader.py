@@ -117,6 +117,13 @@ class DatasetReader(ABC):
         """
         return {}
 
+    def notes(self) -> Sequence[str]:
+        """Return lines on how the data were read, such as what label values mean, known once `records` has ended.
+
+        Preparation prints them and keeps them with the table; a line that begins with `warning:` doubts something.
+        """
+        return ()
+
     def fingerprint(self) -> str:
         """Return a text that changes whenever the frames change; it is part of the prepared table's cache key.
 

@@ -19,6 +19,10 @@ from padkit.evaluation.thresholds import DEV_EER, SOURCE_DEV, TARGET_EER
 WITHOUT_DEV = (
     f"no dev part, so {SOURCE_DEV} and {DEV_EER} cannot be told; {TARGET_EER}, chosen on the test set, flatters."
 )
+WORSE_THAN_CHANCE = (
+    "AUC below 50 %: either bona fide and attack are swapped in some of the data (`padkit data` shows how labels "
+    "were read), or the detector is worse than chance."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,7 @@ class Candidate(Provenance):
         targets: Domains of the target, if there are several and each is also assessed alone.
         policies: Threshold policies to report, the quoted one first.
         named: Whether presentations have names, so that they can be matched with those of another candidate.
+        below_chance: What to say where scores rank attacks above bona fide presentations.
     """
 
     target: Scores
@@ -62,6 +67,7 @@ class Candidate(Provenance):
     targets: tuple[str, ...] = ()
     policies: tuple[str, ...] = (TARGET_EER,)
     named: bool = True
+    below_chance: str = WORSE_THAN_CHANCE
 
     def possible_policies(self) -> tuple[str, ...]:
         """Return the threshold policies that these scores allow, the most honest first."""
@@ -82,7 +88,7 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
         DataError: It cannot be read, or has no scores to assess.
     """
     found = read_score_file(path, columns)
-    parts, notes = found.parts, []
+    parts, notes = found.parts, [f"{name}: {note}" for note in found.notes]
     if "test" not in parts:
         held = ", ".join(parts)
         raise DataError(f"{name}: has no part `test` to assess, only {held}; name it test, or leave the column out.")
@@ -99,7 +105,13 @@ def read_file(name: str, path: Path, columns: ColumnNames | None = None) -> Cand
         source_dev, target_dev = source_dev or of_sources, target_dev or of_target
         notes += [f"{name}: {said}"] if said else []
     candidate = Candidate(
-        name=name, target=target, source_dev=source_dev, target_dev=target_dev, named=found.named, notes=tuple(notes)
+        name=name,
+        target=target,
+        source_dev=source_dev,
+        target_dev=target_dev,
+        named=found.named,
+        notes=tuple(notes),
+        below_chance=found.below_chance,
     )
     lacks = () if source_dev or target_dev else (f"{name}: {WITHOUT_DEV}",)
     return replace(candidate, policies=candidate.possible_policies(), notes=(*candidate.notes, *lacks))
@@ -136,5 +148,5 @@ def _unknown(candidate: Candidate) -> list[str]:
     if not np.any(target.domain != ""):
         notes.append(f"{name}: domains are unknown.")
     if len(set(target.label.tolist())) > 1 and auc(target.label, target.score) < 0.5:
-        notes.append(f"{name}: AUC below 50 %; if its scores are P(attack), add --attack-scores.")
+        notes.append(f"{name}: {candidate.below_chance}")
     return notes

@@ -1,26 +1,13 @@
 """Reads score files of any program: CSV, TSV or Parquet.
 
-One row per presentation, or several (its frames), whose scores are averaged. Columns may have any of these names,
-whatever the case, blanks and dashes; other columns are ignored:
-
-| column | synonyms | meaning |
-|---|---|---|
-| `label` | `labels`, `class`, `target`, `y_true`, `ground_truth`, `gt`, `is_live`, `liveness_label` | 1, live, real, bona_fide, genuine; 0, spoof, attack, fake |
-| `score` | `scores`, `live_score`, `liveness`, `liveness_score`, `p_live`, `live_prob`, `prob_live`, `bona_fide_score`, `probability`, `prob`, `y_score` | P(bona fide) in [0, 1] |
-| `presentation` | `presentation_id`, `video`, `video_id`, `sample`, `sample_id`, `id`, `file`, `filename`, `path`, `image`, `name` | the presentation of the row; its frames share this name |
-| `dataset` | `database` | identifies a presentation together with `presentation` |
-| `domain` | `capture_domain` | capture domain |
-| `part` | `split`, `partition`, `subset` | test, dev (val, ...), train; `source-dev` or `target-dev` if there are both |
-| `subject` | `subject_id`, `person`, `identity`, `client`, `client_id` | the person before the camera |
-| `attack_type` | `attack`, `type`, `spoof_type` | print, replay, ... |
-| `species` | `pai`, `pai_species`, `pais`, `instrument` | PAI species, finer than the type |
-| `device` | `camera`, `capture_device`, `sensor`, `phone` | capture device |
-
-Only `label` and `score` are required. `ColumnNames.names` maps columns with other names.
-"""  # noqa: E501 - rows of a table
+One row per presentation, or several (its frames), whose scores are averaged. `padkit.data.column_names` lists the
+columns and their synonyms, whatever the case, blanks and dashes; other columns are ignored. Only `label` and `score`
+are required. `padkit.data.labels` says what labels mean; `score` is P(bona fide) in [0, 1].
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,28 +21,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from padkit.data.presentation import LABEL_NAMES
+from padkit.data.column_names import SCORE_COLUMNS, choose, is_data, present
+from padkit.data.labels import LabelCount, LabelValues, claim, is_number, plain
+from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.scores import Scores, presentation_scores, texts
 
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "label": ("labels", "class", "target", "y_true", "ground_truth", "gt", "is_live", "liveness_label"),
-    "score": (
-        "scores", "live_score", "liveness", "liveness_score", "p_live", "live_prob", "prob_live", "bona_fide_score",
-        "probability", "prob", "y_score",
-    ),
-    "presentation": (
-        "presentation_id", "video", "video_id", "sample", "sample_id", "id", "file", "filename", "path", "image",
-        "name",
-    ),
-    "dataset": ("database",),
-    "domain": ("capture_domain",),
-    "part": ("split", "partition", "subset"),
-    "subject": ("subject_id", "person", "identity", "client", "client_id"),
-    "attack_type": ("attack", "type", "spoof_type"),
-    "species": ("pai", "pai_species", "pais", "instrument"),
-    "device": ("camera", "capture_device", "sensor", "phone"),
-}  # fmt: skip
 PARTS: Mapping[str, str] = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "target"), "test"),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), "dev"),
@@ -73,15 +44,17 @@ class ColumnNames:
     Attributes:
         names: Column -> its name in the file.
         attack_scores: Whether scores are P(attack) and must be inverted.
+        labels: What label values mean.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
     attack_scores: bool = False
+    labels: LabelValues = field(default_factory=LabelValues)
 
     def __post_init__(self) -> None:
         for name in self.names:
-            if name not in SYNONYMS:
-                raise SettingsError(f"--column {name!r} is no column of a score file.{closest(name, SYNONYMS)}")
+            if name not in SCORE_COLUMNS:
+                raise SettingsError(f"--column {name!r} is no column of a score file.{closest(name, SCORE_COLUMNS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,12 +67,16 @@ class ScoreFile:
         named: Whether the file names its presentations; otherwise they are numbered by row.
         rows: Rows read.
         unassigned: Rows left out because their part is blank although other rows have one.
+        notes: How labels were read, and where names of columns contradict that.
+        below_chance: What to say if the scores turn out to rank attacks above bona fide presentations.
     """
 
     parts: Mapping[str, Scores]
     named: bool
     rows: int
     unassigned: int
+    notes: tuple[str, ...] = ()
+    below_chance: str = ""
 
 
 def read_score_file(path: Path, columns: ColumnNames | None = None) -> ScoreFile:
@@ -110,61 +87,113 @@ def read_score_file(path: Path, columns: ColumnNames | None = None) -> ScoreFile
             names the file and the row.
     """
     columns = columns or ColumnNames()
-    table = _read_parquet(path, columns) if path.suffix.lower() in {".parquet", ".pq"} else _read_text(path, columns)
+    reader = _read_parquet if path.suffix.lower() in {".parquet", ".pq"} else _read_text
+    table, chosen = reader(path, columns)
     try:
-        return _scores(table, columns)
+        return _scores(table, chosen, columns)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _scores(table: pa.Table, columns: ColumnNames) -> ScoreFile:
+def _scores(table: pa.Table, chosen: Mapping[str, str], columns: ColumnNames) -> ScoreFile:
     if not table.num_rows:
         raise DataError("holds no scores; give one row per presentation.")
     score = _numbers(table.column("score"))
     if columns.attack_scores:
         score = 1 - score
-    values: dict[str, Any] = {name: texts(table.column(name)) for name in table.column_names if name != "score"}
-    values["label"] = _words("label", values["label"], LABEL_NAMES).astype(np.int64)
+    values: dict[str, Any] = {name: _present(table.column(name)) for name in table.column_names if name != "score"}
+    count = LabelCount(columns.labels.said_by(chosen["label"]))
+    values["label"] = _labels(values["label"], count)
     named = "presentation" in values
+    if named:
+        for name, label in dict.fromkeys(zip(values["presentation"].tolist(), values["label"].tolist(), strict=True)):
+            count.compare(name, label)
     if not named:
         values["presentation"] = np.arange(1, table.num_rows + 1).astype(np.str_)
-    part = _words("part", values.pop("part", np.full(table.num_rows, "")), {"": "", **PARTS})
+    elif np.any(values["presentation"] == ""):
+        blank = int(np.argmax(values["presentation"] == ""))
+        raise DataError(f"row {blank + 1}: column {chosen['presentation']!r} is blank; name every presentation.")
+    part = _parts(values.pop("part", np.full(table.num_rows, "")))
     if not np.any(part != ""):
         part = np.full(table.num_rows, "test")
     parts = {}
     for name in dict.fromkeys(PARTS.values()):
         rows = part == name
         if np.any(rows):
-            chosen = {key: column[rows] for key, column in values.items()}
-            chosen["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
-            parts[name] = presentation_scores(chosen, score[rows])
-    return ScoreFile(parts=parts, named=named, rows=table.num_rows, unassigned=int(np.sum(part == "")))
+            taken = {key: column[rows] for key, column in values.items()}
+            taken["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
+            parts[name] = presentation_scores(taken, score[rows])
+    notes = count.lines(f"column {chosen['label']!r}", chosen["label"])
+    return ScoreFile(
+        parts=parts,
+        named=named,
+        rows=table.num_rows,
+        unassigned=int(np.sum(part == "")),
+        notes=(*notes, _about_scores(chosen["score"], columns)),
+        below_chance=_below_chance(count, columns),
+    )
 
 
-def _words(name: str, found: NDArray[Any], known: Mapping[str, Any]) -> NDArray[Any]:
-    """Translate a column's words, each distinct word once; 1.0 counts as 1."""
-    words, index = np.unique(found, return_inverse=True)
+def _present(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    """Return a column as text, "" where a value is missing or only says so (`nan`, `None`)."""
+    words, index = np.unique(texts(column), return_inverse=True)
+    return np.array([present(word) for word in words.tolist()], dtype=np.str_)[index.reshape(-1)]
+
+
+def _labels(found: NDArray[np.str_], count: LabelCount) -> NDArray[np.int64]:
+    """Translate the labels, each distinct value once."""
+    words, first, index, sizes = np.unique(found, return_index=True, return_inverse=True, return_counts=True)
+    labels = {
+        number: count.read(words[number], f"row {first[number] + 1}", int(sizes[number]))
+        for number in np.argsort(first).tolist()
+    }
+    return np.array([labels[number] for number in range(len(words))], dtype=np.int64)[index.reshape(-1)]
+
+
+def _parts(found: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Translate the names of parts, each distinct word once."""
+    words, first, index = np.unique(found, return_index=True, return_inverse=True)
     meanings = []
-    for word in words.tolist():
-        plain = word.strip().lower().replace(" ", "_")
-        if name == "label":
-            plain = {"1.0": "1", "0.0": "0", "true": "1", "false": "0"}.get(plain, plain.replace("-", "_"))
-        else:
-            plain = plain.replace("_", "-")
-        if plain not in known:
-            row = int(np.argmax(found == word)) + 1
-            raise DataError(f"row {row}: {name} {word!r} is unknown.{closest(plain, filter(None, known))}")
-        meanings.append(known[plain])
+    for word, row in zip(words.tolist(), first.tolist(), strict=True):
+        name = word.lower().replace(" ", "-").replace("_", "-")
+        if name and name not in PARTS:
+            raise DataError(f"row {row + 1}: part {word!r} is unknown.{closest(name, PARTS)}")
+        meanings.append(PARTS.get(name, ""))
     return np.array(meanings)[index.reshape(-1)]
+
+
+def _about_scores(column: str, columns: ColumnNames) -> str:
+    """Return the line that says what the scores are taken for; a warning if the column's name contradicts it."""
+    said = claim(column)
+    doubt = "warning: " if said is not None and (said == ATTACK) != columns.attack_scores else ""
+    if columns.attack_scores:
+        return f"{doubt}scores: column {column!r} is P(attack), as --attack-scores states."
+    return f"{doubt}scores: column {column!r} is P(bona fide); if it is P(attack), add --attack-scores."
+
+
+def _below_chance(count: LabelCount, columns: ColumnNames) -> str:
+    scores = f"the scores are {'P(bona fide)' if columns.attack_scores else 'P(attack)'}"
+    scores += f" ({'leave out' if columns.attack_scores else 'add'} --attack-scores)"
+    if not any(is_number(plain(value)) for value, _ in count.counts):
+        return f"AUC below 50 %: either {scores}, or the detector is worse than chance."
+    option, one = count.values.option, count.values.meaning("1")
+    labels = f"label 1 means an attack ({option} 0)" if one == BONA_FIDE else f"label 1 is bona fide ({option} 1)"
+    return (
+        f"AUC below 50 %: either {scores}, or {labels}. Both give the same AUC, but they swap APCER and BPCER: decide "
+        "by what wrote the file, not by the figures."
+    )
 
 
 def _numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         found = texts(column)
-        try:
+        with contextlib.suppress(ValueError):
             return found.astype(np.float64)
+        try:
+            # Spreadsheets write a decimal comma in many countries, with another separator between columns.
+            return np.char.replace(found, ",", ".").astype(np.float64)
         except ValueError:
-            row = next(row for row, text in enumerate(found.tolist()) if not _is_number(text))
+            row = next(row for row, text in enumerate(found.tolist()) if not _is_number(text.replace(",", ".")))
             raise DataError(f"row {row + 1}: score {str(found[row])!r} is no number.") from None
     try:
         numbers: NDArray[np.float64] = pc.cast(column, pa.float64()).to_numpy()
@@ -181,17 +210,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path, columns: ColumnNames) -> pa.Table:
+def _read_parquet(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str]]:
     try:
         names = pq.read_schema(path).names
         chosen = _choose(path, names, columns)
         table = pq.read_table(path, columns=list(chosen.values()))
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)}).") from error
-    return table.select(list(chosen.values())).rename_columns(list(chosen))
+    return table.select(list(chosen.values())).rename_columns(list(chosen)), chosen
 
 
-def _read_text(path: Path, columns: ColumnNames) -> pa.Table:
+def _read_text(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str]]:
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path}: has suffix {path.suffix!r}; scores are read from .csv, .tsv or .parquet.")
     try:
@@ -211,32 +240,32 @@ def _read_text(path: Path, columns: ColumnNames) -> pa.Table:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except pa.ArrowException as error:
         raise DataError(f"{path}: is no CSV of {len(names)} columns ({_first_line(error)}).") from error
-    return table.rename_columns(list(chosen))
+    return table.rename_columns(list(chosen)), chosen
 
 
 def _choose(path: Path, names: Sequence[str], columns: ColumnNames) -> dict[str, str]:
     """Return column -> its name in the file, by `ColumnNames.names` first, then by synonyms in their order."""
-    folded: dict[str, str] = {}
-    for name in names:
-        folded.setdefault(name.strip().lower().replace(" ", "_").replace("-", "_"), name)
-    chosen: dict[str, str] = {}
-    for column, synonyms in SYNONYMS.items():
-        if column in columns.names:
-            wanted = columns.names[column]
-            if wanted not in names:
-                raise DataError(f"{path}: has no column {wanted!r}.{closest(wanted, names)}")
-            chosen[column] = wanted
-            continue
-        found = next((word for word in (column, *synonyms) if word in folded), None)
-        if found is not None and folded[found] not in columns.names.values():
-            chosen[column] = folded[found]
-    for column in ("label", "score"):
-        if column not in chosen:
-            found_names = ", ".join(names) or "none"
-            raise DataError(
-                f"{path}: has no column {column!r}, nor a synonym; its columns: {found_names}. "
-                f"Name it with --column {column}=NAME."
-            )
+    for wanted in columns.names.values():
+        if wanted not in names:
+            raise DataError(f"{path}: has no column {wanted!r}.{closest(wanted, names)}")
+    free = [name for name in names if name not in columns.names.values()]
+    wordings = {column: words for column, words in SCORE_COLUMNS.items() if column not in columns.names}
+    found = {**choose(free, wordings), **columns.names}
+    chosen = {column: found[column] for column in SCORE_COLUMNS if column in found}
+    lacking = [column for column in ("label", "score") if column not in chosen]
+    if is_data(names) and (lacking or any(is_data([name]) for name in columns.names.values())):
+        first = ",".join(names)
+        raise DataError(
+            f"{path}: has no header: its first line, {first!r}, holds values. Put a line with the names of the columns "
+            "above it, such as label,score."
+        )
+    if lacking:
+        hint = f"Name it with --column {lacking[0]}=NAME."
+        turned = next((name for name in free if claim(name) == ATTACK), None) if lacking[0] == "score" else None
+        if turned is not None:
+            hint = f"If {turned!r} is P(attack), add --column score={turned} --attack-scores."
+        told = ", ".join(names) or "none"
+        raise DataError(f"{path}: has no column {lacking[0]!r}, nor a synonym; its columns: {told}. {hint}")
     return chosen
 
 

@@ -104,7 +104,7 @@ def check_scores(scores: NDArray[np.float64], names: NDArray[np.str_] | None = N
     if np.any(wrong):
         row = int(np.argmax(wrong))
         who = f"presentation {str(names[row])!r}" if names is not None else f"row {row}"
-        cause = "is NaN; the model diverged" if np.isnan(scores[row]) else f"is {scores[row]:g}, outside [0, 1]"
+        cause = "is NaN; the model diverged" if np.isnan(scores[row]) else f"is {float(scores[row])}, outside [0, 1]"
         raise DataError(f"scores: {who} {cause}; a score is P(bona fide), the softmax or sigmoid of the model.")
 
 

@@ -28,7 +28,9 @@ def read_candidate(text: str, columns: ColumnNames | None = None) -> Candidate:
     if path.name == run.scores.name and run.finished:
         path = path.parent
     if path.is_dir():
-        return with_notes(_read_run(text, RunFolder(path)))
+        found = _read_run(text, RunFolder(path))
+        told = f"{text}: a run; options about columns, labels and scores of files have no effect on it."
+        return with_notes(found if columns in (None, ColumnNames()) else replace(found, notes=(*found.notes, told)))
     if path.exists():
         return with_notes(read_file(text, path, columns))
     raise DataError(f"{text}: does not exist; give a run folder or a file of scores ({', '.join(SUFFIXES)}).")

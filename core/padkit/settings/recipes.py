@@ -152,11 +152,17 @@ def _unknown(
         return SettingsError(f"setting {key!r} is gone; remove it and write {former[key]}.")
     if not group:
         near = [known for known in types if "." not in known]
-        return SettingsError(f"unknown setting {key!r}.{closest(rest.partition('.')[0], [*near, *slots])}")
+        return SettingsError(f"unknown setting {key!r}.{closest(_misspelt(rest, [*near, *slots]), [*near, *slots])}")
     role, name = groups[group]
-    wanted = rest if "" not in members(role, name) else rest.partition(".")[0]
     near = [known.removeprefix(f"{group}.") for known in types if known.startswith(f"{group}.")]
+    wanted = rest if "" not in members(role, name) else _misspelt(rest, near)
     return SettingsError(f"unknown setting {key!r} of {role} {name!r}.{closest(wanted, near, f'{group}.')}")
+
+
+def _misspelt(key: str, known: Sequence[str]) -> str:
+    """Return the part of a dotted key that is to be compared: its first, unless that one is known."""
+    first = key.partition(".")[0]
+    return key if first in known else first
 
 
 def _parser(

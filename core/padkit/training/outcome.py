@@ -21,7 +21,7 @@ from padkit.runs.checkpoints import load_selected
 from padkit.runs.folder import read_step
 from padkit.training.experiment import Experiment, FinalScores
 
-PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "records")
+PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "records", "notes")
 
 
 def quoted_policies(asked: str | None, protocol: Protocol | None = None) -> list[str]:

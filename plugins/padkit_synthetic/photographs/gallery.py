@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from padkit.data.labels import LabelCount, LabelValues
+from padkit.data.lists import open_list
 from padkit.data.media.formats import STILL, kind_of
 from padkit.data.media.walk import is_clutter
-from padkit.data.presentation import BONA_FIDE, LABEL_NAMES
+from padkit.data.presentation import BONA_FIDE
 from padkit.data.unread import Unread
-from padkit.errors import DataError, SettingsError, closest
+from padkit.errors import DataError, SettingsError
 from padkit.files import printable
 
 Gallery = dict[str, tuple[Path, ...]]
@@ -21,7 +22,12 @@ LISTS = frozenset({".csv", ".tsv", ".txt", ".parquet", ".pq"})
 LAYOUTS = "<subject>/<image>, images alone, or a .csv, .tsv or .parquet list with a column path"
 
 
-def find_photographs(faces: Path, subject_pattern: str | None = None, unread: Unread | None = None) -> Gallery:
+def find_photographs(
+    faces: Path,
+    subject_pattern: str | None = None,
+    count: LabelCount | None = None,
+    unread: Unread | None = None,
+) -> Gallery:
     """Return the photographs of each subject, in the order of their names; from a list, only the bona fide ones.
 
     The subjects' names are valid in file names and contain no underscore.
@@ -31,6 +37,7 @@ def find_photographs(faces: Path, subject_pattern: str | None = None, unread: Un
             and optionally `subject` and `label`.
         subject_pattern: Regular expression with one group that finds the subject in a file's name, if neither folders
             nor a column name it; by default every such image is a different subject.
+        count: What the labels of a list mean; it gets how often each occurs.
         unread: Counts what a folder holds beside photographs.
 
     Raises:
@@ -41,7 +48,7 @@ def find_photographs(faces: Path, subject_pattern: str | None = None, unread: Un
     if faces.is_dir():
         pairs, useful = _folder(faces, name_of, Unread() if unread is None else unread)
     elif faces.is_file() and faces.suffix.lower() in LISTS:
-        pairs, useful = _list(faces, name_of)
+        pairs, useful = _list(faces, name_of, count or LabelCount(LabelValues()))
     elif faces.exists():
         raise DataError(f"{faces} is neither a folder nor a list; give --faces {LAYOUTS}.")
     else:
@@ -120,73 +127,18 @@ def _listed(folder: Path, unread: Unread) -> tuple[list[Path], list[Path]]:
     return images, folders
 
 
-def _list(faces: Path, name_of: Callable[[Path], str]) -> tuple[list[tuple[str, Path]], bool]:
+def _list(faces: Path, name_of: Callable[[Path], str], count: LabelCount) -> tuple[list[tuple[str, Path]], bool]:
     """Return (subject, photograph) pairs of the bona fide rows, and whether `name_of` named any subject."""
     pairs, useful = [], False
-    rows = _parquet_rows(faces) if faces.suffix.lower() in {".parquet", ".pq"} else _text_rows(faces)
+    chosen, rows = open_list(faces)
+    count.values = count.values.said_by(chosen.get("label", ""))
     for line, row in rows:
-        where = f"{faces}, line {line}"
-        if not row["path"]:
-            raise DataError(f"{where}: the path is empty.")
-        label = row.get("label", "live").lower()
-        if label not in LABEL_NAMES:
-            raise DataError(f"{where}: unknown label {row['label']!r}.{closest(label, LABEL_NAMES)}")
-        if LABEL_NAMES[label] != BONA_FIDE:
+        if "label" in row and count.read(row["label"], f"{faces}, line {line}") != BONA_FIDE:
             continue
         path = faces.parent / Path(row["path"]).expanduser()
         useful |= not row.get("subject")
         pairs.append((row.get("subject") or name_of(path), path))
     return pairs, useful
-
-
-def _text_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            stream.seek(0)
-            # The header decides: spreadsheets write a semicolon in countries where the comma is the decimal sign.
-            rows = csv.reader(stream, delimiter=max(",;\t", key=header.count), strict=True)
-            columns = _columns(path, next(rows, []))
-            for values in rows:
-                if any(values):
-                    if len(values) != len(columns):
-                        count = f"{len(values)} values for {len(columns)} columns"
-                        raise DataError(f"{path}, line {rows.line_num}: {count}; quote values that hold the separator.")
-                    yield rows.line_num, dict(zip(columns, map(str.strip, values), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not UTF-8 text in CSV form ({error}); save it so.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); check its permissions.") from error
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        table = parquet.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        cause = str(error).splitlines()[0]
-        raise DataError(f"{path} is not a readable Parquet file ({cause}); write it anew.") from error
-    columns = _columns(path, table.column_names)
-    values = [["" if value is None else _text(value) for value in column.to_pylist()] for column in table.columns]
-    for number, row in enumerate(zip(*values, strict=True), start=1):
-        yield number, dict(zip(columns, row, strict=True))
-
-
-def _text(value: object) -> str:
-    whole = isinstance(value, bool) or (isinstance(value, float) and value.is_integer())
-    return str(int(value) if whole else value).strip()  # type: ignore[call-overload]
-
-
-def _columns(path: Path, names: Iterable[str]) -> list[str]:
-    columns = [name.strip().lower() for name in names]
-    if "path" not in columns:
-        raise DataError(f"{path} has no column 'path'; its columns: {', '.join(columns) or 'none'}.")
-    doubled = [name for name in columns if columns.count(name) > 1]
-    if doubled:
-        raise DataError(f"{path} has column {doubled[0]!r} twice; rename one.")
-    return columns
 
 
 def _plain_names(subjects: Iterable[str]) -> dict[str, str]:

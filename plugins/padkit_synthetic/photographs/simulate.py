@@ -21,6 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from padkit.commands.parser import Parser
+from padkit.data.labels import LabelCount, stated_values
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.data.unread import Unread, unread_line
 from padkit.errors import DataError, SettingsError, run_as_command
@@ -140,6 +141,7 @@ def simulate(
     plan: RecordingPlan,
     settings: Sequence[str] | None = None,
     subject_pattern: str | None = None,
+    bona_fide: Sequence[str] | None = None,
     workers: int | None = None,
     strict: bool = False,
 ) -> tuple[int, list[str]]:
@@ -162,8 +164,10 @@ def simulate(
     domains = find_domains(settings, plan.attacks)
     if out.resolve().is_relative_to(faces.resolve()):
         raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
-    unread = Unread()
-    gallery = find_photographs(faces, subject_pattern, unread)
+    count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
+    gallery = find_photographs(faces, subject_pattern, count, unread)
+    for line in count.lines("the label column") if count.counts else ():
+        print(line, file=sys.stderr)
     planned = recordings(gallery, domains, plan.seed)
     prepare_output(out, describe(faces, gallery, domains, plan))
     names = ", ".join(domain.name for domain in domains)
@@ -220,6 +224,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add(
         "--subject-pattern", metavar="REGEX", help="its one group is the subject in the names of a flat folder's images"
     )
+    add("--bona-fide", metavar="A,B", help="labels of a list that mean bona fide, such as 0; the others are left out")
     add("--seed", type=int, default=0, help="seed of splits and captures (0)")
     add("--image-size", type=int, default=128, help="side of the pictures in pixels: 64 to 256, a multiple of 16 (128)")
     names = " ".join(domain.name for domain in DOMAINS)
@@ -241,6 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan=RecordingPlan(options.seed, options.image_size, tuple(options.attacks), options.frames),
         settings=options.settings,
         subject_pattern=options.subject_pattern,
+        bona_fide=options.bona_fide.split(",") if options.bona_fide is not None else None,
         workers=options.workers,
         strict=options.strict,
     )

@@ -393,3 +393,26 @@ def test_nothing_imports_torch(tmp_path: Path) -> None:
     )
     assert done.returncode == 0
     assert b"AUC" in done.stdout
+
+
+def test_the_polarity_of_a_file_is_stated_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    right, turned = tmp_path / "right.csv", tmp_path / "turned.csv"
+    rows = [(number % 2, round(0.3 + 0.4 * (number % 2) + 0.02 * (number % 7), 3)) for number in range(40)]
+    right.write_text("label,score\n" + "".join(f"{label},{score}\n" for label, score in rows))
+    turned.write_text("label,score\n" + "".join(f"{1 - label},{score}\n" for label, score in rows))
+    line = ["--policy", "fixed:0.4", "--bootstrap", "0"]
+
+    def values(path: Path, *words: str) -> object:
+        main([str(path), *line, "--json", str(tmp_path / "out.json"), *words])
+        return json.loads((tmp_path / "out.json").read_text())["methods"][0]["runs"][0]["results"]
+
+    wanted = values(right)
+    assert "if 1 means attack, add --bona-fide 0." in flat(capsys.readouterr().out)
+    assert values(turned) != wanted
+    text = flat(capsys.readouterr().out)
+    assert "AUC below 50 %: either the scores are P(attack) (add --attack-scores), or label 1 means an attack" in text
+    assert values(turned, "--attack-scores") != wanted
+    assert values(turned, "--bona-fide", "0") == wanted
+    assert "as --bona-fide 0 states." in flat(capsys.readouterr().out)
+    with pytest.raises(SettingsError, match="this word means an attack"):
+        main([str(right), "--bona-fide", "spoof"])

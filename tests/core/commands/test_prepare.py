@@ -131,7 +131,7 @@ def test_a_native_dataset(toy, capsys):
 
 
 def test_the_datasets_own_settings(toy):
-    run(toy, "toy", "--margin", "0.5", "--toy.margin", "7", "--only", "train", "--size", "16")
+    run(toy, "toy", "--margin", "0.5", "--toy.margin", "7", "--data.only", "train", "--size", "16")
     assert preparation(toy)["settings"] == {"root": str(toy / "root"), "margin": 7, "only": "train"}
     assert preparation(toy)["choices"]["margin"] == 0.5
 

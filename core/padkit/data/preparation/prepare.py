@@ -91,6 +91,7 @@ def prepare(
     if isinstance(dataset, DatasetReader) and (folders := dataset.tables()):
         tables = [open_table(folder) for folder in folders]
         for one in tables:
+            _tell(one.notes, one.preparation["dataset"], shown=progress)
             _report(one, one.preparation["dataset"], strict=strict, progress=progress)
         return join(tables)
     cropper = dataset if isinstance(dataset, Cropper) else Cropper(dataset)
@@ -98,6 +99,7 @@ def prepare(
     if not records:
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
     _check(records)
+    _tell(cropper.reader.notes(), dataset_name, shown=progress)
     key = _key(cropper, records)
     cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
     place = Path(folder or cached).expanduser()
@@ -239,6 +241,7 @@ def _finish(
         "fingerprint": cropper.fingerprint(),
         "simulated": reader.simulated,
         "attribute_names": list(reader.attribute_names),
+        "notes": list(reader.notes()),
         "image_size": cropper.options.size,
         "presentations": len({record.id for record in records}),
         "records": len(records),
@@ -289,6 +292,12 @@ def _reason(skipped: Sequence[Mapping[str, Any]]) -> str:
         if first["source"] and first["source"] in first["reason"]
         else (f"{first['source'] or first['presentation']}: {first['reason']}")
     )
+
+
+def _tell(notes: Sequence[str], dataset_name: str, *, shown: bool) -> None:
+    """Print how the data were read."""
+    for line in notes if shown else ():
+        print(f"{dataset_name}: {line}", file=sys.stderr)
 
 
 def _report(table: FrameTable, dataset_name: str, *, strict: bool, progress: bool) -> None:

@@ -130,6 +130,11 @@ class FrameTable:
         """Presentations (`presentation`, `source`, `reason`) that could not be read."""
         return list(self.preparation["skipped"])
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines on how the data were read; tables of earlier versions have none."""
+        return list(self.preparation.get("notes", ()))
+
 
 def _tuples(values: pa.ChunkedArray) -> NDArray[Any]:
     rows = [tuple(row) for row in values.to_pylist()]
@@ -227,6 +232,7 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "skipped": [entry for preparation in preparations for entry in preparation["skipped"]],
         "dropped": [entry for preparation in preparations for entry in preparation.get("dropped", ())],
         "unread": [entry for preparation in preparations for entry in preparation.get("unread", ())],
+        "notes": [f"{entry['dataset']}: {line}" for entry in preparations for line in entry.get("notes", ())],
         "tables": [dict(entry) for entry in preparations],
     }
 

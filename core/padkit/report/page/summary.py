@@ -136,6 +136,7 @@ def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any
         version = f" ({preparation['fingerprint']})" if preparation.get("fingerprint") else ""
         size = preparation["image_size"]
         notes.insert(0, f"Dataset {preparation['dataset']}{version}, face crops of {size} x {size} pixels.")
+        notes += [line[:1].upper() + line[1:] for line in preparation.get("notes") or ()]
         if skipped := preparation.get("skipped"):
             notes.append(f"{skipped} of {preparation['records']} files or presentations could not be read.")
         if unread := preparation.get("unread"):

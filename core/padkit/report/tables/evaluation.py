@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import RenderableType
 
 from padkit.evaluation.assessment import NO_POLICY, assessment_of
-from padkit.evaluation.candidates import Provenance
+from padkit.evaluation.candidates import WORSE_THAN_CHANCE, Provenance
 from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.literature import NOT_MEASURED, comparable_target, policy, published
 from padkit.evaluation.methods import Method
@@ -19,13 +19,15 @@ from padkit.evaluation.thresholds import TARGET_EER
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, p_value, terminal, text_cells
 from padkit.report.tables.rates import NO_CELL, cells_of, interval_notes, policy_head, rate_tables
 
+CHANCE = 0.5  # AUC of scores that say nothing
 RUN_COLUMNS = ("hter", "acer", "apcer", "bpcer")
 
 
 def run_view(results: Results) -> RenderableType:
     """Return the tables that a run prints at its end: those of `padkit evaluate`, without intervals."""
     method = Method((assessment_of(results),))
-    return terminal([*method_tables(method), *mean_last_tables(results)], method_notes(method))
+    doubts = [WORSE_THAN_CHANCE] if results.values["auc"] < CHANCE else []
+    return terminal([*method_tables(method), *mean_last_tables(results)], [*method_notes(method), *doubts])
 
 
 def method_tables(method: Method) -> list[Table]:

@@ -170,8 +170,17 @@ def test_the_command_on_a_dataset_by_name(
         "1, 1 of them under both labels, 0 in more than one split: hall/train/live/0.png = hall/train/spoof/1.png"
         in out
     )
-    data.main(["folder", "--root", str(tmp_path / "photos"), "--image_size=16", "--no-duplicates"])
-    assert "Equal images" not in capsys.readouterr().out
+    assert "Labels: 'live' = bona fide (1), 'spoof' = attack (3), by folder name." in out
+    layout = ["--data.layout", "{session}/*/{label}/*", "--data.bona-fide=live"]
+    data.main(["folder", "--root", str(tmp_path / "photos"), "--image_size=16", "--no-duplicates", *layout])
+    shown = capsys.readouterr()
+    out = " ".join(shown.out.split())
+    assert "Equal images" not in out
+    assert "by layout {session}/*/{label}/*, as --data.bona_fide live states." in out
+    assert "folder: labels: 'live' = bona fide (1)" in shown.err, "a run says it as well, on stderr"
+    table = next((tmp_path / "cache" / "tables").glob("*/preparation.json"))
+    data.main([str(table.parent), "--no-duplicates"])
+    assert "Labels: 'live' = bona fide (1), 'spoof' = attack (3), by " in capsys.readouterr().out
 
 
 def test_how_crops_were_made_and_frames_that_were_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

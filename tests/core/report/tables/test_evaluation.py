@@ -68,6 +68,14 @@ def test_means_over_checkpoints_get_their_own_table_which_says_what_they_are() -
         assert part in text
 
 
+def test_a_runs_end_doubts_labels_below_chance() -> None:
+    found = told()
+    assert found.values["auc"] > 0.5
+    assert "AUC below 50 %" not in shown(found)
+    below = " ".join(shown(told(values=found.values | {"auc": 0.31})).split())
+    assert "AUC below 50 %: either bona fide and attack are swapped in some of the data" in below
+
+
 def test_a_runs_end_marks_simulated_data_and_takes_names_as_they_are() -> None:
     protocol = dataclasses.replace(PROTOCOL, simulated=True, target="[red]c", name="a&b->[red]c")
     text = shown(told(protocol=protocol))
