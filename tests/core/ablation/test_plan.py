@@ -84,14 +84,16 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     assert read_plan(file).seeds == [4]
 
 
-def test_the_shipped_evidence() -> None:
-    plan = read_plan(find_plan("evidence", CONFIGS)).complete()
-    assert list(plan.cells) == ["plain", "noise", "DAT", "FR+FE", "DAA", "DTDA"]
-    assert plan.cells["DTDA"].arguments() == ["--aligner=daa", "--teachers=fr+fe"]
+def test_the_shipped_trial() -> None:
+    plan = read_plan(find_plan("trial", CONFIGS)).complete()
+    cells = ["random features", "plain", "noise", "DAT", "DAA", "FR", "FE", "FR+FE", "DTDA", "DTDA random teachers"]
+    assert list(plan.cells) == cells
+    assert plan.cells["DTDA"].arguments() == ["--aligner=daa", "--teachers=fr+fe", "--teachers.fr.name=dlib"]
     assert (plan.baseline, plan.seeds) == ("plain", [0, 1, 2])
+    assert list(plan.seeded) == ["data.seed"]
     assert plan.targets == ["office", "phone", "webcam", "hall"]  # `unknown` is no part of the comparison
-    with pytest.raises(SettingsError, match="Did you mean 'evidence'"):
-        find_plan("evidense", CONFIGS)
+    with pytest.raises(SettingsError, match="Did you mean 'trial'"):
+        find_plan("trail", CONFIGS)
 
 
 @pytest.mark.parametrize(
