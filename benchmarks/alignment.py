@@ -49,10 +49,12 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "style": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "clean"}),
     "opponent style, min-max": ("daa", {**OPPONENT, "learns_from": "both"}),
     "opponent style, 3 restarted": (
-        "daa", {**OPPONENT, "learns_from": "both", "classifiers": 3, "restart_every": 15},
+        "daa",
+        {**OPPONENT, "learns_from": "both", "classifiers": 3, "restart_every": 15},
     ),
     "opponent style + 4/255, 3 restarted": (
-        "daa", {**OPPONENT, "epsilon": 4 / 255, "learns_from": "both", "classifiers": 3, "restart_every": 15},
+        "daa",
+        {**OPPONENT, "epsilon": 4 / 255, "learns_from": "both", "classifiers": 3, "restart_every": 15},
     ),
     "noise opponent style": ("noise", OPPONENT),
     "style, min-max": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "both"}),
@@ -164,7 +166,8 @@ def main() -> None:
                 writer.writerow({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()})
                 file.flush()
                 attacked, clean = row["fresh_domain_accuracy_attacked"], row["fresh_domain_accuracy_clean"]
-                size = f"largest change {255 * row['perturbation_max']:.1f}/255, PSNR {row['perturbation_psnr']:.1f} dB, SSIM {row['ssim']:.3f}"
+                size = f"largest change {255 * row['perturbation_max']:.1f}/255, PSNR {row['perturbation_psnr']:.1f} dB"
+                size += f", SSIM {row['ssim']:.3f}"
                 print(f"{target:8} {name:32} fresh {clean:.3f} -> {attacked:.3f} (chance 0.333), {size}", flush=True)
 
 

@@ -81,9 +81,7 @@ class DomainAdversarialAttack(Aligner):
         width: int = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        self.bounds = Bounds(
-            epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes
-        )
+        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)
         if steps < 1:
             raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
         if classifiers < 1:

@@ -43,9 +43,7 @@ class RandomNoise(Aligner):
         attacked_share: float = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        self.bounds = Bounds(
-            epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes
-        )
+        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)
         self.attacked_share = check_attacked_share(attacked_share)
 
     def perturb(self, batch: Batch) -> Tensor:

@@ -335,6 +335,7 @@ def test_evidence_tells_the_effect_per_image_and_leaves_no_trace(state):
         ({"attacked_share": 1.5}, "attacked_share"),
         ({"width": 0}, "width"),
         ({"classifiers": 0}, "classifiers"),
+        ({"restart_every": -1}, "restart_every"),
         ({"colour": 2.0}, "colour"),
     ],
 )
@@ -423,3 +424,33 @@ def test_style_stays_within_its_bounds():
     assert change.abs().max() <= 0.05 + 1e-6
     spread = torch.where(inner.flatten(2), flat - flat.median(dim=2, keepdim=True).values, torch.zeros_like(flat))
     assert spread.abs().max() < 1e-5, "colour moves a channel as a whole"
+
+
+def test_classifiers_begin_again_in_turn_alike_in_every_process():
+    batch, first = toy(2, seed=22), {}
+    for seed in (1, 2):  # what two processes have drawn before differs
+        aligner = untrained(classifiers=2, restart_every=2)
+        torch.manual_seed(seed)
+        seen = []
+        for _ in range(7):
+            before = [each.layers[0].weight.clone() for each in aligner.classifiers]
+            aligner.losses(batch, NOTHING, 0.0)
+            now = [each.layers[0].weight for each in aligner.classifiers]
+            seen.append([not torch.equal(*pair) for pair in zip(before, now, strict=True)])
+        assert [any(one) for one in seen] == [False, False, True, False, True, False, True]
+        assert [one.index(True) for one in seen if any(one)] == [0, 1, 0]
+        first[seed] = now[0].clone()
+    assert torch.equal(first[1], first[2])
+    assert int(aligner.learnt) == 7
+    aligner.eval().losses(batch, NOTHING, 0.0)
+    assert int(aligner.learnt) == 7, "only training counts"
+
+
+def test_restarting_leaves_the_random_state_alone():
+    aligner, batch = untrained(restart_every=1), toy(2, seed=23)
+    torch.manual_seed(3)
+    aligner.losses(batch, NOTHING, 0.0)
+    aligner.losses(batch, NOTHING, 0.0)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(1))

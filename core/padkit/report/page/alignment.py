@@ -11,8 +11,8 @@ from padkit.report.tables.layout import NOTHING, Table, TableRow, text_cells
 
 HEAD = ("domain classifier", "accuracy, clean images (%)", "accuracy, perturbed (%)", "KL, clean", "KL, perturbed")
 NOTE = (
-    "A fresh classifier learns from perturbed training frames and is asked about perturbed held-out source frames: that "
-    "is what counts as aligned. The aligner's own was trained to be deceived, so its figures alone prove nothing. "
+    "A fresh classifier learns from perturbed training frames and is asked about perturbed held-out source frames; it "
+    "is what counts. The aligner's own was trained to be deceived, so its figures alone prove nothing. "
     "KL(uniform || p) in nats is 0 where a classifier knows nothing."
 )
 NOT_ASKED = "No fresh classifier was asked (--fresh_probe 0), so nothing is known about the alignment of the images."

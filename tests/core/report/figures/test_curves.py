@@ -113,7 +113,11 @@ def test_only_accuracies_of_the_domain_are_taken_from_a_log_by_names_in_words() 
 
 
 def test_the_deceived_classifier_is_not_shown_alone() -> None:
-    assert list(accuracies(LOG[:4])) == ["own domain classifier, clean images", "domain_probe", "own domain classifier of daa"]
+    assert list(accuracies(LOG[:4])) == [
+        "own domain classifier, clean images",
+        "domain_probe",
+        "own domain classifier of daa",
+    ]
 
 
 def test_one_run_is_one_panel_and_several_are_two_with_chance_in_each() -> None:

@@ -49,4 +49,6 @@ def test_members_of_a_joined_aligner_are_told_apart() -> None:
 
 
 def test_aligners_that_perturb_nothing_have_no_table() -> None:
-    assert alignment_table([record(9, domain_accuracy=0.5, domain_probe=0.4, auc=0.9), {"step": 9, "live": 1.0}]) is None
+    assert (
+        alignment_table([record(9, domain_accuracy=0.5, domain_probe=0.4, auc=0.9), {"step": 9, "live": 1.0}]) is None
+    )
