@@ -52,10 +52,11 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
         "daa",
         {**OPPONENT, "learns_from": "both", "classifiers": 3, "restart_every": 15},
     ),
-    "opponent style + 4/255, 3 restarted": (
+    "double opponent style, min-max": (
         "daa",
-        {**OPPONENT, "epsilon": 4 / 255, "learns_from": "both", "classifiers": 3, "restart_every": 15},
+        {**OPPONENT, "colour": 12 / 255, "spectrum": 1.0, "learns_from": "both"},
     ),
+    "opponent style, min-max, live only": ("daa", {**OPPONENT, "learns_from": "both", "live_only": True}),
     "noise opponent style": ("noise", OPPONENT),
     "style, min-max": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "both"}),
     "spectrum, min-max": ("daa", {**PIXELS, "epsilon": 0.0, "spectrum": 0.6, "learns_from": "both"}),

@@ -1,6 +1,6 @@
 """Draws what attack settings do to a face of each domain: clean, attacked, and the difference amplified.
 
-    python benchmarks/attack_picture.py [--only 'default;opponent style, min-max'] [--steps 100] [--seed 0]
+    python benchmarks/attack_picture.py [--only 'pixels 2/255;opponent style, min-max'] [--steps 100] [--seed 0]
                                         [--out docs/world/attack.png]
 
 The faces are simulated and held out; the attacked classifiers are trained on all four domains of the world, otherwise
@@ -60,7 +60,7 @@ def draw(clean: Pixels, results: Sequence[tuple[str, Pixels]], heads: Sequence[s
     for name, images in results:
         factor, most = amplification(images - clean), 255 * np.abs(images - clean).max(axis=(1, 2, 3))
         added = f"difference x {factor:.1f};\nlargest {most.min():.0f} to {most.max():.0f}\nof 255"
-        lines += [(f"{name}", images), (added, 0.5 + factor * (images - clean))]
+        lines += [(name.replace(", ", ",\n"), images), (added, 0.5 + factor * (images - clean))]
     with plain_settings():
         figure = new_figure(1.15 * len(lines) + 0.5, LIGHT, 1.7 + 1.12 * len(heads))
         figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
@@ -79,7 +79,7 @@ def draw(clean: Pixels, results: Sequence[tuple[str, Pixels]], heads: Sequence[s
 def main() -> None:
     """Train, attack and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--only", default="default;opponent style, min-max", help="settings, separated by ;")
+    parser.add_argument("--only", default="pixels 2/255;opponent style, min-max", help="settings, separated by ;")
     parser.add_argument("--steps", type=int, default=100, help="steps of the aligner's own classifiers")
     parser.add_argument("--batch_size", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0, help="of faces, classifiers and attacks")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from padkit.alignment.fresh import fresh_domain_accuracy
+from padkit.catalog import Catalog
 from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
+from padkit.settings.recipes import Slot, read_settings
 from padkit_daa.aligner import DomainAdversarialAttack
 
 torch.set_num_threads(1)
@@ -454,3 +458,20 @@ def test_restarting_leaves_the_random_state_alone():
     drawn = torch.rand(1)
     torch.manual_seed(3)
     assert torch.equal(drawn, torch.rand(1))
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """A recipe without options."""
+
+
+def test_the_shipped_style_settings_are_those_that_were_measured():
+    """The figures of docs/evidence.md, "opponent style, min-max", are of these."""
+    path = Path(__file__).parents[2] / "recipes" / "configs" / "style.yaml"
+    slots = {"aligner": Slot("aligner", "none")}
+    chosen = read_settings(NoOptions, slots, ["--config", str(path)], Catalog()).one("aligner")
+    assert chosen is not None
+    assert chosen.name == "daa"
+    aligner = untrained(**chosen.settings)
+    assert aligner.bounds.limits() == {"spectrum": 0.5, "colour": pytest.approx(6 / 255)}
+    assert (aligner.bounds.axes, aligner.learns_from, aligner.restart_every) == ("opponent", "both", 0)
