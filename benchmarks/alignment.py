@@ -111,7 +111,9 @@ def train(aligner: Aligner, frames: Batch, steps: int, batch_size: int, seed: in
 
 def ssim(aligner: Aligner, frames: Batch) -> float:
     """Return the mean structural similarity of clean and attacked images (Wang et al. 2004); 1 is no change."""
-    pairs = zip(frames.images.numpy(), perturb_all(aligner.perturb, frames).numpy(), strict=True)
+    after = perturb_all(aligner.perturb, frames)
+    changed = (after != frames.images).flatten(1).any(dim=1)  # what is left as it was counts in no figure
+    pairs = zip(frames.images[changed].numpy(), after[changed].numpy(), strict=True)
     found = [
         structural_similarity(clean, attacked, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
                               use_sample_covariance=False)
