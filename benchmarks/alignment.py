@@ -6,8 +6,9 @@
 For each target and setting the aligner's classifiers are trained on the other three domains as in a run (batches
 balanced over domain and class). Then a fresh classifier is trained on attacked training frames and asked about attacked
 frames of people that nobody was trained on, from the same three domains (`padkit.alignment.fresh`): chance is 1/3. The
-target itself is never read. The same is done with the frames as they are. Rows are kept in the file `--out`, so
-that it goes on after a kill.
+target itself is never read. The same is done with the frames as they are. How visible a setting is: the largest change
+of a pixel, PSNR, and SSIM of 96 of the held-out frames (scikit-image, so it needs padkit[lbp]). Rows are kept in the
+file `--out`, so that it goes on after a kill.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
-from padkit.alignment.fresh import fresh_domain_accuracy
+from padkit.alignment.fresh import fresh_domain_accuracy, perturb_all
 from padkit.catalog import Catalog
 from padkit.data.batches import BalancedBatches, to_images
 from padkit.data.preparation.prepare import FrameTable, prepare
@@ -35,6 +37,7 @@ PIXELS = {"colour": 0.0, "contrast": 0.0, "spectrum": 0.0, "learns_from": "clean
 STYLE = {"colour": 16 / 255, "contrast": 0.3, "spectrum": 0.6}
 HALF = {name: value / 2 for name, value in STYLE.items()}
 DOUBLE = {name: value * 2 for name, value in STYLE.items()}
+OPPONENT = {"colour": 6 / 255, "contrast": 0.0, "spectrum": 0.5, "epsilon": 0.0, "axes": "opponent"}
 CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "pixels 2/255": ("daa", {**PIXELS, "epsilon": 2 / 255}),
     "pixels 4/255": ("daa", {**PIXELS, "epsilon": 4 / 255}),
@@ -44,6 +47,17 @@ CANDIDATES: dict[str, tuple[str, dict[str, Any]]] = {
     "pixels 8/255, 3 classifiers": ("daa", {**PIXELS, "epsilon": 8 / 255, "learns_from": "both", "classifiers": 3}),
     "grid 16, 8/255, min-max": ("daa", {**PIXELS, "epsilon": 8 / 255, "grid": 16, "learns_from": "both"}),
     "style": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "clean"}),
+    "opponent style, min-max": ("daa", {**OPPONENT, "learns_from": "both"}),
+    "opponent style, 3 restarted": (
+        "daa",
+        {**OPPONENT, "learns_from": "both", "classifiers": 3, "restart_every": 15},
+    ),
+    "double opponent style, min-max": (
+        "daa",
+        {**OPPONENT, "colour": 12 / 255, "spectrum": 1.0, "learns_from": "both"},
+    ),
+    "opponent style, min-max, live only": ("daa", {**OPPONENT, "learns_from": "both", "live_only": True}),
+    "noise opponent style": ("noise", OPPONENT),
     "style, min-max": ("daa", {**STYLE, "epsilon": 0.0, "learns_from": "both"}),
     "spectrum, min-max": ("daa", {**PIXELS, "epsilon": 0.0, "spectrum": 0.6, "learns_from": "both"}),
     "half style + 2/255, min-max": ("daa", {**HALF, "epsilon": 2 / 255, "learns_from": "both"}),
@@ -61,7 +75,7 @@ NOTHING = StudentFeatures((), torch.zeros(1, 1))
 FIELDS = (
     "target", "setting", "seed", "steps", "domain_chance", "fresh_domain_accuracy_clean",
     "fresh_domain_accuracy_attacked", "fresh_domain_kl_clean", "fresh_domain_kl_attacked", "own_accuracy_clean",
-    "own_accuracy_attacked", "perturbation_max", "perturbation_psnr",
+    "own_accuracy_attacked", "perturbation_max", "perturbation_psnr", "ssim",
 )  # fmt: skip
 
 
@@ -95,6 +109,19 @@ def train(aligner: Aligner, frames: Batch, steps: int, batch_size: int, seed: in
                 break
 
 
+def ssim(aligner: Aligner, frames: Batch) -> float:
+    """Return the mean structural similarity of clean and attacked images (Wang et al. 2004); 1 is no change."""
+    after = perturb_all(aligner.perturb, frames)
+    changed = (after != frames.images).flatten(1).any(dim=1)  # what is left as it was counts in no figure
+    pairs = zip(frames.images[changed].numpy(), after[changed].numpy(), strict=True)
+    found = [
+        structural_similarity(clean, attacked, channel_axis=0, data_range=1.0, gaussian_weights=True, sigma=1.5,
+                              use_sample_covariance=False)
+        for clean, attacked in pairs
+    ]  # fmt: skip
+    return float(np.mean(found))
+
+
 def measure(name: str, table: FrameTable, target: str, options: argparse.Namespace) -> Mapping[str, Any]:
     """Return one row."""
     torch.manual_seed(options.seed)
@@ -108,6 +135,7 @@ def measure(name: str, table: FrameTable, target: str, options: argparse.Namespa
     found = fresh_domain_accuracy(frames, held_out, aligner.perturb, steps=options.fresh_steps, seed=options.seed)
     own = {key: value.mean().item() for key, value in aligner.evidence(held_out, NOTHING).items()}
     told = {f"own_accuracy_{state}": own.get(f"domain_accuracy_{state}") for state in ("clean", "attacked")}
+    found["ssim"] = ssim(aligner, some(held_out, slice(96)))
     return {"target": target, "setting": name, "seed": options.seed, "steps": options.steps, **found, **told}
 
 
@@ -142,6 +170,7 @@ def main() -> None:
                 file.flush()
                 attacked, clean = row["fresh_domain_accuracy_attacked"], row["fresh_domain_accuracy_clean"]
                 size = f"largest change {255 * row['perturbation_max']:.1f}/255, PSNR {row['perturbation_psnr']:.1f} dB"
+                size += f", SSIM {row['ssim']:.3f}"
                 print(f"{target:8} {name:32} fresh {clean:.3f} -> {attacked:.3f} (chance 0.333), {size}", flush=True)
 
 

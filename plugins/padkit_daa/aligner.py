@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.alignment.adversary import DomainClassifier
-from padkit.alignment.perturbation import Bounds, apply
+from padkit.alignment.perturbation import Axes, Bounds, apply
 from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
@@ -41,6 +41,8 @@ class DomainAdversarialAttack(Aligner):
             tell noise and sharpness; 0 leaves them alone.
         grid: Side of the grid that the pixels' part is computed on, then resized to the image: 8 for low frequencies,
             112 for the teachers' scale, whose resize removes what is finer; by default the image's own.
+        axes: Axes of colour, contrast and spectrum: `rgb`, the channels; or `opponent`, brightness and two differences
+            of colours, which hides more of a camera within the same change.
         steps: Gradient steps, each half as long as the one before, the first as long as the bound. Steps of one length
             jump over the point where the domains are indistinguishable; of all iterates the best is kept per image.
         loss: `uniform` minimises KL(uniform || p(domain | image)), the literal reading of "indistinguishable";
@@ -52,6 +54,8 @@ class DomainAdversarialAttack(Aligner):
         learns_from: Images the classifiers learn from: `clean`, `attacked`, or `both` in halves of a batch twice as
             long.
         classifiers: Number of classifiers, alike but for their initial weights; the attack deceives their mean.
+        restart_every: Learning steps after which one classifier, the next in turn, begins again with new weights, so
+            that the attack has to deceive many in the course of training; 0 never.
         width: Channels of the domain classifiers' first layer.
     """
 
@@ -65,6 +69,7 @@ class DomainAdversarialAttack(Aligner):
         contrast: float = 0.0,
         spectrum: float = 0.0,
         grid: int | None = None,
+        axes: Axes = "rgb",
         steps: int = 4,
         loss: Literal["uniform", "maximize"] = "uniform",
         random_start: bool = True,
@@ -72,14 +77,17 @@ class DomainAdversarialAttack(Aligner):
         live_only: bool = False,
         learns_from: Literal["clean", "attacked", "both"] = "clean",
         classifiers: int = 1,
+        restart_every: int = 0,
         width: int = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid)
+        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)
         if steps < 1:
             raise SettingsError(f"aligner.steps {steps} must be at least 1; use --aligner none for no attack.")
         if classifiers < 1:
             raise SettingsError(f"aligner.classifiers {classifiers} must be at least 1; 1 to 4 is usual.")
+        if restart_every < 0:
+            raise SettingsError(f"aligner.restart_every {restart_every} must be at least 0, which is never.")
         if width < 1:
             raise SettingsError(f"aligner.width {width} must be at least 1; 16 is usual.")
         self.steps = steps
@@ -88,7 +96,13 @@ class DomainAdversarialAttack(Aligner):
         self.attacked_share = check_attacked_share(attacked_share)
         self.live_only = live_only
         self.learns_from = learns_from
+        self.restart_every = restart_every
+        self.width = width
         self.classifiers = nn.ModuleList(DomainClassifier(n_domains, width) for _ in range(classifiers))
+        if restart_every:
+            self.register_buffer("learnt", torch.tensor(0))
+
+    learnt: Tensor
 
     def perturb(self, batch: Batch) -> Tensor:
         """Return the images with the batch's share of them attacked, [B, 3, H, W] in [0, 1]."""
@@ -113,7 +127,7 @@ class DomainAdversarialAttack(Aligner):
             for step in range(self.steps):
                 with torch.enable_grad():
                     theta = {name: value.detach().requires_grad_(True) for name, value in theta.items()}
-                    attacked = apply(images, theta)
+                    attacked = apply(images, theta, self.bounds.axes)
                     loss = self._attack_loss(attacked, domains)
                     # Summed, not averaged: in half precision a mean over the batch would underflow.
                     gradients = torch.autograd.grad(loss.sum(), list(theta.values()))
@@ -123,7 +137,7 @@ class DomainAdversarialAttack(Aligner):
                     for (name, limit), gradient in zip(limits.items(), gradients, strict=True)
                 }
             with torch.no_grad():
-                attacked = apply(images, theta)
+                attacked = apply(images, theta, self.bounds.axes)
                 best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
         return best
 
@@ -140,12 +154,25 @@ class DomainAdversarialAttack(Aligner):
 
     def losses(self, batch: Batch, features: StudentFeatures, progress: float) -> dict[str, Tensor]:  # noqa: ARG002
         """Return `domain`: the classifiers' mean cross-entropy; the student gets no gradient from it."""
+        if self.restart_every and self.training:
+            self._restart()
         images, domains = batch.images, batch.domains
         if self.learns_from != "clean":
             attacked = self._attacked(batch)
             both = self.learns_from == "both"
             images, domains = (torch.cat([images, attacked]), domains.repeat(2)) if both else (attacked, domains)
         return {"domain": torch.stack([F.nll_loss(log_p, domains) for log_p in self._log_p(images)]).mean()}
+
+    @torch.no_grad()
+    def _restart(self) -> None:
+        """Count a learning step, and give the classifier whose turn it is new weights."""
+        turn, rest = divmod(int(self.learnt), self.restart_every)
+        if turn and not rest:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(turn)  # every process must draw the same
+                new = DomainClassifier(self.n_domains, self.width)
+            self.classifiers[(turn - 1) % len(self.classifiers)].load_state_dict(new.state_dict())
+        self.learnt += 1
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002

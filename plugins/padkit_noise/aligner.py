@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from padkit.alignment.perturbation import Bounds, apply
+from padkit.alignment.perturbation import Axes, Bounds, apply
 from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.roles import Aligner, Batch, StudentFeatures
 
@@ -23,6 +23,7 @@ class RandomNoise(Aligner):
         contrast: Logarithm of the factor on a channel's contrast.
         spectrum: Logarithm of the factor on a channel's amplitudes in each band of frequencies.
         grid: Side of the grid that the pixels' part is drawn on; the image's own by default.
+        axes: Axes of colour, contrast and spectrum, `rgb` or `opponent`.
         attacked_share: Share of each batch that is perturbed, in (0, 1].
     """
 
@@ -38,10 +39,11 @@ class RandomNoise(Aligner):
         contrast: float = 0.0,
         spectrum: float = 0.0,
         grid: int | None = None,
+        axes: Axes = "rgb",
         attacked_share: float = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
-        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid)
+        self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)
         self.attacked_share = check_attacked_share(attacked_share)
 
     def perturb(self, batch: Batch) -> Tensor:
@@ -51,7 +53,7 @@ class RandomNoise(Aligner):
     @torch.no_grad()
     def noisy(self, images: Tensor) -> Tensor:
         """Return perturbed copies of `images`, detached."""
-        return apply(images, self.bounds.drawn(images, "sign"))
+        return apply(images, self.bounds.drawn(images, "sign"), self.bounds.axes)
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +12,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from padkit.alignment.fresh import fresh_domain_accuracy
+from padkit.catalog import Catalog
 from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
+from padkit.settings.recipes import Slot, read_settings
 from padkit_daa.aligner import DomainAdversarialAttack
 
 torch.set_num_threads(1)
@@ -335,6 +339,7 @@ def test_evidence_tells_the_effect_per_image_and_leaves_no_trace(state):
         ({"attacked_share": 1.5}, "attacked_share"),
         ({"width": 0}, "width"),
         ({"classifiers": 0}, "classifiers"),
+        ({"restart_every": -1}, "restart_every"),
         ({"colour": 2.0}, "colour"),
     ],
 )
@@ -423,3 +428,50 @@ def test_style_stays_within_its_bounds():
     assert change.abs().max() <= 0.05 + 1e-6
     spread = torch.where(inner.flatten(2), flat - flat.median(dim=2, keepdim=True).values, torch.zeros_like(flat))
     assert spread.abs().max() < 1e-5, "colour moves a channel as a whole"
+
+
+def test_classifiers_begin_again_in_turn_alike_in_every_process():
+    batch, first = toy(2, seed=22), {}
+    for seed in (1, 2):  # what two processes have drawn before differs
+        aligner = untrained(classifiers=2, restart_every=2)
+        torch.manual_seed(seed)
+        seen = []
+        for _ in range(7):
+            before = [each.layers[0].weight.clone() for each in aligner.classifiers]
+            aligner.losses(batch, NOTHING, 0.0)
+            now = [each.layers[0].weight for each in aligner.classifiers]
+            seen.append([not torch.equal(*pair) for pair in zip(before, now, strict=True)])
+        assert [any(one) for one in seen] == [False, False, True, False, True, False, True]
+        assert [one.index(True) for one in seen if any(one)] == [0, 1, 0]
+        first[seed] = now[0].clone()
+    assert torch.equal(first[1], first[2])
+    assert int(aligner.learnt) == 7
+    aligner.eval().losses(batch, NOTHING, 0.0)
+    assert int(aligner.learnt) == 7, "only training counts"
+
+
+def test_restarting_leaves_the_random_state_alone():
+    aligner, batch = untrained(restart_every=1), toy(2, seed=23)
+    torch.manual_seed(3)
+    aligner.losses(batch, NOTHING, 0.0)
+    aligner.losses(batch, NOTHING, 0.0)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(1))
+
+
+@dataclass(frozen=True)
+class NoOptions:
+    """A recipe without options."""
+
+
+def test_the_shipped_style_settings_are_those_that_were_measured():
+    """The figures of docs/evidence.md, "opponent style, min-max", are of these."""
+    path = Path(__file__).parents[2] / "recipes" / "configs" / "style.yaml"
+    slots = {"aligner": Slot("aligner", "none")}
+    chosen = read_settings(NoOptions, slots, ["--config", str(path)], Catalog()).one("aligner")
+    assert chosen is not None
+    assert chosen.name == "daa"
+    aligner = untrained(**chosen.settings)
+    assert aligner.bounds.limits() == {"spectrum": 0.5, "colour": pytest.approx(6 / 255)}
+    assert (aligner.bounds.axes, aligner.learns_from, aligner.restart_every) == ("opponent", "both", 0)

@@ -48,7 +48,7 @@ def test_it_perturbs_the_share_exactly():
 def test_its_settings_are_those_that_size_the_attack():
     own, attack = (inspect.signature(kind).parameters for kind in (RandomNoise, DomainAdversarialAttack))
     settings = [p for p in own.values() if p.kind is p.KEYWORD_ONLY]
-    assert [p.name for p in settings] == ["epsilon", "colour", "contrast", "spectrum", "grid", "attacked_share"]
+    assert [p.name for p in settings] == ["epsilon", "colour", "contrast", "spectrum", "grid", "axes", "attacked_share"]
     assert all(p.default == attack[p.name].default for p in settings), "the control must be of the attack's size"
 
 

@@ -21,6 +21,9 @@ from padkit.errors import SettingsError
 
 BANDS = 8
 Parameters = Mapping[str, Tensor]
+Axes = Literal["rgb", "opponent"]
+# Brightness, red against blue, green against both: orthonormal, so that lengths and distances are those of RGB.
+_OPPONENT = ((1 / 3**0.5,) * 3, (1 / 2**0.5, 0.0, -1 / 2**0.5), (1 / 6**0.5, -2 / 6**0.5, 1 / 6**0.5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class Bounds:
             overlapping ones, an octave or less each, share all frequencies but 0.
         grid: Side of the grid that the pixels' part is drawn on, then resized to the image; None is the image's own.
             A coarse grid is a low-frequency perturbation; one of a teacher's input size survives the teacher's resize.
+        axes: What "channel" means above, but for the pixels' part: `rgb`, or `opponent`, brightness and two differences
+            of colours. Only there can noise and saturation of the colours be changed beside sharpness of the picture,
+            which is what tells cameras apart.
 
     Raises:
         SettingsError: A bound is out of range, or nothing is left to perturb.
@@ -45,6 +51,7 @@ class Bounds:
     contrast: float = 0.0
     spectrum: float = 0.0
     grid: int | None = None
+    axes: Axes = "rgb"
 
     def __post_init__(self) -> None:
         for name in ("epsilon", "colour"):
@@ -79,17 +86,19 @@ class Bounds:
         return found
 
 
-def apply(images: Tensor, parameters: Parameters) -> Tensor:
+def apply(images: Tensor, parameters: Parameters, axes: Axes = "rgb") -> Tensor:
     """Return `images` [B, 3, H, W] perturbed, in [0, 1]: spectrum, contrast and colour first, then the pixels.
 
-    Differentiable in the parameters, whose names and shapes are those of `Bounds.none`.
+    Differentiable in the parameters, whose names and shapes are those of `Bounds.none`; `axes` is that of `Bounds`.
     """
     with torch.autocast(images.device.type, enabled=False):  # half precision is coarser than the perturbation
-        return _applied(images.float(), parameters)
+        return _applied(images.float(), parameters, axes)
 
 
-def _applied(images: Tensor, parameters: Parameters) -> Tensor:
-    found = images
+def _applied(images: Tensor, parameters: Parameters, axes: Axes) -> Tensor:
+    styled = axes == "opponent" and any(name in parameters for name in ("spectrum", "contrast", "colour"))
+    turn = torch.tensor(_OPPONENT, device=images.device)
+    found = torch.einsum("kc,bchw->bkhw", turn, images) if styled else images
     if (gains := parameters.get("spectrum")) is not None:
         factors = torch.einsum("bcn,nhw->bchw", gains, bands(*images.shape[-2:], images.device)).exp()
         found = torch.fft.irfft2(torch.fft.rfft2(found.contiguous()) * factors, s=images.shape[-2:])
@@ -98,6 +107,8 @@ def _applied(images: Tensor, parameters: Parameters) -> Tensor:
         found = mean + (found - mean) * contrast.exp()
     if (colour := parameters.get("colour")) is not None:
         found = found + colour
+    if styled:
+        found = torch.einsum("kc,bkhw->bchw", turn, found)
     if (pixels := parameters.get("epsilon")) is not None:
         if pixels.shape[-2:] != images.shape[-2:]:
             pixels = F.interpolate(pixels, size=images.shape[-2:], mode="bilinear", align_corners=False)

@@ -112,3 +112,27 @@ def test_bounds_out_of_range(change, message):
     with pytest.raises(SettingsError, match=message) as error:
         Bounds(**{"epsilon": 0.1} | change)
     assert "\n" not in str(error.value)
+
+
+def test_opponent_axes_change_the_colours_and_leave_brightness_or_the_reverse():
+    x = images()
+    brightness, difference = torch.zeros(4, 3, BANDS), torch.zeros(4, 3, BANDS)
+    brightness[:, 0], difference[:, 1] = math.log(0.5), math.log(0.5)
+    grey = apply(x, {"spectrum": brightness}, "opponent")
+    mean = x.mean(1, keepdim=True)
+    centre = mean.mean((2, 3), keepdim=True)
+    torch.testing.assert_close(grey - grey.mean(1, keepdim=True), x - mean, rtol=0, atol=1e-5)
+    torch.testing.assert_close(grey.mean(1, keepdim=True), centre + 0.5 * (mean - centre), rtol=0, atol=1e-5)
+    paler = apply(x, {"spectrum": difference}, "opponent")
+    torch.testing.assert_close(paler.mean(1), x.mean(1), rtol=0, atol=1e-5)
+    gap = x[:, 0] - x[:, 2]
+    centre = gap.mean((1, 2), keepdim=True)
+    torch.testing.assert_close(paler[:, 0] - paler[:, 2], centre + 0.5 * (gap - centre), rtol=0, atol=1e-5)
+
+
+def test_opponent_axes_keep_the_size_of_a_colour_and_leave_pixels_to_rgb():
+    x, theta = torch.full((1, 3, 4, 4), 0.5), {"colour": torch.tensor([0.0, 0.1, 0.0]).view(1, 3, 1, 1)}
+    moved = apply(x, theta, "opponent") - x
+    torch.testing.assert_close(moved.square().sum(1), torch.full((1, 4, 4), 0.01))
+    pixels = {"epsilon": 0.01 * torch.randn(1, 3, 4, 4)}
+    assert torch.equal(apply(x, pixels, "opponent"), apply(x, pixels))

@@ -39,21 +39,27 @@ class Course:
 
 
 def accuracies(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float], list[float]]]:
-    """Return name -> (steps, shares in [0, 1]) of the probe's and the aligner's accuracies in naming the domain.
+    """Return name -> (steps, shares in [0, 1]) of the probe's and the classifiers' accuracies in naming the domain.
 
-    The probe's accuracy is called `PROBE`; the aligner's have names in words: `domain classifier, clean images`.
+    The probe's accuracy is called `PROBE`; the others have names in words: `own domain classifier, clean images`. What
+    the aligner's own classifier makes of perturbed images is left out where no fresh one was asked: it was trained to
+    be deceived, so alone it would mislead.
     """
     found = {}
-    for name, points in series(log).items():
+    known = series(log)
+    asked = any(name.startswith(f"{EVIDENCE}fresh_") for name in known)
+    for name, points in known.items():
         plain = name.removeprefix(EVIDENCE)
         told = _ACCURACY.fullmatch(plain)
         if not name.startswith(EVIDENCE) or not (told or plain == PROBE):
+            continue
+        if told and told["state"] not in (None, "clean") and not asked:
             continue
         if told:
             state = {"": "", "clean": ", clean images", "attacked": ", attacked images"}
             own = told["state"] or ""
             member = f" of {told['member']}" if told["member"] else ""
-            kind = "fresh domain classifier" if told["fresh"] else "domain classifier"
+            kind = "fresh domain classifier" if told["fresh"] else "own domain classifier"
             plain = f"{kind}{member}{state.get(own, f', {own}')}"
         found[plain] = points
     return found
@@ -62,8 +68,8 @@ def accuracies(log: Iterable[Mapping[str, Any]]) -> dict[str, tuple[list[float],
 def alignment_figure(courses: Sequence[Course], *, note: str = "", palette: Palette = LIGHT) -> Figure | None:
     """Draw how often the domain of held-out source frames is named correctly: by the probe, and by the aligner.
 
-    One run: one line each. Several runs: one panel for the probe and one for the aligners' own classifiers, with one
-    colour per run. None if no run logged any of them.
+    One run: one line each. Several runs: one panel for the probe and one for the fresh and the aligners' own
+    classifiers, with one colour per run. None if no run logged any of them.
     """
     drawn = [(course, found) for course in courses if (found := accuracies(course.log))]
     if not drawn:
@@ -82,7 +88,7 @@ def alignment_figure(courses: Sequence[Course], *, note: str = "", palette: Pale
             axes, right = figure.subplots(1, 2, sharey=True)
             _compare(axes, right, drawn, palette)
             _finish(axes, palette, chances, "by a linear probe, from the student's features")
-            _finish(right, palette, chances, "by the aligner's own classifier")
+            _finish(right, palette, chances, "by a fresh and the aligner's own classifier")
             right.set_ylabel("")
             figure.suptitle(title, color=palette.text, fontsize=10)
         legend_below(figure, axes, palette)
@@ -103,6 +109,7 @@ def _compare(
             if name != PROBE:
                 _line(right, points, palette, number, course.label)
                 if state := name.partition(", ")[2]:
+                    state = f"{name.split()[0]}, {state}"
                     colour = palette.series[number % len(palette.series)]
                     end = (points[0][-1], 100 * points[1][-1])
                     right.annotate(state, end, (0, 6), textcoords="offset points", ha="right", color=colour, fontsize=8)

@@ -25,6 +25,7 @@ from padkit.report.figures.roc import roc_figure
 from padkit.report.figures.run import score_figure, training_figure
 from padkit.report.figures.style import DARK, LIGHT, Palette, render
 from padkit.report.page import summary
+from padkit.report.page.alignment import alignment_table
 from padkit.report.page.distillation import distillation_table
 from padkit.report.page.mistakes import Faces, mistakes
 from padkit.report.page.threshold_tool import script, tool_data
@@ -73,6 +74,7 @@ def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
         "results": results,
         "lead": summary.lead(results, run.settings, division),
         "division": summary.division_table(division) if division else None,
+        "aligned": alignment_table(run.log),
         "distillation": distillation_table(run.log, run.selected),
         "data_notes": summary.data_notes(division, run.data.get("preparation")),
         "mistakes": mistakes(target, results.results[0].threshold, faces.pictures),

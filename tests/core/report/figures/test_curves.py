@@ -104,12 +104,20 @@ LOG = [
 
 def test_only_accuracies_of_the_domain_are_taken_from_a_log_by_names_in_words() -> None:
     assert accuracies(LOG) == {
-        "domain classifier, clean images": ([5, 9], [0.8, 0.9]),
+        "own domain classifier, clean images": ([5, 9], [0.8, 0.9]),
         "domain_probe": ([5, 9], [0.6, 0.5]),
-        "domain classifier, attacked images": ([9], [0.4]),
-        "domain classifier of daa": ([9], [0.7]),
+        "own domain classifier, attacked images": ([9], [0.4]),
+        "own domain classifier of daa": ([9], [0.7]),
         "fresh domain classifier, attacked images": ([9], [0.6]),
     }
+
+
+def test_the_deceived_classifier_is_not_shown_alone() -> None:
+    assert list(accuracies(LOG[:4])) == [
+        "own domain classifier, clean images",
+        "domain_probe",
+        "own domain classifier of daa",
+    ]
 
 
 def test_one_run_is_one_panel_and_several_are_two_with_chance_in_each() -> None:
@@ -122,7 +130,7 @@ def test_one_run_is_one_panel_and_several_are_two_with_chance_in_each() -> None:
     assert two is not None
     assert [line.get_label() for line in two.axes[0].lines] == ["a", "b", "chance, 1 of 4"]
     assert [text.get_text() for text in two.axes[1].texts] == [
-        "clean images", "attacked images", "attacked images", "clean images"
+        "own, clean images", "own, attacked images", "fresh, attacked images", "own, clean images"
     ]  # fmt: skip
     assert alignment_figure([Course(label="a", domains=4, log=LOG[:1])]) is None
 
