@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
@@ -135,6 +136,7 @@ SHIPPED = {
     "paper": "11 cells x 5 targets x 5 seeds = 275 runs",
     "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
+    "orl": "3 cells x 4 targets x 5 seeds = 60 runs",
 }
 
 
@@ -142,6 +144,18 @@ def test_every_shipped_plan_is_expected_below() -> None:
     settings_of_dtda = {"ocim"}
     found = {path.stem for path in (ROOT / "recipes" / "configs").glob("*.yaml")}
     assert found - settings_of_dtda == SHIPPED.keys()
+
+
+def listed(folder: Path) -> Path:
+    """Return a list in the form that `padkit simulate` writes, of grey squares: six people before each of four cameras."""
+    lines = ["path,label,domain,split,subject"]
+    for number in range(2 * 24):
+        Image.new("RGB", (64, 64), (5 * number,) * 3).save(folder / f"{number}.png")
+        label, person = ("live", "spoof")[number % 2], number // 2
+        camera, split = ("office", "phone", "webcam", "hall")[person % 4], ("train", "dev", "test")[person // 4 % 3]
+        lines.append(f"{number}.png,{label},{camera},{split},p{person}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
 
 
 @pytest.mark.parametrize(("name", "told"), SHIPPED.items())
@@ -155,7 +169,8 @@ def test_ctrl_c_in_a_shipped_plan(
 ) -> None:
     """Every cell of a shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
     out = tmp_path / "out"
-    assert ablate(["--config", name, "--out", str(out), "--", "--data.size", "tiny", "--data.image_size", "64"]) == 130
+    data = ["--data.file", str(listed(tmp_path))] if name == "orl" else ["--data.size", "tiny"]
+    assert ablate(["--config", name, "--out", str(out), "--", *data, "--data.image_size", "64"]) == 130
     assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
     if name == "limited":
