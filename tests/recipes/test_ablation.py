@@ -147,7 +147,7 @@ def test_every_shipped_plan_is_expected_below() -> None:
 
 
 def listed(folder: Path) -> Path:
-    """Return a list in the form that `padkit simulate` writes, of grey squares: six people before each of four cameras."""
+    """Return a list like that of `padkit simulate`, of grey squares: six people before each of four cameras."""
     lines = ["path,label,domain,split,subject"]
     for number in range(2 * 24):
         Image.new("RGB", (64, 64), (5 * number,) * 3).save(folder / f"{number}.png")
