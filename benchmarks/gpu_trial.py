@@ -63,7 +63,7 @@ class Step:
     Attributes:
         name: Its name in the report and of its printed output.
         command: What is executed.
-        until: Share of all the time by which it must have ended.
+        until: Share of the time after the installation by which it must have ended.
         environment: Variables that are added.
         run: Run folder whose log tells the speed of training; None if nothing is measured.
         batch: Images per optimiser step, where it is measured.
@@ -282,12 +282,14 @@ def main() -> int:
     if not report["machine"]["device"] and not options.dry_run:
         sys.exit("error: PyTorch sees no CUDA device; try the same with --dry-run.")
     environment = {**os.environ, "PADKIT_CACHE": str(work / "cache"), "PYTHONUNBUFFERED": "1"}
-    report["steps"] = [{"name": "install", "ended": FINISHED, "seconds": round(time.monotonic() - begun, 1)}]
+    report["steps"] = [{"name": "install", "ended": FINISHED, "seconds": round(time.monotonic() - begun)}]
+    started = time.monotonic()
+    left = 60 * options.minutes - GRACE - (started - begun)
     for step in steps(options, python, work):
         if step.run:
             shutil.rmtree(step.run, ignore_errors=True)
         ready = not step.needs or any(one["name"] == step.needs and one["ended"] == FINISHED for one in report["steps"])
-        end = begun + step.until * (60 * options.minutes - GRACE)
+        end = started + step.until * left
         line = execute(step, out, end, environment) if ready else {"name": step.name, "ended": LEFT_OUT, "seconds": 0.0}
         report["steps"].append(line)
         report["runs_kept"] = {"before": before, "now": runs_in(kept)}
