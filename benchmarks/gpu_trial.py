@@ -269,6 +269,7 @@ def read_line(words: Sequence[str]) -> argparse.Namespace:
 def main() -> int:
     """Install, prepare, measure, run; return 1 if something failed, and 0 also where time was over."""
     begun, options = time.monotonic(), read_line(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # then what runs is ended too
     out, work = Path(options.out).resolve(), Path(options.work).resolve()
     out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
@@ -308,4 +309,7 @@ def runs_in(kept: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped; the same command goes on from here")
