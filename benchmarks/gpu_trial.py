@@ -92,9 +92,9 @@ class Sizes:
     runs: tuple[str, ...] = ()
 
 
-# A CPU has no training in fp16.
+# On most CPUs training in bf16 is slow, and in fp16 there is none.
 TINY = Sizes(
-    worlds=("tiny",), side=64, batch=12, steps=3, precisions=("bf16",), trial=("--targets", "webcam", "--seeds", "1"),
+    worlds=("tiny",), side=64, batch=12, steps=3, precisions=("no",), trial=("--targets", "webcam", "--seeds", "1"),
     runs=("--data.size", "tiny", "--max_steps", "2", "--fresh_probe", "0"),
 )  # fmt: skip
 

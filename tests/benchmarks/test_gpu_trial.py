@@ -51,9 +51,9 @@ def test_the_trial_goes_on_from_the_kept_runs_and_takes_more_options():
     assert list(step.command)[-3:] == ["--", "--data.size", "default"]
 
 
-def test_a_dry_run_is_tiny_and_without_fp16():
+def test_a_dry_run_is_tiny_and_in_float32():
     found = planned("--dry-run")
-    assert [step.name for step in found] == ["world-tiny", "speed-plain-bf16", "speed-DTDA-bf16", "trial"]
+    assert [step.name for step in found] == ["world-tiny", "speed-plain-no", "speed-DTDA-no", "trial"]
     assert after(found[-1], "--targets") == "webcam"
     assert after(found[-1], "--max_steps") == "2"
 
