@@ -2,6 +2,7 @@
 #   make dtda    set up and run the main job
 #   make test    set up and run the tests
 #   make site    set up and build the documentation into site/
+#   make wheelhouse    collect in build/wheelhouse what a GPU machine without network lacks (docs: GPU)
 #   make release-check    build sdist and wheel, and try the wheel in an empty environment
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +18,7 @@ RELEASE_READY := $(VENV)/.ready-release
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: help dtda test lint format site release-check clean
+.PHONY: help dtda test lint format site wheelhouse release-check clean
 
 dtda: $(USER_READY)
 	$(BIN)/padkit train --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) dtda $(ARGS)
@@ -38,6 +39,10 @@ format: $(DEVELOPER_READY)
 # Needs no network. Search wants a server: .venv/bin/python -m http.server -d site
 site: $(DEVELOPER_READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+wheelhouse: $(DEVELOPER_READY)
+	$(PIP) --constraint constraints.txt --editable '.[all,dlib]'
+	$(BIN)/python benchmarks/wheelhouse.py $(ARGS)
 
 release-check: $(RELEASE_READY)
 	.ci/release-check $(BIN)/python

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from kept_runs import kept_run, write_kept
+from PIL import Image
 from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
@@ -165,6 +166,7 @@ SHIPPED = {
     "trial": "10 cells x 4 targets x 1 seeds = 40 runs",
     "trial_scratch": "7 cells x 4 targets x 1 seeds = 28 runs",
     "source_choice": "11 cells x 6 protocols x 1 seeds = 66 runs",
+    "orl": "3 cells x 4 targets x 5 seeds = 60 runs",
 }
 
 
@@ -172,6 +174,18 @@ def test_every_shipped_plan_is_expected_below() -> None:
     settings_of_dtda = {"ocim", "style"}
     found = {path.stem for path in (ROOT / "recipes" / "configs").glob("*.yaml")}
     assert found - settings_of_dtda == SHIPPED.keys()
+
+
+def listed(folder: Path) -> Path:
+    """Return a list like that of `padkit simulate`, of grey squares: six people before each of four cameras."""
+    lines = ["path,label,domain,split,subject"]
+    for number in range(2 * 24):
+        Image.new("RGB", (64, 64), (5 * number,) * 3).save(folder / f"{number}.png")
+        label, person = ("live", "spoof")[number % 2], number // 2
+        camera, split = ("office", "phone", "webcam", "hall")[person % 4], ("train", "dev", "test")[person // 4 % 3]
+        lines.append(f"{number}.png,{label},{camera},{split},p{person}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder / "manifest.csv"
 
 
 @pytest.mark.parametrize(("name", "told"), SHIPPED.items())
@@ -186,7 +200,8 @@ def test_ctrl_c_in_a_shipped_plan(
     """Every cell of a shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
     out = tmp_path / "out"
     one = ["--seeds", "0,"] if "x 1 seeds" in told else []
-    data = ["--data.size", "tiny", "--data.image_size", "64"]
+    data = ["--data.file", str(listed(tmp_path))] if name == "orl" else ["--data.size", "tiny"]
+    data += ["--data.image_size", "64"]
     assert ablate(["--config", name, *one, "--out", str(out), "--", *data]) == 130
     assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()

@@ -72,12 +72,14 @@ class RecordingPlan:
         image_size: Side of the pictures in pixels.
         attacks: Attack types.
         frames: Frames per presentation, each with another movement of the hand.
+        margin: Share of the face's side shown beyond it on each side; None takes the middle of each photograph.
     """
 
     seed: int
     image_size: int
     attacks: tuple[str, ...]
     frames: int
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,13 +165,13 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
     """Write the missing pictures of a recording, each completely or not at all.
 
     Returns:
-        Why the photograph could not be read, or "".
+        Why the photograph could not be used, or "".
 
     Raises:
         DataError: The disk cannot be written.
     """
     try:
-        photograph = read_photograph(one.photograph)
+        photograph = read_photograph(one.photograph, plan.margin)
     except DataError as error:
         return str(error)
     for take in takes(one, plan):

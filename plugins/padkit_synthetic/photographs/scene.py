@@ -10,6 +10,7 @@ import numpy as np
 from padkit.data.media.pictures import read_picture, to_square
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
 from padkit_synthetic.people.faces import Light
+from padkit_synthetic.photographs.faces import cut_face
 from padkit_synthetic.presentations import Scene
 
 # Share of a photograph's side that a bona fide picture shows; an attack's first capture also sees the rest.
@@ -20,14 +21,21 @@ SWAY = 0.012
 LARGEST = 1024
 
 
-def read_photograph(path: Path) -> Bytes:
-    """Return the central square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
+def read_photograph(path: Path, margin: float | None = None) -> Bytes:
+    """Return a square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
+
+    Args:
+        path: The file.
+        margin: If None, the square is the middle of the photograph. Otherwise its face is found, and the square is such
+            that a bona fide picture shows the face and this share of its side beyond it on each side.
 
     Raises:
-        DataError: The file is not a readable image.
+        DataError: The file is not a readable image, or no face is found in it.
     """
     picture = read_picture(path)
-    return to_square(picture, min(*picture.size, LARGEST))
+    if margin is None:
+        return to_square(picture, min(*picture.size, LARGEST))
+    return cut_face(picture, margin=margin, shown=FRAMING, limit=LARGEST, name=str(path))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:

@@ -22,6 +22,7 @@ from rich.console import Console
 
 from padkit.commands.parser import Parser
 from padkit.data.labels import LabelCount, stated_values
+from padkit.data.preparation.options import CropOptions
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.data.unread import Unread, unread_line
 from padkit.errors import DataError, SettingsError, run_as_command
@@ -69,6 +70,8 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
             except OSError:
                 size, changed = -1, -1
             digest.update(f"{subject}\0{printable(path.name)}\0{size}\0{changed}\n".encode())
+    # Without faces nothing is added, so that folders of earlier versions can be continued.
+    framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
     return {
         "simulated": True,
         "world_version": WORLD_VERSION,
@@ -79,6 +82,7 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
         "frames": plan.frames,
         "photographs": digest.hexdigest(),
         "faces": printable(str(faces)),
+        **framing,
     }
 
 
@@ -93,7 +97,8 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
         strange = [p.name for p in out.iterdir() if not p.name.startswith(f".{RECEIPT}.")] if out.exists() else []
         if receipt.is_file():
             before = json.loads(receipt.read_text(encoding="utf-8"))
-            changed = [name for name in description if name != "faces" and before.get(name) != description[name]]
+            names = sorted({*before, *description} - {"faces"})
+            changed = [name for name in names if before.get(name) != description.get(name)]
             if changed:
                 raise DataError(f"{out} was begun with other {', '.join(changed)}: choose a new folder for --out.")
         elif strange:
@@ -150,10 +155,10 @@ def simulate(
     An interrupted run continues where it stopped and ends with the same files.
 
     Returns:
-        The number of pictures, and one line for each photograph that could not be read, and for what else was there.
+        The number of pictures, and one line for each photograph that could not be used, and for what else was there.
 
     Raises:
-        DataError: The photographs are missing, too few, or cannot be read (all, or under `strict` one), or the output
+        DataError: The photographs are missing, too few, or cannot be used (all, or under `strict` one), or the output
             folder is in use.
         SettingsError: A setting is not possible.
     """
@@ -161,6 +166,8 @@ def simulate(
     check_seed(plan.seed)
     if plan.frames < 1 or (workers is not None and workers < 1):
         raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
+    if plan.margin is not None and not 0 <= plan.margin <= 2:
+        raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
     domains = find_domains(settings, plan.attacks)
     if out.resolve().is_relative_to(faces.resolve()):
         raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
@@ -189,7 +196,7 @@ def simulate(
             advance(1)
     if len(unreadable) == len(planned):
         first = next(iter(unreadable.values()))
-        raise DataError(f"none of the {len(planned)} photographs in {faces} can be read; the first: {first}")
+        raise DataError(f"none of the {len(planned)} photographs in {faces} can be used; the first: {first}")
     rows = [row for one in planned if one not in unreadable for row in manifest_rows(one, plan)]
     write_atomically(out / MANIFEST, _csv(rows))
     others = [f"unread: {unread_line(unread.entries())}."] if unread.entries() else []
@@ -232,9 +239,20 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
     add("--attacks", nargs="+", metavar="TYPE", default=ATTACKS, help=f"attack types, of: {kinds} (print replay)")
     add("--frames", type=int, default=1, help="frames of a presentation, each with another movement of the hand (1)")
+    add(
+        "--face", choices=("none", "lbp"), default="none",
+        help="lbp: find the face in each photograph (needs padkit[lbp]) and skip those without; "
+        "none: take the middle, for photographs that are face crops already (none)",
+    )  # fmt: skip
+    add("--margin", type=float, help="with --face lbp: share of the face's side shown beyond it on each side (0.15)")
     add("--workers", type=int, help="processes (one per core)")
     add("--strict", action="store_true", help="an unreadable photograph is an error; otherwise it is skipped and named")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.face == "none" and options.margin is not None:
+        raise SettingsError("--margin has no effect without --face lbp; leave it out, or find the faces.")
+    if options.face == "lbp" and options.margin is None:
+        options.margin = CropOptions().margin
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,7 +261,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     count, unreadable = simulate(
         options.faces.expanduser(),
         options.out.expanduser(),
-        plan=RecordingPlan(options.seed, options.image_size, tuple(options.attacks), options.frames),
+        plan=RecordingPlan(options.seed, options.image_size, tuple(options.attacks), options.frames, options.margin),
         settings=options.settings,
         subject_pattern=options.subject_pattern,
         bona_fide=options.bona_fide.split(",") if options.bona_fide is not None else None,
@@ -251,6 +269,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         strict=options.strict,
     )
     console = Console(stderr=True)
+    if unreadable:
+        told = f"{len(unreadable)} photographs are skipped:"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     for line in unreadable:
         console.print(f"skipped: {line}", markup=False, highlight=False, soft_wrap=True)
     console.print(
