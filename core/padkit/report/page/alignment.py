@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from padkit.report.figures.run import EVIDENCE
 from padkit.report.tables.layout import NOTHING, Table, TableRow, text_cells
+from padkit.runs.folder import EVIDENCE
 
 HEAD = ("domain classifier", "accuracy, clean images (%)", "accuracy, perturbed (%)", "KL, clean", "KL, perturbed")
 NOTE = (
