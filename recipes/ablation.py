@@ -36,7 +36,7 @@ from padkit.ablation.runs import Run
 from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
@@ -46,6 +46,7 @@ from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
 from padkit.processes import cores
 from padkit.report.tables.layout import latex, markdown, terminal
+from padkit.settings.ranges import Processes
 
 HERE = Path(__file__).parent
 RECIPE = HERE / "dtda.py"
@@ -72,8 +73,13 @@ def parser() -> Parser:
     add("--seeds", metavar="N|A,B", help="how many (3: seeds 0, 1, 2) or which (0,5,7); one by default")
     add("--baseline", metavar="NAME", default="", help="cell that the others are compared with; the first by default")
     add("--out", metavar="DIR", default="runs/ablation", help="folder of the ablation (%(default)s)")
-    add("--jobs", metavar="N", type=int, help="runs at a time; by default one per GPU, one on a CPU")
-    add("--threads", metavar="N", type=int, help="CPU threads per run; by default the cores divided by the jobs")
+    add("--jobs", metavar="N", type=Number(Processes), help="runs at a time; by default one per GPU, one on a CPU")
+    add(
+        "--threads",
+        metavar="N",
+        type=Number(Processes),
+        help="CPU threads per run; by default cores over jobs",
+    )
     precision = ("no", "fp16", "bf16")
     add("--mixed_precision", "--mixed-precision", choices=precision, help="precision of every run, as in accelerate")
     add("--launch", metavar="'ARGS'", help="start each run by `accelerate launch ARGS`; write --launch='--ARG ...'")
@@ -91,9 +97,6 @@ def read_line(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         known = [option.removeprefix("--") for option in own._option_string_actions if option.startswith("--")]
         near = closest(unknown[0].removeprefix("--").partition("=")[0], known, "--")
         raise SettingsError(f"unknown option {unknown[0]!r}; options of dtda.py go after --.{near}")
-    for name in ("jobs", "threads"):
-        if getattr(line, name) is not None and getattr(line, name) < 1:
-            raise SettingsError(f"--{name} must be at least 1.")
     asked = Plan(
         cells=plans.parse_cells(line.cell),
         grid=plans.parse_grid(line.grid),

@@ -15,6 +15,7 @@ from padkit.data.preparation.prepare import cache_folder, without_progress_bars
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, closest
+from padkit.settings.ranges import CropSide
 from padkit_folder.names import SPLIT_NAMES, attack_names, label_of
 
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -47,7 +48,7 @@ class HuggingFaceReader(DatasetReader):
         path: str,
         download: bool = False,
         config: str | None = None,
-        image_size: int = 256,
+        image_size: CropSide = 256,
         image_column: str = "image",
         label_column: str = "label",
         domain_column: str | None = None,

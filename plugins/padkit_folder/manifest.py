@@ -11,6 +11,7 @@ from padkit.data.media.pictures import VIDEO_SUFFIXES, Box
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, closest
+from padkit.settings.ranges import CropSide
 from padkit_folder.files import FilesReader
 from padkit_folder.names import attack_names, label_of, split_of
 
@@ -42,7 +43,7 @@ class ManifestReader(FilesReader):
         image_size: Side in pixels of the prepared square crops.
     """  # noqa: D205 -- the list of columns is the summary
 
-    def __init__(self, *, file: str, image_size: int = 256) -> None:
+    def __init__(self, *, file: str, image_size: CropSide = 256) -> None:
         self.file = file
         self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()
         self.image_size = image_size

@@ -11,6 +11,7 @@ from padkit.data.media.pictures import VIDEO_SUFFIXES
 from padkit.data.presentation import LABEL_NAMES, Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError, closest
+from padkit.settings.ranges import CropSide
 from padkit_folder.files import FilesReader
 from padkit_folder.names import SPLIT_NAMES, attack_names, existing_folder, media_below
 
@@ -38,7 +39,7 @@ class FolderReader(FilesReader):
         self,
         *,
         root: str,
-        image_size: int = 256,
+        image_size: CropSide = 256,
         subject_pattern: str | None = None,
         subject_scope: Literal["root", "domain"] = "root",
         presentation_pattern: str | None = None,

@@ -21,6 +21,7 @@ from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
 from padkit.settings.commands import read_options
+from padkit.settings.ranges import Processes
 
 PROG = "padkit prepare"
 PROTOCOLS = "protocols.json"
@@ -40,7 +41,7 @@ class Output:
     """
 
     out: str
-    workers: int | None = None
+    workers: Processes | None = None
     strict: bool = False
     compress: bool = False
     download: bool = False

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from padkit.errors import SettingsError
 from padkit.networks.inputs import central
 from padkit.roles import Features, StudentFeatures, Teacher
+from padkit.settings.ranges import NonNegative
 from padkit.training.standardisation import Moments, Standardisation
 
 WARM_UP = 0.1  # share of training over which `schedule: warmup` raises a weight
@@ -37,7 +38,7 @@ class TeacherOptions:
             need none.
     """
 
-    loss_weight: float = 0.3
+    loss_weight: NonNegative = 0.3
     schedule: Literal["constant", "warmup", "cosine"] = "constant"
     use: Literal["maps", "embedding", "both"] = "maps"
     kind: Literal["features", "relations"] = "features"

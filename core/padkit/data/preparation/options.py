@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from padkit.data.preparation.finders import check_finder
 from padkit.data.preparation.sampling import sampling_rule
 from padkit.errors import SettingsError
+from padkit.settings.ranges import CropSide, Range
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,9 +32,9 @@ class CropOptions:
     frames: str = "ssdg"
     face: str = "auto"
     face_model: str = "buffalo_l"
-    margin: float = 0.15
+    margin: Annotated[float, Range(0, 2)] = 0.15
     align: bool = False
-    size: int = 256
+    size: CropSide = 256
 
     def __post_init__(self) -> None:
         sampling_rule(self.frames)
