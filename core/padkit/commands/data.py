@@ -50,7 +50,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
     parser.add_argument("--columns", type=Number(Count), default=8, help="examples per row of the sheet (%(default)s)")
     parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
-    options, settings = parser.parse_known_args(arguments)
+    # argparse takes `--root=a b`, unknown to it and with a blank, for a folder.
+    words = [
+        part for word in arguments for part in (word.split("=", 1) if word[:2] == "--" and " " in word else [word])
+    ]
+    options, settings = parser.parse_known_args(words)
     table, reader = _opened(options.what, settings)
     console = Console()
     for part in describe(table, reader, duplicates=not options.no_duplicates):

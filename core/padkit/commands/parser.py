@@ -6,8 +6,7 @@ import argparse
 from typing import Any, NoReturn
 
 from padkit.errors import SettingsError
-from padkit.settings.ranges import bare, outside
-from padkit.settings.values import describe
+from padkit.settings.ranges import bare, describe, outside
 
 
 class Number:

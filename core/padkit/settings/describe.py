@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from padkit.settings.values import describe
+from padkit.settings.ranges import describe
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ import typing
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+_WORDS = {int: "int", float: "float", str: "str", bool: "true or false", type(None): "null"}
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -98,6 +100,23 @@ def outside(value: Any, hint: Any) -> bool:
     limits = range_of(hint)
     numbers = [item for item in (value if isinstance(value, list) else [value]) if type(item) in (int, float)]
     return limits is not None and any(number not in limits for number in numbers)
+
+
+def describe(hint: Any) -> str:
+    """Return a type, and the range that it declares, in words."""
+    return " or ".join(_in_words(option) for option in alternatives(hint))
+
+
+def _in_words(hint: Any) -> str:
+    if bare(hint) is not hint:
+        return f"{_in_words(bare(hint))} {range_of(hint) or ''}".rstrip()
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if typing.get_origin(hint) is Literal:
+        return "one of " + ", ".join(str(choice) for choice in hint.__args__)
+    if typing.get_origin(hint) is list:
+        return f"list of {describe(*typing.get_args(hint) or (Any,))} (a,b)"
+    return str(getattr(hint, "__name__", hint)).removeprefix("typing.")
 
 
 def _number(value: float) -> str:

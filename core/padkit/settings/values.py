@@ -10,10 +10,9 @@ import yaml
 
 from padkit.errors import SettingsError, closest
 from padkit.settings.layers import Bare
-from padkit.settings.ranges import alternatives, bare, range_of
+from padkit.settings.ranges import alternatives, bare, describe
 
 _FRACTION = re.compile(r"\s*([-+]?\d*\.?\d+)\s*/\s*(\d*\.?\d+)\s*")
-_WORDS = {int: "int", float: "float", str: "str", bool: "true or false", type(None): "null"}
 
 
 def interpret(key: str, value: Any, hint: Any) -> Any:
@@ -51,23 +50,6 @@ def wrong(key: str, value: Any, hint: Any) -> SettingsError:
     quote = str in _alternatives(hint) and not isinstance(value, (str, list, dict)) and value is not None
     remedy = "; put it in quotes" if quote else ""
     return SettingsError(f"setting {key!r}: expected {describe(hint)}, got {shown}{remedy}.{guess}")
-
-
-def describe(hint: Any) -> str:
-    """Return a type, and the range that it declares, in words."""
-    return " or ".join(_in_words(option) for option in alternatives(hint))
-
-
-def _in_words(hint: Any) -> str:
-    if bare(hint) is not hint:
-        return f"{_in_words(bare(hint))} {range_of(hint) or ''}".rstrip()
-    if hint in _WORDS:
-        return _WORDS[hint]
-    if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(str(choice) for choice in hint.__args__)
-    if typing.get_origin(hint) is list:
-        return f"list of {describe(*typing.get_args(hint) or (Any,))} (a,b)"
-    return str(getattr(hint, "__name__", hint)).removeprefix("typing.")
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:

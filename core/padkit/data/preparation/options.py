@@ -40,7 +40,7 @@ class CropOptions:
         sampling_rule(self.frames)
         check_finder(self.face)
         if not 0 <= self.margin <= 2:
-            raise SettingsError(f"margin {self.margin:g} must lie between 0 and 2.")
+            raise SettingsError(f"margin {self.margin} must lie between 0 and 2.")
         if not 8 <= self.size <= 2048:
             raise SettingsError(f"size {self.size} must lie between 8 and 2048 pixels.")
 
