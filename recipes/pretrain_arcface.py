@@ -223,8 +223,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, choice = settings.recipe, settings.one("data")
     if choice is None:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
-    if options.steps < 1 or options.batch_size < 2 or options.width < 1 or options.input_size % 16:
-        raise SettingsError("steps and width must be at least 1, batch_size at least 2, input_size a multiple of 16")
     check_destination(options.out)
     accelerator = start(batch_size=options.batch_size)
     set_seed(options.seed)

@@ -240,9 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, choice = settings.recipe, settings.one("data")
     if choice is None:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
-    if min(options.steps, options.n_critic, options.batch_size, options.layers, options.blocks) < 1:
-        raise SettingsError("steps, n_critic, batch_size, layers and blocks must be at least 1")
-    if options.image_size < 1 or options.image_size % 2**options.layers:
+    if options.image_size % 2**options.layers:
         raise SettingsError(f"image_size {options.image_size} must be a multiple of 2^layers = {2**options.layers}")
     tag = f"_{options.tag}" if options.tag else ""
     files = [check_destination(Path(options.out) / f"stargan_{half}{tag}.safetensors") for half in "GD"]

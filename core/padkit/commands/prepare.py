@@ -49,8 +49,6 @@ class Output:
     def __post_init__(self) -> None:
         if not self.out:
             raise SettingsError("--out is empty; give a folder.")
-        if self.workers is not None and self.workers < 1:
-            raise SettingsError(f"workers {self.workers} must be 1 or more.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -51,11 +51,6 @@ class Options:
     batch_size: BatchSize = 32
     json: str | None = None
 
-    def __post_init__(self) -> None:
-        for name in ("limit", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} {getattr(self, name)} must be 1 or more.")
-
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status.

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import timm
 import torch
 from recipe_modules import recipe_module
@@ -132,6 +134,36 @@ def lists(rng: random.Random, ground: Ground, folder: Path) -> Case:
     path = mutate(rng, [dict(row) for row in ground.listed], folder / "list.csv")
     line = ["data", "manifest", "--file", str(path), *DATA]
     return command(mutate.__name__, line, expected, presentations, ground.counts)
+
+
+def hub(rng: random.Random, ground: Ground, folder: Path) -> Case:
+    """A data set in Hugging Face's format, counted."""
+    expected = rng.choice(["same", "told"])
+    mutate = rng.choice(tables.HUB_SAME if expected == "same" else tables.HUB_TOLD)
+    images = [{"bytes": Path(row["path"]).read_bytes(), "path": None} for row in ground.listed]
+    columns = mutate(rng, {"image": images, "label": [row["label"] for row in ground.listed]})
+    (folder / "set").mkdir()
+    pq.write_table(pa.table(columns), folder / "set" / rng.choice(["train.parquet", "train-00000-of-00001.parquet"]))
+    line = ["data", "huggingface", "--path", str(folder / "set"), *DATA]
+    return command(mutate.__name__, line, expected, presentations, ground.counts)
+
+
+def teachers(rng: random.Random, ground: Ground, folder: Path) -> Case:
+    """A teacher asked about a prepared table with a damaged file."""
+    table = files.copied(ground.table, folder)
+    how = files.damaged_below(rng, table, lambda path: True) if rng.random() < 0.7 else "as it was"
+    line = [
+        "teachers",
+        "check",
+        "--teachers",
+        "arcface",
+        "--limit",
+        "8",
+        "--data",
+        "prepared",
+        f"--data.folders={table}",
+    ]
+    return command(f"table: {how}", line, "any")
 
 
 def scores(rng: random.Random, ground: Ground, folder: Path) -> Case:
@@ -279,10 +311,10 @@ def prepared(rng: random.Random, ground: Ground, folder: Path) -> Case:
 
 
 # Which kinds, in turn: the cheap ones more often.
+CHEAP = (trees, lists, scores, options, recipe_options, weights, trees, lists, scores, run_files, recipe_options, trees)
 KINDS: tuple[Callable[[random.Random, Ground, Path], Case], ...] = (
-    trees, lists, scores, options, recipe_options, weights, trees, lists, scores, options, run_files, recipe_options,
-    trees, scores, options, prepared, trees, lists, scores, recipe_options, weights, checkpoints, trees, options,
-    run_files,
+    *CHEAP, scores, options, prepared, hub, *CHEAP, checkpoints, options, prepared, run_files,
+    *CHEAP, scores, options, hub, checkpoints, *CHEAP, teachers,
 )  # fmt: skip
 
 

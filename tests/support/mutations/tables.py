@@ -213,6 +213,46 @@ def few(rng: random.Random, rows: Rows, path: Path) -> Path:
     return write(rng.sample(rows, rng.randint(1, 3)), path)
 
 
+Columns = dict[str, list[Any]]
+
+
+def labels_as(rng: random.Random, columns: Columns) -> Columns:
+    live, spoof = rng.choice([("live", "spoof"), ("Real", "Fake"), ("bonafide", "attack")])
+    return columns | {"label": [live if label == "live" else spoof for label in columns["label"]]}
+
+
+def shuffled(rng: random.Random, columns: Columns) -> Columns:
+    order = rng.sample(range(len(columns["label"])), len(columns["label"]))
+    return {name: [values[number] for number in order] for name, values in columns.items()}
+
+
+def one_lost(rng: random.Random, columns: Columns) -> Columns:
+    name, value = rng.choice([("label", None), ("image", None), ("image", {"bytes": b"", "path": None})])
+    values = list(columns[name])
+    values[rng.randrange(len(values))] = value
+    return columns | {name: values}
+
+
+def one_damaged(rng: random.Random, columns: Columns) -> Columns:
+    values = list(columns["image"])
+    at = rng.randrange(len(values))
+    values[at] = {"bytes": values[at]["bytes"][: rng.randrange(60)], "path": None}
+    return columns | {"image": values}
+
+
+def other_label(rng: random.Random, columns: Columns) -> Columns:
+    values = list(columns["label"])
+    values[rng.randrange(len(values))] = rng.choice(["maybe", "2", "", "negative"])
+    return columns | {"label": values}
+
+
+def other_columns(rng: random.Random, columns: Columns) -> Columns:
+    lost = rng.choice(["label", "image"])
+    return {(f"{name}s_x" if name == lost else name): values for name, values in columns.items()}
+
+
+HUB_SAME, HUB_TOLD = (labels_as, shuffled), (one_lost, one_damaged, other_label, other_columns)
+
 SAME: tuple[Mutation, ...] = (
     delimited, windows, quoted, tabbed, reordered, upper_names, further_column, blank_lines, no_last_line_end,
     label_words, spaces, parquet, dictionaries,
