@@ -26,9 +26,7 @@ WAITED = 300  # seconds of any kind: a pipe that nobody writes costs no CPU
 # refused: exit 2 and a line. any: a result or a line, as long as it is no traceback.
 Expected = Literal["same", "told", "refused", "any"]
 COUNTS = re.compile(r"\b(bona fide|attack)\b.*?\s(\d+)\s+(\d+)\s+(?:\d+|-)\s*$")
-TOLD = re.compile(
-    r"left out|passed over|not read|skipped: \d|listed (twice|more than once)|several times", re.IGNORECASE
-)
+TOLD = re.compile(r"(left out|passed over|skipped( unread)?): [1-9]|listed (twice|more than once)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

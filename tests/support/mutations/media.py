@@ -143,9 +143,12 @@ def other_content(rng: random.Random, root: Path) -> None:
 
 
 def folder_in_place(rng: random.Random, root: Path) -> None:
+    """A folder with the name of an image, which holds it."""
     path = one(rng, root)
+    content = path.read_bytes()
     path.unlink()
     path.mkdir()
+    (path / path.name).write_bytes(content)
 
 
 def bad_link(rng: random.Random, root: Path) -> None:
@@ -234,9 +237,9 @@ def no_images(rng: random.Random, root: Path) -> None:
 
 SAME: tuple[Mutation, ...] = (
     renamed_root, junk, hidden_copies, label_words, other_suffix_case, other_mode, other_format, misnamed, cmyk, deeper,
-    with_splits, empty_folders, old_times, linked_root,
+    with_splits, empty_folders, old_times, linked_root, folder_in_place,
 )  # fmt: skip
 TOLD: tuple[Mutation, ...] = (
-    truncated, flipped, other_content, folder_in_place, bad_link, pipe, huge_header, odd_shape, not_numbers,
+    truncated, flipped, other_content, bad_link, pipe, huge_header, odd_shape, not_numbers,
     unknown_suffix, unknown_label, contradiction, domain_is_a_label, odd_name, link_to_above,
 )  # fmt: skip

@@ -125,7 +125,8 @@ def test_tables_that_do_not_go_together(folders: list[Path], tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("entry", "value"),
     [("dropped", 2**70), ("dropped", [{}]), ("skipped", None), ("skipped", [1]), ("skipped", [{"source": "x"}]),
-     ("counts", []), ("simulated", 1), ("frames", True), ("frames", "24"), ("dataset", {}), ("image_size", None), ("shards", {})],
+     ("counts", []), ("simulated", 1), ("frames", True), ("frames", "24"), ("dataset", {}),
+     ("image_size", None), ("shards", {})],
 )  # fmt: skip
 def test_an_entry_of_another_kind_is_refused_by_name(folders, tmp_path, entry, value):
     copy = shutil.copytree(folders[0], tmp_path / "copy")
