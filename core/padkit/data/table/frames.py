@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 
 from padkit.data.presentation import SPLITS, Division
 from padkit.data.table.columns import Coded, encode
-from padkit.errors import DataError
+from padkit.errors import DataError, one_line
 
 FINISHED, PROTOCOLS = "preparation.json", "protocols.json"
 
@@ -149,15 +149,18 @@ def open_table(folder: str | Path) -> FrameTable:
     folder = Path(folder).expanduser()
     preparation = read_preparation(folder)
     try:
-        for shard in preparation["shards"]:
-            if (folder / shard["file"]).stat().st_size != shard["bytes"]:
-                raise DataError(f"{folder / shard['file']} is cut short or another file; copy or prepare it again.")
+        sizes = {folder / shard["file"]: shard["bytes"] for shard in preparation["shards"]}
+        changed = next((file for file, size in sizes.items() if file.stat().st_size != size), None)
         with without_progress_bars(datasets):
-            dataset = datasets.load_from_disk(str(folder), keep_in_memory=False)
-        if len(dataset) != preparation["frames"]:
-            raise DataError(f"{folder} has {len(dataset)} frames, not {preparation['frames']}; prepare it again.")
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{folder} holds no finished table ({error}); delete it and prepare again.") from error
+            dataset = None if changed else datasets.load_from_disk(str(folder), keep_in_memory=False)
+    except Exception as error:  # of damaged descriptions, `datasets` may raise anything
+        raise DataError(
+            f"{folder} holds no finished table ({one_line(error)}); delete it and prepare again."
+        ) from error
+    if dataset is None:
+        raise DataError(f"{changed} is cut short or another file; copy or prepare it again.")
+    if len(dataset) != preparation["frames"]:
+        raise DataError(f"{folder} has {len(dataset)} frames, not {preparation['frames']}; prepare it again.")
     return FrameTable(dataset, (folder,), preparation)
 
 
