@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
+from padkit.data.table.overview import EVERY
 from padkit.errors import run_as_command
 
 ROOM = 3 << 30  # bytes of address space that a case may add
@@ -25,7 +26,7 @@ WAITED = 300  # seconds of any kind: a pipe that nobody writes costs no CPU
 # What a case must end in. same: the counts or figures of the unchanged input. told: refused, or every input counted.
 # refused: exit 2 and a line. any: a result or a line, as long as it is no traceback.
 Expected = Literal["same", "told", "refused", "any"]
-COUNTS = re.compile(r"\b(bona fide|attack)\b.*?\s(\d+)\s+(\d+)\s+(?:\d+|-)\s*$")
+COUNTS = re.compile(r"\b(bona fide|attack)\s+(.*?)\s+(\d+)\s+(\d+)\s+(?:\d+|-)\s*$")
 TOLD = re.compile(r"(left out|passed over|skipped( unread)?): [1-9]|listed (twice|more than once)", re.IGNORECASE)
 
 
@@ -138,8 +139,9 @@ def presentations(printed: str) -> dict[str, int]:
     """Return class -> presentations that `padkit data` counts."""
     counts = {"bona fide": 0, "attack": 0}
     for line in printed.splitlines():
-        if match := COUNTS.search(line):
-            counts[match[1]] += int(match[2])
+        match = COUNTS.search(line)
+        if match and match[2] != EVERY:  # that row sums the others
+            counts[match[1]] += int(match[3])
     return counts
 
 
