@@ -34,7 +34,7 @@ from padkit.training import TeacherOptions
 
 COMPONENT_ROLES = ("dataset", "teacher", "aligner", "student", "augmentation")
 REQUIRED = ("root", "file", "model", "out", "path", "folders")
-ANY_REAL: set[str] = set()  # numeric options that may be any number, as "aligner daa epsilon"
+ANY_REAL = {f"dataset {reader} bona_fide" for reader in ("folder", "huggingface", "manifest")}  # names of labels
 
 
 @pytest.mark.parametrize(
