@@ -23,7 +23,8 @@ class OfCrops(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Return P(bona fide) [B], float32, of crops uint8 RGB [B, S, S, 3]."""
-        return self.score(crops.permute(0, 3, 1, 2).float() / 255)
+        # Without `contiguous` torch keeps the order of the crops in memory, and its exporter traces that as strides.
+        return self.score(crops.permute(0, 3, 1, 2).contiguous().float() / 255)
 
     def score(self, images: Tensor) -> Tensor:
         """Return P(bona fide) [B] of images [B, 3, S, S], RGB in [0, 1]."""
@@ -62,7 +63,7 @@ class OfPhotograph(OfCrops):
             box: float32 [4], left, top, width and height of the face in its pixels.
         """
         crop = self.cut(photograph.float(), box)
-        return self.score(crop.permute(2, 0, 1)[None] / 255)
+        return self.score(crop.permute(2, 0, 1)[None].contiguous() / 255)
 
     def cut(self, photograph: Tensor, box: Tensor) -> Tensor:
         """Return the crop [S, S, 3], whole numbers in [0, 255], as `padkit.data.preparation.squares.cut` cuts it."""
