@@ -144,9 +144,15 @@ def as_photograph(crop: Frame, bundle: Bundle) -> Photograph:
     picture = Image.new("RGB", (round(1.6 * side), round(1.3 * side)), (96, 112, 128))
     left, top = 0.4 * side, 0.1 * side
     picture.paste(large, (round(left), round(top)))
-    square = Square(round(left) + side / 2, round(top) + side / 2, float(side))
-    box = _face_in(square, bundle.crop)
+    box = _face_in(Square(round(left) + side / 2, round(top) + side / 2, float(side)), bundle.crop)
+    square = _square(box, bundle.crop)  # of the box in single precision, as the graph is given it
     return Photograph(pixels=np.asarray(picture), box=box, cut=cut(picture, square, bundle.image_size))
+
+
+def _square(box: NDArray[np.float32], crop: CropPolicy) -> Square:
+    x, y, width, height = map(float, box)
+    side = max(width, height) * (1 + 2 * crop.margin)
+    return Square(x + width / 2, y + height / 2 - crop.drop * side, side)
 
 
 def _face_in(square: Square, crop: CropPolicy) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from padkit.errors import SettingsError
 from padkit.networks.detector import Detector
 
 CUBIC = -0.5  # Pillow's bicubic (Keys, 1981)
+FIXED = 2.0**22  # Pillow's weights of 8-bit pictures are whole multiples of 1 / FIXED
 
 
 class OfCrops(nn.Module):
@@ -67,35 +68,41 @@ class OfPhotograph(OfCrops):
 
     def cut(self, photograph: Tensor, box: Tensor) -> Tensor:
         """Return the crop [S, S, 3], whole numbers in [0, 255], as `padkit.data.preparation.squares.cut` cuts it."""
-        left, top, width, height = box.unbind()
+        left, top, width, height = box.double().unbind()
         side = torch.maximum(width, height) * (1 + 2 * self.margin)
         across = self._weights(left + width / 2, side, photograph.shape[1])
         down = self._weights(top + height / 2 - self.drop * side, side, photograph.shape[0])
         # Pillow resizes across and then down, and rounds after each.
-        narrow = torch.einsum("sw,hwc->hsc", across, photograph).round().clamp(0, 255)
-        return torch.einsum("sh,hwc->swc", down, narrow).round().clamp(0, 255)
+        narrow = _rounded(torch.einsum("sw,hwc->hsc", across, photograph.double()))
+        return _rounded(torch.einsum("sh,hwc->swc", down, narrow)).float()
 
     def _weights(self, middle: Tensor, side: Tensor, length: int) -> Tensor:
-        """Return the weights [S, length] of a line's pixels in each pixel of the crop: bicubic, antialiased.
+        """Return the weights [S, length] of a line's pixels in each pixel of the crop: bicubic, antialiased, fixed point.
 
         Pixels beyond the picture repeat its edge, so their weights belong to the edge's pixel.
         """
-        scale = side / self.size
-        stretch = scale.clamp(min=1)
-        start = middle - side / 2
-        centres = start + (torch.arange(self.size) + 0.5) * scale
-        pixels = torch.arange(-2 * length, 3 * length)
-        weights = _cubic((pixels + 0.5 - centres[:, None]) / stretch)
-        # `cut` looks at no pixel further away than this.
+        # `cut` looks at no pixel further away than this, and counts from the first.
         reach = side / 2 + FILTER_REACH
-        within = (pixels >= (middle - reach).floor()) & (pixels < (middle + reach).ceil())
-        weights = torch.where(within, weights, 0.0)
+        first, stop = (middle - reach).floor(), (middle + reach).ceil()
+        # Pillow takes the ends of a line in single precision and computes in double precision.
+        start, end = ((middle + sign * side / 2 - first).float() for sign in (-1, 1))
+        scale = (end - start).double() / self.size
+        centres = first + start.double() + (torch.arange(self.size, dtype=torch.float64) + 0.5) * scale
+        pixels = torch.arange(-2 * length, 3 * length)
+        weights = _cubic((pixels + 0.5 - centres[:, None]) / scale.clamp(min=1))
+        weights = torch.where((pixels >= first) & (pixels < stop), weights, 0.0)
         weights = weights / weights.sum(dim=1, keepdim=True)
+        weights = (weights.abs() * FIXED + 0.5).floor() * weights.sign()
         inside = weights[:, 2 * length : 3 * length]
         before = weights[:, : 2 * length].sum(dim=1, keepdim=True)
         after = weights[:, 3 * length :].sum(dim=1, keepdim=True)
         middle_part = inside[:, 1:-1]
         return torch.cat([inside[:, :1] + before, middle_part, inside[:, -1:] + after], dim=1)
+
+
+def _rounded(sums: Tensor) -> Tensor:
+    """Return whole grey values of sums of fixed-point weights times grey values; both are exact in double precision."""
+    return (sums / FIXED + 0.5).floor().clamp(0, 255)
 
 
 def _cubic(distance: Tensor) -> Tensor:

@@ -137,7 +137,7 @@ def _pt2(path: Path, threads: int | None) -> Exported:
 
     @torch.inference_mode()
     def run(*inputs: NDArray[Any]) -> NDArray[np.float32]:
-        return _scores(module(*(torch.from_numpy(np.ascontiguousarray(one)) for one in inputs)).numpy())
+        return _scores(module(*(torch.from_numpy(np.array(one)) for one in inputs)).numpy())
 
     return Exported(run=run, path=path, metadata=metadata)
 

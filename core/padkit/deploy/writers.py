@@ -73,7 +73,7 @@ class Exporter:
     @torch.inference_mode()
     def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return P(bona fide) [B] of crops uint8 RGB [B, S, S, 3] by the weights themselves, in eager torch."""
-        found: NDArray[np.float32] = self._of_crops(torch.from_numpy(np.ascontiguousarray(crops))).numpy()
+        found: NDArray[np.float32] = self._of_crops(torch.from_numpy(np.array(crops))).numpy()
         return found
 
     @property
@@ -196,12 +196,11 @@ def _quantized(model: Any, crops: NDArray[np.uint8]) -> Any:
     os.environ.setdefault("NNCF_CI", "1")  # otherwise it reports its use to its makers
     with extra_needed("padkit export to OpenVINO int8", "padkit[openvino]"):
         import nncf
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
     data = nncf.Dataset([crop[None] for crop in crops])
     # Activations with a zero point, because those of linear bottlenecks have two signs, and their whole range: by its
     # defaults NNCF moved the HTER of an EfficientNet-Lite0 by 4 points, so not at all.
-    whole = nncf.AdvancedQuantizationParameters(
-        activations_range_estimator_params=nncf.quantization.range_estimator.RangeEstimatorParametersSet.MINMAX
-    )
+    whole = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
     preset = nncf.QuantizationPreset.MIXED
     return nncf.quantize(model, data, subset_size=len(crops), preset=preset, advanced_parameters=whole)
 
