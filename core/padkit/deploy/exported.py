@@ -77,9 +77,9 @@ class OfPhotograph(OfCrops):
         return _rounded(torch.einsum("sh,hwc->swc", down, narrow)).float()
 
     def _weights(self, middle: Tensor, side: Tensor, length: int) -> Tensor:
-        """Return the weights [S, length] of a line's pixels in each pixel of the crop: bicubic, antialiased, fixed point.
+        """Return the weights [S, length] of a line's pixels in each pixel of the crop, whole multiples of 1 / FIXED.
 
-        Pixels beyond the picture repeat its edge, so their weights belong to the edge's pixel.
+        Bicubic and antialiased. Pixels beyond the picture repeat its edge, so their weights belong to the edge's pixel.
         """
         # `cut` looks at no pixel further away than this, and counts from the first.
         reach = side / 2 + FILTER_REACH

@@ -23,6 +23,9 @@ BUNDLE = Bundle(
 )  # fmt: skip
 
 
+FACES = (FaceHint(box=(20, 20, 60, 60)),)
+
+
 @pytest.fixture
 def measured(tmp_path, monkeypatch):
     """Measure a folder with files of these names, whose forms answer at once; note what they were given."""
@@ -32,7 +35,7 @@ def measured(tmp_path, monkeypatch):
         given.append(tuple(one.shape for one in inputs))
         return np.zeros(len(inputs[0]), np.float32)
 
-    def measure(*names: str, faces=(FaceHint(box=(20, 20, 60, 60)),), detection=True) -> Benchmark:
+    def measure(*names: str, faces=FACES, detection=True) -> Benchmark:
         for name in names:
             (tmp_path / name).touch()
         monkeypatch.setattr(benchmark, "torch_scorer", lambda folder, threads: run)

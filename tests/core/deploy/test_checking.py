@@ -64,7 +64,9 @@ def test_differences_are_of_crops_and_rates_of_presentations(form):
 
 def test_without_labels_verdicts_alone_are_compared(tmp_path, form, monkeypatch):
     form(redness)
-    monkeypatch.setattr(checking, "open_exported", lambda path, threads: Exported(run=lambda c: 1 - redness(c), path=path))
+    monkeypatch.setattr(
+        checking, "open_exported", lambda path, threads: Exported(run=lambda c: 1 - redness(c), path=path)
+    )
     shown = CheckCrops(crops=grey(0.9, 0.1), columns={}, told="two")
     (found,), _ = check_forms(tmp_path, [FORMS["onnx-int8"]], bundle(), redness, shown, None)
     assert (found.flips, found.hter, found.hter_change, found.auc, found.differs) == (1, None, None, None, False)

@@ -43,7 +43,9 @@ def test_auto_takes_what_is_there(tmp_path, monkeypatch, files, installed, backe
     assert usual_backend(tmp_path) == backend
 
 
-@pytest.mark.parametrize(("recorded", "exported", "refused"), [("ab", "ab", False), ("ab", "cd", True), ("", "cd", False)])
+@pytest.mark.parametrize(
+    ("recorded", "exported", "refused"), [("ab", "ab", False), ("ab", "cd", True), ("", "cd", False)]
+)
 def test_a_file_of_other_weights_is_refused(tmp_path, monkeypatch, recorded, exported, refused):
     made = Exported(run=np.asarray, path=tmp_path / ONNX, metadata={"padkit.sha256": exported})
     monkeypatch.setattr(scorers, "open_exported", lambda path, threads: made)

@@ -35,9 +35,10 @@ def export_table(export: Export) -> Table:
 def _notes(export: Export) -> list[str]:
     bundle = export.bundle
     threads = "each library's own choice of threads" if export.threads is None else f"{export.threads} CPU threads"
+    policy = bundle.threshold_policy
     notes = [
         f"largest, mean: differences of P(bona fide) of single crops, on {export.shown}; flips: other verdicts.",
-        f"HTER and AUC of presentations and their change in points; HTER and verdicts at {bundle.threshold:.4f} ({bundle.threshold_policy}).",
+        f"HTER and AUC of presentations, and their change in points; threshold {bundle.threshold:.4f}, {policy}.",
         f"ms: median of single crops, {threads}, all forms in turn on one machine. ONNX opset {OPSET}.",
     ]
     if export.calibrated:
