@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from padkit.deploy.benchmark import Benchmark
+from typing import TYPE_CHECKING
+
 from padkit.deploy.checking import MOST_POINTS
-from padkit.deploy.exporting import Export
 from padkit.deploy.forms import FORMS, OPSET
 from padkit.evaluation.results import SIMULATED
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
+
+if TYPE_CHECKING:
+    from padkit.deploy.benchmark import Benchmark
+    from padkit.deploy.exporting import Export
 
 MIB = 2**20
 
