@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -113,9 +114,7 @@ def benchmark(
     crops = np.random.default_rng(0).integers(0, 256, (max(BATCHES), size, size, 3), dtype=np.uint8)
     rows = []
     for batch in BATCHES:
-        kinds: dict[str, Callable[[], object]] = {
-            name: (lambda run=run, batch=batch: run(crops[:batch])) for name, run in runs.items()
-        }
+        kinds: dict[str, Callable[[], object]] = {name: partial(run, crops[:batch]) for name, run in runs.items()}
         rows += _rows(timed(kinds, seconds=seconds, items=batch), CROPS)
     if photograph is not None:
         rows += _with_detection(runs, cutting, bundle, photograph, face, face_model, seconds)
@@ -159,23 +158,18 @@ def _with_detection(
     box = next((np.array(one, dtype=np.float32) for one in boxes if one), None)
     if box is None:
         raise DataError(f"the finder {face} finds no face in the photograph; give another --photograph or --face.")
-    rows = _rows(
-        timed({name: lambda run=run: run(pixels, box) for name, run in cutting.items()}, seconds=seconds), PHOTOGRAPH
-    )
+    rows = _rows(timed({name: partial(run, pixels, box) for name, run in cutting.items()}, seconds=seconds), PHOTOGRAPH)
     for batch in BATCHES:
         judges = {
             name: Predictor(bundle=bundle, score=run, face=face, face_model=face_model, faces="largest", limits=None)
             for name, run in runs.items()
         }
         kinds: dict[str, Callable[[], object]] = {
-            name: (lambda judge=judge, batch=batch: _judged(judge, photograph, batch)) for name, judge in judges.items()
+            name: partial(_judged, judge, photograph, batch) for name, judge in judges.items()
         }
         if batch == 1:
-            kinds |= {
-                name: lambda run=run: run(pixels, np.array(face_box(find(photograph, None)[0]), dtype=np.float32))
-                for name, run in cutting.items()
-            }
-            kinds[FINDING] = lambda: find(photograph, None)
+            kinds |= {name: partial(_found_and_cut, run, find, photograph) for name, run in cutting.items()}
+            kinds[FINDING] = partial(find, photograph, None)
         rows += _rows(timed(kinds, seconds=seconds, items=batch), DETECTION)
     return rows
 
@@ -183,6 +177,12 @@ def _with_detection(
 def _judged(predictor: Predictor, photograph: Image.Image, count: int) -> NDArray[np.float32]:
     """Find and cut the face of so many photographs, then score all of them at once."""
     return predictor.scores([predictor.find(photograph)[0].crop for _ in range(count)])
+
+
+def _found_and_cut(run: Any, find: Any, photograph: Image.Image) -> object:
+    """Find the face of a photograph and let the graph cut it."""
+    box = face_box(find(photograph, None)[0])
+    return run(np.asarray(photograph), np.array(box, dtype=np.float32))
 
 
 def _rows(timings: Mapping[str, Timing], given: str) -> list[BenchmarkRow]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -102,13 +103,11 @@ def check_forms(
     photographs = [as_photograph(crop, bundle) for crop in crops] if any(f.photograph for f in forms) else []
     again = in_batches(weights, np.stack([one.cut for one in photographs])) if photographs else expected
     one = crops[:1]
-    calls = {
-        form.name: (lambda run=opened[form.name]: run(photographs[0].pixels, photographs[0].box))
-        if form.photograph
-        else (lambda run=opened[form.name]: run(one))
-        for form in forms
-    }  # fmt: skip
-    times = timed({"weights": lambda: weights(one)} | calls, seconds=SECONDS)
+    calls: dict[str, Callable[[], object]] = {"weights": partial(weights, one)}
+    for form in forms:
+        inputs = (photographs[0].pixels, photographs[0].box) if form.photograph else (one,)
+        calls[form.name] = partial(opened[form.name], *inputs)
+    times = timed(calls, seconds=SECONDS)
     found = []
     for form in forms:
         run = opened[form.name]

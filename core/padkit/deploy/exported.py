@@ -56,7 +56,7 @@ class OfPhotograph(OfCrops):
         self.margin = crop.margin
         self.drop = crop.drop
 
-    def forward(self, photograph: Tensor, box: Tensor) -> Tensor:
+    def forward(self, photograph: Tensor, box: Tensor) -> Tensor:  # type: ignore[override]
         """Return P(bona fide) [1], float32.
 
         Args:

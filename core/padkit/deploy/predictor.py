@@ -229,6 +229,7 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         WeightsError: There is no bundle, or it is damaged.
         SettingsError: A setting is wrong.
     """
+    score: Scorer
     file = Path(path).expanduser()
     if file.suffix in SUFFIXES and not file.is_dir():
         if backend != "auto":

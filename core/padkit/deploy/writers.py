@@ -145,6 +145,7 @@ def _write_int8(base: Path, path: Path, metadata: dict[str, str], crops: NDArray
         from onnxruntime import quantization as q
         from onnxruntime.quantization.shape_inference import quant_pre_process
     assert crops is not None
+    shown = crops
     folded = path.with_name("folded.onnx")
     quant_pre_process(base, folded, skip_symbolic_shape=True)
     graph = onnx.load(str(folded)).graph
@@ -152,7 +153,7 @@ def _write_int8(base: Path, path: Path, metadata: dict[str, str], crops: NDArray
 
     class Reader(q.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
-            self.left = iter([{name: crop[None]} for crop in crops])
+            self.left = iter([{name: crop[None]} for crop in shown])
 
         def get_next(self) -> Any:
             return next(self.left, None)
