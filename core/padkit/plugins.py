@@ -38,8 +38,10 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
+    "bench": ("measure how fast every form of a model is, with and without finding the face", "padkit.commands.bench"),
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("assess runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
+    "export": ("write a model as ONNX, OpenVINO or torch.export, compared with its weights", "padkit.commands.export"),
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
     "figures": ("ROC, DET, t-SNE, Grad-CAM and more of runs and ablations", "padkit.commands.figures"),
     "prepare": ("choose frames, find and crop faces, store a dataset as a table", "padkit.commands.prepare"),

@@ -27,9 +27,11 @@ reaches the threshold. What cannot be judged is never counted as an attack; its 
   padkit predict MODEL crops --cropped           # pictures that are face crops already
   padkit predict MODEL clip.mp4 --combine median # a video: one result, and one per frame
   padkit predict MODEL --webcam 0
+  padkit predict model-int8.onnx photograph.jpg  # a file that padkit export wrote is enough
 
 Exit status: 0 if something was judged, 1 if nothing could be judged, 2 for a mistake in the command.
 """
+BACKENDS = ("auto", "torch", "onnx", "openvino")
 COLUMNS = ("source", "frame", "face", "verdict", "score", "threshold", "policy", "reason", "detail", "box", "model")
 
 
@@ -44,7 +46,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
+    add(
+        "model",
+        metavar="MODEL",
+        help="a run's folder, its model/ folder, an exported file, or owner/name on the Hugging Face Hub",
+    )
     add("inputs", nargs="*", metavar="INPUT", help="images, videos, folders, quoted patterns, - for paths on stdin")
     add("--webcam", type=Number(Whole), metavar="N", help="judge what camera N sees, until Ctrl-C")
     add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
@@ -55,7 +61,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--judge-all", action="store_true", help="judge whatever has a face: no limits on size, blur, light or pose")
     add("--combine", default="mean", metavar="RULE", help="how frames make one result: mean, median, vote or first:K")
     add("--frames", default="uniform:8", metavar="RULE", help="frames of a video: uniform:N, every:N, first:N or all")
-    add("--backend", choices=("auto", "torch", "onnx"), default="auto", help="what computes the scores")
+    add("--backend", choices=BACKENDS, default="auto", help="what computes the scores")
     add("--threads", type=Number(Processes), metavar="N", help="CPU threads")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per line")

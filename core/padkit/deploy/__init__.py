@@ -5,4 +5,5 @@ from __future__ import annotations
 BUNDLE = "bundle.json"  # describes the weights beside it
 WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
+OPENVINO = "model.xml"  # its weights lie beside it, model.bin
 CARD = "README.md"

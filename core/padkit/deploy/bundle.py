@@ -141,9 +141,26 @@ def read_bundle(folder: Path) -> Bundle:
     """
     path = folder / BUNDLE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise WeightsError(f"{path}: {error.strerror}; give the model/ folder of a run.") from error
+    except ValueError as error:
+        raise WeightsError(f"{path} is not valid JSON; copy the bundle again.") from error
+    return parse_bundle(text, path)
+
+
+def parse_bundle(text: str, path: Path | str) -> Bundle:
+    """Read the text of a `bundle.json`, format 2 or 1.
+
+    Args:
+        text: The text.
+        path: Where it is from, for errors.
+
+    Raises:
+        WeightsError: It is damaged, or has another format.
+    """
+    try:
+        content = json.loads(text)
     except ValueError as error:
         raise WeightsError(f"{path} is not valid JSON; copy the bundle again.") from error
     found = content.get("format") if isinstance(content, dict) else None

@@ -27,6 +27,19 @@ def model_card(bundle: Bundle, more: Mapping[str, Any] | None = None) -> str:
     return "\n".join([f"---\n{head}---\n", *_lines(bundle)]) + "\n"
 
 
+def with_section(card: str, heading: str, body: str) -> str:
+    """Return a card with a section of the second level at its end, in place of one with the same heading.
+
+    Args:
+        card: The card, Markdown.
+        heading: The section's heading, without its marks.
+        body: Its text, Markdown.
+    """
+    before, found, after = card.partition(f"\n## {heading}\n")
+    rest = after[after.index("\n## ") :] if found and "\n## " in after else ""
+    return f"{before.rstrip()}\n{rest.rstrip()}".rstrip() + f"\n\n## {heading}\n\n{body.strip()}\n"
+
+
 def _lines(bundle: Bundle) -> list[str]:
     division = bundle.provenance.get("protocol", {})
     name = division.get("name", "") if isinstance(division, Mapping) else ""

@@ -16,8 +16,10 @@ from padkit.data.preparation.finders import check_finder, finder
 from padkit.data.preparation.squares import Square, cut, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import WHOLE, Bundle, model_folder, read_bundle
+from padkit.deploy.forms import from_metadata
 from padkit.deploy.quality import Limits, quality_of, refusal
-from padkit.deploy.scorers import Scorer, resized, scorer
+from padkit.deploy.runtimes import SUFFIXES, open_exported
+from padkit.deploy.scorers import Scorer, applied_temperature, resized, scorer
 from padkit.deploy.verdict import WORDS, Judgement, Reason, Verdict
 from padkit.errors import DataError, SettingsError, closest
 
@@ -54,7 +56,7 @@ class Predictor:
         faces: Which faces of a picture are judged: `all`, the `largest`, or `one`, where several are a reason not to.
         limits: What is still judged; None judges everything that has a face.
         policy: Threshold policy; "" takes the bundle's first.
-        folder: Where the bundle is.
+        folder: Where the bundle is; the file itself, where an exported file is all there is.
     """
 
     bundle: Bundle
@@ -134,7 +136,7 @@ class Predictor:
         return Verdict.BONA_FIDE if score >= self.bundle.choose(self.policy).value else Verdict.ATTACK
 
     def save(self, folder: Path | str) -> Path:
-        """Copy the whole bundle into a folder, each file whole or not at all, and return the folder.
+        """Copy the whole bundle, or the exported file, into a folder, each file whole or not at all; return the folder.
 
         Raises:
             DataError: The folder cannot be written.
@@ -142,7 +144,8 @@ class Predictor:
         from padkit.files import write_atomically
 
         target = Path(folder)
-        for path in sorted(self.folder.iterdir()):
+        files = self.folder.iterdir() if self.folder.is_dir() else (self.folder, self.folder.with_suffix(".bin"))
+        for path in sorted(files):
             if path.is_file() and not path.name.startswith("."):
                 write_atomically(target / path.name, path.read_bytes())
         return target
@@ -155,8 +158,12 @@ class Predictor:
             private: Whether a new repository is private.
 
         Raises:
-            DataError: The hub cannot be reached or refuses.
+            DataError: The hub cannot be reached or refuses, or the predictor was loaded from an exported file alone.
         """
+        if not self.folder.is_dir():
+            raise DataError(
+                f"{self.folder}: is an exported file alone; load its bundle's folder to push it to the hub."
+            )
         from huggingface_hub import HfApi
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -199,19 +206,21 @@ class Predictor:
         )  # fmt: skip
 
     def _calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Divide the log-odds by the bundle's temperature (Guo et al., 2017)."""
-        if self.bundle.temperature == 1:
+        """Divide the log-odds by what is left of the bundle's temperature (Guo et al., 2017)."""
+        temperature = self.bundle.temperature / applied_temperature(self.score)
+        if temperature == 1:
             return scores
         odds = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-        return (1 / (1 + np.exp(-np.log(odds / (1 - odds)) / self.bundle.temperature))).astype(np.float32)
+        return (1 / (1 + np.exp(-np.log(odds / (1 - odds)) / temperature))).astype(np.float32)
 
 
 def load(path: Path | str, *, backend: str = "auto", threads: int | None = None, **settings: Any) -> Predictor:
     """Return the predictor of a bundle.
 
     Args:
-        path: A run's folder, its `model/` folder, or `owner/name` on the Hugging Face Hub.
-        backend: See `padkit.deploy.scorers.scorer`.
+        path: A run's folder, its `model/` folder, `owner/name` on the Hugging Face Hub, or a file that `padkit export`
+            wrote (`.onnx`, `.xml`, `.pt2`), which says all that is needed.
+        backend: See `padkit.deploy.scorers.scorer`; a file needs none.
         threads: CPU threads.
         settings: Further attributes of `Predictor`. By default faces are found as in training where that is possible
             without the dataset, and otherwise by `lbp`.
@@ -220,10 +229,19 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         WeightsError: There is no bundle, or it is damaged.
         SettingsError: A setting is wrong.
     """
-    folder = model_folder(located(path))
-    bundle = read_bundle(folder)
+    score: Scorer
+    file = Path(path).expanduser()
+    if file.suffix in SUFFIXES and not file.is_dir():
+        if backend != "auto":
+            raise SettingsError(f"{path}: an exported file is its own backend; leave --backend {backend} out.")
+        exported = open_exported(file, threads)
+        bundle, score, folder = from_metadata(exported.metadata, str(path)), exported, file
+    else:
+        folder = model_folder(located(path))
+        bundle = read_bundle(folder)
+        score = scorer(folder, bundle, backend, threads)
     settings.setdefault("face", _usual(bundle))
-    return Predictor(bundle=bundle, score=scorer(folder, backend, threads), folder=folder, **settings)
+    return Predictor(bundle=bundle, score=score, folder=folder, **settings)
 
 
 def located(path: Path | str) -> Path:
@@ -243,7 +261,9 @@ def located(path: Path | str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(str(path), allow_patterns=["*.json", "*.safetensors", "*.onnx", "*.md"]))
+        return Path(
+            snapshot_download(str(path), allow_patterns=["*.json", "*.safetensors", "*.onnx", "*.xml", "*.bin", "*.md"])
+        )
     except Exception as error:  # the client's own, the network's, and the file system's
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error

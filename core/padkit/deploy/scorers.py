@@ -1,8 +1,9 @@
-"""What turns crops into scores: the bundle's weights in torch, or its ONNX file, which needs no torch."""
+"""What turns crops into scores: the bundle's weights in torch, or an exported form, which needs no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,63 +11,66 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.data.media.pictures import Frame
-from padkit.deploy import ONNX, WEIGHTS
-from padkit.errors import SettingsError, WeightsError, closest, extra_needed, one_line
+from padkit.deploy import ONNX, OPENVINO, WEIGHTS
+from padkit.deploy.bundle import Bundle
+from padkit.deploy.runtimes import open_exported
+from padkit.errors import SettingsError, WeightsError, closest
 
 # Crops uint8 RGB [B, S, S, 3] -> P(bona fide) [B], float32.
 Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-BACKENDS = ("auto", "torch", "onnx")
+EXPORTED = {"onnx": ONNX, "openvino": OPENVINO}
+BACKENDS = ("auto", "torch", *EXPORTED)
 
 
-def scorer(folder: Path, backend: str = "auto", threads: int | None = None) -> Scorer:
+def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | None = None) -> Scorer:
     """Return what scores crops by a bundle.
 
     Args:
         folder: The bundle's folder.
-        backend: `torch`, `onnx` (`model.onnx` in the folder), or `auto`: torch where the weights are there, else ONNX.
+        bundle: What `bundle.json` says.
+        backend: `torch`, `onnx` (`model.onnx` in the folder), `openvino` (`model.xml`), or `auto`: OpenVINO where its
+            file and its library are there, else torch likewise, else ONNX.
         threads: CPU threads; the library's own choice by default.
 
     Raises:
         SettingsError: There is no such backend.
-        WeightsError: Its file is missing or damaged.
+        WeightsError: Its file is missing or damaged, or was exported from other weights.
         PluginError: Its library is not installed.
     """
     if backend not in BACKENDS:
         raise SettingsError(f"backend {backend!r} is unknown.{closest(backend, BACKENDS)}")
     if backend == "auto":
-        backend = "torch" if (folder / WEIGHTS).is_file() else "onnx"
-    return _torch(folder, threads) if backend == "torch" else onnx_scorer(folder / ONNX, threads)
+        backend = usual_backend(folder)
+    if backend == "torch":
+        return torch_scorer(folder, threads)
+    found = open_exported(folder / EXPORTED[backend], threads)
+    if bundle.sha256 and found.sha256 and found.sha256 != bundle.sha256:
+        raise WeightsError(f"{found.path} was exported from other weights than {folder} has; export it again.")
+    return found
 
 
-def onnx_scorer(path: Path, threads: int | None = None) -> Scorer:
-    """Return the scorer of an ONNX file whose input is uint8 RGB [B, S, S, 3] and whose output is P(bona fide) [B].
+def usual_backend(folder: Path) -> str:
+    """Return the backend that `auto` stands for in a bundle's folder."""
+    if (folder / OPENVINO).is_file() and find_spec("openvino"):
+        return "openvino"
+    if (folder / WEIGHTS).is_file() and find_spec("torch"):
+        return "torch"
+    if not (folder / ONNX).is_file():  # the one whose file is there tells best what is missing
+        return "openvino" if (folder / OPENVINO).is_file() else "torch" if (folder / WEIGHTS).is_file() else "onnx"
+    return "onnx"
+
+
+def applied_temperature(score: Scorer) -> float:
+    """Return the temperature that a scorer's scores have been divided by already; 1 for the weights themselves."""
+    return float(getattr(score, "temperature", 1.0))
+
+
+def torch_scorer(folder: Path, threads: int | None = None) -> Scorer:
+    """Return the scorer of a bundle's weights, in eager torch on the CPU.
 
     Raises:
-        WeightsError: The file is missing or is no such model.
-        PluginError: The extra `onnx` is not installed.
+        WeightsError: They are missing or damaged.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path} does not exist; write it with `padkit export`, or score with --backend torch.")
-    with extra_needed(f"{path.name}", "padkit[onnx]"):
-        import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads:
-        options.intra_op_num_threads = threads
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        raise WeightsError(f"{path} cannot be read ({one_line(error)}); export it again.") from error
-    name = session.get_inputs()[0].name
-
-    def score(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = np.asarray(session.run(None, {name: crops})[0], dtype=np.float32).reshape(-1)
-        return found
-
-    return score
-
-
-def _torch(folder: Path, threads: int | None) -> Scorer:
     import torch
 
     from padkit.catalog import Catalog

@@ -98,9 +98,14 @@ class Opener:
         name, settings = _component(run, "data")
         key = repr((name, settings))
         if key not in self._tables:
-            reader: DatasetReader = _built(run, "data", lambda: self.catalog.build("dataset", name, settings))
-            self._tables[key] = prepare(reader, dataset_name=name, progress=self.shown)
+            self._tables[key] = prepare(self.reader(run), dataset_name=name, progress=self.shown)
         return self._tables[key]
+
+    def reader(self, run: FinishedRun) -> DatasetReader:
+        """Return the reader of a run's dataset; for errors see `open`."""
+        name, settings = _component(run, "data")
+        reader: DatasetReader = _built(run, "data", lambda: self.catalog.build("dataset", name, settings))
+        return reader
 
     def aligner(self, opened: OpenRun) -> tuple[Aligner, int | None]:
         """Return a run's aligner in evaluation mode, and the step whose weights it has.

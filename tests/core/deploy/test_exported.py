@@ -35,9 +35,7 @@ def test_the_graph_cuts_what_preparation_cuts(box, margin, drop, size):
     square = face_square(FaceHint(box=box), margin=margin, align=False, width=180, height=140)
     square = Square(square.x, square.y - drop * square.side, square.side)
     expected = cut(Image.fromarray(photograph), square, size).astype(np.float32)
-    difference = np.abs(found - expected)
-    assert difference.max() <= 1  # a tie that is rounded the other way
-    assert difference.mean() < 0.01
+    assert np.array_equal(found, expected)
 
 
 def test_uint8_crops_give_the_scores_of_the_detector():

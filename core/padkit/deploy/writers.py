@@ -1,0 +1,231 @@
+"""Writes a bundle's detector in the forms of `padkit.deploy.forms`."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from padkit.deploy.bundle import Bundle
+from padkit.deploy.exported import OfCrops, OfPhotograph
+from padkit.deploy.forms import FORMS, OPSET, Form, to_metadata
+from padkit.deploy.runtimes import PT2_ENTRY
+from padkit.errors import SettingsError, WeightsError, extra_needed, one_line
+from padkit.networks.detector import Detector
+
+LAYERS = ("Conv", "Gemm", "MatMul")
+# Operators that int8 computes in integers. Without Clip and Relu each layer's range would be that before the cut.
+ROUNDED = (
+    *LAYERS, "Add", "Mul", "Clip", "Relu", "LeakyRelu", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
+    "Concat",
+)  # fmt: skip
+EXAMPLE = (160, 200)  # height and width of the photograph that is traced; any size may be given to the result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """Writes forms of one model.
+
+    Attributes:
+        detector: The detector, on the CPU.
+        bundle: Its bundle, with the checksum of the weights.
+        folder: Where the files go: an empty folder; a form that is there already is not written again.
+        crops: What int8 is calibrated on, uint8 RGB [n, S, S, 3]; None if there is nothing.
+    """
+
+    detector: Detector
+    bundle: Bundle
+    folder: Path
+    crops: NDArray[np.uint8] | None = None
+
+    def write(self, form: Form) -> Path:
+        """Write one form and return its file.
+
+        Raises:
+            SettingsError: The form needs crops and there are none, or crops that are aligned by the eyes.
+            PluginError: The extra that it needs is not installed.
+            WeightsError: The student cannot be exported.
+        """
+        if form.calibrated and self.crops is None:
+            raise SettingsError(
+                f"form {form.name}: is calibrated on crops, and a bundle alone has none; give the folder of its run, "
+                "or --crops FOLDER with face crops."
+            )
+        path = self.folder / form.file
+        if path.is_file():  # another form is made from it
+            return path
+        base = self.write(FORMS[form.base]) if form.base else path
+        with _quiet():
+            self._write(form, base, path)
+        return path
+
+    @torch.inference_mode()
+    def score(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return P(bona fide) [B] of crops uint8 RGB [B, S, S, 3] by the weights themselves, in eager torch."""
+        found: NDArray[np.float32] = self._of_crops(torch.from_numpy(np.array(crops))).numpy()
+        return found
+
+    @property
+    def _of_crops(self) -> OfCrops:
+        return OfCrops(self.detector, self.bundle.temperature).eval()
+
+    def _write(self, form: Form, base: Path, path: Path) -> None:
+        metadata = to_metadata(self.bundle, form)
+        if form.name == "torch":
+            _write_pt2(self._program(form), path, metadata)
+        elif form.name == "onnx-fp16":
+            _write_fp16(base, path, metadata)
+        elif form.name == "onnx-int8":
+            _write_int8(base, path, metadata, self.crops)
+        elif path.suffix == ".xml":
+            _write_openvino(base, path, metadata, self.crops if form.calibrated else None)
+        else:
+            _write_onnx(self._program(form), path, metadata)
+
+    def _program(self, form: Form) -> torch.export.ExportedProgram:
+        """Return the traced graph; the batch, or the size of the photograph, stays free."""
+        bundle, size = self.bundle, self.bundle.image_size
+        free = torch.export.Dim.DYNAMIC
+        module: torch.nn.Module
+        inputs: tuple[torch.Tensor, ...]
+        shapes: dict[str, dict[int, Any]]
+        if form.photograph:
+            module = OfPhotograph(self.detector, size, bundle.crop, bundle.temperature)
+            photograph = torch.zeros((*EXAMPLE, 3), dtype=torch.uint8)
+            inputs = photograph, torch.tensor([50.0, 40.0, 80.0, 90.0])
+            shapes = {"photograph": {0: free, 1: free}, "box": {}}
+        else:
+            module = self._of_crops
+            inputs = (torch.zeros((2, size, size, 3), dtype=torch.uint8),)
+            shapes = {"crops": {0: free}}
+        try:
+            with torch.no_grad():
+                return torch.export.export(module.eval(), inputs, dynamic_shapes=shapes)
+        except Exception as error:  # torch.export has no common base of what it raises
+            raise WeightsError(f"form {form.name}: this student cannot be exported ({one_line(error)}).") from error
+
+
+def _write_onnx(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:
+    with extra_needed("padkit export to ONNX", "padkit[onnx]"):
+        import onnxscript  # noqa: F401 - torch.onnx imports it
+    names = [name for name in program.graph_signature.user_inputs if isinstance(name, str)]
+    try:
+        found = torch.onnx.export(
+            program, input_names=names, output_names=["score"], opset_version=OPSET, dynamo=True, verbose=False
+        )
+    except Exception as error:  # the exporter's errors have no common base
+        raise WeightsError(f"{path.name}: this student cannot be exported ({one_line(error)}).") from error
+    assert found is not None
+    _save_onnx(found.model_proto, path, metadata)
+
+
+def _write_fp16(base: Path, path: Path, metadata: dict[str, str]) -> None:
+    with extra_needed("padkit export to float16", "padkit[onnx]"):
+        import onnx
+        from onnxruntime.transformers.float16 import convert_float_to_float16
+    # Inputs are uint8 and the output stays float32; softmax keeps its range.
+    model = convert_float_to_float16(onnx.load(str(base)), keep_io_types=True, op_block_list=["Softmax"])
+    _save_onnx(model, path, metadata)
+
+
+def _write_int8(base: Path, path: Path, metadata: dict[str, str], crops: NDArray[np.uint8] | None) -> None:
+    with extra_needed("padkit export to int8", "padkit[onnx]"):
+        import onnx
+        from onnxruntime import quantization as q
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    assert crops is not None
+    shown = crops
+    folded = path.with_name("folded.onnx")
+    quant_pre_process(base, folded, skip_symbolic_shape=True)
+    graph = onnx.load(str(folded)).graph
+    name = graph.input[0].name
+
+    class Reader(q.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.left = iter([{name: crop[None]} for crop in shown])
+
+        def get_next(self) -> Any:
+            return next(self.left, None)
+
+    q.quantize_static(
+        folded, path, Reader(), quant_format=q.QuantFormat.QDQ, per_channel=True,
+        activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8, op_types_to_quantize=list(ROUNDED),
+        nodes_to_exclude=_kept_in_float(graph),
+    )  # fmt: skip
+    folded.unlink()
+    _save_onnx(onnx.load(str(path)), path, metadata)
+
+
+def _kept_in_float(graph: Any) -> list[str]:
+    """Return the nodes that normalise the crops, and those from the last layer to the score."""
+    weights = {one.name for one in graph.initializer}
+    layers = [node for node in graph.node if node.op_type in LAYERS and weights.intersection(node.input)]
+    if not layers:
+        return []
+    after: set[str] = set()
+    for node in graph.node:  # in the order of computation
+        if node.name == layers[0].name or after.intersection(node.input):
+            after.update(node.output)
+    before = [node.name for node in graph.node if not after.intersection(node.output)]
+    last = {node.name: position for position, node in enumerate(graph.node)}[layers[-1].name]
+    return [*before, *(node.name for node in graph.node[last:])]
+
+
+def _write_openvino(base: Path, path: Path, metadata: dict[str, str], crops: NDArray[np.uint8] | None) -> None:
+    with extra_needed("padkit export to OpenVINO", "padkit[openvino]"):
+        import openvino
+    model = openvino.Core().read_model(base)
+    if crops is not None:
+        model = _quantized(model, crops)
+    for name, text in metadata.items():
+        model.set_rt_info(text, name.split("."))
+    openvino.save_model(model, path, compress_to_fp16=False)
+
+
+def _quantized(model: Any, crops: NDArray[np.uint8]) -> Any:
+    os.environ.setdefault("NNCF_CI", "1")  # otherwise it reports its use to its makers
+    with extra_needed("padkit export to OpenVINO int8", "padkit[openvino]"):
+        import nncf
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+    data = nncf.Dataset([crop[None] for crop in crops])
+    # Activations with a zero point, because those of linear bottlenecks have two signs, and their whole range: by its
+    # defaults NNCF moved the HTER of an EfficientNet-Lite0 by 4 points, so not at all.
+    whole = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
+    preset = nncf.QuantizationPreset.MIXED
+    return nncf.quantize(model, data, subset_size=len(crops), preset=preset, advanced_parameters=whole)
+
+
+def _write_pt2(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:
+    torch.export.save(program, path, extra_files={PT2_ENTRY: json.dumps(metadata)})
+
+
+def _save_onnx(model: Any, path: Path, metadata: dict[str, str]) -> None:
+    import onnx
+
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, metadata)
+    onnx.save(model, str(path))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporters' progress, which is about their insides, from the terminal."""
+    former = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(former)

@@ -1,0 +1,95 @@
+"""Tables of exported forms: how they differ from the weights, and how fast they are. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from padkit.deploy.checking import MOST_POINTS
+from padkit.deploy.forms import FORMS, OPSET
+from padkit.evaluation.results import SIMULATED
+from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
+
+if TYPE_CHECKING:
+    from padkit.deploy.benchmark import Benchmark
+    from padkit.deploy.exporting import Export
+
+MIB = 2**20
+
+
+def export_table(export: Export) -> Table:
+    """Return the table of an export, which its card shows too."""
+    head = ("form", "largest", "mean", "flips (%)", "HTER (%)", "AUC (%)", "MiB", "ms")
+    dash = [TableCell()] * 5
+    rows = [TableRow("weights", [*dash, *text_cells(_mib(export.weights_size), f"{export.weights_ms:.1f}")])]
+    rows += [
+        TableRow(
+            check.form,
+            [
+                *text_cells(f"{check.largest:.1e}", f"{check.mean:.1e}", f"{100 * check.flips:.2f}"),
+                _rate(check.hter, check.hter_change),
+                _rate(check.auc, check.auc_change),
+                *text_cells(_mib(check.size), f"{check.p50:.1f}"),
+            ],
+        )
+        for check in export.checks
+    ]
+    return Table(title="Exported forms against the weights", head=head, rows=rows, notes=_notes(export))
+
+
+def _notes(export: Export) -> list[str]:
+    bundle = export.bundle
+    threads = "each library's own choice of threads" if export.threads is None else f"{export.threads} CPU threads"
+    policy = bundle.threshold_policy
+    notes = [
+        f"largest, mean: differences of P(bona fide) of single crops, on {export.shown}; flips: other verdicts.",
+        f"HTER and AUC of presentations, and their change in points; threshold {bundle.threshold:.4f}, {policy}.",
+        f"ms: median of single crops, {threads}, all forms in turn on one machine. ONNX opset {OPSET}.",
+    ]
+    if export.calibrated:
+        notes.append(f"int8 was calibrated on {export.calibrated} crops.")
+    if any(FORMS[check.form].photograph for check in export.checks):
+        notes.append("onnx-photograph: photographs made of these crops, cut in the graph and by padkit.")
+    notes += [
+        f"{check.form} changes HTER by more than {MOST_POINTS:g} points: test it before you use it."
+        for check in export.checks
+        if check.differs
+    ]
+    return [*notes, SIMULATED] if bundle.simulated else notes
+
+
+def benchmark_table(found: Benchmark) -> Table:
+    """Return the table of `padkit bench infer`."""
+    head = ("form", "input", "batch", "p50 (ms)", "p95 (ms)", "per second", "against weights")
+    rows = [
+        TableRow(
+            row.form,
+            text_cells(
+                row.input, str(row.timing.items), f"{row.timing.p50:.2f}", f"{row.timing.p95:.2f}",
+                f"{row.timing.throughput:.1f}", _times(found.against_weights(row)),
+            ),
+        )
+        for row in found.rows
+    ]  # fmt: skip
+    machine = ", ".join(f"{name} {text}" for name, text in found.machine.items())
+    notes = [
+        f"{found.threads} CPU threads; {machine}.",
+        "Turn by turn on one machine, so the ratios hold better than the times where it is busy.",
+    ]
+    return Table(
+        title=f"Inference, {found.size} x {found.size} pixels", head=head, rows=rows, words=(0, 1), notes=notes
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.1f}"
+
+
+def _rate(value: float | None, change: float | None) -> TableCell:
+    """Return a rate in %, and beside it by how many points it is larger than that of the weights."""
+    if value is None or change is None:
+        return TableCell()
+    return TableCell(f"{100 * value:.2f}", f"{100 * change:+.2f}")
+
+
+def _times(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f} x"

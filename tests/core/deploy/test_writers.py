@@ -1,0 +1,125 @@
+"""Every form of a small detector computes what its weights compute, says what it is, and is enough to judge with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import padkit
+from padkit.data.preparation.squares import Square, cut, face_square
+from padkit.data.presentation import FaceHint
+from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
+from padkit.deploy.forms import FORMS, from_metadata
+from padkit.deploy.runtimes import open_exported
+from padkit.deploy.writers import Exporter
+from padkit.errors import SettingsError, WeightsError
+from padkit.networks.detector import Detector
+from padkit_timm.student import TimmStudent
+
+SIZE = 32
+NEEDS = {".onnx": ("onnxscript", "onnxruntime"), ".xml": ("onnxscript", "openvino", "nncf"), ".pt2": ()}
+
+
+def bundle(**facts) -> Bundle:
+    return Bundle(**{"student": "timm", "settings": {"model": "test_resnet"}, "image_size": SIZE, "simulated": True,
+                     "thresholds": (BundleThreshold(policy="source-dev", value=0.5),), "sha256": "cd" * 32,
+                     "crop": CropPolicy(face="lbp", margin=0.25, drop=0.05, known=True), "temperature": 2.0}
+                  | facts)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    """Crops whose content varies smoothly, as in photographs."""
+    small = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(one).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for one in small])
+
+
+@pytest.fixture(scope="module")
+def exporter(tmp_path_factory, crops) -> Exporter:
+    torch.manual_seed(0)
+    detector = Detector(TimmStudent(model="test_resnet"))
+    with torch.no_grad():
+        detector(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)  # moves the BatchNorm statistics
+    return Exporter(detector=detector.eval(), bundle=bundle(), folder=tmp_path_factory.mktemp("forms"), crops=crops)
+
+
+@pytest.fixture
+def written(exporter):
+    """Write a form once, or skip where its libraries are not installed."""
+
+    def write(name: str) -> Path:
+        form = FORMS[name]
+        for library in NEEDS[Path(form.file).suffix]:
+            pytest.importorskip(library)
+        return exporter.write(form)
+
+    return write
+
+
+@pytest.mark.parametrize("name", [name for name, form in FORMS.items() if not form.photograph])
+def test_a_form_of_crops_gives_the_scores_of_the_weights_at_any_batch(name, written, exporter, crops):
+    form = open_exported(written(name), threads=1)
+    expected = exporter.score(crops)
+    found = np.concatenate([form(crops[:1]), form(crops[1:])])
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).max() < (FORMS[name].close or 0.05)
+    assert np.ptp(expected) > 0.01
+    assert (form.temperature, form.sha256) == (2.0, "cd" * 32)
+    assert from_metadata(form.metadata, name).crop == exporter.bundle.crop
+
+
+@pytest.mark.parametrize(("height", "width"), [(120, 90), (70, 200)])
+def test_the_photograph_form_takes_any_size_and_cuts_as_we_do(written, exporter, crops, height, width):
+    form = open_exported(written("onnx-photograph"), threads=1)
+    photograph = Image.fromarray(crops[0]).resize((width, height))
+    box = np.array([20.5, 10.25, 50, 44], dtype=np.float32)
+    square = face_square(FaceHint(box=tuple(box)), margin=0.25, align=False, width=width, height=height)
+    crop = cut(photograph, Square(square.x, square.y - 0.05 * square.side, square.side), SIZE)
+    assert form(np.asarray(photograph), box) == pytest.approx(exporter.score(crop[None]), abs=1e-3)
+
+
+def test_int8_stores_int8(written):
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load(str(written("onnx-int8")))
+    kinds = {onnx.TensorProto.DataType.Name(one.data_type) for one in model.graph.initializer}
+    assert {"INT8", "UINT8"} <= kinds
+    assert written("onnx-int8").stat().st_size < 0.5 * written("onnx").stat().st_size
+
+
+@pytest.mark.parametrize("name", ["onnx", "torch", "openvino"])
+def test_a_file_alone_judges_and_the_temperature_counts_once(name, written, exporter, crops, tmp_path):
+    loaded = padkit.load(written(name), face="none", limits=None, threads=1)
+    (found,) = loaded.judge(crops[0])
+    assert found.score == pytest.approx(float(exporter.score(crops[:1])[0]), abs=1e-4)
+    assert (found.threshold, found.model) == (0.5, "cdcdcdcdcdcd")
+    target = loaded.save(tmp_path / "copy")
+    assert padkit.load(target / FORMS[name].file, limits=None).bundle == loaded.bundle
+
+
+def test_a_file_alone_has_no_other_backend(written):
+    with pytest.raises(SettingsError, match="its own backend"):
+        padkit.load(written("torch"), backend="onnx")
+
+
+def test_int8_without_crops_is_refused(exporter, tmp_path):
+    bare = Exporter(detector=exporter.detector, bundle=exporter.bundle, folder=tmp_path)
+    with pytest.raises(SettingsError, match="--crops FOLDER") as error:
+        bare.write(FORMS["onnx-int8"])
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "library"), [(".onnx", "onnxruntime"), (".xml", "openvino"), (".pt2", "torch")])
+def test_damaged_files_are_one_line(tmp_path, suffix, library):
+    pytest.importorskip(library)
+    path = tmp_path / f"model{suffix}"
+    with pytest.raises(WeightsError, match="does not exist"):
+        open_exported(path)
+    path.write_bytes(b"no model")
+    with pytest.raises(WeightsError, match="cannot be read") as error:
+        open_exported(path)
+    assert "\n" not in str(error.value)
