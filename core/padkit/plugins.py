@@ -38,6 +38,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
+    "calibrate": ("set a model's threshold and temperature on your own data", "padkit.commands.calibrate"),
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("assess runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
     "new": ("write a distribution of your own: a teacher, aligner, student or dataset", "padkit.commands.new"),
