@@ -29,8 +29,8 @@ class Options:
 
     Args:
         out: New folder for the calibrated model and its report, calibration.md.
-        target: What the threshold is for: apcer:RATE (every PAI species), bpcer:RATE, eer, or cost:A:B[:P], the costs of
-            an attack accepted and of a bona fide presentation rejected, and P(attack), 0.5 by default.
+        target: What the threshold is for: apcer:RATE (every PAI species), bpcer:RATE, eer, or cost:A:B[:P], the costs
+            of an attack accepted and of a bona fide presentation rejected, and P(attack), 0.5 by default.
         level: Confidence of the proof.
         temperature: Whether scores are calibrated too (temperature scaling).
         split: Only this split of the data: train, dev or test.
@@ -112,9 +112,7 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
         predictor, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
         face_model=_weights(predictor.bundle.crop.face, options), split=options.split, domains=options.domains,
     )  # fmt: skip
-    found = calibrate(
-        sample.columns(), sample.scores, target, level=options.level, temperature=options.temperature
-    )
+    found = calibrate(sample.columns(), sample.scores, target, level=options.level, temperature=options.temperature)
     bundle = steps.calibrated(predictor.bundle, found, sample)
     stable = None
     if options.stability:

@@ -98,7 +98,8 @@ def gather(
         name: Its name.
         cropped: Its media are face crops, although the reader does not say so.
         frames: Frames of each presentation that are cut from photographs and videos.
-        face, face_model: Another face finder than the bundle's.
+        face: Another face finder than the bundle's.
+        face_model: Its weights, for `scrfd`.
         split: Only this split.
         domains: Only these domains.
 
@@ -111,7 +112,9 @@ def gather(
         options = policy_options(predictor.bundle, frames=frames, face=face, face_model=face_model)
         cropper = PolicyCropper(reader, options, predictor.bundle.crop.drop)
     elif face:
-        raise SettingsError(f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out.")
+        raise SettingsError(
+            f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out."
+        )
     table = prepare(cropper or reader, dataset_name=name)
     rows = _chosen(table, split, domains)
     about = table.preparation
@@ -167,10 +170,16 @@ def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
         chosen_on=f"calibration sample: {sample.told}",
         bona_fide=found.bona_fide.trials,
         attack=found.pooled.trials,
-        rates={"apcer": worst.rate, "bpcer": found.bona_fide.rate, "hter": (found.pooled.rate + found.bona_fide.rate) / 2},
+        rates={
+            "apcer": worst.rate,
+            "bpcer": found.bona_fide.rate,
+            "hter": found.hter,
+        },
         intervals={"apcer": worst.interval, "bpcer": found.bona_fide.interval},
     )
-    kept = [replace(old, value=float(tempered(old.value, scale))) for old in bundle.thresholds if old.policy != new.policy]
+    kept = [
+        replace(old, value=float(tempered(old.value, scale))) for old in bundle.thresholds if old.policy != new.policy
+    ]
     record = {
         "data": sample.told,
         "tables": [str(entry.name) for entry in sample.table.folders],
@@ -201,9 +210,7 @@ def with_stability(bundle: Bundle, stable: Stable) -> Bundle:
         "by_face_side": [asdict(row) for row in stable.errors],
     }
     *earlier, last = bundle.provenance["calibrations"]
-    return replace(
-        bundle, provenance={**bundle.provenance, "calibrations": [*earlier, {**last, "stability": record}]}
-    )
+    return replace(bundle, provenance={**bundle.provenance, "calibrations": [*earlier, {**last, "stability": record}]})
 
 
 def write_calibrated(predictor: Predictor, bundle: Bundle, out: Path, report: str) -> None:
@@ -228,7 +235,9 @@ def check_out(predictor: Predictor, out: Path) -> None:
         DataError: It is not empty.
     """
     if not predictor.folder.is_dir() or not (predictor.folder / BUNDLE).is_file():
-        raise DataError(f"{predictor.folder}: an exported file cannot be calibrated; calibrate the bundle, export again.")
+        raise DataError(
+            f"{predictor.folder}: an exported file cannot be calibrated; calibrate the bundle, export again."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out}: exists and is not empty; name a new folder for the calibrated model.")
 
@@ -247,13 +256,13 @@ def _chosen(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np
         kept &= np.isin(table.column("domain"), list(domains))
     rows = np.flatnonzero(kept)
     if not len(rows):
-        raise DataError(f"{table.preparation['dataset']}: no frame is in the split and the domains asked for; ask for others.")
+        raise DataError(
+            f"{table.preparation['dataset']}: no frame is in the split and the domains asked for; ask for others."
+        )
     return rows
 
 
-def _notes(
-    bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None
-) -> Iterator[str]:
+def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None) -> Iterator[str]:
     about = table.preparation
     if about["simulated"]:
         yield "The calibration data are simulated: the threshold says nothing about real faces and attacks."
@@ -294,7 +303,12 @@ def _faces(
     if sample.cropper is None:
         for row in rows:
             crop = np.ascontiguousarray(sample.table.image(int(row)).transpose(1, 2, 0))
-            yield int(labels[row]), crop, varied(Image.fromarray(crop), None, size, margin), len(crop) / (1 + 2 * margin)
+            yield (
+                int(labels[row]),
+                crop,
+                varied(Image.fromarray(crop), None, size, margin),
+                len(crop) / (1 + 2 * margin),
+            )
         return
     options = replace(sample.cropper.options, frames="uniform:1")
     cutter = VariedCropper(sample.cropper.reader, options, sample.cropper.drop)

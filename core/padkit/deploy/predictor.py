@@ -104,11 +104,11 @@ class Predictor:
             self._judgement(one, None if one.refused else next(left), source, frame, number, len(found))
             for number, one in enumerate(shown)
         ]
-        return [self._steady(picture, *pair) for pair in zip(results, shown, strict=True)] if self.stability else results
+        return (
+            [self._steady(picture, *pair) for pair in zip(results, shown, strict=True)] if self.stability else results
+        )
 
-    def stability_of(
-        self, crop: Frame, changed: Mapping[str, Frame], own: float
-    ) -> tuple[float, FaceStability]:
+    def stability_of(self, crop: Frame, changed: Mapping[str, Frame], own: float) -> tuple[float, FaceStability]:
         """Return the score of a face, and what changes of its box and of its size do to it.
 
         Args:

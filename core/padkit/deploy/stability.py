@@ -44,21 +44,21 @@ class Change:
     base: str = ""
 
 
-SHIFTS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+SHIFTS = tuple(
+    Change(name=f"shift 5 % {side}", right=SHIFT * x, down=SHIFT * y)
+    for side, x, y in (("left", -1, 0), ("right", 1, 0), ("up", 0, -1), ("down", 0, 1))
+)
 OF_BOX = (
     Change(name="box 10 % smaller", scale=1 - SCALE),
     Change(name="box 10 % larger", scale=1 + SCALE),
-    *(Change(name=f"shift 5 % {side}", right=SHIFT * x, down=SHIFT * y) for side, (x, y) in SHIFTS.items()),
+    *SHIFTS,
 )
 _SMALLER = "box 10 % smaller"
 WITHIN = (
     Change(name="box 5 % smaller", scale=1 - SCALE / 2),
     Change(name=_SMALLER, scale=1 - SCALE),
-    *(
-        Change(name=f"shift 5 % {side} of a box 10 % smaller", scale=1 - SCALE, right=SHIFT * x, down=SHIFT * y, base=_SMALLER)
-        for side, (x, y) in SHIFTS.items()
-    ),
-)  # fmt: skip
+    *(replace(shift, name=f"{shift.name} of a box 10 % smaller", scale=1 - SCALE, base=_SMALLER) for shift in SHIFTS),
+)
 BASES = {change.name: change.base for change in WITHIN if change.base}
 
 

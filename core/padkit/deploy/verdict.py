@@ -9,6 +9,7 @@ from typing import Any
 
 from padkit.deploy.stability import FaceStability
 
+
 class Verdict(StrEnum):
     """What is said of a face; a face that is not judged is never counted as an attack."""
 

@@ -1,4 +1,4 @@
-"""Calibration of a finished model: temperature, threshold, and the exact intervals of the rates that it was chosen on."""
+"""Calibration of a finished model: temperature, threshold, and rates with exact intervals."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ class Calibration:
     def worst(self) -> Rate:
         """The species with the largest rate; of equal ones that with the largest bound."""
         return max(self.species, key=lambda rate: (rate.rate, rate.bound))
+
+    @property
+    def hter(self) -> float:
+        """Half total error rate, all attacks pooled."""
+        return (self.pooled.rate + self.bona_fide.rate) / 2
 
     @property
     def subjects(self) -> int:

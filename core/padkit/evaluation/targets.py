@@ -5,7 +5,7 @@
 | `apcer:RATE` | the lowest at which the exact bound of *every* PAI species' APCER is at most RATE |
 | `bpcer:RATE` | the highest at which the exact bound of the BPCER is at most RATE |
 | `eer` | equal errors, species pooled (`padkit.evaluation.metrics.equal_error`) |
-| `cost:A:B[:P]` | lowest expected cost A P APCER + B (1 - P) BPCER, APCER of the worst species; P(attack) is 0.5 by default |
+| `cost:A:B[:P]` | lowest cost A P APCER + B (1 - P) BPCER, APCER of the worst species; P(attack) is 0.5 by default |
 
 A target is proved, not only measured. The threshold is put at an order statistic of one class, so that the chance that
 the true rate exceeds the target is at most 1 - level, although the threshold was chosen on the same presentations
@@ -121,11 +121,11 @@ def _for_bpcer(target: Target, label: NDArray[np.int64], score: Floats, level: f
     return value
 
 
-def _cheapest(
-    target: Target, label: NDArray[np.int64], score: Floats, species: dict[str, NDArray[np.bool_]]
-) -> float:
+def _cheapest(target: Target, label: NDArray[np.int64], score: Floats, species: dict[str, NDArray[np.bool_]]) -> float:
     values = np.unique(score)
-    cuts = np.array([*values[:1], *((values[:-1] + values[1:]) / 2), *([_above(values[-1], values)] * (values[-1] < 1))])
+    cuts = np.array(
+        [*values[:1], *((values[:-1] + values[1:]) / 2), *([_above(values[-1], values)] * (values[-1] < 1))]
+    )
     apcer = np.max([_share_reaching(score[rows], cuts) for rows in species.values()], axis=0)
     bpcer = 1 - _share_reaching(score[label == BONA_FIDE], cuts)
     cost = target.costs[0] * target.prior * apcer + target.costs[1] * (1 - target.prior) * bpcer

@@ -34,8 +34,8 @@ def calibration_notes(found: Calibration, sample: Sample) -> list[str]:
     notes = [f"Calibrated on {sample.told}: {counts}, {people}."]
     silent, asked = sample.silent
     notes.append(
-        f"Non-response rate: {silent} of {asked} presentations of the data gave no face ({_percent(silent / asked)} %); "
-        "they are in no rate."
+        f"Non-response rate: {_percent(silent / asked)} %, {silent} of {asked} presentations of the data gave no face "
+        "and are in no rate."
     )
     if found.target.kind in WHAT:
         notes.append(
@@ -59,12 +59,13 @@ def calibration_notes(found: Calibration, sample: Sample) -> list[str]:
     else:
         notes.append(
             f"Temperature {fitted.temperature:.4g}: log loss {fitted.before:.4f} before, {fitted.after:.4f} after "
-            "(frames, each presentation counting the same). It moves scores, never their order; the old thresholds were "
-            "moved along."
+            "(frames, each presentation counting the same). It moves scores, never their order; the old thresholds "
+            "were moved along."
         )
     if found.scores.frames.max() > 1:
         notes.append(
-            f"Scores are means over up to {found.scores.frames.max()} frames of a presentation; a single picture varies more."
+            f"Scores are means over up to {found.scores.frames.max()} frames of a presentation; a single picture "
+            "varies more."
         )
     return [*notes, *sample.notes]
 
@@ -95,8 +96,8 @@ def _rates(found: Calibration) -> Table:
         rows=[TableRow(row.name, text_cells(*_figures(row)), ends=number == last) for number, row in enumerate(rows)],
         notes=(
             "Errors of attacks are those accepted (APCER), of bona fide presentations those rejected (BPCER).",
-            "Intervals: Clopper-Pearson, two-sided. At most: the one-sided exact bound. Provable: the smallest rate that so "
-            "many presentations can prove, without one error.",
+            "Intervals: Clopper-Pearson, two-sided. At most: the one-sided exact bound.",
+            "Provable: the smallest rate that so many presentations can prove, without one error.",
         ),
     )
 
@@ -121,14 +122,12 @@ def _thresholds(bundle: Bundle) -> Table:
 
 def _flips(shares: Flips, *, wider: bool) -> Table:
     where = "in the photograph" if wider else "within the stored crop"
-    notes = (
-        f"{_percent(shares.share)} % of all these verdicts flip; {_percent(shares.any)} % of {shares.faces} faces flip at "
-        "least once.",
-    )
+    told = f"{_percent(shares.share)} % of all these verdicts flip"
+    notes = [f"{told}; {_percent(shares.any)} % of {shares.faces} faces flip at least once."]
     if not wider:
-        notes += (
+        notes.append(
             "A stored crop has nothing around it: only smaller boxes and shifts of such a box within the crop can be "
-            "measured, not larger boxes. On photographs (--data with its media) both are.",
+            "measured, not larger boxes. With photographs as data both are."
         )
     return Table(
         title=f"Stability: verdicts that flip if the box changes {where}, in % of faces",
