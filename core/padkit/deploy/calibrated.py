@@ -16,8 +16,8 @@ from padkit.data.preparation.cropping import Tally
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import SPLITS
 from padkit.data.reader import DatasetReader
-from padkit.deploy import BUNDLE, CARD
-from padkit.deploy.bundle import Bundle, BundleThreshold, describe
+from padkit.deploy import BUNDLE, CARD, WEIGHTS
+from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
 from padkit.deploy.card import recarded
 from padkit.deploy.cutting import PolicyCropper, VariedCropper, are_photographs, policy_options, unlike
 from padkit.deploy.predictor import Predictor
@@ -221,6 +221,9 @@ def write_calibrated(predictor: Predictor, bundle: Bundle, out: Path, report: st
     """
     check_out(predictor, out)
     predictor.save(out)
+    weights = out / WEIGHTS
+    if not bundle.sha256 and weights.is_file():  # format 1 recorded none
+        bundle = replace(bundle, sha256=sha256_of(weights))
     describe(out, bundle)
     card = out / CARD
     old = card.read_text(encoding="utf-8") if card.is_file() else ""

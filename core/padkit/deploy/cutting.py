@@ -34,7 +34,8 @@ def policy_options(bundle: Bundle, *, frames: str, face: str = "", face_model: s
         face_model: Weights file, for `scrfd`.
     """
     crop = bundle.crop
-    usual = crop.face if crop.face != WHOLE else DEFAULT_FINDER
+    # Data of one's own seldom have hints; where they have, `auto` takes them.
+    usual = {WHOLE: DEFAULT_FINDER, "hints": "auto"}.get(crop.face, crop.face)
     return CropOptions(
         frames=frames, face=face or usual, face_model=face_model, margin=crop.margin, align=crop.align,
         size=bundle.image_size,

@@ -123,9 +123,8 @@ def _for_bpcer(target: Target, label: NDArray[np.int64], score: Floats, level: f
 
 def _cheapest(target: Target, label: NDArray[np.int64], score: Floats, species: dict[str, NDArray[np.bool_]]) -> float:
     values = np.unique(score)
-    cuts = np.array(
-        [*values[:1], *((values[:-1] + values[1:]) / 2), *([_above(values[-1], values)] * (values[-1] < 1))]
-    )
+    above = [] if values[-1] >= 1 else [(values[-1] + 1) / 2]
+    cuts = np.array([*values[:1], *((values[:-1] + values[1:]) / 2), *above])
     apcer = np.max([_share_reaching(score[rows], cuts) for rows in species.values()], axis=0)
     bpcer = 1 - _share_reaching(score[label == BONA_FIDE], cuts)
     cost = target.costs[0] * target.prior * apcer + target.costs[1] * (1 - target.prior) * bpcer

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from padkit.data.presentation import BONA_FIDE
 
 EDGE = 1e-7  # scores are kept this far from 0 and 1, where log-odds are infinite
-RANGE = (1e-3, 1e3)
+RANGE = (0.25, 100.0)  # below it, scores of float32 become 1 too soon to be told apart
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def tempered(scores: ArrayLike, temperature: float) -> Floats:
 
 
 def fit_temperature(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> Fitted:
-    """Return the temperature with the lowest log loss.
+    """Return the temperature in `RANGE` with the lowest log loss.
 
     The loss is convex in 1 / temperature. It has no lowest point if every score lies on the right side of 0.5 (then a
     smaller temperature is always better) or if the scores, on the whole, lie on the wrong side.
