@@ -128,7 +128,7 @@ def _steadiness(results: Sequence[Judgement]) -> None:
 def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Iterator[Judgement]:
     """Yield the results as they come, and write the pictures that were asked for."""
     from padkit.deploy import inputs
-    from padkit.deploy.drawing import Drawer
+    from padkit.inspection.drawing import Drawer
 
     drawer = Drawer(predictor, line.annotate, line.explain)
     if line.webcam is not None:

@@ -107,5 +107,5 @@ def test_a_target_that_accepts_nobody_or_every_attack_is_refused():
 @pytest.mark.parametrize("text", ["apcer", "apcer:0", "apcer:1", "apcer:x", "bpcer:nan", "eer:1", "cost:1", "cost:1:0",
                                   "cost:1:2:1", "cost:1:2:3:4", "hter:0.1", ""])  # fmt: skip
 def test_other_targets_are_refused(text):
-    with pytest.raises(SettingsError, match="apcer:0.05, bpcer:0.05, eer, cost:10:1"):
+    with pytest.raises(SettingsError, match=r"apcer:0\.05, bpcer:0\.05, eer, cost:10:1"):
         read_target(text)
