@@ -39,6 +39,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("measure how fast every form of a model is, with and without finding the face", "padkit.commands.bench"),
+    "calibrate": ("set a model's threshold and temperature on your own data", "padkit.commands.calibrate"),
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
     "evaluate": ("assess runs and score files: rates, intervals, comparisons", "padkit.commands.evaluate"),
     "export": ("write a model as ONNX, OpenVINO or torch.export, compared with its weights", "padkit.commands.export"),

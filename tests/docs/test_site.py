@@ -7,6 +7,7 @@ import contextlib
 import functools
 import importlib
 import io
+import json
 import os
 import re
 import shlex
@@ -242,7 +243,7 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if command in ("dtda", "random_features", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
         asked = [flag.replace("-", "_").replace("__", "--", 1) for flag in asked]
-    elif command == "teachers":
+    elif command in ("teachers", "calibrate"):
         chosen = words
     elif command == "prepare" or words[:1] == ["show"]:
         chosen = words[:1]
@@ -302,8 +303,10 @@ def test_shown_commands_are_found_and_wrong_ones_noticed(monkeypatch):
 
 
 def test_the_scripts_of_the_tutorial_run_as_far_as_they_can(tmp_path, monkeypatch):
-    """`draw.py` writes what `prepare` reads; `score.py` gives P(bona fide) of it by a bundle."""
-    draw, score = (text for text in blocks(ROOT / "docs" / "tutorial.md", "python") if text.startswith('"""'))
+    """`draw.py` writes what `prepare` reads; the photograph of `astronaut.py` is judged by a bundle, twice alike."""
+    pytest.importorskip("skimage")
+    scripts = blocks(ROOT / "docs" / "tutorial.md", "python")
+    draw, photograph, judge, _ = scripts
     monkeypatch.chdir(tmp_path)
     few = draw.replace("in reader.records():", "in list(reader.records())[:2]:")
     few = few.replace('"tiny"', '"tiny", "image_size": 64')
@@ -313,22 +316,28 @@ def test_the_scripts_of_the_tutorial_run_as_far_as_they_can(tmp_path, monkeypatc
     assert pictures
     assert all(re.fullmatch(r"photos/\w+/train/(live|spoof/\w+)/[^/]+_\d+\.png", name) for name in pictures)
 
-    from padkit.deploy.bundle import Bundle, save_bundle
+    from padkit.commands.predict import main
+    from padkit.deploy.bundle import Bundle, BundleThreshold
+    from padkit.deploy.stored import save_bundle
     from padkit.networks.detector import Detector
 
-    settings = {"model": "resnet10t", "pretrained": False}
+    settings = {"model": "test_resnet", "pretrained": False}
     detector = Detector(Catalog().build("student", "timm", settings))
-    facts = {"image_size": 64, "threshold": 0.5, "threshold_policy": "source-dev", "simulated": True}
-    save_bundle(Path("model"), detector, Bundle(student="timm", settings=settings, **facts))
-    monkeypatch.setattr(sys, "argv", ["score.py", "model", *pictures])
-    printed = io.StringIO()
+    thresholds = (BundleThreshold(policy="source-dev", value=0.5),)
+    facts = {"image_size": 64, "thresholds": thresholds, "simulated": True}
+    save_bundle(Path("runs/first/model"), detector, Bundle(student="timm", settings=settings, **facts))
+    exec(compile(photograph, "astronaut.py", "exec"), {})
+    printed, shown = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(score, "score.py", "exec"), {})
-    lines = printed.getvalue().splitlines()
-    assert len(lines) == len(pictures)
-    assert all(
-        re.search(r": [01]\.\d{3}, (bona fide|attack) \(threshold 0\.500, source-dev\)$", line) for line in lines
-    )
+        assert main(["runs/first", "astronaut.png", "--json"]) == 0
+    (face,) = map(json.loads, printed.getvalue().splitlines())
+    assert face["verdict"] in ("bona fide", "attack")
+    x, y, width, height = face["box"]
+    assert x < 220 < x + width, "the astronaut's face is there"
+    assert y < 120 < y + height
+    with contextlib.redirect_stdout(shown):
+        exec(compile(judge, "judge.py", "exec"), {})
+    assert shown.getvalue().startswith(f"{face['verdict']} {face['score']}")
 
 
 def test_links_of_the_readme_lead_somewhere():

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.errors import SettingsError
+from padkit.settings.ranges import Positive, Whole
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,8 +41,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("what", choices=("infer",), metavar="infer", help="what to measure: inference")
     add("model", metavar="MODEL", help="a run's folder, or its model/ folder")
-    add("--threads", type=int, default=0, metavar="N", help="CPU threads of each library; all cores by default")
-    add("--seconds", type=float, default=2.0, metavar="S", help="about how long to measure each form (%(default)s)")
+    add(
+        "--threads",
+        type=Number(Whole),
+        default=0,
+        metavar="N",
+        help="CPU threads of each library; all cores by default",
+    )
+    add(
+        "--seconds",
+        type=Number(Positive),
+        default=2.0,
+        metavar="S",
+        help="about how long to measure each form (%(default)s)",
+    )
     add("--photograph", type=Path, metavar="FILE", help="photograph with a face; scikit-image's astronaut by default")
     add("--face", default="lbp", metavar="FINDER", help="face finder: lbp (default) or scrfd")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")

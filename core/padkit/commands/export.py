@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import Count, Processes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,9 +53,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--forms", default="onnx", metavar="A,B", help="forms, or all (%(default)s)")
     add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle")
     add("--crops", type=Path, metavar="FOLDER", help="face crops to calibrate int8 on, in place of the run's training")
-    add("--calibrate", type=int, default=300, metavar="N", help="crops to calibrate int8 on (%(default)s)")
-    add("--compare", type=int, default=2000, metavar="N", help="about how many test crops to compare on (%(default)s)")
-    add("--threads", type=int, metavar="N", help="CPU threads of the latencies")
+    add("--calibrate", type=Number(Count), default=300, metavar="N", help="crops to calibrate int8 on (%(default)s)")
+    add(
+        "--compare",
+        type=Number(Count),
+        default=2000,
+        metavar="N",
+        help="about how many test crops to compare on (%(default)s)",
+    )
+    add("--threads", type=Number(Processes), metavar="N", help="CPU threads of the latencies")
     line = parser.parse_args(arguments)
     line.forms = chosen_forms(line.forms)
     for name in ("threads", "calibrate", "compare"):

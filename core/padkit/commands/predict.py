@@ -28,6 +28,7 @@ reaches the threshold. What cannot be judged is never counted as an attack; its 
   padkit predict MODEL clip.mp4 --combine median # a video: one result, and one per frame
   padkit predict MODEL --webcam 0
   padkit predict model-int8.onnx photograph.jpg  # a file that padkit export wrote is enough
+  padkit predict MODEL photos --stability        # does the verdict hold if the box moves a little?
 
 Exit status: 0 if something was judged, 1 if nothing could be judged, 2 for a mistake in the command.
 """
@@ -63,6 +64,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--frames", default="uniform:8", metavar="RULE", help="frames of a video: uniform:N, every:N, first:N or all")
     add("--backend", choices=BACKENDS, default="auto", help="what computes the scores")
     add("--threads", type=Number(Processes), metavar="N", help="CPU threads")
+    add("--stability", action="store_true", help="judge each face again with its box moved a little, and smaller")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per line")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
@@ -90,7 +92,7 @@ def main(arguments: Sequence[str]) -> int:
     limits = None if line.judge_all else Limits()
     predictor = load(
         line.model, backend=line.backend, threads=line.threads, policy=line.policy, faces=line.faces, limits=limits,
-        **face,
+        stability=line.stability, **face,
     )  # fmt: skip
     _notes(predictor, cropped=line.cropped)
     write = _json if line.json else _csv if line.csv else _table
@@ -101,14 +103,36 @@ def main(arguments: Sequence[str]) -> int:
     for one in results:
         words[str(one.verdict)] += 1
     print(", ".join(f"{number} {word}" for word, number in words.items()) + share, file=sys.stderr)
+    if line.stability:
+        _steadiness(results)
     return int(silent == count)
+
+
+def _steadiness(results: Sequence[Judgement]) -> None:
+    """Print the shares of flipped verdicts; faces cut from photographs and stored crops apart."""
+    from padkit.deploy.stability import flips
+
+    known = [one for one in results if one.stability is not None]
+    for wider, what in ((True, "in the photograph"), (False, "within the stored crop")):
+        shares = flips(one.stability for one in known if one.stability and (one.box is not None) == wider)
+        if shares is None:
+            continue
+        print(
+            f"stability, box changed {what} (scale +-10 %, shift +-5 % of its side): {100 * shares.share:.1f} % of "
+            f"verdicts flip, {100 * shares.any:.1f} % of {shares.faces} faces at least once",
+            file=sys.stderr,
+        )
+        for name, share in shares.by_change.items():
+            print(f"  {100 * share:5.1f} %  {name}", file=sys.stderr)
+        for side, (share, larger) in shares.by_side.items():
+            print(f"  {100 * share:5.1f} %  shrunk to a face of {side} pixels ({larger} faces)", file=sys.stderr)
 
 
 def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Iterator[Judgement]:
     """Yield the results as they come, and write the pictures that were asked for."""
     from padkit.data.unread import unread_line
     from padkit.deploy import inputs
-    from padkit.deploy.drawing import Drawer
+    from padkit.inspection.drawing import Drawer
 
     drawer = Drawer(predictor, line.annotate, line.explain)
     if line.webcam is not None:
@@ -166,8 +190,15 @@ def _table(results: Iterable[Judgement]) -> Iterator[Judgement]:
     print(f"{'verdict':<10}  {'score':>6}  {'threshold':>9}  input", flush=True)
     for one in results:
         score = "-" if one.score is None else f"{one.score:.4f}"
-        print(f"{one.verdict:<10}  {score:>6}  {one.threshold:>9.4f}  {_place(one)}", flush=True)
+        print(f"{one.verdict:<10}  {score:>6}  {one.threshold:>9.4f}  {_place(one)}{_unsteady(one)}", flush=True)
         yield one
+
+
+def _unsteady(one: Judgement) -> str:
+    if one.stability is None:
+        return ""
+    names = one.stability.flipped
+    return f"; flips: {', '.join(names)}" if names else f"; no flip in {len(one.stability.scores)} changes of the box"
 
 
 def _place(one: Judgement) -> str:

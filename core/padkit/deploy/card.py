@@ -9,6 +9,7 @@ import yaml
 
 from padkit.deploy.bundle import NOT_FOR_SIMULATED, Bundle, BundleThreshold
 
+THRESHOLDS = "## Thresholds"
 HEAD = {
     "library_name": "padkit",
     "pipeline_tag": "image-classification",
@@ -59,13 +60,8 @@ def _lines(bundle: Bundle) -> list[str]:
         f"- Checkpoint: {bundle.provenance.get('checkpoint_selection', 'not recorded')}",
         f"- Weights: SHA-256 `{bundle.sha256 or 'not recorded'}`",
         "",
-        "## Thresholds",
-        "",
-        "| policy | threshold | chosen on | measured on | APCER, worst species | BPCER |",
-        "| --- | ---: | --- | --- | ---: | ---: |",
-        *(_row(threshold) for threshold in bundle.thresholds),
-        "",
-        "Rates in % with exact 95 % intervals (Clopper-Pearson), measured on the domain that training left out.",
+        THRESHOLDS,
+        *_thresholds(bundle),
         "",
         "## It must not be used for",
         "",
@@ -74,6 +70,40 @@ def _lines(bundle: Bundle) -> list[str]:
         "Nobody has certified this model. Test it on your own camera, with your own attacks, before you rely on it.",
     ]
     return lines
+
+
+def recarded(card: str, bundle: Bundle) -> str:
+    """Return a card with the thresholds of a bundle in place of its own; all else in it is kept.
+
+    Args:
+        card: The card; a new one is written if it has no section of thresholds.
+        bundle: The bundle.
+    """
+    before, found, after = card.partition(f"\n{THRESHOLDS}\n")
+    if not found:
+        return model_card(bundle)
+    rest = after[after.index("\n## ") :] if "\n## " in after else "\n"
+    return "\n".join([before, THRESHOLDS, *_thresholds(bundle), ""]) + rest
+
+
+def _thresholds(bundle: Bundle) -> list[str]:
+    told = "Rates in % with exact 95 % intervals (Clopper-Pearson), measured on the domain that training left out"
+    own = ", or on the calibration sample that the threshold was chosen on." if calibrated(bundle) else "."
+    scale = [f"Scores are calibrated: their log-odds are divided by {bundle.temperature:.4g}.", ""]
+    return [
+        "",
+        "| policy | threshold | chosen on | measured on | APCER, worst species | BPCER |",
+        "| --- | ---: | --- | --- | ---: | ---: |",
+        *(_row(threshold) for threshold in bundle.thresholds),
+        "",
+        *(scale if bundle.temperature != 1 else []),
+        told + own,
+    ]
+
+
+def calibrated(bundle: Bundle) -> bool:
+    """Return whether a bundle has been calibrated by `padkit calibrate`."""
+    return bool(bundle.provenance.get("calibrations"))
 
 
 def _crop(bundle: Bundle) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ from padkit.deploy.forms import from_metadata
 from padkit.deploy.quality import Limits, quality_of, refusal
 from padkit.deploy.runtimes import SUFFIXES, open_exported
 from padkit.deploy.scorers import Scorer, applied_temperature, resized, scorer
+from padkit.deploy.stability import FaceStability, face_stability, shrunk, varied
 from padkit.deploy.verdict import WORDS, Judgement, Reason, Verdict
 from padkit.errors import DataError, SettingsError, closest
 
@@ -36,12 +37,14 @@ class Found:
         box: Its box in the picture, None for the whole picture.
         quality: Its figures.
         refused: Why it is not judged, with the figure; None if it is.
+        square: What was cut from the picture; None for the whole picture.
     """
 
     crop: Frame
     box: tuple[float, float, float, float] | None
     quality: Mapping[str, float]
     refused: tuple[Reason, str] | None
+    square: Square | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,7 @@ class Predictor:
         limits: What is still judged; None judges everything that has a face.
         policy: Threshold policy; "" takes the bundle's first.
         folder: Where the bundle is; the file itself, where an exported file is all there is.
+        stability: Whether each face is judged again with its box changed a little and at smaller sizes.
     """
 
     bundle: Bundle
@@ -67,6 +71,7 @@ class Predictor:
     limits: Limits | None = field(default_factory=Limits)
     policy: str = ""
     folder: Path = Path()
+    stability: bool = False
 
     def __post_init__(self) -> None:
         if self.faces not in FACES:
@@ -88,7 +93,8 @@ class Predictor:
         if not isinstance(picture, Image.Image):
             check_frame(picture, source)
             picture = Image.fromarray(picture)
-        found = self.find(picture.convert("RGB"))
+        picture = picture.convert("RGB")
+        found = self.find(picture)
         if not found:
             return [self.unjudged(source, Reason.NO_FACE, frame=frame, faces=0)]
         if self.faces == "one" and len(found) > 1:
@@ -96,10 +102,28 @@ class Predictor:
         shown = found if self.faces == "all" else found[:1]
         scores = self.scores([one.crop for one in shown if one.refused is None])
         left = iter(scores.tolist())
-        return [
+        results = [
             self._judgement(one, None if one.refused else next(left), source, frame, number, len(found))
             for number, one in enumerate(shown)
         ]
+        return (
+            [self._steady(picture, *pair) for pair in zip(results, shown, strict=True)] if self.stability else results
+        )
+
+    def stability_of(self, crop: Frame, changed: Mapping[str, Frame], own: float) -> tuple[float, FaceStability]:
+        """Return the score of a face, and what changes of its box and of its size do to it.
+
+        Args:
+            crop: uint8 RGB [S, S, 3].
+            changed: Crops after each change of the box (`padkit.deploy.stability.varied`).
+            own: Side of the face in the photograph, or in the stored crop, in pixels.
+        """
+        smaller = shrunk(resized(crop, self.bundle.image_size), self.bundle.crop.margin, own)
+        usual, *scores = self.scores([crop, *changed.values(), *smaller.values()]).tolist()
+        by_change = dict(zip(changed, scores, strict=False))
+        by_side = dict(zip(smaller, scores[len(changed) :], strict=True))
+        accepts = self.bundle.choose(self.policy).value
+        return usual, face_stability(usual, by_change, by_side, lambda score: score >= accepts)
 
     def find(self, picture: Image.Image) -> list[Found]:
         """Return the faces of an upright picture of mode RGB, the largest first, cut as in training."""
@@ -182,7 +206,7 @@ class Predictor:
         crop = to_square(picture, size) if square is None else cut(picture, square, size)
         quality = quality_of(picture, face, square)
         refused = refusal(quality, self.limits) if self.limits is not None else None
-        return Found(crop=crop, box=face_box(face), quality=quality, refused=refused)
+        return Found(crop=crop, box=face_box(face), quality=quality, refused=refused, square=square)
 
     def _square(self, picture: Image.Image, face: FaceHint) -> Square | None:
         crop = self.bundle.crop
@@ -192,6 +216,15 @@ class Predictor:
         except DataError:  # a box outside the picture is no face
             return None
         return square and Square(square.x, square.y - crop.drop * square.side, square.side, square.slope)
+
+    def _steady(self, picture: Image.Image, one: Judgement, face: Found) -> Judgement:
+        """Return a result with its stability, if it was judged."""
+        if one.score is None:
+            return one
+        margin = self.bundle.crop.margin
+        changed = varied(picture, face.square, self.bundle.image_size, margin)
+        own = min(picture.size) / (1 + 2 * margin) if face.box is None else min(face.box[2:])
+        return replace(one, stability=self.stability_of(face.crop, changed, own)[1])
 
     def _judgement(
         self, one: Found, score: float | None, source: str, frame: int | None, number: int, faces: int

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from padkit.deploy.stability import FaceStability
+
 
 class Verdict(StrEnum):
     """What is said of a face; a face that is not judged is never counted as an attack."""
@@ -68,6 +70,7 @@ class Judgement:
         quality: Figures of the face (`padkit.deploy.quality`), by name.
         model: First 12 digits of the SHA-256 of the weights; "" if unknown.
         frames: For a video as a whole: (judged, looked at).
+        stability: What small changes of the box do to the verdict, where that was asked for.
     """
 
     source: str
@@ -84,6 +87,7 @@ class Judgement:
     quality: Mapping[str, float] = field(default_factory=dict)
     model: str = ""
     frames: tuple[int, int] | None = None
+    stability: FaceStability | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values; `score` is null and `reason` is set if it was not judged."""
@@ -102,4 +106,5 @@ class Judgement:
             "quality": {name: round(value, 4) for name, value in self.quality.items()},
             "frames": None if self.frames is None else {"judged": self.frames[0], "looked_at": self.frames[1]},
             "model": self.model,
+            "stability": None if self.stability is None else self.stability.to_dict(),
         }

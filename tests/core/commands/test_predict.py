@@ -103,6 +103,31 @@ def test_the_policy_of_the_command_line_decides(model, pictures, capsys):
     assert json.loads(out)["verdict"] == "attack"
 
 
+def test_stability_is_told_for_each_face_and_over_all(model, pictures, capsys):
+    words = (model, str(pictures), "--cropped", "--judge-all", "--stability")
+    _, out, err = run(capsys, *words, "--json")
+    found = {line["source"].rpartition("/")[2]: line["stability"] for line in map(json.loads, out.splitlines())}
+    assert found["damaged.png"] is None
+    assert found["bright.png"]["flipped"] == []
+    assert len(found["bright.png"]["scores"]) == 6
+    assert [*found["bright.png"]["scores"].values()] == pytest.approx([200 / 255] * 6)
+    assert "within the stored crop" in err
+    assert "0.0 % of verdicts flip, 0.0 % of 2 faces at least once" in err
+    _, out, _ = run(capsys, *words)
+    assert "bright.png; no flip in 6 changes of the box" in out
+    _, out, _ = run(capsys, *words[:-1], "--json")
+    assert {json.loads(line)["stability"] for line in out.splitlines()} == {None}
+
+
+def test_flips_of_one_face_are_named(model, tmp_path, capsys):
+    edge = np.zeros((SIZE * 10, SIZE * 10, 3), np.uint8)
+    edge[:, : SIZE * 5 + 2] = 255
+    Image.fromarray(edge).save(tmp_path / "edge.png")
+    _, out, err = run(capsys, model, str(tmp_path / "edge.png"), "--cropped", "--judge-all", "--stability")
+    assert "edge.png; flips: shift 5 % right of a box 10 % smaller" in out
+    assert "16.7 % of verdicts flip, 100.0 % of 1 faces" in err
+
+
 def test_nothing_judged_is_status_one(model, pictures, capsys):
     status, _, err = run(capsys, model, str(pictures / "damaged.png"), "--cropped")
     assert status == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 def exact_interval(errors: int, trials: int, level: float = 0.95) -> tuple[float, float]:
     """Return the exact interval of a rate, shares in [0, 1]; (0, 1) if nothing was tried.
@@ -28,3 +30,33 @@ def smallest_provable(trials: int, level: float = 0.95) -> float:
     It is 1 - (1 - level)^(1 / trials), about 3 / trials at 95 % (the "rule of three"); 1 if nothing was tried.
     """
     return 1 - (1 - level) ** (1 / trials) if trials else 1.0
+
+
+def upper_bound(errors: int, trials: int, level: float = 0.95) -> float:
+    """Return the one-sided exact bound of a rate: at `level`, the true rate is at most this; 1 if nothing was tried.
+
+    Raises:
+        ValueError: `errors` is outside 0..trials.
+    """
+    from scipy.stats import beta
+
+    if not 0 <= errors <= trials:
+        raise ValueError(f"{errors} errors of {trials}")
+    return 1.0 if errors == trials else float(beta.ppf(level, errors + 1, trials - errors))
+
+
+def trials_needed(rate: float, level: float = 0.95) -> int:
+    """Return how many presentations without an error prove that the rate is at most `rate`, a share in (0, 1)."""
+    needed = max(math.ceil(math.log(1 - level) / math.log1p(-rate)) - 1, 1)  # one less, for the rounding of logarithms
+    while most_errors(needed, rate, level) < 0:
+        needed += 1
+    return needed
+
+
+def most_errors(trials: int, rate: float, level: float = 0.95) -> int:
+    """Return the most errors among `trials` that still prove a rate of at most `rate`; -1 if not even none does."""
+    from scipy.stats import binom
+
+    # The bound of k errors is at most `rate` if that rate gives k errors or fewer with a chance of at most 1 - level.
+    chances = binom.cdf(range(trials + 1), trials, rate)
+    return int((chances <= (1 - level) * (1 + 1e-12)).sum()) - 1

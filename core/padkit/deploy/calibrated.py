@@ -1,0 +1,333 @@
+"""Calibrates a bundle on a dataset and writes a new one beside it. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from padkit.data.media.pictures import Frame
+from padkit.data.preparation.cropping import Tally
+from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.presentation import SPLITS
+from padkit.data.reader import DatasetReader
+from padkit.deploy import BUNDLE, CARD, WEIGHTS
+from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
+from padkit.deploy.card import recarded
+from padkit.deploy.cutting import PolicyCropper, VariedCropper, are_photographs, policy_options, unlike
+from padkit.deploy.predictor import Predictor
+from padkit.deploy.stability import OF_BOX, FaceStability, SizeErrors, error_by_side, flips, varied
+from padkit.errors import DataError, SettingsError, closest
+from padkit.evaluation.calibration import Calibration, facts
+from padkit.evaluation.scores import COLUMNS
+from padkit.evaluation.temperature import tempered
+from padkit.files import write_atomically
+
+BATCH = 64
+ASKED = tuple(name for name in COLUMNS if name not in ("score", "frames"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The presentations that a model is calibrated on.
+
+    Attributes:
+        table: Their crops.
+        rows: The rows that count [F], ascending.
+        scores: P(bona fide) of each row [F].
+        cropper: What cuts them from photographs; None for data that are face crops already.
+        told: What they are, in words.
+        silent: Presentations without a crop and all presentations, in the whole table.
+        notes: What a reader of the figures must know.
+    """
+
+    table: FrameTable
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float32]
+    cropper: PolicyCropper | None
+    told: str
+    silent: tuple[int, int]
+    notes: tuple[str, ...] = ()
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns of the rows that count, [F] each."""
+        return {name: self.table.column(name)[self.rows] for name in ASKED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stable:
+    """How a calibrated model's verdicts hold, over one frame of each of several presentations.
+
+    Attributes:
+        faces: What changes did to each face.
+        usual: P(bona fide) of their crops as they are [n].
+        labels: 1 = bona fide, 0 = attack [n].
+        wider: Whether the boxes were changed in the photographs; otherwise within stored crops.
+        errors: The curve of error over face size.
+    """
+
+    faces: tuple[FaceStability, ...]
+    usual: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    wider: bool
+    errors: tuple[SizeErrors, ...] = field(default=())
+
+
+def gather(
+    predictor: Predictor,
+    reader: DatasetReader,
+    name: str,
+    *,
+    cropped: bool = False,
+    frames: str = "uniform:8",
+    face: str = "",
+    face_model: str = "",
+    split: str = "",
+    domains: Sequence[str] = (),
+) -> Sample:
+    """Prepare a dataset as the bundle wants its crops, and score what is asked for.
+
+    Args:
+        predictor: The model.
+        reader: The dataset: prepared tables and face crops are taken as they are, photographs are cut.
+        name: Its name.
+        cropped: Its media are face crops, although the reader does not say so.
+        frames: Frames of each presentation that are cut from photographs and videos.
+        face: Another face finder than the bundle's.
+        face_model: Its weights, for `scrfd`.
+        split: Only this split.
+        domains: Only these domains.
+
+    Raises:
+        DataError: The data cannot be read, or nothing is left.
+        SettingsError: The split or a domain is unknown.
+    """
+    cropper = None
+    if are_photographs(reader) and not cropped:
+        options = policy_options(predictor.bundle, frames=frames, face=face, face_model=face_model)
+        cropper = PolicyCropper(reader, options, predictor.bundle.crop.drop)
+    elif face:
+        raise SettingsError(
+            f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out."
+        )
+    table = prepare(cropper or reader, dataset_name=name)
+    rows = _chosen(table, split, domains)
+    about = table.preparation
+    asked = int(about["presentations"])
+    told = f"{about['dataset']} ({', '.join(np.unique(table.column('domain')[rows]).tolist())})"
+    return Sample(
+        table=table,
+        rows=rows,
+        scores=np.concatenate([predictor.scores(crops) for crops in _batches(table, rows)]),
+        cropper=cropper,
+        told=told + (f", split {split}" if split else "") + (", simulated" if about["simulated"] else ""),
+        silent=(max(asked - len(table.coded("presentation").dictionary), 0), asked),
+        notes=tuple(_notes(predictor.bundle, table, rows, cropper)),
+    )
+
+
+def steady(predictor: Predictor, sample: Sample, limit: int) -> Stable | None:
+    """Return how verdicts hold under changes of the box and of the face's size; None if nothing is looked at.
+
+    Args:
+        predictor: The calibrated model.
+        sample: The sample.
+        limit: Presentations looked at, at most, one frame each; drawn evenly from both classes.
+    """
+    names, labels = sample.table.coded("presentation").codes, sample.table.column("label")
+    _, first = np.unique(names[sample.rows], return_index=True)
+    rows = _drawn(sample.rows[first], labels[sample.rows[first]], limit)
+    found: list[FaceStability] = []
+    usual, kept = [], []
+    for label, crop, changed, own in _faces(predictor, sample, rows):
+        score, stability = predictor.stability_of(crop, changed, own)
+        found.append(stability)
+        usual.append(score)
+        kept.append(label)
+    if not found:
+        return None
+    scores, truth = np.array(usual), np.array(kept, dtype=np.int64)
+    threshold = predictor.bundle.choose(predictor.policy).value
+    errors = tuple(error_by_side(found, scores, truth, threshold))
+    wider = sample.cropper is not None
+    return Stable(faces=tuple(found), usual=scores, labels=truth, wider=wider, errors=errors)
+
+
+def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
+    """Return a bundle with the new threshold first, the new temperature, and thresholds that decide as before.
+
+    A policy of the same name is replaced. The other thresholds are moved along with the scores.
+    """
+    scale, worst = found.fitted.temperature, found.worst
+    new = BundleThreshold(
+        policy=found.target.policy,
+        value=found.threshold,
+        chosen_on=f"calibration sample: {sample.told}",
+        bona_fide=found.bona_fide.trials,
+        attack=found.pooled.trials,
+        rates={
+            "apcer": worst.rate,
+            "bpcer": found.bona_fide.rate,
+            "hter": found.hter,
+        },
+        intervals={"apcer": worst.interval, "bpcer": found.bona_fide.interval},
+    )
+    kept = [
+        replace(old, value=float(tempered(old.value, scale))) for old in bundle.thresholds if old.policy != new.policy
+    ]
+    record = {
+        "data": sample.told,
+        "tables": [str(entry.name) for entry in sample.table.folders],
+        "key": sample.table.preparation["key"],
+        "parent_sha256": bundle.sha256,
+        "padkit": metadata.version("padkit"),
+        **facts(found),
+    }
+    earlier = bundle.provenance.get("calibrations", [])
+    return replace(
+        bundle,
+        thresholds=(new, *kept),
+        temperature=bundle.temperature * scale,
+        provenance={**bundle.provenance, "calibrations": [*earlier, record]},
+    )
+
+
+def with_stability(bundle: Bundle, stable: Stable) -> Bundle:
+    """Return a bundle whose last calibration records how its verdicts hold."""
+    shares = flips(stable.faces)
+    assert shares is not None, "a `Stable` has at least one face"
+    record = {
+        "faces": shares.faces,
+        "boxes_changed_in": "photographs" if stable.wider else "stored crops",
+        "flipped_verdicts": shares.share,
+        "faces_with_a_flip": shares.any,
+        "by_change": dict(shares.by_change),
+        "by_face_side": [asdict(row) for row in stable.errors],
+    }
+    *earlier, last = bundle.provenance["calibrations"]
+    return replace(bundle, provenance={**bundle.provenance, "calibrations": [*earlier, {**last, "stability": record}]})
+
+
+def write_calibrated(predictor: Predictor, bundle: Bundle, out: Path, report: str) -> None:
+    """Write a new bundle: all files of the old one, the new `bundle.json`, the card's thresholds and the report.
+
+    Raises:
+        DataError: The folder is the model's own or is not empty, or cannot be written.
+    """
+    check_out(predictor, out)
+    predictor.save(out)
+    weights = out / WEIGHTS
+    if not bundle.sha256 and weights.is_file():  # format 1 recorded none
+        bundle = replace(bundle, sha256=sha256_of(weights))
+    describe(out, bundle)
+    card = out / CARD
+    old = card.read_text(encoding="utf-8") if card.is_file() else ""
+    write_atomically(card, recarded(old, bundle).encode())
+    write_atomically(out / "calibration.md", report.encode())
+
+
+def check_out(predictor: Predictor, out: Path) -> None:
+    """Refuse a folder that something is in, the model's own among them.
+
+    Raises:
+        DataError: It is not empty.
+    """
+    if not predictor.folder.is_dir() or not (predictor.folder / BUNDLE).is_file():
+        raise DataError(
+            f"{predictor.folder}: an exported file cannot be calibrated; calibrate the bundle, export again."
+        )
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: exists and is not empty; name a new folder for the calibrated model.")
+
+
+def _chosen(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np.int64]:
+    kept = np.ones(len(table), dtype=np.bool_)
+    if split:
+        if split not in SPLITS:
+            raise SettingsError(f"--split {split!r} is none.{closest(split, SPLITS)}")
+        kept &= table.column("split") == split
+    known = np.unique(table.column("domain")).tolist()
+    for domain in domains:
+        if domain not in known:
+            raise SettingsError(f"--domains: the data have no domain {domain!r}.{closest(domain, known)}")
+    if domains:
+        kept &= np.isin(table.column("domain"), list(domains))
+    rows = np.flatnonzero(kept)
+    if not len(rows):
+        raise DataError(
+            f"{table.preparation['dataset']}: no frame is in the split and the domains asked for; ask for others."
+        )
+    return rows
+
+
+def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None) -> Iterator[str]:
+    about = table.preparation
+    if about["simulated"]:
+        yield "The calibration data are simulated: the threshold says nothing about real faces and attacks."
+    division = bundle.provenance.get("protocol", {})
+    seen = sorted({*division.get("sources", ())} & {*table.column("domain")[rows].tolist()})
+    if seen:
+        yield (
+            f"The model was trained on the domains {', '.join(seen)}: presentations that it has seen, or people, make "
+            "every rate too good. Calibrate on others."
+        )
+    if cropper is not None and not bundle.crop.known:
+        yield "The model does not say how its faces were cropped; padkit's default margin was used."
+    for part in [] if cropper is not None else about.get("tables", [about]):
+        if differs := unlike(part.get("choices"), bundle):
+            yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
+    if np.any((table.column("label")[rows] == 0) & (table.column("species")[rows] == "")):
+        yield "Some attacks have no PAI species; they count by attack type, those without one as one species."
+
+
+def _drawn(rows: NDArray[np.int64], labels: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
+    """Return at most `limit` rows, half of each class where there are enough, drawn by a fixed seed."""
+    if len(rows) <= limit:
+        return rows
+    generator = np.random.default_rng(0)
+    classes = sorted((rows[labels == label] for label in (0, 1)), key=len)
+    few = generator.permutation(classes[0])[: limit // 2]
+    return np.sort(np.concatenate([few, generator.permutation(classes[1])[: limit - len(few)]]))
+
+
+def _faces(
+    predictor: Predictor, sample: Sample, rows: NDArray[np.int64]
+) -> Iterator[tuple[int, Frame, dict[str, Frame], float]]:
+    """Yield label, crop, changed crops by name, and the face's side in the photograph of one frame of each row."""
+    from PIL import Image
+
+    size, margin = predictor.bundle.image_size, predictor.bundle.crop.margin
+    labels = sample.table.column("label")
+    if sample.cropper is None:
+        for row in rows:
+            crop = np.ascontiguousarray(sample.table.image(int(row)).transpose(1, 2, 0))
+            yield (
+                int(labels[row]),
+                crop,
+                varied(Image.fromarray(crop), None, size, margin),
+                len(crop) / (1 + 2 * margin),
+            )
+        return
+    options = replace(sample.cropper.options, frames="uniform:1")
+    cutter = VariedCropper(sample.cropper.reader, options, sample.cropper.drop)
+    wanted = {*sample.table.column("presentation")[rows].tolist()}
+    for record in cutter.records():
+        if record.id not in wanted:
+            continue
+        wanted.discard(record.id)
+        try:
+            (_, crops), *_ = cutter.crops(record, Tally())
+        except DataError:  # counted when the table was prepared; here another frame is looked at
+            continue
+        names = (change.name for change in OF_BOX)
+        yield record.label, crops[0], dict(zip(names, crops[1:], strict=True)), cutter.sides[-1]
+
+
+def _batches(table: FrameTable, rows: NDArray[np.int64]) -> Iterator[list[Frame]]:
+    for start in range(0, len(rows), BATCH):
+        yield [table.image(int(row)).transpose(1, 2, 0) for row in rows[start : start + BATCH]]
