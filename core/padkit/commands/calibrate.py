@@ -8,12 +8,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from rich.console import Console
 
 from padkit.catalog import Catalog
 from padkit.errors import SettingsError
+from padkit.settings.ranges import Processes, Range, Whole
 
 PROG = "padkit calibrate"
 
@@ -41,13 +42,13 @@ class Options:
         face_model: Weights of scrfd, an .onnx file or a pack's name.
         stability: Presentations whose box and size are changed to see whether verdicts hold; 0 for none.
         scores: File to write the scores of the sample to, for `padkit evaluate`: .parquet.
-        backend: What computes the scores: auto, torch or onnx.
+        backend: What computes the scores.
         threads: CPU threads.
     """
 
     out: str = ""
     target: str = "apcer:0.05"
-    level: float = 0.95
+    level: Annotated[float, Range(0.5, 1, open="right")] = 0.95
     temperature: bool = True
     split: str = ""
     domains: list[str] = dataclasses.field(default_factory=list)
@@ -55,18 +56,14 @@ class Options:
     frames: str = "uniform:8"
     face: str = ""
     face_model: str = "buffalo_l"
-    stability: int = 200
+    stability: Whole = 200
     scores: str | None = None
-    backend: Literal["auto", "torch", "onnx"] = "auto"
-    threads: int | None = None
+    backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
+    threads: Processes | None = None
 
     def __post_init__(self) -> None:
         if not self.out:
             raise SettingsError("--out is missing; name a new folder for the calibrated model.")
-        if not 0.5 <= self.level < 1:
-            raise SettingsError(f"level {self.level:g} must lie between 0.5 and 1: 0.95, say.")
-        if self.stability < 0 or (self.threads is not None and self.threads < 1):
-            raise SettingsError("stability must be 0 or more, and threads 1 or more.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -141,10 +141,13 @@ def _read(folder: Path, size: int, most: int) -> NDArray[np.uint8]:
     """Return the pictures below a folder, drawn with seed 0, as crops uint8 RGB [n, size, size, 3]."""
     import numpy as np
 
-    from padkit.data.media.pictures import IMAGE_SUFFIXES, read_picture, to_square
+    from padkit.data.media.formats import STILL, kind_of
+    from padkit.data.media.pictures import read_picture, to_square
+    from padkit.data.media.walk import media_below
+    from padkit.data.unread import Unread
 
     folder = folder.expanduser()
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()]
+    paths = [path for path in media_below(folder, Unread()) if kind_of(path) == STILL] if folder.is_dir() else []
     if not paths:
         raise DataError(f"--crops {folder}: holds no pictures; give a folder of face crops.")
     drawn = np.random.default_rng(0).permutation(len(paths))[:most]

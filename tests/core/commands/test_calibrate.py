@@ -167,7 +167,7 @@ MISTAKES = {
     "no such domain": (["--domains", "desk"], "no domain 'desk'"),
     "no such split": (["--split", "training"], "--split 'training' is none. Did you mean 'train'"),
     "nothing left": (["--split", "train"], "no frame is in the split"),
-    "level": (["--level", "2"], "level 2 must lie between"),
+    "level": (["--level", "2"], "setting 'level': expected float"),
     "finder for crops": (["--face", "lbp"], "in which no face is found"),
     "threads": (["--threads", "0"], "threads 1 or more"),
     "option": (["--treshold", "0.5"], "treshold"),
