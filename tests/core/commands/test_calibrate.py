@@ -123,6 +123,8 @@ def test_everything_else_of_the_old_bundle_stays(done, model):
     card = (out / "README.md").read_text()
     assert "| apcer:0.1 |" in card
     assert card.count("## Thresholds") == 1
+    assert "Stability: 0.0 % of verdicts flip" in card
+    assert "of 20 faces at least once (boxes changed in stored crops)" in card
     assert card.endswith("## Latency\n\nmine\n")
     (record,) = new.provenance["calibrations"]
     assert record["parent_sha256"] == old.sha256
