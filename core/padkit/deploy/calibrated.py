@@ -319,11 +319,11 @@ def _faces(
     for record in cutter.records():
         if record.id not in wanted:
             continue
-        wanted.discard(record.id)
         try:
             (_, crops), *_ = cutter.crops(record, Tally())
-        except DataError:  # counted when the table was prepared; here another frame is looked at
+        except DataError:  # counted when the table was prepared; a presentation may have further files
             continue
+        wanted.discard(record.id)
         names = (change.name for change in OF_BOX)
         yield record.label, crops[0], dict(zip(names, crops[1:], strict=True)), cutter.sides[-1]
 

@@ -98,7 +98,19 @@ def _thresholds(bundle: Bundle) -> list[str]:
         "",
         *(scale if bundle.temperature != 1 else []),
         told + own,
+        *_stability(bundle),
     ]
+
+
+def _stability(bundle: Bundle) -> list[str]:
+    """Return what the last calibration measured of stability, if it did."""
+    found = calibrated(bundle) and bundle.provenance["calibrations"][-1].get("stability")
+    if not found:
+        return []
+    share, faces = 100 * found["flipped_verdicts"], 100 * found["faces_with_a_flip"]
+    told = f"Stability: {share:.1f} % of verdicts flip if the box is scaled by 10 % or shifted by 5 % of its side, "
+    told += f"{faces:.1f} % of {found['faces']} faces at least once (boxes changed in {found['boxes_changed_in']})."
+    return ["", told]
 
 
 def calibrated(bundle: Bundle) -> bool:

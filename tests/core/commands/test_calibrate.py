@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from padkit.commands.calibrate import main
+from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe, read_bundle
 from padkit.deploy.card import model_card
 from padkit.deploy.predictor import Predictor, load
@@ -122,6 +123,8 @@ def test_everything_else_of_the_old_bundle_stays(done, model):
     card = (out / "README.md").read_text()
     assert "| apcer:0.1 |" in card
     assert card.count("## Thresholds") == 1
+    assert "Stability: 0.0 % of verdicts flip" in card
+    assert "of 20 faces at least once (boxes changed in stored crops)" in card
     assert card.endswith("## Latency\n\nmine\n")
     (record,) = new.provenance["calibrations"]
     assert record["parent_sha256"] == old.sha256
@@ -156,6 +159,42 @@ def test_data_that_the_model_was_trained_on_are_told(model, data, tmp_path, caps
     told = " ".join(capsys.readouterr().out.split())
     assert "The model was trained on the domains phone" in told
     assert "folder (phone), split test" in told
+
+
+def test_photographs_are_cut_as_the_model_was_trained_on(model, tmp_path, capsys, monkeypatch):
+    """Faces of 60 pixels in photographs whose surroundings are white; a photograph without a face is non-response."""
+
+    def find(picture, hint):
+        return [] if picture.width == 50 else [FaceHint(box=(50, 40, 60, 60))]
+
+    for module in ("padkit.data.preparation.cropping", "padkit.deploy.predictor"):
+        monkeypatch.setattr(f"{module}.finder", lambda name, model: find)
+    root = tmp_path / "photographs"
+    for kind, grey in (("live", 150), ("spoof/print", 100)):
+        (root / kind).mkdir(parents=True)
+        for number in range(4):
+            frame = np.full((160, 160, 3), 255, np.uint8)
+            frame[31:109, 41:119] = grey + number  # the box and its margin of 0.15
+            Image.fromarray(frame).save(root / kind / f"{number}.png")
+    Image.new("RGB", (50, 50)).save(root / "live" / "nobody.png")
+    out = tmp_path / "new"
+    words = [str(model), "--data", "folder", "--data.root", str(root), "--out", str(out), "--target", "eer"]
+    assert main([*words, "--temperature", "false", "--scores", str(tmp_path / "scores.parquet")]) == 0
+    scores = read_scores(tmp_path / "scores.parquet")
+    assert scores.score[scores.label == 1].min() > 0.999
+    assert scores.score[scores.label == 0].max() < 0.001, "next to nothing of the white around the box is in the crop"
+    report = (out / "calibration.md").read_text()
+    assert "1 of 9 presentations of the data gave no face" in report
+    assert "the box changes in the photograph" in report
+    (record,) = read_bundle(out).provenance["calibrations"]
+    stability = record["stability"]
+    assert stability["boxes_changed_in"] == "photographs"
+    # White surroundings make every attack look live when the box is larger, and no other change does.
+    assert stability["by_change"]["box 10 % smaller"] == 0
+    assert stability["by_change"]["box 10 % larger"] == 0.5
+    assert stability["flipped_verdicts"] == pytest.approx(0.5 / 6)
+    assert [row["side"] for row in stability["by_face_side"]] == [None], "the crops of the toy have 16 pixels"
+    assert capsys.readouterr().out
 
 
 MISTAKES = {
