@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from padkit.data.alike import KINDS, alike
 from padkit.data.preparation.cropping import Cropper, class_name
 from padkit.data.preparation.output import claim
 from padkit.data.preparation.shards import Shard, ShardTask, write_all
@@ -99,7 +100,8 @@ def prepare(
     if not records:
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
     _check(records)
-    _tell(cropper.reader.notes(), dataset_name, shown=progress)
+    notes = [*cropper.reader.notes(), *_alike(records)]
+    _tell(notes, dataset_name, shown=progress)
     key = _key(cropper, records)
     cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
     place = Path(folder or cached).expanduser()
@@ -110,7 +112,7 @@ def prepare(
         if before is not None:
             before(records)
         shards = _write(cropper, records, place, strict=strict, workers=workers, progress=progress)
-        _finish(cropper, dataset_name, key, records, place, shards, facts or {})
+        _finish(cropper, dataset_name, key, records, place, shards, {"notes": notes, **(facts or {})})
         table = open_table(place)
         _tell_equal(table, place)
     else:
@@ -173,6 +175,11 @@ def _check(records: Sequence[Presentation]) -> None:
                 f"Presentation {record.id!r} is listed twice with another label, domain, split, subject or species; "
                 "give different presentations different names."
             )
+
+
+def _alike(records: Sequence[Presentation]) -> list[str]:
+    """Return warnings about subjects, species and domains that are probably one."""
+    return alike({kind: {getattr(record, kind) for record in records} for kind in KINDS})
 
 
 def _key(cropper: Cropper, records: Sequence[Presentation]) -> str:
@@ -241,7 +248,6 @@ def _finish(
         "fingerprint": cropper.fingerprint(),
         "simulated": reader.simulated,
         "attribute_names": list(reader.attribute_names),
-        "notes": list(reader.notes()),
         "image_size": cropper.options.size,
         "presentations": len({record.id for record in records}),
         "records": len(records),
