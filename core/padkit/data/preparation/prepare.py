@@ -116,7 +116,7 @@ def prepare(
         table = open_table(place)
         _tell_equal(table, place)
     else:
-        _renew_unread(table, cropper, place)
+        _renew(table, {"unread": list(cropper.unread), "notes": notes}, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
 
@@ -265,10 +265,10 @@ def _finish(
     write_json(folder / FINISHED, preparation)
 
 
-def _renew_unread(table: FrameTable, cropper: Cropper, folder: Path) -> None:
-    """Count anew in a table what is not read: files that are not read make no other table."""
-    if table.preparation.get("unread", []) != list(cropper.unread):
-        table.preparation["unread"] = list(cropper.unread)
+def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> None:
+    """Renew in a table what its key does not hold: files that are not read, and lines on how the data were read."""
+    if any(table.preparation.get(name, []) != value for name, value in told.items()):
+        table.preparation.update(told)
         # A table of others, which only they may write, is told right nevertheless.
         with contextlib.suppress(DataError):
             write_json(folder / FINISHED, table.preparation)
