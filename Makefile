@@ -1,6 +1,7 @@
 # Everything from a fresh clone, with nothing but Python 3.11+ and make:
 #   make dtda    set up and run the main job
 #   make test    set up and run the tests
+#   make mutations COUNT=1000    try mutated inputs on every command
 #   make site    set up and build the documentation into site/
 #   make wheelhouse    collect in build/wheelhouse what a GPU machine without network lacks (docs: GPU)
 #   make release-check    build sdist and wheel, and try the wheel in an empty environment
@@ -18,13 +19,17 @@ RELEASE_READY := $(VENV)/.ready-release
 help:
 	@sed -n 's/^#   //p' Makefile
 
-.PHONY: help dtda test lint format site wheelhouse release-check clean
+.PHONY: help dtda test mutations lint format site wheelhouse release-check clean
 
 dtda: $(USER_READY)
 	$(BIN)/padkit train --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) dtda $(ARGS)
 
 test: $(DEVELOPER_READY)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+# Mutated inputs for every command; the tests run the first hundred.
+mutations: $(DEVELOPER_READY)
+	PYTHONPATH=.:tests/support $(BIN)/python -m mutations $(or $(COUNT),1000) $(ARGS)
 
 lint: $(DEVELOPER_READY)
 	$(BIN)/ruff check

@@ -47,7 +47,7 @@ from padkit.ablation.runs import Run
 from padkit.ablation.trials import Trials, resolve_protocols
 from padkit.ablation.workers import Outcome, Workers, places
 from padkit.catalog import Catalog
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import Presentation
 from padkit.data.protocols.names import file_name
@@ -62,6 +62,7 @@ from padkit.report.tables.layout import latex, markdown, terminal
 from padkit.runs.folder import check_writable
 from padkit.settings import read_settings
 from padkit.settings.layers import read_file, read_line
+from padkit.settings.ranges import Processes
 from padkit.training import quoted_policies
 
 HERE = Path(__file__).parent
@@ -97,8 +98,13 @@ def parser() -> Parser:
         "--resume-from", metavar="FILE", action="append", default=[], type=Path,
         help="kept runs that count as finished; new ones are added to the last FILE, or OUT/runs.jsonl; repeat",
     )  # fmt: skip
-    add("--jobs", metavar="N", type=int, help="runs at a time; by default one per GPU, one on a CPU")
-    add("--threads", metavar="N", type=int, help="CPU threads per run; by default the cores divided by the jobs")
+    add("--jobs", metavar="N", type=Number(Processes), help="runs at a time; by default one per GPU, one on a CPU")
+    add(
+        "--threads",
+        metavar="N",
+        type=Number(Processes),
+        help="CPU threads per run; by default cores over jobs",
+    )
     precision = ("no", "fp16", "bf16")
     add("--mixed_precision", "--mixed-precision", choices=precision, help="precision of every run, as in accelerate")
     add("--launch", metavar="'ARGS'", help="start each run by `accelerate launch ARGS`; write --launch='--ARG ...'")
@@ -116,9 +122,6 @@ def read_words(argv: Sequence[str]) -> tuple[argparse.Namespace, Plan]:
         known = [option.removeprefix("--") for option in own._option_string_actions if option.startswith("--")]
         near = closest(unknown[0].removeprefix("--").partition("=")[0], known, "--")
         raise SettingsError(f"unknown option {unknown[0]!r}; options of dtda.py go after --.{near}")
-    for name in ("jobs", "threads"):
-        if getattr(line, name) is not None and getattr(line, name) < 1:
-            raise SettingsError(f"--{name} must be at least 1.")
     asked = Plan(
         cells=plans.parse_cells(line.cell),
         grid=plans.parse_grid(line.grid),

@@ -31,7 +31,7 @@ from padkit.errors import SettingsError, run_as_command
 from padkit.networks.detector import Detector
 from padkit.report.present import present
 from padkit.runs import checkpoints
-from padkit.settings import Settings, Slot
+from padkit.settings import Settings, Slot, ranges
 from padkit.training import (
     Experiment,
     FrozenTeachers,
@@ -96,8 +96,8 @@ class Options:
         adapter_lr_scale: Factor on it for the adapters of the teachers.
         aligner_lr_scale: Factor on it for the aligner's own parameters.
         weight_decay: Weight decay.
-        warmup: Share of the steps to warm up in, in [0, 1).
-        ema: Decay of the averaged weights that are evaluated and shipped, in [0, 1); 0 ships the last weights.
+        warmup: Share of the steps to warm up in.
+        ema: Decay of the averaged weights that are evaluated and shipped; 0 ships the last weights.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
             literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
             beside it.
@@ -107,7 +107,7 @@ class Options:
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
-        workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
+        workers: ranges.Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
         threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
@@ -123,28 +123,28 @@ class Options:
     convention: Literal["official", "ssdg", "all"] | None = None
     out: str | None = None
     resume: str | None = None
-    seed: int = 0
-    epochs: int = 3
-    max_steps: int | None = None
-    batch_size: int = 48
-    accumulate: int = 1
+    seed: ranges.Seed = 0
+    epochs: ranges.Count = 3
+    max_steps: ranges.Count | None = None
+    batch_size: ranges.BatchSize = 48
+    accumulate: ranges.Count = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    lr: float = 1e-3
-    head_lr_scale: float = 1.0
-    adapter_lr_scale: float = 1.0
-    aligner_lr_scale: float = 1.0
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-    ema: float = 0.98
+    lr: ranges.Positive = 1e-3
+    head_lr_scale: ranges.NonNegative = 1.0
+    adapter_lr_scale: ranges.NonNegative = 1.0
+    aligner_lr_scale: ranges.NonNegative = 1.0
+    weight_decay: ranges.NonNegative = 0.01
+    warmup: ranges.ShareBelowOne = 0.1
+    ema: ranges.ShareBelowOne = 0.98
     selection: Literal["source-dev", "last", "target-best", "mean-last-10"] = "source-dev"
-    judge_every: int | None = None
+    judge_every: ranges.Whole | None = None
     policy: str | None = None
     tracker: str = "tensorboard"
-    checkpoint_every: int = 100
-    workers: int | None = None
-    threads: int | None = None
+    checkpoint_every: ranges.Count = 100
+    workers: ranges.Workers | None = None
+    threads: ranges.Processes | None = None
     strict: bool = False
-    fresh_probe: int = 100
+    fresh_probe: ranges.Whole = 100
     thumbnails: bool = True
 
 

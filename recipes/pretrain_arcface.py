@@ -16,7 +16,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -34,6 +34,7 @@ from padkit.data.preparation.prepare import prepare
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.networks.inputs import network_input, normalise
 from padkit.settings import Slot, read_settings
+from padkit.settings.ranges import Channels, Count, OpenShare, Positive, Range, Seed, Share, Workers
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
@@ -51,7 +52,7 @@ class Options:
         depth: 18, 34, 50 or 100.
         width: Channels of the first stage, doubled by each later one; 64 in the published networks.
         embedding: Length of the embedding.
-        input_size: Side in pixels that faces are resized to, a multiple of 16; 112 in the published networks.
+        input_size: Side in pixels that faces are resized to; 112 in the published networks.
         steps: Optimiser steps.
         batch_size: Images per step, over all processes.
         lr: Peak learning rate of SGD, after a short rise and followed by half a cosine.
@@ -66,19 +67,19 @@ class Options:
 
     out: str = "runs/arcface/arcface.safetensors"
     depth: Literal[18, 34, 50, 100] = 18
-    width: int = 16
-    embedding: int = 128
-    input_size: int = 64
-    steps: int = 2000
-    batch_size: int = 128
-    lr: float = 0.1
-    scale: float = 32.0
-    margin: float = 0.4
-    warmup: float = 0.3
-    held_out: float = 0.2
+    width: Channels = 16
+    embedding: Channels = 128
+    input_size: Annotated[int, Range(16, 512, multiple=16)] = 64
+    steps: Count = 2000
+    batch_size: Annotated[int, Range(2, 65536)] = 128
+    lr: Positive = 0.1
+    scale: Positive = 32.0
+    margin: Annotated[float, Range(0, 1.5)] = 0.4
+    warmup: Share = 0.3
+    held_out: OpenShare = 0.2
     half: bool = True
-    seed: int = 0
-    workers: int | None = None
+    seed: Seed = 0
+    workers: Workers | None = None
 
 
 def margin_logits(cosine: Tensor, labels: Tensor, scale: float, margin: float) -> Tensor:
@@ -222,8 +223,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, choice = settings.recipe, settings.one("data")
     if choice is None:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
-    if options.steps < 1 or options.batch_size < 2 or options.width < 1 or options.input_size % 16:
-        raise SettingsError("steps and width must be at least 1, batch_size at least 2, input_size a multiple of 16")
     check_destination(options.out)
     accelerator = start(batch_size=options.batch_size)
     set_seed(options.seed)

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from accelerate import Accelerator
@@ -33,6 +33,19 @@ from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
 from padkit.networks.inputs import network_input
 from padkit.settings import Slot, read_settings
+from padkit.settings.ranges import (
+    BatchSize,
+    Channels,
+    Count,
+    CropSide,
+    NonNegative,
+    OpenShare,
+    Positive,
+    Range,
+    Seed,
+    Whole,
+    Workers,
+)
 from padkit.training.start import loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
@@ -78,23 +91,23 @@ class Options:
     out: str = "runs/stargan"
     tag: str = ""
     attributes: str = ""
-    image_size: int = 64
-    layers: int = 5
-    d_width: int = 24
-    g_width: int = 24
-    blocks: int = 6
-    steps: int = 2000
-    n_critic: int = 5
-    batch_size: int = 16
-    lr: float = 1e-4
-    lambda_cls: float = 1.0
-    lambda_rec: float = 10.0
-    lambda_gp: float = 10.0
-    judge_steps: int = 600
-    held_out: float = 0.1
+    image_size: CropSide = 64
+    layers: Annotated[int, Range(1, 10)] = 5
+    d_width: Channels = 24
+    g_width: Channels = 24
+    blocks: Count = 6
+    steps: Count = 2000
+    n_critic: Count = 5
+    batch_size: BatchSize = 16
+    lr: Positive = 1e-4
+    lambda_cls: NonNegative = 1.0
+    lambda_rec: NonNegative = 10.0
+    lambda_gp: NonNegative = 10.0
+    judge_steps: Whole = 600
+    held_out: OpenShare = 0.1
     half: bool = True
-    seed: int = 0
-    workers: int | None = None
+    seed: Seed = 0
+    workers: Workers | None = None
 
 
 def gradient_penalty(critic: Callable[[Tensor], tuple[Tensor, Tensor]], images: Tensor) -> Tensor:
@@ -227,9 +240,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options, choice = settings.recipe, settings.one("data")
     if choice is None:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
-    if min(options.steps, options.n_critic, options.batch_size, options.layers, options.blocks) < 1:
-        raise SettingsError("steps, n_critic, batch_size, layers and blocks must be at least 1")
-    if options.image_size < 1 or options.image_size % 2**options.layers:
+    if options.image_size % 2**options.layers:
         raise SettingsError(f"image_size {options.image_size} must be a multiple of 2^layers = {2**options.layers}")
     tag = f"_{options.tag}" if options.tag else ""
     files = [check_destination(Path(options.out) / f"stargan_{half}{tag}.safetensors") for half in "GD"]

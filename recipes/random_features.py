@@ -22,7 +22,7 @@ from padkit.errors import SettingsError, run_as_command
 from padkit.networks.detector import Detector
 from padkit.networks.random_weights import calibrate, untrained
 from padkit.runs import checkpoints
-from padkit.settings import Slot, read_settings
+from padkit.settings import Slot, ranges, read_settings
 from padkit.training import (
     Experiment,
     conclude,
@@ -63,12 +63,12 @@ class Options:
     sources: list[str] | None = None
     convention: Literal["official", "ssdg", "all"] | None = None
     out: str | None = None
-    seed: int = 0
-    level: int = 1
-    batch_size: int = 48
+    seed: ranges.Seed = 0
+    level: ranges.Whole = 1
+    batch_size: ranges.BatchSize = 48
     policy: str | None = None
-    workers: int | None = None
-    threads: int | None = None
+    workers: ranges.Workers | None = None
+    threads: ranges.Processes | None = None
     strict: bool = False
 
 

@@ -55,15 +55,26 @@ def printable(text: str) -> str:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the records of a file of JSON lines up to a truncated line; none if the file is missing."""
+    """Return the records of a file of JSON lines up to a truncated or damaged line; none if the file is missing.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); copy it again.") from error
+    for line in lines:
         try:
-            records.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
             break
+        if not isinstance(record, dict):
+            break
+        records.append(record)
     return records
 
 

@@ -23,6 +23,13 @@ from padkit.files import write_atomically
 
 PICKLE_SUFFIXES = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 SHOWN = 3
+# Where a checkpoint of many things keeps the tensors of the network.
+WRAPPERS = ("state_dict", "model_state_dict", "state_dict_backbone", "model", "net")
+# What wrappers of a network put before its names: DataParallel, torch.compile, a detector of backbone and head, ours.
+PREFIXES = ("module.", "_orig_mod.", "backbone.", "model.", "student.", "net.")
+# What such a wrapper holds beside the network: its classifier, the counter of averaged weights.
+BESIDE = ("head", "fc", "classifier", "n_averaged")
+MODEL = "model.safetensors"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +62,11 @@ class WeightsCard:
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """Return the state dict held by a `.safetensors`, `.pth`, `.pt` or `.ckpt` file, on the CPU.
 
-    Pickled files are read by `torch.load(weights_only=True)`, which runs no code from the file. A checkpoint whose
-    tensors are under a single `state_dict` entry is unwrapped.
+    Pickled files are read by `torch.load(weights_only=True)`, which runs no code from the file. A checkpoint that keeps
+    the tensors under one of `WRAPPERS` is unwrapped.
+
+    Args:
+        path: The file; or a run of padkit or its `model/`, whose detector is meant.
 
     Raises:
         WeightsError: The file is missing, is damaged, would run code, or holds anything other than named tensors.
@@ -64,8 +74,13 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     file = Path(path).expanduser()
     if not file.exists():
         raise WeightsError(f"weights file {file} does not exist; check the path")
+    if file.is_dir():
+        inside = [file / MODEL, file / "model" / MODEL]
+        file = next(filter(Path.is_file, inside), file)
     if not file.is_file():
-        raise WeightsError(f"weights path {file} is not a file; name the file inside it")
+        raise WeightsError(
+            f"weights path {file} is not a file, and no run of padkit with a {MODEL}; name the file inside it"
+        )
     if file.suffix == ".safetensors":
         return _read_safetensors(file)
     if file.suffix in PICKLE_SUFFIXES:
@@ -104,8 +119,15 @@ def _read_pickle(file: Path) -> object:
 
 
 def _named_tensors(content: object, file: Path) -> dict[str, Tensor]:
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
+    while isinstance(content, Mapping):
+        held = [name for name in WRAPPERS if isinstance(content.get(name), Mapping)]
+        if len(held) > 1:
+            raise WeightsError(
+                f"weights file {file} holds {len(held)} networks ({', '.join(held)}); save the state dict of one alone"
+            )
+        if not held:
+            break
+        content = content[held[0]]
     if not isinstance(content, Mapping):
         raise WeightsError(
             f"weights file {file} holds a {type(content).__name__}, not named tensors; save `model.state_dict()`"
@@ -120,22 +142,26 @@ def _named_tensors(content: object, file: Path) -> dict[str, Tensor]:
     return state
 
 
-def load_matched(module: nn.Module, state: Mapping[str, Tensor], source: str | Path) -> None:
+def load_matched(
+    module: nn.Module, state: Mapping[str, Tensor], source: str | Path, *, without: Iterable[str] = ()
+) -> None:
     """Copy `state` into `module`, casting to its data types, only if every key and every shape matches.
 
-    A `module.` prefix (torch's DataParallel) is stripped if all keys have it. A missing `num_batches_tracked`
-    is tolerated: files written before PyTorch 0.4.1 lack this counter and evaluation does not read it.
+    Names are unwrapped first (see `unwrap`). A missing `num_batches_tracked` is tolerated: files written before
+    PyTorch 0.4.1 lack this counter and evaluation does not read it.
 
     Args:
         module: The network; on an error it is left as it was.
         state: The tensors by name.
         source: Where they come from, for the error.
+        without: Parts of the file that `module` does not have and that are dropped, such as a classifier: `fc`.
 
     Raises:
         WeightsError: Keys are missing or unexpected, shapes differ, or a value is not finite.
     """
-    state = strip_prefix(state)
     own = module.state_dict()
+    dropped = tuple(f"{name}." for name in without)
+    state = {key: value for key, value in unwrap(state, own).items() if not key.startswith(dropped)}
     counters = {key for key in own if key.endswith("num_batches_tracked")}
     missing = [key for key in own if key not in state and key not in counters]
     unexpected = [key for key in state if key not in own]
@@ -160,11 +186,28 @@ def load_matched(module: nn.Module, state: Mapping[str, Tensor], source: str | P
     module.load_state_dict({**{key: own[key] for key in counters}, **state}, strict=True)
 
 
-def strip_prefix(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return `state` without the `module.` prefix of torch's DataParallel if all its keys have it."""
-    if state and all(key.startswith("module.") for key in state):
-        return {key.removeprefix("module."): value for key, value in state.items()}
-    return dict(state)
+def unwrap(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    """Return `state` under the names of a network: without what wrappers put before and beside them.
+
+    One of `PREFIXES` after the other is removed until a name of the network is found. A prefix goes only if every key
+    has it, or is one of `BESIDE`, which is dropped: a detector's classifier. What fits no name stays as it is.
+
+    Args:
+        state: The tensors by name.
+        names: Names that the network certainly has; all of them, or one that tells it.
+    """
+    found, own = dict(state), frozenset(names)
+    while not own & found.keys():
+        inside: dict[str, Tensor] = {}
+        for prefix in PREFIXES:
+            kept = [key for key in found if key.startswith(prefix)]
+            if kept and all(key.split(".")[0] in BESIDE for key in found.keys() - set(kept)):
+                inside = {key.removeprefix(prefix): found[key] for key in kept}
+                break
+        if not inside:
+            break
+        found = inside
+    return found
 
 
 def package_folder(module: str) -> Path | None:

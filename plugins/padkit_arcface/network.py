@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from padkit.errors import WeightsError
-from padkit.weights import load_matched, strip_prefix
+from padkit.weights import load_matched, unwrap
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 STAGES = 4
@@ -171,7 +171,7 @@ def load(state: Mapping[str, Tensor], source: str | Path) -> IResNet:
     Raises:
         WeightsError: The tensors are not an iResNet's.
     """
-    state = strip_prefix(state)
+    state = unwrap(state, ["conv1.weight"])
     network = IResNet(recognise(state, source))
     load_matched(network, state, source)
     return network

@@ -14,7 +14,7 @@ from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
 from torch import Tensor
 
 from padkit.errors import SettingsError, WeightsError, closest
-from padkit.weights import load_matched, read_weights, strip_prefix
+from padkit.weights import load_matched, read_weights, unwrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Clip:
         model: The model, both towers.
         size: Side in pixels of its square images.
         mean, std: Standardisation of RGB in [0, 1].
-        trained: Whether weights were loaded; otherwise they are random.
+        trained: Whether weights of both towers were loaded; otherwise that of texts is random.
     """
 
     name: str
@@ -43,7 +43,7 @@ def build(name: str, *, pretrained: str | None, weights: str | None, image_size:
     Args:
         name: Name of its configuration in open_clip.
         pretrained: Tag of the weights to download. With `weights`, the tag that file is of; nothing is downloaded.
-        weights: File with the state dict of the whole model.
+        weights: File with the state dict of the whole model; or a run of padkit whose student is its image tower.
         image_size: Side of its images instead of its own; position embeddings are interpolated.
 
     Raises:
@@ -62,15 +62,18 @@ def build(name: str, *, pretrained: str | None, weights: str | None, image_size:
     # timm's towers are built at their own size: their position embeddings are interpolated after loading.
     of_timm = "timm_model_name" in open_clip.get_model_config(name)["vision_cfg"]
     model = _create(name, None if of_timm else image_size, {key: tag[key] for key in ("mean", "std") if tag.get(key)})
-    if file is not None:
-        load_matched(model, _converted(model, read_weights(file)), file)
+    state = {} if file is None else unwrap(read_weights(file), model.state_dict())
+    mean, std = _load_student(model, state, str(file)) or ((), ())
+    if file is not None and not mean:
+        load_matched(model, _converted(model, state), file)
     if of_timm and image_size is not None:
         model.visual.set_input_size(image_size)
     config, size = model.visual.preprocess_cfg, model.visual.image_size
     sides = set(size) if isinstance(size, (tuple, list)) else {size}
     if len(sides) != 1:
         raise SettingsError(f"clip: {name} takes images of {size} pixels; only square ones are known.")
-    return Clip(name, model, sides.pop(), tuple(config["mean"]), tuple(config["std"]), file is not None)
+    trained = file is not None and not mean
+    return Clip(name, model, sides.pop(), mean or tuple(config["mean"]), std or tuple(config["std"]), trained)
 
 
 def _tag(name: str, tag: str, known: Sequence[str]) -> Mapping[str, Any]:
@@ -113,9 +116,22 @@ def _create(name: str, image_size: int | None, preprocessing: Mapping[str, Any])
         raise WeightsError(f"clip: {name} could not be built ({reason}); go online once, or choose another.") from error
 
 
+def _load_student(
+    model: Any, state: Mapping[str, Tensor], source: str
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Load the image tower of padkit's own student, if `state` is one, and return its standardisation."""
+    if not {"mean", "std"} <= state.keys():
+        return None
+    mean, std = (tuple(state[key].flatten().tolist()) for key in ("mean", "std"))
+    visual = {key.removeprefix("tower."): value for key, value in state.items() if key not in ("mean", "std")}
+    resize_pos_embed(visual, model)
+    load_matched(model.visual, {key.removeprefix("visual."): value for key, value in visual.items()}, source)
+    return mean, std
+
+
 def _converted(model: Any, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return a checkpoint under the model's tensor names, with older layouts and other image sizes converted."""
-    found: dict[str, Tensor] = convert_state_dict(model, strip_prefix(state))
+    found: dict[str, Tensor] = convert_state_dict(model, dict(state))
     if "positional_embedding" in found and not hasattr(model, "positional_embedding"):
         found = convert_to_custom_text_state_dict(found)
     for key in ("logit_scale", "logit_bias"):

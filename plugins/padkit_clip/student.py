@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from padkit.errors import SettingsError
 from padkit.networks.inputs import resize
 from padkit.roles import Student, StudentFeatures
+from padkit.settings.ranges import Channels, CropSide, Positive
 from padkit_clip.loading import build
 from padkit_clip.lora import add_lora
 from padkit_clip.prompts import text_head
@@ -28,7 +29,8 @@ class ClipStudent(Student):
             ends in `-quickgelu`.
         pretrained: Tag of the weights for open_clip to download, for example `laion2b_s34b_b88k`. With `weights`, the
             tag that file is of: it names the normalisation, and nothing is downloaded.
-        weights: File with the state dict of the whole model (safetensors, or a checkpoint of tensors only).
+        weights: File with the state dict of the whole model (safetensors, or a checkpoint of tensors only); or a run
+            of padkit with such a student, tuned fully or frozen, which gives the image tower alone.
         image_size: Side in pixels instead of the model's own; position embeddings are interpolated.
         tuning: What of the tower trains: all of it, a low-rank addition to its linear layers, or nothing.
         lora_rank: Rank of that addition.
@@ -48,10 +50,10 @@ class ClipStudent(Student):
         model: str = "ViT-B-16",
         pretrained: str | None = None,
         weights: str | None = None,
-        image_size: int | None = None,
+        image_size: CropSide | None = None,
         tuning: Literal["full", "lora", "frozen"] = "full",
-        lora_rank: int = 8,
-        lora_alpha: float = 16.0,
+        lora_rank: Channels = 8,
+        lora_alpha: Positive = 16.0,
         head: Literal["linear", "text"] = "linear",
         live_prompts: list[str] | None = None,
         attack_prompts: list[str] | None = None,
@@ -60,6 +62,8 @@ class ClipStudent(Student):
         if lora_rank < 1:
             raise SettingsError(f"student.lora_rank {lora_rank} must be at least 1.")
         clip = build(model, pretrained=pretrained, weights=weights, image_size=image_size)
+        if head == "text" and weights and not clip.trained:
+            raise SettingsError(f"student.weights {weights} hold no texts' tower; use student.head linear.")
         self.tower = Tower(clip.model.visual)
         self.tuning, self.size = tuning, clip.size
         # Part of the state, because a bundle is rebuilt without the tag that names them.

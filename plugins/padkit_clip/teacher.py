@@ -6,6 +6,7 @@ from torch import Tensor
 
 from padkit.errors import SettingsError
 from padkit.roles import Features, Teacher
+from padkit.settings.ranges import Count, CropSide
 from padkit_clip.loading import build
 from padkit_clip.tower import Tower
 
@@ -37,8 +38,8 @@ class ClipTeacher(Teacher):
         model: str = "ViT-B-16",
         pretrained: str | None = None,
         weights: str | None = None,
-        image_size: int | None = None,
-        maps: list[int] | None = None,
+        image_size: CropSide | None = None,
+        maps: list[Count] | None = None,
     ) -> None:
         super().__init__()
         if not pretrained and not weights:

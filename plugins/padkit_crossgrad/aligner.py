@@ -13,6 +13,7 @@ from padkit.alignment.share import perturb_share
 from padkit.errors import PluginError, SettingsError
 from padkit.networks.frozen import evaluation_mode, frozen_call
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import Channels, Positive, PositiveShare
 
 
 class CrossGradientTraining(Aligner):
@@ -35,7 +36,7 @@ class CrossGradientTraining(Aligner):
 
     Args:
         epsilon: Length of the step along the gradient, images being in [0, 1].
-        alpha: Share of perturbed images in either loss, in (0, 1].
+        alpha: Share of perturbed images in either loss.
         clip: Bound of each component of the gradient; a pixel changes by at most epsilon x clip.
         width: Channels of the domain classifier's first layer.
     """
@@ -45,10 +46,10 @@ class CrossGradientTraining(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        epsilon: float = 1.0,
-        alpha: float = 0.5,
-        clip: float = 0.1,
-        width: int = 16,
+        epsilon: Positive = 1.0,
+        alpha: PositiveShare = 0.5,
+        clip: Positive = 0.1,
+        width: Channels = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         for name, value in {"epsilon": epsilon, "clip": clip}.items():

@@ -15,6 +15,7 @@ from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import Channels, Few, GridSide, LogFactor, PositiveShare, Share, Whole
 
 
 class DomainAdversarialAttack(Aligner):
@@ -48,7 +49,7 @@ class DomainAdversarialAttack(Aligner):
         loss: `uniform` minimises KL(uniform || p(domain | image)), the literal reading of "indistinguishable";
             `maximize` maximises the domain cross-entropy, which may push an image into another domain.
         random_start: Start from a uniformly random perturbation instead of none.
-        attacked_share: Share of each batch that is attacked, in (0, 1]; below 1 trains on clean and attacked images
+        attacked_share: Share of each batch that is attacked; below 1 trains on clean and attacked images
             together.
         live_only: Attack bona fide images alone; of the attacked share, presentation attacks stay as they are.
         learns_from: Images the classifiers learn from: `clean`, `attacked`, or `both` in halves of a batch twice as
@@ -64,21 +65,21 @@ class DomainAdversarialAttack(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        epsilon: float = 2 / 255,
-        colour: float = 0.0,
-        contrast: float = 0.0,
-        spectrum: float = 0.0,
-        grid: int | None = None,
+        epsilon: Share = 2 / 255,
+        colour: Share = 0.0,
+        contrast: LogFactor = 0.0,
+        spectrum: LogFactor = 0.0,
+        grid: GridSide | None = None,
         axes: Axes = "rgb",
-        steps: int = 4,
+        steps: Few = 4,
         loss: Literal["uniform", "maximize"] = "uniform",
         random_start: bool = True,
-        attacked_share: float = 0.5,
+        attacked_share: PositiveShare = 0.5,
         live_only: bool = False,
         learns_from: Literal["clean", "attacked", "both"] = "clean",
-        classifiers: int = 1,
-        restart_every: int = 0,
-        width: int = 16,
+        classifiers: Few = 1,
+        restart_every: Whole = 0,
+        width: Channels = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)

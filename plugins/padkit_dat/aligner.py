@@ -18,6 +18,7 @@ from padkit.alignment.adversary import (
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import Channels, NonNegative, ShareBelowOne
 
 
 class DomainAdversarialTraining(Aligner):
@@ -37,10 +38,10 @@ class DomainAdversarialTraining(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        weight: float = 0.1,
+        weight: NonNegative = 0.1,
         variant: Literal["plain", "class-conditional", "live-only"] = "plain",
-        hidden: int = 512,
-        dropout: float = 0.5,
+        hidden: Channels = 512,
+        dropout: ShareBelowOne = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         if not 0 <= weight < math.inf:

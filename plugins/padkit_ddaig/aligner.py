@@ -5,6 +5,8 @@ arXiv 2003.06054.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,6 +17,7 @@ from padkit.errors import PluginError, SettingsError
 from padkit.networks.frozen import evaluation_mode, frozen_call
 from padkit.networks.inputs import normalise
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import Channels, PositiveShare, Range
 
 _SPREAD = 0.02  # deviation of the initial weights, as in the authors' code: training starts from a weak perturbation
 
@@ -80,7 +83,7 @@ class ImageGeneration(Aligner):
 
     Args:
         strength: The paper's lambda, the largest change of a pixel, images being in [0, 1].
-        alpha: Share of transformed images, in (0, 1].
+        alpha: Share of transformed images.
         blocks: Residual blocks of T.
         transformation_width: Channels of T.
         width: Channels of the domain classifier's first layer.
@@ -91,11 +94,11 @@ class ImageGeneration(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        strength: float = 0.3,
-        alpha: float = 0.5,
-        blocks: int = 3,
-        transformation_width: int = 16,
-        width: int = 16,
+        strength: PositiveShare = 0.3,
+        alpha: PositiveShare = 0.5,
+        blocks: Annotated[int, Range(0, 100)] = 3,
+        transformation_width: Channels = 16,
+        width: Channels = 16,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         if not 0 < strength <= 1:

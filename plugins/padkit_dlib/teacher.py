@@ -7,6 +7,7 @@ from torch import Tensor
 from padkit.networks.feature_maps import N_MAPS, pick
 from padkit.networks.inputs import check_share
 from padkit.roles import Features, Teacher
+from padkit.settings.ranges import Count, PositiveShare
 from padkit.weights import load_matched
 from padkit_dlib.dat import SHA256, find, read
 from padkit_dlib.network import BLOCKS, COLOUR, SCALE, SIZE, FaceNet, Widths
@@ -36,7 +37,7 @@ class DlibTeacher(Teacher):
     Args:
         weights: The .dat file; None takes the one in the installed package `face_recognition_models`.
         sha256: Checksum that the file must have; change it only for a file of your own in the same format.
-        crop: Central share of padkit's crop that it looks at, in (0, 1]: the network was trained on tight, aligned
+        crop: Central share of padkit's crop that it looks at: the network was trained on tight, aligned
             faces. The default fits crops with the default margin; take 1 for tighter ones. Eyes are not levelled,
             since they are not known in general; `padkit prepare --align true` levels them where a dataset tells where
             they are.
@@ -48,7 +49,12 @@ class DlibTeacher(Teacher):
     """
 
     def __init__(
-        self, *, weights: str | None = None, sha256: str = SHA256, crop: float = 0.7, maps: list[int] | None = None
+        self,
+        *,
+        weights: str | None = None,
+        sha256: str = SHA256,
+        crop: PositiveShare = 0.7,
+        maps: list[Count] | None = None,
     ) -> None:
         super().__init__()
         self.crop = check_share(crop, "dlib: crop")

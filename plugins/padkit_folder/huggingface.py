@@ -20,6 +20,7 @@ from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
+from padkit.settings.ranges import CropSide
 from padkit_folder.names import OPTION, SPLIT_NAMES, attack_names
 
 PARQUET = frozenset({".parquet", ".pq"})
@@ -58,7 +59,7 @@ class HuggingFaceReader(DatasetReader):
         path: str,
         download: bool = False,
         config: str | None = None,
-        image_size: int = 256,
+        image_size: CropSide = 256,
         image_column: str = "image",
         label_column: str = "label",
         domain_column: str | None = None,

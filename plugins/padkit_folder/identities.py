@@ -8,6 +8,7 @@ from pathlib import Path
 
 from padkit.data.presentation import BONA_FIDE, Presentation
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import CropSide, OpenShare, Seed
 from padkit_folder.files import FilesReader
 from padkit_folder.names import existing_folder
 
@@ -24,7 +25,7 @@ class IdentitiesReader(FilesReader):
             for each), or None.
         identity_file: Table like CelebA's `identity_CelebA.txt` (a file name and an identity on each line), or None
             where the folders name the identities.
-        test_share: Share of the identities kept for testing, in (0, 1).
+        test_share: Share of the identities kept for testing.
         seed: Draws these identities.
     """
 
@@ -34,11 +35,11 @@ class IdentitiesReader(FilesReader):
         self,
         *,
         root: str,
-        image_size: int = 112,
+        image_size: CropSide = 112,
         attributes: str | None = None,
         identity_file: str | None = None,
-        test_share: float = 0.1,
-        seed: int = 0,
+        test_share: OpenShare = 0.1,
+        seed: Seed = 0,
     ) -> None:
         if not 0 < test_share < 1:
             raise SettingsError(f"test_share {test_share} must lie between 0 and 1.")

@@ -13,6 +13,7 @@ from padkit.data.media.pictures import Box
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import CropSide
 from padkit_folder.files import FilesReader
 from padkit_folder.layout import Layout
 from padkit_folder.names import OPTION, attack_names, split_of
@@ -39,7 +40,12 @@ class ManifestReader(FilesReader):
     path_settings = ("file",)
 
     def __init__(
-        self, *, file: str, image_size: int = 256, bona_fide: list[str | int] | None = None, layout: str | None = None
+        self,
+        *,
+        file: str,
+        image_size: CropSide = 256,
+        bona_fide: list[str | int] | None = None,
+        layout: str | None = None,
     ) -> None:
         self.file = file
         self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()

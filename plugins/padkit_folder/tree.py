@@ -12,6 +12,7 @@ from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import CropSide
 from padkit_folder.files import FilesReader
 from padkit_folder.layout import Layout
 from padkit_folder.levels import Place, guess, name_of
@@ -46,7 +47,7 @@ class FolderReader(FilesReader):
         self,
         *,
         root: str,
-        image_size: int = 256,
+        image_size: CropSide = 256,
         bona_fide: list[str | int] | None = None,
         layout: str | None = None,
         subject_pattern: str | None = None,

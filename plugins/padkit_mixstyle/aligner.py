@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from padkit.errors import PluginError, SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, Student
+from padkit.settings.ranges import Count, Positive, PositiveShare
 
 _FLOOR = 1e-6  # added to the variance, as in the authors' code
 
@@ -38,7 +39,7 @@ class MixStyle(Aligner):
     Args:
         stages: Which of the student's maps to mix, 1 being the shallowest; by default 1,2.
         partners: `cross-domain` mixes with an image of another domain, `random` with any of the batch.
-        probability: Probability that a stage mixes a batch, in (0, 1].
+        probability: Probability that a stage mixes a batch.
         alpha: Both parameters of the Beta distribution; the smaller, the nearer to one of the two images.
     """
 
@@ -49,10 +50,10 @@ class MixStyle(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        stages: list[int] | None = None,
+        stages: list[Count] | None = None,
         partners: Literal["cross-domain", "random"] = "cross-domain",
-        probability: float = 0.5,
-        alpha: float = 0.1,
+        probability: PositiveShare = 0.5,
+        alpha: Positive = 0.1,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         stages = [1, 2] if stages is None else stages

@@ -8,6 +8,7 @@ from torch import Tensor
 from padkit.alignment.perturbation import Axes, Bounds, apply
 from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import GridSide, LogFactor, PositiveShare, Share
 
 
 class RandomNoise(Aligner):
@@ -24,7 +25,7 @@ class RandomNoise(Aligner):
         spectrum: Logarithm of the factor on a channel's amplitudes in each band of frequencies.
         grid: Side of the grid that the pixels' part is drawn on; the image's own by default.
         axes: Axes of colour, contrast and spectrum, `rgb` or `opponent`.
-        attacked_share: Share of each batch that is perturbed, in (0, 1].
+        attacked_share: Share of each batch that is perturbed.
     """
 
     min_domains = 1
@@ -34,13 +35,13 @@ class RandomNoise(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        epsilon: float = 2 / 255,
-        colour: float = 0.0,
-        contrast: float = 0.0,
-        spectrum: float = 0.0,
-        grid: int | None = None,
+        epsilon: Share = 2 / 255,
+        colour: Share = 0.0,
+        contrast: LogFactor = 0.0,
+        spectrum: LogFactor = 0.0,
+        grid: GridSide | None = None,
         axes: Axes = "rgb",
-        attacked_share: float = 0.5,
+        attacked_share: PositiveShare = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         self.bounds = Bounds(epsilon=epsilon, colour=colour, contrast=contrast, spectrum=spectrum, grid=grid, axes=axes)

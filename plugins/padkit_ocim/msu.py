@@ -10,6 +10,7 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit.errors import DataError, closest
+from padkit.settings.ranges import CropSide
 from padkit_ocim.annotations import Four, box_of, eyes_of, number_rows, stem, text_lines
 from padkit_ocim.layout import checked_root, complete, match_videos, subfolder, text_file
 
@@ -49,7 +50,7 @@ class MsuMfsdReader(NativeReader):
 
     path_settings = ("root", "upside_down")
 
-    def __init__(self, *, root: str, image_size: int = 256, upside_down: str | None = None) -> None:
+    def __init__(self, *, root: str, image_size: CropSide = 256, upside_down: str | None = None) -> None:
         super().__init__(root=root, image_size=image_size)
         self.upside_down = upside_down
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Division, FaceHint, Presentation
 from padkit.errors import DataError
+from padkit.settings.ranges import CropSide
 from padkit_ocim.annotations import eyes_of, number_rows
 from padkit_ocim.layout import complete, elsewhere, folders_below, match_videos, subfolder
 from padkit_ocim.oulu_protocols import Divisions, OuluName, read_name
@@ -51,7 +52,9 @@ class OuluNpuReader(NativeReader):
     }
     layout = "Train_files/, Dev_files/ and Test_files/ with videos P_S_UU_F.avi, and Protocols/"
 
-    def __init__(self, *, root: str, image_size: int = 256, lists: Literal["auto", "files", "names"] = "auto") -> None:
+    def __init__(
+        self, *, root: str, image_size: CropSide = 256, lists: Literal["auto", "files", "names"] = "auto"
+    ) -> None:
         super().__init__(root=root, image_size=image_size)
         self.lists = lists
 

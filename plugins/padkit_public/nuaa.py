@@ -11,6 +11,7 @@ from padkit.data.media.formats import image_suffixes
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError
+from padkit.settings.ranges import CropSide
 from padkit_public.files import (
     file_names,
     fitting_root,
@@ -55,7 +56,7 @@ class NuaaReader(NativeReader):
         f"<root>/client_train*.txt and three like it, <root>/Client*/<subject>/{PATTERN}.jpg, <root>/Imposter*/..."
     )
 
-    def __init__(self, *, root: str, image_size: int = 256, official_splits: bool = True) -> None:
+    def __init__(self, *, root: str, image_size: CropSide = 256, official_splits: bool = True) -> None:
         super().__init__(root=root, image_size=image_size)
         self.official_splits = official_splits
         self.cropped = not _raw(Path(root).expanduser())

@@ -18,6 +18,7 @@ from padkit.alignment.adversary import (
 from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import Channels, NonNegative, ShareBelowOne
 
 
 class SingleSideGeneralisation(Aligner):
@@ -54,12 +55,12 @@ class SingleSideGeneralisation(Aligner):
         n_domains: int,
         embedding_dim: int,
         *,
-        weight: float = 0.5,
-        triplet_weight: float = 1.0,
-        margin: float = 0.1,
+        weight: NonNegative = 0.5,
+        triplet_weight: NonNegative = 1.0,
+        margin: NonNegative = 0.1,
         normalise: bool = True,
-        hidden: int = 512,
-        dropout: float = 0.5,
+        hidden: Channels = 512,
+        dropout: ShareBelowOne = 0.5,
     ) -> None:
         super().__init__(n_domains, embedding_dim)
         for name, value in {"weight": weight, "triplet_weight": triplet_weight, "margin": margin}.items():

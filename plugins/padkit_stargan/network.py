@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from padkit.errors import WeightsError
-from padkit.weights import load_matched, strip_prefix
+from padkit.weights import load_matched, unwrap
 
 DOWN = 2  # the generator halves and doubles the resolution twice
 SLOPE = 0.01
@@ -233,7 +233,7 @@ def load_generator(state: Mapping[str, Tensor], source: str | Path) -> Generator
     Raises:
         WeightsError: The tensors are not a generator's.
     """
-    state = strip_prefix(state)
+    state = unwrap(state, ["main.0.weight"])
     network = Generator(recognise_generator(state, source))
     load_matched(network, state, source)
     return network
@@ -245,7 +245,7 @@ def load_discriminator(state: Mapping[str, Tensor], source: str | Path) -> Discr
     Raises:
         WeightsError: The tensors are not a discriminator's.
     """
-    state = strip_prefix(state)
+    state = unwrap(state, ["main.0.weight"])
     network = Discriminator(recognise_discriminator(state, source))
     load_matched(network, state, source)
     return network

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
 from padkit.errors import SettingsError, closest
 from padkit.networks.feature_maps import N_MAPS, pick
 from padkit.roles import Features, Teacher
+from padkit.settings.ranges import Count, Range
 from padkit.weights import read_embedded, read_weights
 from padkit_stargan.network import DOWN, Discriminator, Generator, load_discriminator, load_generator
 
@@ -44,8 +45,8 @@ class StarGANTeacher(Teacher):
         *,
         weights: str | None = None,
         source: Literal["discriminator", "generator"] = "discriminator",
-        input_size: int = 128,
-        maps: list[int] | None = None,
+        input_size: Annotated[int, Range(4, 2048, multiple=4)] = 128,
+        maps: list[Count] | None = None,
         pooled: bool = False,
     ) -> None:
         super().__init__()

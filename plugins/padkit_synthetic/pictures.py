@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +11,13 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 
+from padkit.commands.parser import Number, Parser
 from padkit.data.presentation import Presentation
 from padkit.errors import DataError
 from padkit.files import write_atomically
+from padkit.settings.ranges import Seed
 from padkit_synthetic.imaging import Bytes
-from padkit_synthetic.reader import FacesReader, SyntheticReader, check_image_size
+from padkit_synthetic.reader import FacesReader, RenderedSide, SyntheticReader, check_image_size
 from padkit_synthetic.spectra import excess, line_strength, spectrum
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION
 
@@ -141,12 +142,14 @@ def draw_world(out: Path, image_size: int, seed: int, people: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `padkit world`; return 0."""
-    parser = argparse.ArgumentParser(
-        prog="padkit world", description="Draw the simulated world: portraits, every species in every domain, spectra."
+    parser = Parser(
+        prog="padkit world",
+        allow_abbrev=False,
+        description="Draw the simulated world: portraits, every species in every domain, spectra.",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write index.html and its pictures to")
-    parser.add_argument("--image-size", type=int, default=128, help="side of the pictures in pixels")
-    parser.add_argument("--seed", type=int, default=0, help="which population")
+    parser.add_argument("--image-size", type=Number(RenderedSide), default=128, help="side of the pictures in pixels")
+    parser.add_argument("--seed", type=Number(Seed), default=0, help="which population")
     options = parser.parse_args(arguments)
     check_image_size(options.image_size)
     draw_world(options.out, options.image_size, options.seed, DRAWN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
+from padkit.settings.ranges import Count, Range, Seed, ShareBelowOne
 from padkit_synthetic.camera import capture
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.people.canvas import eye_places
@@ -24,6 +25,9 @@ from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, SOURCES, WORL
 # First part of every random key, so that the two datasets never draw the same person.
 WORLD_STREAM, FACES_STREAM = 101, 202
 IDENTITY, CLIP = 1, 2
+
+
+RenderedSide = Annotated[int, Range(64, 256, multiple=16)]
 
 
 def check_image_size(image_size: int) -> None:
@@ -73,7 +77,7 @@ class SyntheticReader(DatasetReader):
     Args:
         size: How much of the world: `tiny` for tests, `small` for quick comparisons, `default`, `large` (over 100,000
             frames).
-        image_size: Side of the frames in pixels, a multiple of 16 from 64 to 256.
+        image_size: Side of the frames in pixels.
         seed: Another seed is another population captured anew.
     """
 
@@ -86,7 +90,11 @@ class SyntheticReader(DatasetReader):
     framing: ClassVar[tuple[float, float] | None] = (0.28, 0.10)
 
     def __init__(
-        self, *, size: Literal["tiny", "small", "default", "large"] = "default", image_size: int = 128, seed: int = 0
+        self,
+        *,
+        size: Literal["tiny", "small", "default", "large"] = "default",
+        image_size: RenderedSide = 128,
+        seed: Seed = 0,
     ) -> None:
         if size not in SIZES:
             raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
@@ -191,7 +199,7 @@ class FacesReader(DatasetReader):
     Args:
         identities: Number of persons.
         images: Portraits per person, each another pose, light, camera and place.
-        image_size: Side of the portraits in pixels, a multiple of 16 from 64 to 256.
+        image_size: Side of the portraits in pixels.
         test_share: Share of the persons that make up split `test`; the others are `train`.
         seed: Another seed is another population.
     """
@@ -203,11 +211,11 @@ class FacesReader(DatasetReader):
     def __init__(
         self,
         *,
-        identities: int = 400,
-        images: int = 20,
-        image_size: int = 64,
-        test_share: float = 0.15,
-        seed: int = 0,
+        identities: Annotated[int, Range(2)] = 400,
+        images: Count = 20,
+        image_size: RenderedSide = 64,
+        test_share: ShareBelowOne = 0.15,
+        seed: Seed = 0,
     ) -> None:
         if identities < 2 or images < 1:
             raise SettingsError(

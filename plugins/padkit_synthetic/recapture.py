@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from padkit.data.augmentation import Augmentation
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import Share
 from padkit_synthetic.imaging import resized
 from padkit_synthetic.photographs.recordings import ATTACKS, find_domains, instruments_for_photographs
 from padkit_synthetic.photographs.scene import photograph_scene
@@ -25,7 +26,7 @@ class Recapture(Augmentation):
     nearest side that the chain knows (64 to 256 pixels in steps of 16) and resized back. All of it is simulated.
 
     Args:
-        share: Share of bona fide images that become an attack, in [0, 1].
+        share: Share of bona fide images that become an attack.
         live_share: Share of bona fide images that pass a simulated camera and stay bona fide; with `share` at most 1.
         attacks: Attack types, joined by `+`.
         settings: Capture settings whose cameras, light and instruments are used, joined by `+`; `all` takes every one
@@ -35,8 +36,8 @@ class Recapture(Augmentation):
     def __init__(
         self,
         *,
-        share: float = 0.25,
-        live_share: float = 0.25,
+        share: Share = 0.25,
+        live_share: Share = 0.25,
         attacks: str = "+".join(ATTACKS),
         settings: str = "all",
     ) -> None:

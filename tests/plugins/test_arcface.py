@@ -191,3 +191,12 @@ def test_embedded_weights():
     teacher = ArcFaceTeacher()
     assert teacher.network.shape.blocks == DEPTHS[18]
     assert len(teacher(torch.rand(1, 3, 64, 64)).maps) == 4
+
+
+@pytest.mark.parametrize("wrapped", ["backbone.", "module.backbone.", "model."])
+def test_a_recogniser_with_its_classifier_is_read(narrow_file, tmp_path, wrapped):
+    state = weights.read_weights(narrow_file)
+    kept = {f"{wrapped}{key}": value for key, value in state.items()}
+    torch.save({"state_dict_backbone": kept, "epoch": 3}, tmp_path / "checkpoint.pt")
+    found = load(weights.read_weights(tmp_path / "checkpoint.pt"), "x").state_dict()
+    assert all(torch.equal(value, found[key]) for key, value in state.items())

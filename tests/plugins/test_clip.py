@@ -361,6 +361,29 @@ def test_a_bundle_brings_it_back_without_tag_file_or_texts(tag, tmp_path, monkey
         assert torch.equal(load_bundle(tmp_path / "model", Catalog())[0](images), detector(images))
 
 
+def test_a_run_starts_from_a_run(tag, tmp_path):
+    detector = Detector(ClipStudent(model="tiny-ViT", pretrained="filed"))
+    about = Bundle(
+        student="clip", settings={}, image_size=32, threshold=0.5, threshold_policy="source-dev", simulated=True
+    )
+    save_bundle(tmp_path / "run" / "model", detector, about)
+    found = ClipStudent(model="tiny-ViT", weights=str(tmp_path / "run")).state_dict()
+    assert found.keys() == detector.student.state_dict().keys()
+    assert all(torch.equal(value, found[key]) for key, value in detector.student.state_dict().items())
+    with pytest.raises(SettingsError, match=r"use student\.head linear"):
+        ClipStudent(model="tiny-ViT", weights=str(tmp_path / "run"), head="text")
+    larger = ClipStudent(model="tiny-ViT", weights=str(tmp_path / "run"), image_size=48)
+    assert larger(torch.rand(1, 3, 48, 48)).maps[0].shape[2:] == (6, 6)
+
+
+def test_a_prefix_around_a_checkpoint(states, tmp_path):
+    wrapped = {f"module.{key}": value for key, value in states["tiny-ViT"].items()}
+    save_file(wrapped, tmp_path / "ddp.safetensors")
+    teacher = ClipTeacher(model="tiny-ViT", weights=str(tmp_path / "ddp.safetensors"))
+    kernel = teacher.tower.visual.state_dict()["proj"]
+    assert torch.equal(kernel, states["tiny-ViT"]["visual.proj"])
+
+
 def test_both_roles_are_offered_with_a_licence_note():
     for (spec,), role in [(padkit_teachers(), "teacher"), (padkit_students(), "student")]:
         assert spec.name == "clip"

@@ -11,7 +11,9 @@ import safetensors.torch
 import timm
 import torch
 
+from padkit.deploy.bundle import Bundle, save_bundle
 from padkit.errors import SettingsError, WeightsError
+from padkit.networks.detector import Detector
 from padkit_timm.student import TimmStudent
 
 torch.set_num_threads(1)
@@ -149,6 +151,37 @@ def test_weights_of_another_architecture_name_the_keys(tmp_path):
         TimmStudent(model="test_vit", weights=path)
 
 
+@pytest.mark.parametrize(
+    ("wrapper", "prefix"),
+    [(None, "module."), ("model", ""), ("net", "module."), ("model_state_dict", "_orig_mod."),
+     ("state_dict_backbone", ""), ("state_dict", "model.backbone."), (None, "module.module.")],
+)  # fmt: skip
+def test_weights_load_however_a_training_program_wrapped_them(tmp_path, wrapper, prefix):
+    state = timm.create_model("test_resnet").state_dict()
+    assert "fc.weight" in state
+    kept = {f"{prefix}{key}": value for key, value in state.items()}
+    torch.save({wrapper: kept, "epoch": 3} if wrapper else kept, tmp_path / "wrapped.pth")
+    student = TimmStudent(model="test_resnet", weights=str(tmp_path / "wrapped.pth"))
+    assert all(torch.equal(value, state[key]) for key, value in student.net.state_dict().items())
+
+
+@pytest.mark.parametrize("place", ["model.safetensors", "model", "run"])
+def test_a_run_starts_from_a_run(tmp_path, place):
+    detector = Detector(TimmStudent(model="test_resnet"))
+    about = Bundle(
+        student="timm", settings={"model": "test_resnet"}, image_size=64, threshold=0.5,
+        threshold_policy="source-dev", simulated=True,
+    )  # fmt: skip
+    save_bundle(tmp_path / "run" / "model", detector, about)
+    named = {"run": tmp_path / "run", "model": tmp_path / "run/model"}.get(place, tmp_path / "run/model" / place)
+    for settings in ({}, {"stem_stride": 2}):
+        student = TimmStudent(model="test_resnet", weights=str(named), **settings)
+        found = student.net.state_dict()
+        assert all(torch.equal(value, found[key]) for key, value in detector.student.net.state_dict().items())
+    with pytest.raises(WeightsError, match=r"do not fit .*choose weights of this architecture"):
+        TimmStudent(model="test_vit", weights=str(named))
+
+
 def test_missing_weights_file(tmp_path):
     with pytest.raises(WeightsError, match="does not exist"):
         TimmStudent(weights=str(tmp_path / "no.pth"))
@@ -178,6 +211,7 @@ def test_drop_rate_out_of_range():
 def test_pretrained_without_network_is_one_clear_line(tmp_path):
     code = """
 from padkit.errors import WeightsError
+from padkit.networks.detector import Detector
 from padkit_timm.student import TimmStudent
 try:
     TimmStudent(pretrained=True)

@@ -140,7 +140,7 @@ def test_a_folder_of_identities(recipe, tmp_path):
     ("words", "error", "text"),
     [
         (["--batch_size", "64"], SettingsError, "exceeds the 12 training images"),
-        (["--steps", "0"], SettingsError, "at least 1"),
+        (["--steps", "0"], SettingsError, "expected int >= 1"),
         (["--input_size", "30"], SettingsError, "multiple of 16"),
         (["--stepz", "3"], SettingsError, "steps"),
         (["--out", "weights.pth"], WeightsError, "safetensors"),

@@ -123,7 +123,7 @@ def test_a_folder_with_celebas_tables(recipe, tmp_path):
     [
         (["--batch_size", "64"], SettingsError, "exceeds the 12 training images"),
         (["--out", "/proc/runs"], WeightsError, "cannot be written"),
-        (["--n_critic", "0"], SettingsError, "at least 1"),
+        (["--n_critic", "0"], SettingsError, "expected int >= 1"),
         (["--image_size", "30"], SettingsError, "multiple of 2\\^layers = 8"),
         (["--attributes", "smile,galsses"], SettingsError, "Did you mean 'glasses'"),
     ],

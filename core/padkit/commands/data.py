@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from padkit.catalog import Catalog
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import BONA_FIDE
 from padkit.data.protocols.official import official_protocols
@@ -24,6 +24,7 @@ from padkit.data.table.frames import FINISHED, FrameTable, open_tables
 from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
+from padkit.settings.ranges import Count
 from padkit.settings.recipes import Slot, read_settings
 
 DESCRIPTION = """\
@@ -49,11 +50,13 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("what", nargs="+", metavar="DIR|NAME", help="folders of prepared tables, or a dataset's name")
     parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
-    parser.add_argument("--columns", type=int, default=8, help="examples per row of the sheet (%(default)s)")
+    parser.add_argument("--columns", type=Number(Count), default=8, help="examples per row of the sheet (%(default)s)")
     parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
-    options, settings = parser.parse_known_args(arguments)
-    if options.columns < 1:
-        raise SettingsError("--columns must be at least 1.")
+    # argparse takes `--root=a b`, unknown to it and with a blank, for a folder.
+    words = [
+        part for word in arguments for part in (word.split("=", 1) if word[:2] == "--" and " " in word else [word])
+    ]
+    options, settings = parser.parse_known_args(words)
     table, reader = _opened(options.what, settings)
     console = Console()
     for part in describe(table, reader, duplicates=not options.no_duplicates):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.data.column_names import SCORE_COLUMNS
 from padkit.data.labels import stated_values
 from padkit.errors import SettingsError, closest
@@ -34,6 +34,7 @@ from padkit.report.tables.evaluation import (
 )
 from padkit.report.tables.layout import MADE_BY, Table, latex, markdown, terminal
 from padkit.runs.candidates import read_candidate
+from padkit.settings.ranges import Seed, Whole
 
 EPILOG = f"""\
 A score file has one row per presentation (or per frame: frames of one presentation are averaged) and the columns
@@ -60,12 +61,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--policy", action="append", default=[], help=f"{', '.join(POLICIES)}; repeat for several, the first is quoted")
     add(
         "--bootstrap",
-        type=int,
+        type=Number(Whole),
         default=1000,
         metavar="N",
         help="95 %% intervals of N resamples (%(default)s); 0 for none",
     )
-    add("--bootstrap-seed", type=int, default=0, metavar="N", help="seed of the resamples (%(default)s)")
+    add("--bootstrap-seed", type=Number(Seed), default=0, metavar="N", help="seed of the resamples (%(default)s)")
     add("--against", metavar="OTHER", help="compare in pairs with another run or file on the same presentations")
     add("--column", action="append", default=[], metavar="COLUMN=NAME", help="name of a score file's column; repeat")
     add("--bona-fide", metavar="A,B", help="label values that mean bona fide, such as 0 or client; others are attacks")
@@ -81,8 +82,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         check_policy(policy)
     if line.bootstrap and line.bootstrap < FEWEST:
         raise SettingsError(f"--bootstrap {line.bootstrap}: takes {FEWEST} resamples or more, 1000 say.")
-    if line.bootstrap_seed < 0:
-        raise SettingsError(f"--bootstrap-seed {line.bootstrap_seed}: is below 0.")
     if line.against and len(line.scores) > 1:
         raise SettingsError(f"--against compares two; {len(line.scores)} were given before it.")
     return line

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.errors import SettingsError, closest, one_line
 from padkit.inspection.kinds import KINDS, draw
 from padkit.inspection.request import FigureRequest
 from padkit.report.figures.style import DARK, FORMATS, LIGHT
 from padkit.runs.finished import read_runs
+from padkit.settings.ranges import Count, Seed
 
 EPILOG = "kinds of figures:\n" + "\n".join(f"  {name:<14}{summary}" for name, (summary, _) in KINDS.items())
 
@@ -32,9 +33,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--out", type=Path, required=True, help="folder to write the figures to")
     add("--only", metavar="KIND,KIND", help="only these kinds; by default all that can be drawn")
     add("--target", default="", help="domain tested on, if the runs differ in it; by default the first run's")
-    add("--seed", type=int, default=0, help="seed of the frames shown, of t-SNE and of attacks (%(default)s)")
-    add("--points", type=int, default=600, metavar="N", help="most frames of the t-SNE (%(default)s)")
-    add("--faces", type=int, default=4, metavar="N", help="faces of each class in the Grad-CAM figure (%(default)s)")
+    add("--seed", type=Number(Seed), default=0, help="seed of the frames shown, of t-SNE and of attacks (%(default)s)")
+    add("--points", type=Number(Count), default=600, metavar="N", help="most frames of the t-SNE (%(default)s)")
+    add(
+        "--faces",
+        type=Number(Count),
+        default=4,
+        metavar="N",
+        help="faces of each class for Grad-CAM (%(default)s)",
+    )
     add("--format", choices=FORMATS, default="png", help="format of the files (%(default)s)")
     add("--dark", action="store_true", help="light text on a dark background")
     line = parser.parse_args(arguments)
@@ -42,9 +49,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for kind in line.kinds:
         if kind not in KINDS:
             raise SettingsError(f"--only {kind!r}: is no kind of figure.{closest(kind, KINDS)}")
-    for name in ("seed", "points", "faces"):
-        if getattr(line, name) < (0 if name == "seed" else 1):
-            raise SettingsError(f"--{name} {getattr(line, name)}: is too small.")
     return line
 
 

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.errors import SettingsError
+from padkit.settings.ranges import Processes, Whole
 
 if TYPE_CHECKING:
     from padkit.deploy.predictor import Predictor
@@ -45,7 +46,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
     add("inputs", nargs="*", metavar="INPUT", help="images, videos, folders, quoted patterns, - for paths on stdin")
-    add("--webcam", type=int, metavar="N", help="judge what camera N sees, until Ctrl-C")
+    add("--webcam", type=Number(Whole), metavar="N", help="judge what camera N sees, until Ctrl-C")
     add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
     add("--face", default="", metavar="FINDER", help="face finder: lbp (default) or scrfd")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
@@ -55,7 +56,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--combine", default="mean", metavar="RULE", help="how frames make one result: mean, median, vote or first:K")
     add("--frames", default="uniform:8", metavar="RULE", help="frames of a video: uniform:N, every:N, first:N or all")
     add("--backend", choices=("auto", "torch", "onnx"), default="auto", help="what computes the scores")
-    add("--threads", type=int, metavar="N", help="CPU threads")
+    add("--threads", type=Number(Processes), metavar="N", help="CPU threads")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per line")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
@@ -64,10 +65,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     line = parser.parse_args(arguments)
     if (line.webcam is None) == (not line.inputs):
         raise SettingsError("padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them.")
-    for name in ("threads", "webcam"):
-        value, least = getattr(line, name), 1 if name == "threads" else 0
-        if value is not None and value < least:
-            raise SettingsError(f"--{name} must be at least {least}.")
     if line.cropped and line.face:
         raise SettingsError("--cropped finds no faces, so it goes without --face; leave one of them out.")
     return line

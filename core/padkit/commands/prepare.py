@@ -23,6 +23,7 @@ from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_json
 from padkit.settings.commands import read_options
 from padkit.settings.paths import absolute_paths
+from padkit.settings.ranges import Processes
 
 PROG = "padkit prepare"
 PROTOCOLS = "protocols.json"
@@ -42,7 +43,7 @@ class Output:
     """
 
     out: str
-    workers: int | None = None
+    workers: Processes | None = None
     strict: bool = False
     compress: bool = False
     download: bool = False
@@ -50,8 +51,6 @@ class Output:
     def __post_init__(self) -> None:
         if not self.out:
             raise SettingsError("--out is empty; give a folder.")
-        if self.workers is not None and self.workers < 1:
-            raise SettingsError(f"workers {self.workers} must be 1 or more.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ from padkit.errors import PadkitError, SettingsError, closest, one_line
 from padkit.files import write_json
 from padkit.processes import counting_bar
 from padkit.settings.layers import NONE, Bare, Slot, read_line
+from padkit.settings.ranges import BatchSize, Count, Seed
 
 if TYPE_CHECKING:
     from padkit.inspection.teacher_check import Compared, Crops, Knowledge
@@ -45,15 +46,10 @@ class Options:
         json: File to write the figures to as well.
     """
 
-    limit: int = 600
-    seed: int = 0
-    batch_size: int = 32
+    limit: Count = 600
+    seed: Seed = 0
+    batch_size: BatchSize = 32
     json: str | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("limit", "batch_size"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} {getattr(self, name)} must be 1 or more.")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -140,7 +140,9 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
         """
         if not len(labels):
             raise DataError("There are no training frames to make batches of.")
-        if parts < 1 or batch_size < 1 or batch_size % parts:
+        if parts < 1 or batch_size < 1:
+            raise SettingsError(f"Batch size {batch_size} and accumulation steps {parts} must be at least 1.")
+        if batch_size % parts:
             raise SettingsError(f"Batch size {batch_size} must be a multiple of the accumulation steps ({parts}).")
         kinds = [np.unique(np.asarray(values, np.int64), return_inverse=True) for values in (domains, labels)]
         (domain_names, domain_of), (label_names, label_of) = ((names, codes.reshape(-1)) for names, codes in kinds)

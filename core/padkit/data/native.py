@@ -11,6 +11,7 @@ from padkit.data.preparation.options import CropOptions
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
+from padkit.settings.ranges import CropSide
 
 
 class NativeReader(DatasetReader):
@@ -25,7 +26,7 @@ class NativeReader(DatasetReader):
 
     layout: ClassVar[str] = ""
 
-    def __init__(self, *, root: str, image_size: int = 256) -> None:
+    def __init__(self, *, root: str, image_size: CropSide = 256) -> None:
         self.root = root
         self.image_size = image_size
 

@@ -177,8 +177,15 @@ def read_scores(path: Path | str) -> Scores:
 
 
 def texts(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    """Return an Arrow column as text, "" for missing values; each distinct value is decoded once."""
-    coded = column.dictionary_encode().unify_dictionaries()
+    """Return an Arrow column as text, "" for missing values; each distinct value is decoded once.
+
+    Raises:
+        DataError: It holds lists or structures.
+    """
+    try:
+        coded = column.dictionary_encode().unify_dictionaries()
+    except pa.ArrowException as error:
+        raise DataError(f"a column holds {column.type}; give one text or number per row.") from error
     if not coded.num_chunks:
         return np.empty(0, dtype=np.str_)
     words = ["" if word is None else _text(word) for word in coded.chunk(0).dictionary.to_pylist()]

@@ -18,7 +18,7 @@ def check_share(share: float, what: str) -> float:
         SettingsError: It does not; `what` names it.
     """
     if not 0 < share <= 1:
-        raise SettingsError(f"{what} {share:g} is a share of the image's side and must lie in (0, 1].")
+        raise SettingsError(f"{what} {share} is a share of the image's side and must lie in (0, 1].")
     return share
 
 

@@ -46,7 +46,7 @@ def read_options(
         for key, name, hint in _add(parser, section, factory, {*owners}, {*hidden}):
             owners[key], types[key] = (section, name), hint
     if line.help:
-        print_help(parser)
+        print_help(parser, types)
     if line.files:
         raise SettingsError(f"{prog} reads no --config file; write its options on the command line.")
     given = dict(line.entries)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonargparse import ArgumentParser
 
-from padkit.settings.values import describe
+from padkit.settings.ranges import describe
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +80,13 @@ def add_settings(
 
 
 def parameter_types(factory: Callable[..., Any]) -> dict[str, Any]:
-    """Return the types of a function's or a class's parameters, including those of base classes."""
+    """Return the types of a function's or a class's parameters with their ranges, including those of base classes."""
     bases = factory.__mro__[::-1] if isinstance(factory, type) else (factory,)
     hints: dict[str, Any] = {}
     for base in bases:
         function = vars(base).get("__init__") if isinstance(base, type) else base
         if inspect.isfunction(function):
-            hints |= typing.get_type_hints(function)
+            hints |= typing.get_type_hints(function, include_extras=True)
     hints.pop("return", None)
     return hints
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from padkit.errors import SettingsError
+from padkit.settings.ranges import outside, range_of
 from padkit.settings.values import interpret, wrong
 
 
@@ -27,8 +28,12 @@ def make_parser(prog: str, usage: str, described: object, epilog: str) -> Argume
     )
 
 
-def print_help(parser: ArgumentParser) -> NoReturn:
-    """Print every option and exit."""
+def print_help(parser: ArgumentParser, types: Mapping[str, Any]) -> NoReturn:
+    """Print every option with the range that its type declares, and exit."""
+    for action in parser._actions:
+        limits = range_of(types.get(action.dest))
+        if limits is not None:
+            action.help = f"{action.help or ''} Must be {limits}.".lstrip()
     # jsonargparse offers `--name+` to append to a list; here a list is always given completely.
     print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()), end="")
     raise SystemExit(0)
@@ -43,7 +48,7 @@ def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, 
         types: Type of every key; None if unknown.
 
     Raises:
-        SettingsError: A value is missing, of the wrong type or not a number (NaN).
+        SettingsError: A value is missing, of the wrong type, out of its range or not a number (NaN).
     """
     values = {key: interpret(key, value, types[key]) for key, value in given.items()}
     try:
@@ -59,6 +64,7 @@ def parse(parser: ArgumentParser, given: Mapping[str, Any], types: Mapping[str, 
         raise SettingsError(text) from error
     for key, value in values.items():
         read = parsed.get(key)
-        if any(each != each for each in (read if isinstance(read, list) else [read])):  # only NaN differs from itself
+        unequal = any(each != each for each in (read if isinstance(read, list) else [read]))  # only NaN is
+        if unequal or outside(read, types[key]):
             raise wrong(key, value, types[key])
     return parsed

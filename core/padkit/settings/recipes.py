@@ -83,7 +83,7 @@ def read_settings(
     names = _component_names(tree, slots)
     parser, types = _parser(recipe, slots, names, catalog, prog)
     if line.help:
-        print_help(parser)
+        print_help(parser, types)
     groups = _groups(names)
     given = {key: value for key, value in flatten(_drop_none(tree, slots)).items() if value != {} or key not in groups}
     for key in given:

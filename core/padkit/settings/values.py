@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import types
 import typing
 from typing import Any, Literal
 
@@ -11,9 +10,9 @@ import yaml
 
 from padkit.errors import SettingsError, closest
 from padkit.settings.layers import Bare
+from padkit.settings.ranges import alternatives, bare, describe
 
 _FRACTION = re.compile(r"\s*([-+]?\d*\.?\d+)\s*/\s*(\d*\.?\d+)\s*")
-_WORDS = {int: "int", float: "float", str: "str", bool: "true or false", type(None): "null"}
 
 
 def interpret(key: str, value: Any, hint: Any) -> Any:
@@ -44,7 +43,7 @@ def interpret(key: str, value: Any, hint: Any) -> Any:
 
 
 def wrong(key: str, value: Any, hint: Any) -> SettingsError:
-    """Return the error for a value that the type does not allow."""
+    """Return the error for a value that the type or its range does not allow."""
     shown = "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
     choices = [c for option in _alternatives(hint) if typing.get_origin(option) is Literal for c in option.__args__]
     guess = closest(value, map(str, choices)).partition(" Known:")[0] if choices and isinstance(value, str) else ""
@@ -53,23 +52,8 @@ def wrong(key: str, value: Any, hint: Any) -> SettingsError:
     return SettingsError(f"setting {key!r}: expected {describe(hint)}, got {shown}{remedy}.{guess}")
 
 
-def describe(hint: Any) -> str:
-    """Return a type in words."""
-    return " or ".join(_in_words(option) for option in _alternatives(hint))
-
-
-def _in_words(hint: Any) -> str:
-    if hint in _WORDS:
-        return _WORDS[hint]
-    if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(str(choice) for choice in hint.__args__)
-    if typing.get_origin(hint) is list:
-        return f"list of {describe(*typing.get_args(hint) or (Any,))} (a,b)"
-    return str(getattr(hint, "__name__", hint)).removeprefix("typing.")
-
-
 def _alternatives(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+    return tuple(bare(option) for option in alternatives(hint))
 
 
 def _fraction(text: str) -> Any:

@@ -15,6 +15,7 @@ from padkit.errors import SettingsError
 from padkit.networks.inputs import central
 from padkit.networks.random_weights import calibrate, untrained
 from padkit.roles import Features, StudentFeatures, Teacher
+from padkit.settings.ranges import NonNegative
 from padkit.training.standardisation import Moments, Standardisation
 
 WARM_UP = 0.1  # share of training over which `schedule: warmup` raises a weight
@@ -40,7 +41,7 @@ class TeacherOptions:
             still brings is not of the teacher's training.
     """
 
-    loss_weight: float = 0.3
+    loss_weight: NonNegative = 0.3
     schedule: Literal["constant", "warmup", "cosine"] = "constant"
     use: Literal["maps", "embedding", "both"] = "maps"
     kind: Literal["features", "relations"] = "features"

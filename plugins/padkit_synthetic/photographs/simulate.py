@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.data.labels import LabelCount, stated_values
 from padkit.data.preparation.options import CropOptions
 from padkit.data.reader import SIMULATED_NOTE
@@ -28,6 +28,7 @@ from padkit.data.unread import Unread, unread_line
 from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
+from padkit.settings.ranges import Count, Margin, Processes, Seed
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import (
     ATTACKS,
@@ -39,7 +40,7 @@ from padkit_synthetic.photographs.recordings import (
     record,
     recordings,
 )
-from padkit_synthetic.reader import check_image_size, check_seed
+from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
 from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
 
 # Records what the folder was made from and how: only the same command may continue there.
@@ -232,20 +233,29 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--subject-pattern", metavar="REGEX", help="its one group is the subject in the names of a flat folder's images"
     )
     add("--bona-fide", metavar="A,B", help="labels of a list that mean bona fide, such as 0; the others are left out")
-    add("--seed", type=int, default=0, help="seed of splits and captures (0)")
-    add("--image-size", type=int, default=128, help="side of the pictures in pixels: 64 to 256, a multiple of 16 (128)")
+    add("--seed", type=Number(Seed), default=0, help="seed of splits and captures (0)")
+    add("--image-size", type=Number(RenderedSide), default=128, help="side of the pictures in pixels (128)")
     names = " ".join(domain.name for domain in DOMAINS)
     add("--settings", nargs="+", metavar="NAME", help=f"capture settings, of: {names} (all that have the attacks)")
     kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
     add("--attacks", nargs="+", metavar="TYPE", default=ATTACKS, help=f"attack types, of: {kinds} (print replay)")
-    add("--frames", type=int, default=1, help="frames of a presentation, each with another movement of the hand (1)")
+    add(
+        "--frames",
+        type=Number(Count),
+        default=1,
+        help="frames of a presentation, each with another movement of the hand (1)",
+    )
     add(
         "--face", choices=("none", "lbp"), default="none",
         help="lbp: find the face in each photograph (needs padkit[lbp]) and skip those without; "
         "none: take the middle, for photographs that are face crops already (none)",
     )  # fmt: skip
-    add("--margin", type=float, help="with --face lbp: share of the face's side shown beyond it on each side (0.15)")
-    add("--workers", type=int, help="processes (one per core)")
+    add(
+        "--margin",
+        type=Number(Margin),
+        help="with --face lbp: share of the face's side shown beyond it on each side (0.15)",
+    )
+    add("--workers", type=Number(Processes), help="processes (one per core)")
     add("--strict", action="store_true", help="an unreadable photograph is an error; otherwise it is skipped and named")
     options = parser.parse_args(arguments)
     if options.face == "none" and options.margin is not None:

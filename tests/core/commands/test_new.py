@@ -101,7 +101,7 @@ def test_the_command_says_what_comes_next(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["teacher", "demo"]) == 0
     said = capsys.readouterr().out
-    for line in ("pip install pytest -e ./padkit-demo", "pytest padkit-demo", "recipes/dtda.py --teachers.fr demo"):
+    for line in ("pip install pytest -e ./padkit-demo", "pytest padkit-demo", "padkit train dtda --teachers.fr demo"):
         assert line in said
     assert [path.name for path in tmp_path.iterdir()] == ["padkit-demo"]
 

@@ -77,7 +77,7 @@ def test_one_role(install, capsys):
             "oulu-npu",
             ["dataset oulu-npu: ", "    root: str; needed", "    lists: one of auto, files, names; default auto"],
         ),
-        ("timm", ["teacher timm: ", "student timm: ", "    drop_rate: float; default 0"]),
+        ("timm", ["teacher timm: ", "student timm: ", "    drop_rate: float in [0, 1); default 0"]),
         ("simulate", ["command simulate: ", "  Its options: padkit simulate --help"]),
     ],
 )

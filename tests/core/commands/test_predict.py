@@ -117,7 +117,7 @@ def test_annotated_pictures_are_written(model, pictures, tmp_path, capsys):
 MISTAKES = {
     "nothing to judge": ([], "name pictures, videos or folders"),
     "webcam and files": (["a.png", "--webcam", "0"], "one of them"),
-    "negative camera": (["--webcam", "-1"], "at least 0"),
+    "negative camera": (["--webcam", "-1"], "webcam"),
     "cropped and finder": (["a.png", "--cropped", "--face", "lbp"], "leave one of them out"),
     "unknown finder": (["a.png", "--face", "mtcnn"], "face finder 'mtcnn' is unknown"),
     "unknown rule": (["a.png", "--combine", "max"], "combine frames"),

@@ -286,7 +286,7 @@ def test_help_and_mistakes(toy, capsys):
         (["toy", "--root", "x"], SettingsError, "setting 'out' is missing"),
         (["toy", "--root", "x", "--out", ""], SettingsError, "--out is empty"),
         (["toy", "--root", "x", "--out", "y", "--size", "big"], SettingsError, "'size': expected int"),
-        (["toy", "--root", "x", "--out", "y", "--workers", "0"], SettingsError, "workers 0"),
+        (["toy", "--root", "x", "--out", "y", "--workers", "0"], SettingsError, r"expected int in \[1, 1024\] or null"),
         (["toy", "--root", "x", "--out", "y", "--face", "mtcnn"], SettingsError, "'mtcnn' is unknown"),
         (["toy", "--config", "a.yaml"], SettingsError, "reads no --config"),
         (["toy", "stray"], SettingsError, "unexpected argument 'stray'"),

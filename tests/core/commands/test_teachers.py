@@ -122,7 +122,7 @@ def test_a_teacher_takes_its_settings_and_another_name(words, tmp_path):
         (["check", "--teachers", "none"], "no teacher is left"),
         (["check", "--teachers"], "no teacher is left"),
         (["check", "--data", "none"], "cannot be none"),
-        (["check", "--limit", "0"], "limit 0 must be 1 or more"),
+        (["check", "--limit", "0"], "expected int >= 1, got '0'"),
         (["check", "--limt", "3"], "'limt'. Did you mean 'limit'"),
     ],
 )

@@ -45,7 +45,8 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 
 def test_recipes_are_those_of_the_checkout() -> None:
     assert train.recipes() == {
-        name: ROOT / "recipes" / f"{name}.py" for name in ("dtda", "pretrain_arcface", "pretrain_stargan")
+        name: ROOT / "recipes" / f"{name}.py"
+        for name in ("dtda", "pretrain_arcface", "pretrain_stargan", "random_features")
     }
 
 

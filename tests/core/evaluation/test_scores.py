@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from padkit.errors import DataError
-from padkit.evaluation.scores import COLUMNS, Scores, presentation_scores, read_scores, write_scores
+from padkit.evaluation.scores import COLUMNS, Scores, presentation_scores, read_scores, texts, write_scores
 
 
 def frames() -> dict[str, list[object]]:
@@ -124,6 +124,12 @@ def test_a_failed_write_keeps_the_old_file(tmp_path, monkeypatch) -> None:
         write_scores(presentation_scores(frames(), np.full(5, 0.75)), path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["scores.parquet"]
+
+
+@pytest.mark.parametrize("value", [["a"], {"x": "a"}])
+def test_columns_of_lists_or_structures_are_refused(value) -> None:
+    with pytest.raises(DataError, match=r"a column holds .*; give one text or number per row"):
+        texts(pa.chunked_array([[value, value]]))
 
 
 def test_damaged_files_are_refused_by_name(tmp_path) -> None:

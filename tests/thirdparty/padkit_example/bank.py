@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from padkit.errors import SettingsError
 from padkit.roles import Features, Teacher
+from padkit.settings.ranges import Channels, Seed
 
 
 class ConvolutionBank(Teacher):
@@ -17,7 +18,7 @@ class ConvolutionBank(Teacher):
         seed: Draws the filters.
     """
 
-    def __init__(self, *, channels: int = 16, seed: int = 0) -> None:
+    def __init__(self, *, channels: Channels = 16, seed: Seed = 0) -> None:
         super().__init__()
         if channels < 1:
             raise SettingsError(f"example-teacher: channels {channels} must be at least 1.")

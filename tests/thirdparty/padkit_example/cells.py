@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from padkit.errors import SettingsError
 from padkit.networks.inputs import normalise
 from padkit.roles import Student, StudentFeatures
+from padkit.settings.ranges import Channels
 
 
 class Cells(Student):
@@ -18,7 +19,7 @@ class Cells(Student):
 
     strides = (4, 8)
 
-    def __init__(self, *, width: int = 16) -> None:
+    def __init__(self, *, width: Channels = 16) -> None:
         super().__init__()
         if width < 1:
             raise SettingsError(f"cells: width {width} must be at least 1.")

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from padkit.roles import Aligner, Batch, StudentFeatures
+from padkit.settings.ranges import NonNegative
 
 
 class MomentMatching(Aligner):
@@ -18,7 +19,7 @@ class MomentMatching(Aligner):
         weight: Weight of the loss.
     """
 
-    def __init__(self, n_domains: int, embedding_dim: int, *, weight: float = 0.1) -> None:
+    def __init__(self, n_domains: int, embedding_dim: int, *, weight: NonNegative = 0.1) -> None:
         super().__init__(n_domains, embedding_dim)
         self.weight = weight
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError
+from padkit.settings.ranges import Count, CropSide
 
 BRIGHTNESS = {"morning": 110, "noon": 170, "night": 60}
 SUBJECTS = {"train": 6, "dev": 2, "test": 2}
@@ -28,7 +29,7 @@ class Stripes(DatasetReader):
     default_target = "night"
     simulated: ClassVar[bool] = True
 
-    def __init__(self, *, image_size: int = 32, clips: int = 2) -> None:
+    def __init__(self, *, image_size: CropSide = 32, clips: Count = 2) -> None:
         if image_size < 16 or clips < 1:
             raise SettingsError(f"stripes: image_size {image_size} must be at least 16 and clips {clips} at least 1.")
         self.image_size = image_size

@@ -10,6 +10,7 @@ from typing import Any
 from padkit.data.preparation.finders import check_finder
 from padkit.data.preparation.sampling import sampling_rule
 from padkit.errors import SettingsError
+from padkit.settings.ranges import CropSide, Margin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,15 +32,15 @@ class CropOptions:
     frames: str = "ssdg"
     face: str = "auto"
     face_model: str = "buffalo_l"
-    margin: float = 0.15
+    margin: Margin = 0.15
     align: bool = False
-    size: int = 256
+    size: CropSide = 256
 
     def __post_init__(self) -> None:
         sampling_rule(self.frames)
         check_finder(self.face)
         if not 0 <= self.margin <= 2:
-            raise SettingsError(f"margin {self.margin:g} must lie between 0 and 2.")
+            raise SettingsError(f"margin {self.margin} must lie between 0 and 2.")
         if not 8 <= self.size <= 2048:
             raise SettingsError(f"size {self.size} must lie between 8 and 2048 pixels.")
 

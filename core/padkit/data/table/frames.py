@@ -18,7 +18,7 @@ from PIL import Image as PillowImage
 
 from padkit.data.presentation import SPLITS, Division
 from padkit.data.table.columns import Coded, encode
-from padkit.errors import DataError
+from padkit.errors import DataError, one_line
 
 FINISHED, PROTOCOLS = "preparation.json", "protocols.json"
 
@@ -154,13 +154,18 @@ def open_table(folder: str | Path) -> FrameTable:
     folder = Path(folder).expanduser()
     preparation = read_preparation(folder)
     try:
-        for shard in preparation["shards"]:
-            if (folder / shard["file"]).stat().st_size != shard["bytes"]:
-                raise DataError(f"{folder / shard['file']} is cut short or another file; copy or prepare it again.")
+        sizes = {folder / shard["file"]: shard["bytes"] for shard in preparation["shards"]}
+        changed = next((file for file, size in sizes.items() if file.stat().st_size != size), None)
         with without_progress_bars(datasets):
-            dataset = datasets.load_from_disk(str(folder), keep_in_memory=False)
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{folder} holds no finished table ({error}); delete it and prepare again.") from error
+            dataset = None if changed else datasets.load_from_disk(str(folder), keep_in_memory=False)
+    except Exception as error:  # of damaged descriptions, `datasets` may raise anything
+        raise DataError(
+            f"{folder} holds no finished table ({one_line(error)}); delete it and prepare again."
+        ) from error
+    if dataset is None:
+        raise DataError(f"{changed} is cut short or another file; copy or prepare it again.")
+    if len(dataset) != preparation["frames"]:
+        raise DataError(f"{folder} has {len(dataset)} frames, not {preparation['frames']}; prepare it again.")
     return FrameTable(dataset, (folder,), preparation)
 
 
@@ -199,6 +204,17 @@ def join(tables: Sequence[FrameTable]) -> FrameTable:
     return joined
 
 
+# What `preparation.json` must hold. The entries of `_LATER` are absent from tables of earlier versions.
+_ENTRIES: Mapping[str, type] = {
+    "version": int, "key": str, "dataset": str, "fingerprint": str, "simulated": bool, "attribute_names": list,
+    "image_size": int, "presentations": int, "records": int, "frames": int, "skipped": list, "shards": list,
+    "dropped": list, "counts": dict, "choices": dict,
+}  # fmt: skip
+_DROPPED = frozenset({"presentation", "source", "reason"})
+_KEYS: Mapping[str, frozenset[str]] = {"skipped": _DROPPED, "dropped": _DROPPED, "shards": frozenset({"file", "bytes"})}
+_LATER = ("dropped", "counts", "choices")
+
+
 def read_preparation(folder: Path) -> dict[str, Any]:
     """Return the content of a table's `preparation.json`; no other file is opened.
 
@@ -211,6 +227,13 @@ def read_preparation(folder: Path) -> dict[str, Any]:
         raise DataError(f"{folder} holds no finished table ({error}); delete it and prepare again.") from error
     if not isinstance(found, dict):
         raise DataError(f"{folder / FINISHED} is damaged; prepare the table again.")
+    for name, kind in _ENTRIES.items():
+        value: Any = found[name] if name in found else kind() if name in _LATER else None
+        # In Python, true is a number.
+        whole = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+        entries: Sequence[Any] = value if whole and name in _KEYS else ()
+        if not whole or not all(isinstance(entry, dict) and entry.keys() >= _KEYS[name] for entry in entries):
+            raise DataError(f"{folder / FINISHED} is damaged (entry {name!r}); prepare the table again.")
     return found
 
 

@@ -122,6 +122,34 @@ def test_tables_that_do_not_go_together(folders: list[Path], tmp_path: Path) -> 
     refused(lambda: open_table(copy), "is damaged")
 
 
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("dropped", 2**70), ("dropped", [{}]), ("skipped", None), ("skipped", [1]), ("skipped", [{"source": "x"}]),
+     ("counts", []), ("simulated", 1), ("frames", True), ("frames", "24"), ("dataset", {}),
+     ("image_size", None), ("shards", {})],
+)  # fmt: skip
+def test_an_entry_of_another_kind_is_refused_by_name(folders, tmp_path, entry, value):
+    copy = shutil.copytree(folders[0], tmp_path / "copy")
+    about = json.loads((copy / "preparation.json").read_text())
+    (copy / "preparation.json").write_text(json.dumps(about | {entry: value}))
+    refused(lambda: open_table(copy), "is damaged", f"entry {entry!r}")
+
+
+def test_a_damaged_description_of_the_columns_is_one_line(folders, tmp_path):
+    copy = shutil.copytree(folders[0], tmp_path / "copy")
+    about = json.loads((copy / "dataset_info.json").read_text())
+    about["features"]["device"] = []
+    (copy / "dataset_info.json").write_text(json.dumps(about))
+    refused(lambda: open_table(copy), "holds no finished table")
+
+
+def test_a_table_with_another_number_of_frames_than_it_says_is_refused(folders, tmp_path):
+    copy = shutil.copytree(folders[0], tmp_path / "copy")
+    about = json.loads((copy / "preparation.json").read_text())
+    (copy / "preparation.json").write_text(json.dumps(about | {"frames": about["frames"] - 1}))
+    refused(lambda: open_table(copy), f"has {about['frames']} frames, not {about['frames'] - 1}")
+
+
 # ---- an ordinary dataset
 
 

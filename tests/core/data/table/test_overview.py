@@ -209,7 +209,7 @@ def test_how_crops_were_made_and_frames_that_were_left_out(tmp_path: Path, capsy
         (["{table}", "{empty}"], "holds no prepared table"),
         (["{table}", "--rot", "x"], "unknown option '--rot'; a prepared table has no settings"),
         (["folder", "--rot", "x"], "'data.rot'.*Did you mean 'data.root'"),
-        (["{table}", "--columns", "0"], "--columns must be at least 1"),
+        (["{table}", "--columns", "0"], "--columns: expected int >= 1, got '0'"),
     ],
 )
 def test_mistakes(tmp_path: Path, line: list[str], message: str) -> None:
