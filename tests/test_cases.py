@@ -358,7 +358,7 @@ def test_11_a_run_starts_from_a_run(trained: Trained, place: str) -> None:
 def test_12_odd_names_and_odd_pixels(data: Padkit, tmp_path: Path) -> None:
     for label in ("live", "spoof"):
         folder = tmp_path / "f" / label
-        shutil.copy(picture(folder / "0.png"), os.fsencode(folder) + b"/caf\xe9.png")
+        shutil.copy(picture(folder / "0.png"), os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png"))
         shutil.copy(picture(folder / "1.png"), folder / "[red]a\n%s.png")
         grey = RANDOM.random((32, 32))
         for depth in (10, 12, 16):
