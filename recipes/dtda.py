@@ -107,7 +107,7 @@ class Options:
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
-        workers: ranges.Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
+        workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
         threads: CPU threads per process; by default the machine's cores are shared among its processes.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -161,13 +163,19 @@ def _no_label(root: Path, path: Path, folders: tuple[str, ...], values: LabelVal
 def _without_persons(
     places: list[Place], below: Sequence[tuple[str, ...]], above: Sequence[tuple[str, ...]]
 ) -> tuple[list[Place], list[str]]:
-    """Return the places, without attack types if names stand below both labels, and the warning about those names."""
+    """Return the places, without attack types if names stand below both labels, and the warning about those names.
+
+    So it is with names that are numbered alike: `live/p1`, `live/p2`, `spoof/p3`.
+    """
     names: dict[int, dict[str, str]] = {}
     for place, folders in zip(places, below, strict=True):
         if folders:
             names.setdefault(place.label, {}).setdefault(folders[0].casefold(), folders[0])
     attacks = names.pop(ATTACK, {})
     shared = [name for key, name in attacks.items() if any(key in found for found in names.values())]
+    which = "stand below both bona fide and attack"
+    if not shared:
+        shared, which = _numbered_alike(attacks, names), "below attack are numbered like those below bona fide"
     if not shared:
         return places, []
     example = next(
@@ -176,11 +184,18 @@ def _without_persons(
     layout = [*_levels(above[example], len(above[example]) - 1), "{subject}", *["*"] * (len(below[example]) - 1)]
     more = f" and {len(shared) - MOST} more" if len(shared) > MOST else ""
     warning = (
-        f"warning: {len(shared)} folders stand below both bona fide and attack "
+        f"warning: {len(shared)} folders {which} "
         f"({', '.join(map(repr, sorted(shared)[:MOST]))}{more}): persons, perhaps, and no attack types. Attack types, "
         f"species and subjects are left unknown. State the layout, for example {suggested(layout)}."
     )
     return [replace(place, attack_type="") for place in places], [warning]
+
+
+def _numbered_alike(attacks: dict[str, str], others: dict[int, dict[str, str]]) -> list[str]:
+    """Return the names below attack that differ only in their numbers from several below bona fide: `p4` and `p1`."""
+    shapes = Counter(re.sub(r"[0-9]+", "0", key) for found in others.values() for key in found)
+    several = {shape for shape, count in shapes.items() if count > 1 and "0" in shape}
+    return [name for key, name in attacks.items() if re.sub(r"[0-9]+", "0", key) in several]
 
 
 def _suggestion(folders: Sequence[str], level: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from padkit.data.labels import LabelCount, stated_values
-from padkit.data.lists import open_list, translated
+from padkit.data.lists import open_list
 from padkit.data.media.formats import VIDEO, kind_of
 from padkit.data.media.pictures import Box
 from padkit.data.presentation import Presentation
@@ -64,7 +64,7 @@ class ManifestReader(FilesReader):
         if not self.file or not path.is_file():
             raise DataError(f"Manifest {self.file!r} does not exist; check the setting `file`.")
         told = self._layout.parts if self._layout else ()
-        chosen, rows = open_list(path, [name for name in ("path", "label") if name not in told], told)
+        chosen, rows, about = open_list(path, [name for name in ("path", "label") if name not in told], told)
         if self._layout is not None:
             _check_layout(self._layout, chosen)
         labels = chosen.get("label", "")
@@ -76,7 +76,7 @@ class ManifestReader(FilesReader):
         if not numbers:
             raise DataError(f"Manifest {self.file!r} lists no files.")
         by = f"column {labels!r}" if labels else f"layout {self._layout.text}" if self._layout else ""
-        self._notes = (*count.lines(by, labels), *translated(chosen))
+        self._notes = (*count.lines(by, labels), *about)
 
     def notes(self) -> Sequence[str]:
         """Return how labels and columns were read."""

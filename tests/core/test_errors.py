@@ -83,6 +83,7 @@ def test_a_launcher_collects_the_lines_of_its_processes(capsys, monkeypatch, tmp
         ("negative", ["live", "spoof", "fake"]),
         ("bogus", ["figures", "evaluate"]),
         ("nonlive", ["live"]),
+        ("client", ["live", "spoof"]),
         ("not_live", ["live"]),
         ("live", ["non-live"]),
         ("unreal", ["real"]),

@@ -70,8 +70,9 @@ def test_a_stray_file_beside_the_words_is_not_labelled_by_the_cameras_number(tmp
 
 
 def test_persons_with_numbers_below_label_words(tmp_path):
-    found, _ = read(tree(tmp_path, ["live/1/a.png", "live/0/b.png", "spoof/2/c.png"]), "label", "attack_type")
-    assert found == {"live/1/a.png": (1, ""), "live/0/b.png": (1, ""), "spoof/2/c.png": (0, "2")}
+    found, notes = read(tree(tmp_path, ["live/1/a.png", "live/0/b.png", "spoof/2/c.png"]), "label", "attack_type")
+    assert found == {"live/1/a.png": (1, ""), "live/0/b.png": (1, ""), "spoof/2/c.png": (0, "unspecified")}
+    assert "--data.layout '{label}/{subject}/*'" in notes[1]
 
 
 @pytest.mark.parametrize(
@@ -165,10 +166,35 @@ def test_names_below_both_labels_are_no_attack_types(tmp_path, names, layout):
     assert len(notes) == 1
 
 
-def test_attack_types_are_no_persons(tmp_path):
-    names = ["live/anna/1.png", "spoof/print/anna/1.png", "spoof/replay/anna/1.png"]
+@pytest.mark.parametrize(
+    ("below", "attacks"), [(("p1", "p2"), ("p3", "p4")), (("001", "002"), ("103",)), (("s1_a", "s2_a"), ("s3_a", "x"))]
+)
+def test_names_that_are_numbered_like_those_below_bona_fide_are_no_attack_types(tmp_path, below, attacks):
+    names = [f"live/{name}/1.png" for name in below] + [f"spoof/{name}/1.png" for name in attacks]
     found, notes = read(tree(tmp_path, names), "species")
-    assert [species for (species,) in found.values()] == ["", "print", "replay"]
+    assert {*found.values()} == {("",), ("unspecified",)}
+    assert "folders below attack are numbered like those below bona fide" in notes[1]
+    assert "--data.layout '{label}/{subject}/*'" in notes[1]
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        (("anna",), ("print/anna", "replay/anna")),
+        (("phone1", "phone2"), ("print1", "replay2")),
+        (("0",), ("1", "2")),
+        ((".",), ("1", "2")),
+    ],
+)
+def test_attack_types_are_no_persons(tmp_path, below):
+    live, spoof = below
+    found, notes = read(
+        tree(
+            tmp_path, [f"{label}/{name}/1.png" for label, names in (("live", live), ("spoof", spoof)) for name in names]
+        ),
+        "species",
+    )
+    assert [species for (species,) in found.values() if species] == [name.partition("/")[0] for name in spoof]
     assert len(notes) == 1
 
 

@@ -71,8 +71,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: bool) -> list[Table | Text]:
     """Return the printed paragraphs about a table, in their order."""
-    notes = (reader.notes() if reader is not None else ()) or table.notes
-    parts: list[Table | Text] = [_heading(table), *_choices(table), *map(_note, notes)]
+    parts: list[Table | Text] = [_heading(table), *_choices(table), *map(_note, table.notes)]
     parts += [_counts(table), *_skipped(table), *_leaks(table)]
     if duplicates:
         parts += _duplicates(table)

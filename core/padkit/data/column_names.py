@@ -73,6 +73,21 @@ def choose(names: Iterable[str], synonyms: Mapping[str, Sequence[str]]) -> dict[
     return chosen
 
 
+def doubled(names: Iterable[str], chosen: Mapping[str, str]) -> str | None:
+    """Return a chosen column's name that stands in the file twice, or None: which of the two is meant is open."""
+    found = [folded(name) for name in names]
+    return next((name for name in chosen.values() if found.count(folded(name)) > 1), None)
+
+
+def rivals(names: Iterable[str], chosen: Mapping[str, str]) -> list[str]:
+    """Return a warning where the file has further columns that name the label; only the chosen one is read."""
+    known = {"label", *COMMON["label"]}
+    others = [repr(name) for name in names if folded(name) in known and name not in chosen.values()]
+    if "label" not in chosen or not others:
+        return []
+    return [f"warning: labels are read from column {chosen['label']!r}, not from {', '.join(others)}; do they agree?"]
+
+
 def is_data(cells: Sequence[str]) -> bool:
     """Return whether a first line holds values rather than names of columns: a number, or a file's name.
 

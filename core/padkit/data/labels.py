@@ -225,6 +225,8 @@ class LabelCount:
 
     def _doubts(self, column: str, numbers: bool) -> Sequence[str]:
         doubts = []
+        if numbers and not self.values.numbers_stated and not all(is_number(plain(value)) for value, _ in self.counts):
+            doubts.append("warning: both words and numbers name labels; check that 1 means the same as the words.")
         said, one = claim(column), self.values.meaning("1")
         if said is not None and numbers and one is not None and one != said:
             stated = f"{self.values.option} {','.join(self.values.stated)}"

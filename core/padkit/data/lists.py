@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from padkit.data.column_names import LIST_COLUMNS, choose, folded, is_data, present
+from padkit.data.column_names import LIST_COLUMNS, choose, folded, is_data, present, rivals
 from padkit.errors import DataError, closest
 
 Row = tuple[int, dict[str, str]]
@@ -15,7 +15,7 @@ Row = tuple[int, dict[str, str]]
 
 def open_list(
     path: Path, needed: Sequence[str] = ("path",), told: Iterable[str] = ()
-) -> tuple[dict[str, str], Iterator[Row]]:
+) -> tuple[dict[str, str], Iterator[Row], list[str]]:
     """Open a list.
 
     Args:
@@ -24,8 +24,8 @@ def open_list(
         told: Columns that it need not have because something else tells them.
 
     Returns:
-        Column of `LIST_COLUMNS` -> its name in the list, and for each row the line (of Parquet: row) number and the
-        value by column, "" where it is missing.
+        Column of `LIST_COLUMNS` -> its name in the list; for each row the line (of Parquet: row) number and the value
+        by column, "" where it is missing; and lines on which columns are read.
 
     Raises:
         DataError: The file cannot be read, has no header, lacks a column, or has a doubled or misspelt one; a row has
@@ -40,10 +40,11 @@ def open_list(
     else:
         raise DataError(f"{path} has suffix {path.suffix!r}; a list must be .csv, .tsv or .parquet.")
     chosen = _columns(path, names, needed, told)
-    return chosen, _rows(path, rows, {column: names.index(name) for column, name in chosen.items()})
+    places = {column: names.index(name) for column, name in chosen.items()}
+    return chosen, _rows(path, rows, places), [*_translated(chosen), *rivals(names, chosen)]
 
 
-def translated(chosen: Mapping[str, str]) -> list[str]:
+def _translated(chosen: Mapping[str, str]) -> list[str]:
     """Return the line that says which columns were taken by a synonym, if any was."""
     found = [f"{column} = {name!r}" for column, name in chosen.items() if column != folded(name)]
     return [f"columns: {', '.join(found)}."] if found else []
@@ -55,6 +56,8 @@ def _rows(path: Path, rows: Iterable[tuple[int, Sequence[str]]], places: Mapping
         row |= {column: present(value) for column, value in row.items() if column != "path"}
         if not row["path"]:
             raise DataError(f"{path}, line {number}: the path is empty.")
+        if "\0" in row["path"]:
+            raise DataError(f"{path}, line {number}: the path {row['path']!r} has a zero byte; write the list anew.")
         yield number, row
 
 

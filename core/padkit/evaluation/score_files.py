@@ -21,7 +21,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from padkit.data.column_names import SCORE_COLUMNS, choose, is_data, present
+from padkit.data.alike import KINDS, alike
+from padkit.data.column_names import SCORE_COLUMNS, choose, doubled, is_data, present, rivals
 from padkit.data.labels import LabelCount, LabelValues, claim, is_number, plain
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, closest
@@ -88,14 +89,14 @@ def read_score_file(path: Path, columns: ColumnNames | None = None) -> ScoreFile
     """
     columns = columns or ColumnNames()
     reader = _read_parquet if path.suffix.lower() in {".parquet", ".pq"} else _read_text
-    table, chosen = reader(path, columns)
+    table, chosen, others = reader(path, columns)
     try:
-        return _scores(table, chosen, columns)
+        return _scores(table, chosen, others, columns)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
 
 
-def _scores(table: pa.Table, chosen: Mapping[str, str], columns: ColumnNames) -> ScoreFile:
+def _scores(table: pa.Table, chosen: Mapping[str, str], others: Sequence[str], columns: ColumnNames) -> ScoreFile:
     if not table.num_rows:
         raise DataError("holds no scores; give one row per presentation.")
     score = _numbers(table.column("score"))
@@ -123,7 +124,8 @@ def _scores(table: pa.Table, chosen: Mapping[str, str], columns: ColumnNames) ->
             taken = {key: column[rows] for key, column in values.items()}
             taken["split"] = np.full(int(np.sum(rows)), name.rpartition("-")[2])
             parts[name] = presentation_scores(taken, score[rows])
-    notes = count.lines(f"column {chosen['label']!r}", chosen["label"])
+    notes = [*count.lines(f"column {chosen['label']!r}", chosen["label"]), *others]
+    notes += alike({kind: np.unique(values[kind]).tolist() for kind in KINDS if kind in values})
     return ScoreFile(
         parts=parts,
         named=named,
@@ -210,17 +212,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _read_parquet(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str]]:
+def _read_parquet(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str], list[str]]:
     try:
         names = pq.read_schema(path).names
         chosen = _choose(path, names, columns)
         table = pq.read_table(path, columns=list(chosen.values()))
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({_first_line(error)}).") from error
-    return table.select(list(chosen.values())).rename_columns(list(chosen)), chosen
+    return table.select(list(chosen.values())).rename_columns(list(chosen)), chosen, rivals(names, chosen)
 
 
-def _read_text(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str]]:
+def _read_text(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, str], list[str]]:
     if path.suffix.lower() not in SUFFIXES:
         raise DataError(f"{path}: has suffix {path.suffix!r}; scores are read from .csv, .tsv or .parquet.")
     try:
@@ -240,7 +242,7 @@ def _read_text(path: Path, columns: ColumnNames) -> tuple[pa.Table, dict[str, st
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from error
     except pa.ArrowException as error:
         raise DataError(f"{path}: is no CSV of {len(names)} columns ({_first_line(error)}).") from error
-    return table.rename_columns(list(chosen)), chosen
+    return table.rename_columns(list(chosen)), chosen, rivals(names, chosen)
 
 
 def _choose(path: Path, names: Sequence[str], columns: ColumnNames) -> dict[str, str]:
@@ -259,6 +261,8 @@ def _choose(path: Path, names: Sequence[str], columns: ColumnNames) -> dict[str,
             f"{path}: has no header: its first line, {first!r}, holds values. Put a line with the names of the columns "
             "above it, such as label,score."
         )
+    if twice := doubled(names, chosen):
+        raise DataError(f"{path}: has column {twice!r} twice; rename one, or leave it out.")
     if lacking:
         hint = f"Name it with --column {lacking[0]}=NAME."
         turned = next((name for name in free if claim(name) == ATTACK), None) if lacking[0] == "score" else None

@@ -5,6 +5,8 @@ Recipes use it for `--resume`, the ablation for the folders of its runs. Imports
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,8 @@ from padkit.settings.layers import flatten
 
 # What may change when a run is continued; the docs name them. Fewer steps than are done are refused later.
 CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
+SETTINGS = "settings"  # name of the fact that stands for the settings
+KEY = "data: key"  # name of the fact that stands for records, files and crops
 MAY_CHANGE = "only epochs, max_steps, threads, workers, tracker, checkpoint_every and thumbnails may change"
 
 
@@ -56,6 +60,27 @@ def _plain(tree: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:
     return {name.removesuffix(".name"): value for name, value in flat.items()}
 
 
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """Return a text that stands for all settings but those that may change."""
+    return hashlib.sha256(json.dumps(_plain(settings, CHANGEABLE), sort_keys=True, default=str).encode()).hexdigest()
+
+
+def check_untouched(run: RunFolder) -> None:
+    """Refuse to continue a run whose settings.yaml is not as the run wrote it: its weights were trained with that.
+
+    Raises:
+        SettingsError: The file holds nothing, or other settings.
+    """
+    settings, begun = run.read_settings(), run.read_environment().get("begun_with")
+    known = begun.get(SETTINGS) if isinstance(begun, dict) else None
+    if settings and known in (None, digest_of(settings)):
+        return
+    cause = f"{run.settings.name} is not as the run wrote it" if settings else f"{run.settings.name} is empty"
+    raise SettingsError(
+        f"--resume {run.path}: {cause}; restore it, or start a new run with --config {run.settings} and another --out."
+    )
+
+
 def check_settings(run: RunFolder, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """Refuse to continue a run with other settings than `CHANGEABLE` ones.
 
@@ -86,9 +111,13 @@ def check_facts(run: RunFolder, facts: Mapping[str, Any]) -> None:
     there = run.read_environment().get("begun_with")
     if not isinstance(there, dict):
         return
-    found = first_difference(there, {name: value for name, value in facts.items() if name in there})
+    both = [name for name in facts if name in there]
+    found = first_difference({name: there[name] for name in both}, {name: facts[name] for name in both})
     if found is None:
         return
+    if found.name == KEY:
+        cause = "the data are as many and not the same: a label, a name, a size or a date of a file is another"
+        raise SettingsError(f"--resume {run.path}: {cause}; restore them, or start a new run with another --out.")
     remedy = "restore them" if found.name.startswith("data") else f"launch it with --mixed_precision {found.there}"
     raise SettingsError(f"--resume {run.path}: {found}; {remedy}, or start a new run with another --out.")
 
@@ -101,4 +130,4 @@ def facts_of(preparation: Mapping[str, Any], precision: str) -> dict[str, Any]:
         precision: Accelerate's.
     """
     counts = {f"data: {name}": preparation[name] for name in ("records", "frames")}
-    return {**counts, "data: key": preparation["key"], "precision": precision}
+    return {**counts, KEY: preparation["key"], "precision": precision}

@@ -156,6 +156,9 @@ class RunFolder:
         """
         before = self.read_environment()
         changed = {name: value for name, value in environment.items() if before.get(name) != value}
+        if isinstance(before.get("begun_with"), dict):
+            changed.pop("begun_with", None)
+            before["begun_with"] |= environment.get("begun_with", {})
         write_json(self.environment, {**before, "continued": [*before.get("continued", []), changed]})
         write_atomically(self.settings, yaml.safe_dump(dict(settings), sort_keys=False).encode())
 

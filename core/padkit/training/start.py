@@ -19,7 +19,7 @@ from padkit.data.protocols.names import file_name
 from padkit.errors import SettingsError, TrainingError, closest, one_line, pip_install
 from padkit.plugins import Discovery
 from padkit.processes import cores
-from padkit.runs.comparison import check_facts, check_settings, facts_of
+from padkit.runs.comparison import SETTINGS, check_facts, check_settings, check_untouched, digest_of, facts_of
 from padkit.runs.environment import describe_environment
 from padkit.runs.folder import RunFolder, check_writable
 from padkit.settings import Settings, Slot, read_settings
@@ -172,7 +172,9 @@ def open_run(
     if accelerator.is_main_process:
         hardware: dict[str, Any] = {"device": str(accelerator.device), "precision": precision}
         hardware |= {"processes": accelerator.num_processes, "threads": torch.get_num_threads()}
-        environment = describe_environment(discovery, hardware) | {"begun_with": facts}
+        environment = describe_environment(discovery, hardware) | {
+            "begun_with": facts | {SETTINGS: digest_of(settings)}
+        }
         if resume:
             run.extend(settings, {"time": now.isoformat(timespec="seconds"), **environment})
         else:
@@ -209,6 +211,7 @@ def read_run_settings(
             raise SettingsError(f"resume: {settings.tree['resume']} stands in a file; write --resume DIR on its own.")
         return settings
     run = RunFolder.reopen(Path(folder))
+    check_untouched(run)
     own = ["--config", str(run.settings)]
     asked = read_settings(recipe, slots, [*own, "--resume", folder, *words], catalog, prog)
     there = read_settings(recipe, slots, own, catalog, prog)

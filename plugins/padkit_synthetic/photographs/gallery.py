@@ -130,7 +130,7 @@ def _listed(folder: Path, unread: Unread) -> tuple[list[Path], list[Path]]:
 def _list(faces: Path, name_of: Callable[[Path], str], count: LabelCount) -> tuple[list[tuple[str, Path]], bool]:
     """Return (subject, photograph) pairs of the bona fide rows, and whether `name_of` named any subject."""
     pairs, useful = [], False
-    chosen, rows = open_list(faces)
+    chosen, rows, _ = open_list(faces)
     count.values = count.values.said_by(chosen.get("label", ""))
     for line, row in rows:
         if "label" in row and count.read(row["label"], f"{faces}, line {line}") != BONA_FIDE:

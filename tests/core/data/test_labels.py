@@ -155,6 +155,15 @@ def counted(values: LabelValues, counts: dict[object, int]) -> LabelCount:
             ],
         ),
         (
+            LabelValues(),
+            "label",
+            {"1": 3, "spoof": 4},
+            [
+                "labels: '1' = bona fide (3), 'spoof' = attack (4), by y; if 1 means attack, add --bona-fide 0.",
+                "warning: both words and numbers name labels; check that 1 means the same as the words.",
+            ],
+        ),
+        (
             LabelValues().said_by("is_spoof"),
             "is_spoof",
             {"1": 3, "0": 4},

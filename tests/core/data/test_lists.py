@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from padkit.data.column_names import COMMON, LIST_COLUMNS, SCORE_COLUMNS, choose, is_data, present
-from padkit.data.lists import open_list, translated
+from padkit.data.lists import open_list
 from padkit.errors import DataError
 
 
@@ -43,14 +43,24 @@ def test_own_names_go_before_synonyms() -> None:
 
 def test_rows_by_column(tmp_path: Path) -> None:
     path = written(tmp_path, "File Name;Ground Truth;Person-ID;note\na.png;live;nan;x\n\nb.png;0;None;y\nnan;1;7;z\n")
-    chosen, rows = open_list(path, ["path", "label"])
+    _, rows, about = open_list(path, ["path", "label"])
     assert list(rows) == [
         (2, {"path": "a.png", "label": "live", "subject": ""}),
         (4, {"path": "b.png", "label": "0", "subject": ""}),
         (5, {"path": "nan", "label": "1", "subject": "7"}),
     ]
-    assert translated(chosen) == ["columns: path = 'File Name', label = 'Ground Truth', subject = 'Person-ID'."]
-    assert translated(open_list(written(tmp_path, "path,Label\na,1\n"))[0]) == []
+    assert about == ["columns: path = 'File Name', label = 'Ground Truth', subject = 'Person-ID'."]
+    assert open_list(written(tmp_path, "path,Label\na,1\n"))[2] == []
+
+
+@pytest.mark.parametrize(
+    ("head", "others"),
+    [("label,is_spoof", "'is_spoof'"), ("Label,gt,Is Live", "'gt', 'Is Live'"), ("is_attack,y_true", "'is_attack'")],
+)
+def test_a_second_column_of_labels_is_told(tmp_path: Path, head: str, others: str) -> None:
+    _, _, about = open_list(written(tmp_path, f"path,{head}\n"), ["path", "label"])
+    assert about[-1].startswith("warning: labels are read from column ")
+    assert about[-1].endswith(f"not from {others}; do they agree?")
 
 
 @pytest.mark.parametrize("value", ["nan", "NaN", "None", "null", "NA", "n/a", "<NA>", " NaT ", ""])
@@ -91,6 +101,12 @@ def test_mistakes(tmp_path: Path, text: str, match: str) -> None:
         open_list(written(tmp_path, text), ["path", "label"])
 
 
+def test_a_path_with_a_zero_byte_is_one_line(tmp_path: Path) -> None:
+    _, rows, _ = open_list(written(tmp_path, "path,label\na\0b.png,live\n"))
+    with pytest.raises(DataError, match=r"line 2: the path .* has a zero byte"):
+        list(rows)
+
+
 def test_a_misspelt_column_is_no_mistake_where_the_right_one_is_there(tmp_path: Path) -> None:
-    chosen, _ = open_list(written(tmp_path, "path,label,subject,subjects\na,live,x,y\n"))
+    chosen, _, _ = open_list(written(tmp_path, "path,label,subject,subjects\na,live,x,y\n"))
     assert set(chosen) == {"path", "label", "subject"}

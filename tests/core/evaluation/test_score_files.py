@@ -102,6 +102,9 @@ def test_parts_by_any_word(tmp_path: Path) -> None:
         ("label,score,part", [("live", 0.5, "tset")], "row 1: part 'tset' is unknown. Did you mean 'test'"),
         ("label,score", [("live", 0.5, 7)], "is no CSV of 2 columns"),
         ("label,score", [], "holds no scores"),
+        ("label,score,label", [("live", 0.5, "spoof")], "has column 'label' twice; rename one"),
+        ("gt,Score,score", [("live", 0.5, 0.1)], "has column 'Score' twice; rename one"),
+        ("label,score,Subject,subject", [("live", 0.5, "a", "b")], "has column 'Subject' twice; rename one"),
         ("label,score,presentation", [("live", 0.5, "a"), ("spoof", 0.5, "a")], "'a' has frames of both labels"),
     ],
 )
@@ -237,6 +240,16 @@ def test_decimal_commas(tmp_path: Path) -> None:
     assert read_score_file(path).parts["test"].score.tolist() == [0.9, 1.0]
     with pytest.raises(DataError, match="row 1: score 'a,b' is no number"):
         read_score_file(written(tmp_path / "b.csv", "label;score", [(1, "a,b")], ";"))
+
+
+def test_a_second_column_of_labels_and_names_written_almost_alike_are_told(tmp_path: Path) -> None:
+    rows = [(1, 1, 0.9, "Anna", ""), (0, 0, 0.2, "anna", "Print"), (0, 0, 0.2, "b", "print")]
+    notes = read_score_file(written(tmp_path / "a.csv", "is_live,is_spoof,score,person,pai", rows)).notes
+    assert notes[1] == "warning: labels are read from column 'is_live', not from 'is_spoof'; do they agree?"
+    assert notes[2].startswith("warning: subjects 'Anna' and 'anna' count as different")
+    assert notes[3].startswith("warning: species 'Print' and 'print' count as different")
+    named = ColumnNames({"label": "is_spoof"})
+    assert "from column 'is_spoof', not from 'is_live'" in read_score_file(tmp_path / "a.csv", named).notes[1]
 
 
 def test_a_score_just_outside_is_shown_as_it_is(tmp_path: Path) -> None:

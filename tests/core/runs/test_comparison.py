@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from padkit.errors import SettingsError
-from padkit.runs.comparison import CHANGEABLE, check_facts, check_settings, facts_of, first_difference
+from padkit.runs.comparison import (
+    CHANGEABLE,
+    SETTINGS,
+    check_facts,
+    check_settings,
+    check_untouched,
+    digest_of,
+    facts_of,
+    first_difference,
+)
 from padkit.runs.folder import BOOKKEEPING, RunFolder
 
 THERE: dict[str, Any] = {
@@ -102,7 +111,7 @@ PREPARATION = {"records": 12, "frames": 24, "key": "abc", "simulated": False}
     [
         ({"records": 14, "frames": 28, "key": "def"}, "no", "data: records 12 there, 14 asked for; restore them"),
         ({"frames": 23, "key": "def"}, "no", "data: frames 24 there, 23 asked for"),
-        ({"key": "def"}, "no", "data: key 'abc' there, 'def' asked for"),
+        ({"key": "def"}, "no", "the data are as many and not the same: .*; restore them"),
         ({}, "bf16", "precision 'no' there, 'bf16' asked for; launch it with --mixed_precision no"),
     ],
 )
@@ -113,8 +122,43 @@ def test_other_data_or_another_precision_are_refused(
         check_facts(made(tmp_path), facts_of({**PREPARATION, **preparation}, precision))
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (
+            "lr: 0.001",
+            "lr: 0.5",
+            "settings.yaml is not as the run wrote it; restore it, or .* --config .*settings.yaml",
+        ),
+        ("target: webcam", "target: phone", "is not as the run wrote it"),
+        ("  epsilon: 0.02", "", "is not as the run wrote it"),
+        ("target: webcam", "target: webcam\nadded: 1", "is not as the run wrote it"),
+        (None, "", "settings.yaml is empty"),
+        ("epochs: 3", "epochs: 5", None),
+        ("lr: 0.001", "lr: 1.0e-3  # as it was", None),
+    ],
+)
+def test_settings_that_were_edited_are_refused(
+    tmp_path: Path, before: str | None, after: str, told: str | None
+) -> None:
+    tree = {"target": "webcam", "epochs": 3, "lr": 0.001, "aligner": {"name": "daa", "epsilon": 0.02}}
+    run = RunFolder.create(tmp_path / "run", tree, {"begun_with": {SETTINGS: digest_of(tree)}})
+    check_untouched(run)
+    run.extend({**tree, "epochs": 4, "new": 1}, {"begun_with": {SETTINGS: digest_of({**tree, "new": 1})}})
+    check_untouched(run)
+    run.extend(tree, {"begun_with": {SETTINGS: digest_of(tree)}})
+    text = run.settings.read_text()
+    assert before is None or before in text
+    run.settings.write_text(after if before is None else text.replace(before, after))
+    if told is None:
+        check_untouched(run)
+    else:
+        with pytest.raises(SettingsError, match=told):
+            check_untouched(run)
+
+
 def test_the_same_data_and_a_record_without_them_are_taken(tmp_path: Path) -> None:
-    run = made(tmp_path)
+    run = made(tmp_path, **{SETTINGS: "abc"})
     check_facts(run, facts_of(PREPARATION, "no"))
     run.environment.write_text("{")
     check_facts(run, facts_of(PREPARATION, "bf16"))

@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from padkit.data.alike import KINDS, alike
 from padkit.data.preparation.cropping import Cropper, class_name
 from padkit.data.preparation.output import claim
 from padkit.data.preparation.shards import Shard, ShardTask, write_all
@@ -99,7 +100,8 @@ def prepare(
     if not records:
         raise DataError(f"Dataset {dataset_name!r} is empty: its reader found no presentations.")
     _check(records)
-    _tell(cropper.reader.notes(), dataset_name, shown=progress)
+    notes = [*cropper.reader.notes(), *_alike(records)]
+    _tell(notes, dataset_name, shown=progress)
     key = _key(cropper, records)
     cached = Path(cache_dir or cache_folder()) / "tables" / f"{_plain(dataset_name)}-{key[:16]}"
     place = Path(folder or cached).expanduser()
@@ -110,11 +112,11 @@ def prepare(
         if before is not None:
             before(records)
         shards = _write(cropper, records, place, strict=strict, workers=workers, progress=progress)
-        _finish(cropper, dataset_name, key, records, place, shards, facts or {})
+        _finish(cropper, dataset_name, key, records, place, shards, {"notes": notes, **(facts or {})})
         table = open_table(place)
         _tell_equal(table, place)
     else:
-        _renew_unread(table, cropper, place)
+        _renew(table, {"unread": list(cropper.unread), "notes": notes}, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
 
@@ -173,6 +175,11 @@ def _check(records: Sequence[Presentation]) -> None:
                 f"Presentation {record.id!r} is listed twice with another label, domain, split, subject or species; "
                 "give different presentations different names."
             )
+
+
+def _alike(records: Sequence[Presentation]) -> list[str]:
+    """Return warnings about subjects, species and domains that are probably one."""
+    return alike({kind: {getattr(record, kind) for record in records} for kind in KINDS})
 
 
 def _key(cropper: Cropper, records: Sequence[Presentation]) -> str:
@@ -241,7 +248,6 @@ def _finish(
         "fingerprint": cropper.fingerprint(),
         "simulated": reader.simulated,
         "attribute_names": list(reader.attribute_names),
-        "notes": list(reader.notes()),
         "image_size": cropper.options.size,
         "presentations": len({record.id for record in records}),
         "records": len(records),
@@ -259,10 +265,10 @@ def _finish(
     write_json(folder / FINISHED, preparation)
 
 
-def _renew_unread(table: FrameTable, cropper: Cropper, folder: Path) -> None:
-    """Count anew in a table what is not read: files that are not read make no other table."""
-    if table.preparation.get("unread", []) != list(cropper.unread):
-        table.preparation["unread"] = list(cropper.unread)
+def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> None:
+    """Renew in a table what its key does not hold: files that are not read, and lines on how the data were read."""
+    if any(table.preparation.get(name, []) != value for name, value in told.items()):
+        table.preparation.update(told)
         # A table of others, which only they may write, is told right nevertheless.
         with contextlib.suppress(DataError):
             write_json(folder / FINISHED, table.preparation)

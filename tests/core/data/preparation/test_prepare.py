@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -303,6 +304,18 @@ def test_skips_and_counts_what_cannot_be_read(tmp_path, capsys):
     assert "2 of 70" in lines[0]
     assert "the tape is torn" in lines[0]
     assert not {"p3", "p40"} & set(prepared.column("presentation"))
+
+
+def test_persons_written_almost_alike_are_told(tmp_path, capsys):
+    reader = Toy()
+    reader.notes = lambda: ("labels: so.",)
+    kept = [dataclasses.replace(r, subject="S1" if r.id == "p0" else r.subject) for r in reader.records()]
+    reader.records = lambda: kept
+    prepared = made(tmp_path, reader, progress=True)
+    assert prepared.notes[0] == "labels: so."
+    assert prepared.notes[1].startswith("warning: subjects 'S1' and 's1' count as different")
+    assert "toy: warning: subjects 'S1'" in capsys.readouterr().err
+    assert made(tmp_path, Toy()).notes == []
 
 
 def test_strict_names_the_file(tmp_path):
