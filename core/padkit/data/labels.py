@@ -15,7 +15,7 @@ from padkit.errors import DataError, SettingsError, closest, nearest
 
 WORDS = {
     **dict.fromkeys(("live", "bonafide", "bona_fide", "real", "genuine"), BONA_FIDE),
-    **dict.fromkeys(("spoof", "attack", "fake"), ATTACK),
+    **dict.fromkeys(("spoof", "attack", "attacks", "fake"), ATTACK),
 }
 NUMBERS = {"1": BONA_FIDE, "0": ATTACK}
 TRUTHS = {"true": "1", "false": "0"}
