@@ -105,7 +105,7 @@ def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Ite
     """Yield the results as they come, and write the pictures that were asked for."""
     from padkit.data.unread import unread_line
     from padkit.deploy import inputs
-    from padkit.deploy.drawing import Drawer
+    from padkit.inspection.drawing import Drawer
 
     drawer = Drawer(predictor, line.annotate, line.explain)
     if line.webcam is not None:

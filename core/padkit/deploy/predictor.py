@@ -86,7 +86,10 @@ class Predictor:
         if not isinstance(picture, Image.Image):
             check_frame(picture, source)
             picture = Image.fromarray(picture)
-        found = self.find(picture.convert("RGB"))
+        return self.judge_found(self.find(picture.convert("RGB")), source, frame)
+
+    def judge_found(self, found: Sequence[Found], source: str, frame: int | None = None) -> list[Judgement]:
+        """Judge the faces that `find` found in one picture; see `judge`."""
         if not found:
             return [self.unjudged(source, Reason.NO_FACE, frame=frame, faces=0)]
         if self.faces == "one" and len(found) > 1:

@@ -60,8 +60,14 @@ def decode_image(content: bytes, name: str) -> Frame:
     return np.array(decode_picture(content, name), dtype=np.uint8)
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
-    """Decode the bytes of an image file to a Pillow image. See `read_picture`."""
+def decode_picture(content: bytes, name: str, *, most_pixels: int | None = None) -> Image.Image:
+    """Decode the bytes of an image file to a Pillow image. See `read_picture`.
+
+    Args:
+        content: The file.
+        name: What errors call it.
+        most_pixels: Width x height that is still decoded; Pillow's own limit, 89 million, holds besides.
+    """
     if not content:
         raise DataError(f"{name}: the file is empty.")
     try:
@@ -69,6 +75,8 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=image_formats()) as image:
+                if most_pixels is not None and image.width * image.height > most_pixels:
+                    raise DataError(f"{name}: too many pixels ({image.width} x {image.height}), limit {most_pixels}.")
                 return _to_rgb(_upright(image, content, name))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image that Pillow can read.") from error

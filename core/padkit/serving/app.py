@@ -1,0 +1,213 @@
+"""The addresses of the server: the page, `POST /judge`, `/model`, `/health`, `/metrics`. Imports no torch."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import asdict
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+
+from padkit.deploy.predictor import Predictor
+from padkit.errors import PadkitError, one_line
+from padkit.serving.body import BYTES, FORM, read_upload
+from padkit.serving.judging import Answer, Judging
+from padkit.serving.line import Line
+from padkit.serving.metrics import Metrics
+from padkit.serving.refusal import Refusal
+from padkit.serving.service import Service
+
+VARIABLE = "PADKIT_SERVE"  # the service as JSON, for worker processes
+FAILED = 3  # exit status by which uvicorn knows that starting again is no use
+PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+HEADERS = [
+    (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+     b"img-src 'self' data: blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]  # fmt: skip
+PICTURE = {"schema": {"type": "string", "format": "binary"}}
+FILE_FORM = {"schema": {"type": "object", "properties": {"image": PICTURE["schema"]}, "required": ["image"]}}
+TAKES = {"requestBody": {"required": True, "content": {FORM: FILE_FORM, "image/*": PICTURE, BYTES: PICTURE}}}
+REFUSED = {
+    408: "The body was too slow.", 413: "The body has too many bytes.", 415: "The body is no picture and no form.",
+    422: "The form or a parameter is wrong.", 501: "No explanation can be given.", 503: "Busy, or out of time.",
+}  # fmt: skip
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+LOG = logging.getLogger("padkit.serving")
+
+
+def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
+    """Return the application.
+
+    Args:
+        service: What is served.
+        predictor: The model, if it is loaded already.
+
+    Raises:
+        PadkitError: The model cannot be loaded; see `padkit.load`.
+    """
+    judging = Judging(predictor or service.load(), service.limits, str(service.settings.get("backend", "auto")))
+    own = None if service.metrics else tempfile.TemporaryDirectory(prefix="padkit-serve-")
+    metrics = Metrics(Path(service.metrics if own is None else own.name))
+    line = Line(service.limits)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        line.close()
+        if own is not None:
+            own.cleanup()
+
+    # FastAPI's own pages load scripts from another host.
+    app = FastAPI(title="padkit", version=version("padkit"), docs_url=None, redoc_url=None, lifespan=lifespan)
+    at = Addresses(judging, line, metrics)
+    app.add_api_route(
+        "/judge", at.judge, methods=["POST"], response_model=Answer, openapi_extra=TAKES,
+        responses={status: {"description": text} for status, text in REFUSED.items()},
+        summary="Judge the faces of a picture: the body, or the one file of a form",
+    )  # fmt: skip
+    app.add_api_route("/model", at.model, methods=["GET"], summary="What is served, and its limits")
+    app.add_api_route("/health", at.health, methods=["GET"], summary="200 as long as pictures can be judged")
+    app.add_api_route("/metrics", at.figures, methods=["GET"], summary="Figures for Prometheus")
+    for address, (name, kind) in PAGE.items():
+        content = files("padkit.serving.page").joinpath(name).read_bytes()
+        answer = functools.partial(Response, content, media_type=kind)
+        app.add_api_route(address, _constant(answer), methods=["GET"], include_in_schema=False)
+    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RequestValidationError, _wrong_parameter)
+    app.add_exception_handler(404, _no_such)
+    app.add_exception_handler(405, _no_such)
+    app.add_middleware(Outermost, metrics=metrics)
+    return app
+
+
+def from_environment() -> FastAPI:
+    """Return the application that the environment describes; a worker process that cannot load the model ends."""
+    try:
+        return create_app(Service.from_json(os.environ[VARIABLE]))
+    except PadkitError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(FAILED)
+
+
+class Addresses:
+    """What is done for each address."""
+
+    def __init__(self, judging: Judging, line: Line, metrics: Metrics) -> None:
+        self.judging = judging
+        self.line = line
+        self.metrics = metrics
+
+    async def judge(self, request: Request, explain: bool = False) -> Response:  # noqa: FBT001, FBT002 - a query
+        """Judge the faces of a picture, the largest first; `explain=true` adds Grad-CAM where the server can."""
+        start = time.perf_counter()
+        with self.line.admitted():
+            upload = await read_upload(request, self.judging.limits)
+            job = functools.partial(self.judging.answer, upload.content, upload.name, explain=explain)
+            try:
+                answer = await self.line.run(job)
+            except Refusal:
+                raise
+            except Exception as error:  # whatever a picture provokes, the server goes on
+                LOG.exception("a picture could not be judged")
+                raise Refusal(500, "internal", "judging failed; the server's log says why") from error
+        self.metrics.judged(answer.results, len(upload.content), time.perf_counter() - start)
+        return JSONResponse(asdict(answer), headers={"X-Model-SHA256": answer.sha256})
+
+    async def model(self) -> Response:
+        """Return what the model says of itself, and the limits."""
+        return JSONResponse(self.judging.about())
+
+    async def health(self) -> Response:
+        """Return 503 if judging a picture has been taking far longer than it may: the worker has to be started anew."""
+        stuck = self.line.stuck
+        content = {"status": "stuck" if stuck else "ok", "model": self.judging.sha256, "waiting": self.line.inside}
+        return JSONResponse(content, status_code=503 if stuck else 200)
+
+    async def figures(self) -> Response:
+        """Return the figures of all workers."""
+        return Response(self.metrics.text(self.judging.sha256), media_type=PROMETHEUS)
+
+
+class Outermost:
+    """Counts every answer, adds headers that every answer has, and lets no exception out.
+
+    Args:
+        app: The application within.
+        metrics: Where answers are counted.
+    """
+
+    def __init__(self, app: Any, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Pass a request on, as ASGI asks for."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def sent(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                self.metrics.responded(message["status"])
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sent)
+        except Exception:
+            LOG.exception("a request failed")
+            if not begun:
+                await _error(500, "internal", "the request failed; the server's log says why")(scope, receive, sent)
+
+
+def _error(status: int, code: str, detail: str, *, close: bool = False) -> JSONResponse:
+    headers = {"Connection": "close"} if close else {}
+    if status == 503:
+        headers["Retry-After"] = "1"
+    return JSONResponse({"error": {"code": code, "detail": detail}}, status_code=status, headers=headers)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return _error(error.status, error.code, one_line(error), close=error.close)
+
+
+async def _wrong_parameter(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return _error(422, "parameter", f"{'.'.join(map(str, first['loc']))}: {first['msg']}", close=True)
+
+
+async def _no_such(request: Request, error: Exception) -> Response:
+    status = int(getattr(error, "status_code", 404))
+    remedy = "POST a picture to /judge; GET /, /model, /health, /metrics or /openapi.json"
+    return _error(status, "address", f"{request.method} {request.url.path[:200]} is not served; {remedy}", close=True)
+
+
+def _constant(answer: Callable[[], Response]) -> Callable[[], Awaitable[Response]]:
+    async def respond() -> Response:
+        return answer()
+
+    return respond

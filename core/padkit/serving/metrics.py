@@ -1,0 +1,118 @@
+"""Figures of a server for Prometheus, summed over its worker processes. Imports no torch.
+
+Each worker counts in a small file of its own in a shared folder; whichever is asked adds them up. What a worker that
+ended has counted stays.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import psutil
+
+from padkit.deploy.verdict import Reason, Verdict
+from padkit.serving.judging import Result
+
+STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 500, 501, 503)
+TIMES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
+SCORES = tuple(round(0.1 * step, 1) for step in range(1, 11))
+SUFFIX = ".counts"
+HELP = {
+    "padkit_responses_total": ("counter", "Answers, by HTTP status (other: any status not listed)."),
+    "padkit_received_bytes_total": ("counter", "Bytes of the pictures that were read."),
+    "padkit_results_total": ("counter", "Results, one for each face or picture, by verdict."),
+    "padkit_not_judged_total": ("counter", "Results without a verdict, by reason."),
+    "padkit_judge_seconds": ("histogram", "Time from a request to POST /judge to its answer, waiting included."),
+    "padkit_score": ("histogram", "Scores, P(bona fide)."),
+}
+
+
+def _histogram(name: str, edges: Sequence[float]) -> list[str]:
+    return [*(f'{name}_bucket{{le="{edge}"}}' for edge in (*edges, "+Inf")), f"{name}_sum", f"{name}_count"]
+
+
+NAMES = (
+    *(f'padkit_responses_total{{status="{status}"}}' for status in (*STATUSES, "other")),
+    "padkit_received_bytes_total",
+    *(f'padkit_results_total{{verdict="{verdict}"}}' for verdict in Verdict),
+    *(f'padkit_not_judged_total{{reason="{reason}"}}' for reason in Reason),
+    *_histogram("padkit_judge_seconds", TIMES),
+    *_histogram("padkit_score", SCORES),
+)
+PLACES = {name: number for number, name in enumerate(NAMES)}
+
+
+class Metrics:
+    """Counts of this process; touched by its event loop alone.
+
+    Args:
+        folder: Shared by the workers of a server.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / f"{os.getpid()}-{time.time_ns()}{SUFFIX}"
+        self._counts = np.memmap(path, dtype=np.float64, mode="w+", shape=(len(NAMES),))
+
+    def responded(self, status: int) -> None:
+        """Count an answer."""
+        self._add(f'padkit_responses_total{{status="{status if status in STATUSES else "other"}"}}')
+
+    def judged(self, results: Sequence[Result], size: int, seconds: float) -> None:
+        """Count a picture of `size` bytes that was answered after `seconds`."""
+        self._add("padkit_received_bytes_total", size)
+        self._observe("judge_seconds", TIMES, seconds)
+        for one in results:
+            self._add(f'padkit_results_total{{verdict="{one.verdict}"}}')
+            if one.reason is not None:
+                self._add(f'padkit_not_judged_total{{reason="{one.reason}"}}')
+            if one.score is not None:
+                self._observe("score", SCORES, one.score)
+
+    def text(self, sha256: str) -> str:
+        """Return the figures of all workers in Prometheus' text format, version 0.0.4."""
+        counts = np.zeros(len(NAMES))
+        for path in self.folder.glob(f"*{SUFFIX}"):
+            found = np.fromfile(path, dtype=np.float64)
+            if len(found) == len(NAMES):
+                counts += found
+        lines, last = [], ""
+        for name, value in zip(NAMES, counts, strict=True):
+            family = next(one for one in HELP if name.startswith(one))
+            if family != last:
+                kind, text = HELP[family]
+                lines += [f"# HELP {family} {text}", f"# TYPE {family} {kind}"]
+                last = family
+            lines.append(f"{name} {value:.12g}")
+        resident = list(self._resident())
+        lines += _gauge("padkit_workers", "Worker processes that are alive.", len(resident))
+        lines += _gauge("padkit_resident_bytes", "Memory of the workers (resident set size), summed.", sum(resident))
+        lines += ["# HELP padkit_model The model that is served.", "# TYPE padkit_model gauge"]
+        lines.append(f'padkit_model{{sha256="{sha256}"}} 1')
+        return "\n".join(lines) + "\n"
+
+    def _resident(self) -> Iterator[int]:
+        for number in {int(path.name.partition("-")[0]) for path in self.folder.glob(f"*{SUFFIX}")}:
+            try:
+                yield psutil.Process(number).memory_info().rss
+            except psutil.Error:
+                continue
+
+    def _observe(self, name: str, edges: Sequence[float], value: float) -> None:
+        for edge in edges:
+            if value <= edge:
+                self._add(f'padkit_{name}_bucket{{le="{edge}"}}')
+        self._add(f'padkit_{name}_bucket{{le="+Inf"}}')
+        self._add(f"padkit_{name}_sum", value)
+        self._add(f"padkit_{name}_count")
+
+    def _add(self, name: str, amount: float = 1) -> None:
+        self._counts[PLACES[name]] += amount
+
+
+def _gauge(name: str, text: str, value: float) -> list[str]:
+    return [f"# HELP {name} {text}", f"# TYPE {name} gauge", f"{name} {value:.12g}"]

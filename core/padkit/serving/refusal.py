@@ -1,0 +1,22 @@
+"""A request that is not answered with a result. Imports no torch."""
+
+from __future__ import annotations
+
+from padkit.errors import PadkitError
+
+
+class Refusal(PadkitError):
+    """Becomes an answer `{"error": {"code", "detail"}}`.
+
+    Args:
+        status: Of HTTP.
+        code: One word for programs.
+        detail: One line for people.
+        close: Whether the connection is closed, so that a body that was not read need not be.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, *, close: bool = False) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.close = close
