@@ -26,20 +26,27 @@ from padkit.serving.body import BYTES, FORM, read_upload
 from padkit.serving.judging import Answer, Judging
 from padkit.serving.line import Line
 from padkit.serving.metrics import Metrics
-from padkit.serving.refusal import Refusal
+from padkit.serving.refusal import RefusalError
 from padkit.serving.service import Service
 
 VARIABLE = "PADKIT_SERVE"  # the service as JSON, for worker processes
 FAILED = 3  # exit status by which uvicorn knows that starting again is no use
-PAGE = {"/": ("page.html", "text/html"), "/page.css": ("page.css", "text/css"), "/page.js": ("page.js", "text/javascript")}
+PAGE = {
+    "/": ("page.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+}
 PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 HEADERS = [
-    (b"content-security-policy", b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-     b"img-src 'self' data: blob:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+    (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cache-control", b"no-store"),
-]  # fmt: skip
+]
 PICTURE = {"schema": {"type": "string", "format": "binary"}}
 FILE_FORM = {"schema": {"type": "object", "properties": {"image": PICTURE["schema"]}, "required": ["image"]}}
 TAKES = {"requestBody": {"required": True, "content": {FORM: FILE_FORM, "image/*": PICTURE, BYTES: PICTURE}}}
@@ -62,9 +69,10 @@ def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
         predictor: The model, if it is loaded already.
 
     Raises:
-        PadkitError: The model cannot be loaded; see `padkit.load`.
+        PadkitError: The model or its face finder cannot be loaded; see `padkit.load`.
     """
     judging = Judging(predictor or service.load(), service.limits, str(service.settings.get("backend", "auto")))
+    judging.warm_up()
     own = None if service.metrics else tempfile.TemporaryDirectory(prefix="padkit-serve-")
     metrics = Metrics(Path(service.metrics if own is None else own.name))
     line = Line(service.limits)
@@ -91,7 +99,7 @@ def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
         content = files("padkit.serving.page").joinpath(name).read_bytes()
         answer = functools.partial(Response, content, media_type=kind)
         app.add_api_route(address, _constant(answer), methods=["GET"], include_in_schema=False)
-    app.add_exception_handler(Refusal, _refused)
+    app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _wrong_parameter)
     app.add_exception_handler(404, _no_such)
     app.add_exception_handler(405, _no_such)
@@ -116,7 +124,7 @@ class Addresses:
         self.line = line
         self.metrics = metrics
 
-    async def judge(self, request: Request, explain: bool = False) -> Response:  # noqa: FBT001, FBT002 - a query
+    async def judge(self, request: Request, explain: bool = False) -> Response:
         """Judge the faces of a picture, the largest first; `explain=true` adds Grad-CAM where the server can."""
         start = time.perf_counter()
         with self.line.admitted():
@@ -124,11 +132,11 @@ class Addresses:
             job = functools.partial(self.judging.answer, upload.content, upload.name, explain=explain)
             try:
                 answer = await self.line.run(job)
-            except Refusal:
+            except RefusalError:
                 raise
             except Exception as error:  # whatever a picture provokes, the server goes on
                 LOG.exception("a picture could not be judged")
-                raise Refusal(500, "internal", "judging failed; the server's log says why") from error
+                raise RefusalError(500, "internal", "judging failed; the server's log says why") from error
         self.metrics.judged(answer.results, len(upload.content), time.perf_counter() - start)
         return JSONResponse(asdict(answer), headers={"X-Model-SHA256": answer.sha256})
 
@@ -190,7 +198,7 @@ def _error(status: int, code: str, detail: str, *, close: bool = False) -> JSONR
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+    assert isinstance(error, RefusalError)
     return _error(error.status, error.code, one_line(error), close=error.close)
 
 

@@ -1,4 +1,4 @@
-"""From the bytes of a picture to typed results, with where the student looked if that is asked for. Imports no torch."""
+"""From the bytes of a picture to typed results, on request with Grad-CAM. Imports no torch."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from padkit.data.media.pictures import decode_picture
 from padkit.deploy import ONNX, WEIGHTS
-from padkit.deploy.bundle import sha256_of
+from padkit.deploy.bundle import NOT_FOR_SIMULATED, sha256_of
 from padkit.deploy.predictor import Found, Predictor
 from padkit.deploy.verdict import Judgement, Reason
 from padkit.errors import DataError, one_line
-from padkit.serving.refusal import Refusal
+from padkit.serving.refusal import RefusalError
 from padkit.serving.service import SHAPE, ServeLimits
 
 if TYPE_CHECKING:
@@ -82,14 +83,26 @@ class Judging:
         self.sha256 = predictor.bundle.sha256 or _sha256(predictor)
         self.unexplained = _unexplained(predictor, backend)
 
+    def warm_up(self) -> None:
+        """Judge a grey picture, so that what is missing is told at the start and the first request is no slower.
+
+        Raises:
+            PluginError: A library that the face finder needs is not installed.
+            WeightsError: Its weights cannot be read.
+        """
+        side = self.predictor.bundle.image_size
+        grey = Image.new("RGB", (side, side), (128, 128, 128))
+        self.predictor.find(grey)
+        self.predictor.scores([np.asarray(grey)])
+
     def answer(self, content: bytes, source: str, *, explain: bool = False) -> Answer:
         """Judge a picture; whatever is wrong with it is a coded reason.
 
         Raises:
-            Refusal: 501, an explanation is asked for and cannot be given.
+            RefusalError: 501, an explanation is asked for and cannot be given.
         """
         if explain and self.unexplained:
-            raise Refusal(501, "explain", self.unexplained)
+            raise RefusalError(501, "explain", self.unexplained)
         start = time.perf_counter()
         picture, results, found = self._judged(content, source)
         shown: list[Result] = []
@@ -110,7 +123,7 @@ class Judging:
             "sha256": self.sha256,
             "student": bundle.student,
             "simulated": bundle.simulated,
-            "not_for": list(bundle.not_for),
+            "not_for": [*((NOT_FOR_SIMULATED,) if bundle.simulated else ()), *bundle.not_for],
             "threshold": chosen.value,
             "policy": chosen.policy,
             "test_set_choice": chosen.test_set_choice,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
-from padkit.serving.refusal import Refusal
+from padkit.serving.refusal import RefusalError
 from padkit.serving.service import ServeLimits
 
 T = TypeVar("T")
@@ -34,10 +34,10 @@ class Line:
         """Count a request from before its body is read until it is answered.
 
         Raises:
-            Refusal: 503, as many as may wait do.
+            RefusalError: 503, as many as may wait do.
         """
         if self.inside >= self.limits.waiting:
-            raise Refusal(503, "busy", f"{self.inside} requests are waiting; come again", close=True)
+            raise RefusalError(503, "busy", f"{self.inside} requests are waiting; come again", close=True)
         self.inside += 1
         try:
             yield
@@ -48,7 +48,7 @@ class Line:
         """Return what the job returns, or raise what it raises.
 
         Raises:
-            Refusal: 503, the time is over. A job that has not begun is dropped; one that has is not waited for.
+            RefusalError: 503, the time is over. A job that has not begun is dropped; one that has is not waited for.
         """
         future = self._thread.submit(self._timed, job)
         try:
@@ -56,7 +56,7 @@ class Line:
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             detail = f"no result within {self.limits.seconds:g} s; come again"
-            raise Refusal(503, "timeout", detail) from error
+            raise RefusalError(503, "timeout", detail) from error
 
     @property
     def stuck(self) -> bool:

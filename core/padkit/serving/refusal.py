@@ -5,7 +5,7 @@ from __future__ import annotations
 from padkit.errors import PadkitError
 
 
-class Refusal(PadkitError):
+class RefusalError(PadkitError):
     """Becomes an answer `{"error": {"code", "detail"}}`.
 
     Args:

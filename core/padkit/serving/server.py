@@ -64,4 +64,6 @@ def free_port(host: str, port: int) -> int:
             return int(trial.getsockname()[1])
     except (OSError, OverflowError) as error:
         cause = getattr(error, "strerror", None) or error
-        raise SettingsError(f"{host}:{port} cannot be listened on ({cause}); choose another --port or --host.") from error
+        raise SettingsError(
+            f"{host}:{port} cannot be listened on ({cause}); choose another --port or --host."
+        ) from error

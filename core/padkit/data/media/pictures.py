@@ -75,8 +75,7 @@ def decode_picture(content: bytes, name: str, *, most_pixels: int | None = None)
             warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=image_formats()) as image:
-                if most_pixels is not None and image.width * image.height > most_pixels:
-                    raise DataError(f"{name}: too many pixels ({image.width} x {image.height}), limit {most_pixels}.")
+                _check_pixels(image, most_pixels, name)
                 return _to_rgb(_upright(image, content, name))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image that Pillow can read.") from error
@@ -88,6 +87,12 @@ def decode_picture(content: bytes, name: str, *, most_pixels: int | None = None)
             raise
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{name}: damaged or truncated image ({cause}).") from error
+
+
+def _check_pixels(image: Image.Image, most: int | None, name: str) -> None:
+    """Refuse a picture that is larger than the caller takes, by its head alone."""
+    if most is not None and image.width * image.height > most:
+        raise DataError(f"{name}: too many pixels ({image.width} x {image.height}), limit {most}.")
 
 
 def _upright(image: Image.Image, content: bytes, name: str) -> Image.Image:
