@@ -7,7 +7,6 @@ import functools
 import logging
 import os
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import asdict
@@ -73,16 +72,13 @@ def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
     """
     judging = Judging(predictor or service.load(), service.limits, str(service.settings.get("backend", "auto")))
     judging.warm_up()
-    own = None if service.metrics else tempfile.TemporaryDirectory(prefix="padkit-serve-")
-    metrics = Metrics(Path(service.metrics if own is None else own.name))
+    metrics = Metrics(Path(service.metrics) if service.metrics else None)
     line = Line(service.limits)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         line.close()
-        if own is not None:
-            own.cleanup()
 
     # FastAPI's own pages load scripts from another host.
     app = FastAPI(title="padkit", version=version("padkit"), docs_url=None, redoc_url=None, lifespan=lifespan)

@@ -38,7 +38,7 @@ async def read_upload(request: Request, limits: ServeLimits) -> Upload:
     """Return the picture of a request: its whole body, or the one file of a form.
 
     Raises:
-        RefusalError: 413 as soon as the limit is known to be exceeded, 408 if the body takes too long, 415 for a type that
+        RefusalError: 413 as soon as the limit is known to be exceeded, 408 if the body is slow, 415 for a type that
             is neither a picture nor a form, 422 for a form without exactly one file.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from padkit.deploy.verdict import Reason, Verdict
 from padkit.serving.judging import Result
@@ -50,13 +51,15 @@ class Metrics:
     """Counts of this process; touched by its event loop alone.
 
     Args:
-        folder: Shared by the workers of a server.
+        folder: Shared by the workers of a server; None for a server of one process, which counts in memory.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self.folder = folder
-        path = folder / f"{os.getpid()}-{time.time_ns()}{SUFFIX}"
-        self._counts = np.memmap(path, dtype=np.float64, mode="w+", shape=(len(NAMES),))
+        self._counts: NDArray[np.float64] = np.zeros(len(NAMES))
+        if folder is not None:
+            path = folder / f"{os.getpid()}-{time.time_ns()}{SUFFIX}"
+            self._counts = np.memmap(path, dtype=np.float64, mode="w+", shape=(len(NAMES),))
 
     def responded(self, status: int) -> None:
         """Count an answer."""
@@ -75,11 +78,7 @@ class Metrics:
 
     def text(self, sha256: str) -> str:
         """Return the figures of all workers in Prometheus' text format, version 0.0.4."""
-        counts = np.zeros(len(NAMES))
-        for path in self.folder.glob(f"*{SUFFIX}"):
-            found = np.fromfile(path, dtype=np.float64)
-            if len(found) == len(NAMES):
-                counts += found
+        counts, processes = self._summed()
         lines, last = [], ""
         for name, value in zip(NAMES, counts, strict=True):
             family = next(one for one in HELP if name.startswith(one))
@@ -88,19 +87,21 @@ class Metrics:
                 lines += [f"# HELP {family} {text}", f"# TYPE {family} {kind}"]
                 last = family
             lines.append(f"{name} {value:.12g}")
-        resident = list(self._resident())
+        resident = list(_resident(processes))
         lines += _gauge("padkit_workers", "Worker processes that are alive.", len(resident))
         lines += _gauge("padkit_resident_bytes", "Memory of the workers (resident set size), summed.", sum(resident))
         lines += ["# HELP padkit_model The model that is served.", "# TYPE padkit_model gauge"]
         lines.append(f'padkit_model{{sha256="{sha256}"}} 1')
         return "\n".join(lines) + "\n"
 
-    def _resident(self) -> Iterator[int]:
-        for number in {int(path.name.partition("-")[0]) for path in self.folder.glob(f"*{SUFFIX}")}:
-            try:
-                yield psutil.Process(number).memory_info().rss
-            except psutil.Error:
-                continue
+    def _summed(self) -> tuple[NDArray[np.float64], set[int]]:
+        """Return the counts of all workers and the numbers of their processes, ended ones too."""
+        if self.folder is None:
+            return self._counts, {os.getpid()}
+        paths = list(self.folder.glob(f"*{SUFFIX}"))
+        found = [np.fromfile(path, dtype=np.float64) for path in paths]
+        whole = [counts for counts in found if len(counts) == len(NAMES)]  # a worker may be making its file
+        return np.sum(whole, axis=0), {int(path.name.partition("-")[0]) for path in paths}
 
     def _observe(self, name: str, edges: Sequence[float], value: float) -> None:
         for edge in edges:
@@ -112,6 +113,14 @@ class Metrics:
 
     def _add(self, name: str, amount: float = 1) -> None:
         self._counts[PLACES[name]] += amount
+
+
+def _resident(processes: set[int]) -> Iterator[int]:
+    for number in processes:
+        try:
+            yield psutil.Process(number).memory_info().rss
+        except psutil.Error:
+            continue
 
 
 def _gauge(name: str, text: str, value: float) -> list[str]:
