@@ -188,8 +188,9 @@ def post(asked, body: Body, headers: dict[str, str]) -> tuple[int, dict[str, str
         sent.append(message)
 
     scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/judge", "root_path": "",
-        "raw_path": b"/judge", "query_string": b"", "scheme": "http", "client": ("c", 1), "server": ("s", 80),
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "path": "/judge",
+        "root_path": "", "raw_path": b"/judge", "query_string": b"", "scheme": "http", "client": ("c", 1),
+        "server": ("s", 80),
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
     }  # fmt: skip
     asyncio.run(asked(scope, body.receive, send))

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("fastapi")
 
-from padkit.serving.judging import Result  # noqa: E402
-from padkit.serving.metrics import NAMES, SUFFIX, Metrics  # noqa: E402
+from padkit.serving.judging import Result
+from padkit.serving.metrics import NAMES, SUFFIX, Metrics
 
 
 def result(score: float | None, reason: str | None = None) -> Result:
@@ -61,4 +61,4 @@ def test_every_family_is_described_once_and_stands_together():
         elif not line.startswith("#"):
             assert line.startswith(current)
             seen.append(line)
-    assert len(seen) == len(set(line.rpartition(" ")[0] for line in seen))
+    assert len(seen) == len({line.rpartition(" ")[0] for line in seen})
