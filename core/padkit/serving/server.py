@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import socket
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 
 from padkit.errors import SettingsError
@@ -32,12 +34,12 @@ def serve(service: Service, *, host: str, port: int, workers: int) -> None:
     import uvicorn
 
     port = free_port(host, port)
-    predictor = service.load()  # also for workers: what is wrong with the model is said once, and before they start
+    if workers > 1:
+        tried(service)
     shown = f"[{host}]" if ":" in host else host
     with tempfile.TemporaryDirectory(prefix="padkit-serve-") as folder:
         service = replace(service, metrics=folder)
-        app = create_app(service, predictor) if workers == 1 else "padkit.serving.app:from_environment"
-        del predictor
+        app = create_app(service) if workers == 1 else "padkit.serving.app:from_environment"
         os.environ[VARIABLE] = service.to_json()
         for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn ends, and then sends itself the signal once more
             signal.signal(number, lambda *_: None)
@@ -47,6 +49,20 @@ def serve(service: Service, *, host: str, port: int, workers: int) -> None:
             server_header=False, timeout_keep_alive=IDLE, timeout_graceful_shutdown=int(service.limits.seconds) + 1,
             limit_concurrency=service.limits.waiting + CONNECTIONS,
         )  # fmt: skip
+
+
+def tried(service: Service) -> None:
+    """Make the application in a process that ends at once: what is wrong is said once, and this process stays small.
+
+    Raises:
+        PadkitError: The model or its face finder cannot be loaded.
+    """
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        pool.submit(_try, service).result()
+
+
+def _try(service: Service) -> None:
+    create_app(service)
 
 
 def free_port(host: str, port: int) -> int:

@@ -145,6 +145,12 @@ def test_mistakes_are_one_line(model, words, told):  # noqa: F811
     assert "\n" not in str(error.value)
 
 
+def test_with_workers_too_a_mistake_is_told_once_before_they_start(model, capfd):  # noqa: F811
+    with pytest.raises(PadkitError, match="not in this bundle"):
+        main([model, *WORDS, "--workers", "2", "--policy", "eer"])
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_port_that_is_taken_is_one_line():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PadkitError, match="Address already in use"):
         free_port("127.0.0.1", taken.getsockname()[1])
