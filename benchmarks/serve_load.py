@@ -99,19 +99,19 @@ async def phase(port: int, request: bytes, clients: int, seconds: float) -> Seen
     return seen
 
 
-async def ready(port: int, workers: int) -> None:
-    """Wait until every worker listens."""
+async def ready(port: int) -> None:
+    """Wait until the server listens."""
     for _ in range(1200):
         with contextlib.suppress(OSError, TypeError):
-            if await figure(port, "padkit_workers") >= workers:
-                return
+            await figure(port, "padkit_processes")
+            return
         await asyncio.sleep(0.1)
-    sys.exit("the workers did not start within two minutes")
+    sys.exit("the server did not listen within two minutes")
 
 
 async def measure(port: int, request: bytes, line: argparse.Namespace) -> dict[str, object]:
     """Return the figures of a warm-up and a measured phase."""
-    await ready(port, line.workers)
+    await ready(port)
     await phase(port, request, line.clients, min(line.seconds / 10, 5))
     before = await figure(port, "padkit_resident_bytes")
     start = time.monotonic()

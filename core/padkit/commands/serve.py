@@ -39,7 +39,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
     add("--host", default=LOCAL[0], help="address to listen on; by default only this machine reaches it")
     add("--port", type=int, default=8000, metavar="N", help="0 takes a free one")
-    add("--workers", type=int, default=1, metavar="N", help="processes; each holds the model and judges one picture")
+    add("--workers", type=int, default=1, metavar="N", help="pictures judged at a time; from 2 on, each by a process")
     add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
     add("--face", default="", metavar="FINDER", help="face finder: lbp (default) or scrfd")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--max-pixels", type=int, default=25_000_000, metavar="N", help="largest picture, width x height")
     add("--max-faces", type=int, default=16, metavar="N", help="faces of a picture that is judged")
     add("--seconds", type=float, default=30.0, metavar="S", help="for a body to arrive, and for an answer")
-    add("--waiting", type=int, default=128, metavar="N", help="requests that a worker holds; further ones get 503")
+    add("--waiting", type=int, default=128, metavar="N", help="requests held at a time; further ones get 503")
     line = parser.parse_args(arguments)
     for name in ("workers", "threads", "max_bytes", "max_pixels", "max_faces", "waiting"):
         if (value := getattr(line, name)) is not None and value < 1:

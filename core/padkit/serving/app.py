@@ -5,14 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -20,16 +17,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
 from padkit.deploy.predictor import Predictor
-from padkit.errors import PadkitError, one_line
+from padkit.errors import one_line
 from padkit.serving.body import BYTES, FORM, read_upload
-from padkit.serving.judging import Answer, Judging
+from padkit.serving.judging import Answer
 from padkit.serving.line import Line
 from padkit.serving.metrics import Metrics
 from padkit.serving.refusal import RefusalError
 from padkit.serving.service import Service
 
-VARIABLE = "PADKIT_SERVE"  # the service as JSON, for worker processes
-FAILED = 3  # exit status by which uvicorn knows that starting again is no use
 PAGE = {
     "/": ("page.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
@@ -60,20 +55,18 @@ Send = Callable[[Message], Awaitable[None]]
 LOG = logging.getLogger("padkit.serving")
 
 
-def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
+def create_app(service: Service, predictor: Predictor | None = None, *, workers: int = 1) -> FastAPI:
     """Return the application.
 
     Args:
         service: What is served.
-        predictor: The model, if it is loaded already.
+        predictor: The model, if it is loaded already; for one worker.
+        workers: How many pictures are judged at a time; from 2 on by processes of their own.
 
     Raises:
         PadkitError: The model or its face finder cannot be loaded; see `padkit.load`.
     """
-    judging = Judging(predictor or service.load(), service.limits, str(service.settings.get("backend", "auto")))
-    judging.warm_up()
-    metrics = Metrics(Path(service.metrics) if service.metrics else None)
-    line = Line(service.limits)
+    line, metrics = Line(service, workers, predictor), Metrics()
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +75,7 @@ def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
 
     # FastAPI's own pages load scripts from another host.
     app = FastAPI(title="padkit", version=version("padkit"), docs_url=None, redoc_url=None, lifespan=lifespan)
-    at = Addresses(judging, line, metrics)
+    at = Addresses(line, metrics)
     app.add_api_route(
         "/judge", at.judge, methods=["POST"], response_model=Answer, openapi_extra=TAKES,
         responses={status: {"description": text} for status, text in REFUSED.items()},
@@ -103,20 +96,10 @@ def create_app(service: Service, predictor: Predictor | None = None) -> FastAPI:
     return app
 
 
-def from_environment() -> FastAPI:
-    """Return the application that the environment describes; a worker process that cannot load the model ends."""
-    try:
-        return create_app(Service.from_json(os.environ[VARIABLE]))
-    except PadkitError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        sys.exit(FAILED)
-
-
 class Addresses:
     """What is done for each address."""
 
-    def __init__(self, judging: Judging, line: Line, metrics: Metrics) -> None:
-        self.judging = judging
+    def __init__(self, line: Line, metrics: Metrics) -> None:
         self.line = line
         self.metrics = metrics
 
@@ -124,10 +107,9 @@ class Addresses:
         """Judge the faces of a picture, the largest first; `explain=true` adds Grad-CAM where the server can."""
         start = time.perf_counter()
         with self.line.admitted():
-            upload = await read_upload(request, self.judging.limits)
-            job = functools.partial(self.judging.answer, upload.content, upload.name, explain=explain)
+            upload = await read_upload(request, self.line.limits)
             try:
-                answer = await self.line.run(job)
+                answer = await self.line.answer(upload.content, upload.name, explain=explain)
             except RefusalError:
                 raise
             except Exception as error:  # whatever a picture provokes, the server goes on
@@ -138,17 +120,21 @@ class Addresses:
 
     async def model(self) -> Response:
         """Return what the model says of itself, and the limits."""
-        return JSONResponse(self.judging.about())
+        return JSONResponse(self.line.about)
 
     async def health(self) -> Response:
-        """Return 503 if judging a picture has been taking far longer than it may: the worker has to be started anew."""
+        """Return 503 if judging a picture has been taking far longer than it may: start the server anew."""
         stuck = self.line.stuck
-        content = {"status": "stuck" if stuck else "ok", "model": self.judging.sha256, "waiting": self.line.inside}
+        content = {
+            "status": "stuck" if stuck else "ok",
+            "model": self.line.about["sha256"],
+            "waiting": self.line.inside,
+        }
         return JSONResponse(content, status_code=503 if stuck else 200)
 
     async def figures(self) -> Response:
-        """Return the figures of all workers."""
-        return Response(self.metrics.text(self.judging.sha256), media_type=PROMETHEUS)
+        """Return the figures."""
+        return Response(self.metrics.text(self.line.about["sha256"]), media_type=PROMETHEUS)
 
 
 class Outermost:

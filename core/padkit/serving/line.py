@@ -1,33 +1,59 @@
-"""The line before the model: so many requests at most, one judged at a time, each within its time. Imports no torch."""
+"""The line before the model: so many requests at most, each within its time. Imports no torch.
+
+One worker is a thread of the server. Several are processes, which take the next picture as soon as they are free;
+connections that were shared out among servers instead would leave some idle.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+import signal
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any
 
+from padkit.deploy.predictor import Predictor
+from padkit.serving.judging import Answer, Judging
 from padkit.serving.refusal import RefusalError
-from padkit.serving.service import ServeLimits
+from padkit.serving.service import Service
 
-T = TypeVar("T")
-STUCK = 2  # times the limit that a job may run before the worker counts as stuck
+STUCK = 3  # times the limit after which a picture that is still judged means that a worker is stuck
+
+_OWN: list[Judging] = []  # of a worker process
 
 
 class Line:
-    """Lets a thread do one job after the other, so that the server goes on answering meanwhile.
+    """Lets workers judge one picture after the other, so that the server goes on answering meanwhile.
 
     Args:
-        limits: How many may wait, and how long.
+        service: The model, and how many may wait how long.
+        workers: How many pictures are judged at a time.
+        predictor: The model, if it is loaded already; for one worker.
+
+    Raises:
+        PadkitError: The model or its face finder cannot be loaded.
     """
 
-    def __init__(self, limits: ServeLimits) -> None:
-        self.limits = limits
+    def __init__(self, service: Service, workers: int = 1, predictor: Predictor | None = None) -> None:
+        self.service = service
+        self.limits = service.limits
+        self.workers = workers
         self.inside = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="judge")
-        self._since: float | None = None
+        self._judging: Judging | None = None
+        self._begun: dict[Future[Answer], float] = {}
+        if workers == 1:
+            self._judging = _judging(service, predictor)
+        self._executor = self._started()
+        first = [self._executor.submit(_about, service) for _ in range(workers)] if self._judging is None else []
+        try:
+            self.about: dict[str, Any] = self._judging.about() if self._judging else first[0].result()
+            wait(first)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def admitted(self) -> Iterator[None]:
@@ -44,33 +70,71 @@ class Line:
         finally:
             self.inside -= 1
 
-    async def run(self, job: Callable[[], T]) -> T:
-        """Return what the job returns, or raise what it raises.
+    async def answer(self, content: bytes, source: str, *, explain: bool) -> Answer:
+        """Return what `Judging.answer` returns, or raise what it raises.
 
         Raises:
-            RefusalError: 503, the time is over. A job that has not begun is dropped; one that has is not waited for.
+            RefusalError: 503, the time is over, or the worker died. A picture whose turn has not come is dropped.
         """
-        future = self._thread.submit(self._timed, job)
+        executor = self._executor
         try:
+            if self._judging is not None:
+                future = executor.submit(self._judging.answer, content, source, explain=explain)
+            else:
+                future = executor.submit(_answer, self.service, content, source, explain)
+            self._begun[future] = time.monotonic()
+            future.add_done_callback(lambda done: self._begun.pop(done, None))
             async with asyncio.timeout(self.limits.seconds):
                 return await asyncio.wrap_future(future)
         except TimeoutError as error:
             detail = f"no result within {self.limits.seconds:g} s; come again"
             raise RefusalError(503, "timeout", detail) from error
+        except BrokenExecutor as error:
+            if self._executor is executor:  # of all that wait, the first to hear of it starts new ones
+                executor.shutdown(wait=False)
+                self._executor = self._started()
+            raise RefusalError(503, "worker", "the worker died; come again") from error
 
     @property
     def stuck(self) -> bool:
-        """Whether a job has been running for far longer than it may."""
-        since = self._since
-        return since is not None and time.monotonic() - since > STUCK * self.limits.seconds
+        """Whether a picture has been judged for far longer than it may be; those that only waited have been dropped."""
+        latest = time.monotonic() - STUCK * self.limits.seconds
+        return any(begun < latest for begun in list(self._begun.values()))
 
     def close(self) -> None:
-        """Drop what has not begun."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Drop what has not begun, and end the worker processes."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        if self.workers > 1:
+            for process in multiprocessing.active_children():
+                process.terminate()
 
-    def _timed(self, job: Callable[[], T]) -> T:
-        self._since = time.monotonic()
-        try:
-            return job()
-        finally:
-            self._since = None
+    def _started(self) -> Executor:
+        if self.workers == 1:
+            return ThreadPoolExecutor(1, thread_name_prefix="judge")
+        spawned = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.workers, mp_context=spawned, initializer=_deaf)
+
+
+def _deaf() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the server."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _judging(service: Service, predictor: Predictor | None = None) -> Judging:
+    found = Judging(predictor or service.load(), service.limits, str(service.settings.get("backend", "auto")))
+    found.warm_up()
+    return found
+
+
+def _own(service: Service) -> Judging:
+    if not _OWN:
+        _OWN.append(_judging(service))
+    return _OWN[0]
+
+
+def _about(service: Service) -> dict[str, Any]:
+    return _own(service).about()
+
+
+def _answer(service: Service, content: bytes, source: str, explain: bool) -> Answer:
+    return _own(service).answer(content, source, explain=explain)

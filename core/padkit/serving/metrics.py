@@ -1,19 +1,11 @@
-"""Figures of a server for Prometheus, summed over its worker processes. Imports no torch.
-
-Each worker counts in a small file of its own in a shared folder; whichever is asked adds them up. What a worker that
-ended has counted stays.
-"""
+"""Figures of a server for Prometheus. Imports no torch."""
 
 from __future__ import annotations
 
-import os
-import time
+import multiprocessing
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-import numpy as np
 import psutil
-from numpy.typing import NDArray
 
 from padkit.deploy.verdict import Reason, Verdict
 from padkit.serving.judging import Result
@@ -21,7 +13,6 @@ from padkit.serving.judging import Result
 STATUSES = (200, 400, 404, 405, 408, 413, 415, 422, 500, 501, 503)
 TIMES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # seconds
 SCORES = tuple(round(0.1 * step, 1) for step in range(1, 11))
-SUFFIX = ".counts"
 HELP = {
     "padkit_responses_total": ("counter", "Answers, by HTTP status (other: any status not listed)."),
     "padkit_received_bytes_total": ("counter", "Bytes of the pictures that were read."),
@@ -44,22 +35,13 @@ NAMES = (
     *_histogram("padkit_judge_seconds", TIMES),
     *_histogram("padkit_score", SCORES),
 )
-PLACES = {name: number for number, name in enumerate(NAMES)}
 
 
 class Metrics:
-    """Counts of this process; touched by its event loop alone.
+    """Counts answers; touched by the event loop alone."""
 
-    Args:
-        folder: Shared by the workers of a server; None for a server of one process, which counts in memory.
-    """
-
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-        self._counts: NDArray[np.float64] = np.zeros(len(NAMES))
-        if folder is not None:
-            path = folder / f"{os.getpid()}-{time.time_ns()}{SUFFIX}"
-            self._counts = np.memmap(path, dtype=np.float64, mode="w+", shape=(len(NAMES),))
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(NAMES, 0.0)
 
     def responded(self, status: int) -> None:
         """Count an answer."""
@@ -77,31 +59,21 @@ class Metrics:
                 self._observe("score", SCORES, one.score)
 
     def text(self, sha256: str) -> str:
-        """Return the figures of all workers in Prometheus' text format, version 0.0.4."""
-        counts, processes = self._summed()
+        """Return the figures in Prometheus' text format, version 0.0.4."""
         lines, last = [], ""
-        for name, value in zip(NAMES, counts, strict=True):
+        for name, value in self._counts.items():
             family = next(one for one in HELP if name.startswith(one))
             if family != last:
                 kind, text = HELP[family]
                 lines += [f"# HELP {family} {text}", f"# TYPE {family} {kind}"]
                 last = family
             lines.append(f"{name} {value:.12g}")
-        resident = list(_resident(processes))
-        lines += _gauge("padkit_workers", "Worker processes that are alive.", len(resident))
-        lines += _gauge("padkit_resident_bytes", "Memory of the workers (resident set size), summed.", sum(resident))
+        resident = list(_resident())
+        lines += _gauge("padkit_processes", "The server and its worker processes.", len(resident))
+        lines += _gauge("padkit_resident_bytes", "Their memory (resident set size), summed.", sum(resident))
         lines += ["# HELP padkit_model The model that is served.", "# TYPE padkit_model gauge"]
         lines.append(f'padkit_model{{sha256="{sha256}"}} 1')
         return "\n".join(lines) + "\n"
-
-    def _summed(self) -> tuple[NDArray[np.float64], set[int]]:
-        """Return the counts of all workers and the numbers of their processes, ended ones too."""
-        if self.folder is None:
-            return self._counts, {os.getpid()}
-        paths = list(self.folder.glob(f"*{SUFFIX}"))
-        found = [np.fromfile(path, dtype=np.float64) for path in paths]
-        whole = [counts for counts in found if len(counts) == len(NAMES)]  # a worker may be making its file
-        return np.sum(whole, axis=0), {int(path.name.partition("-")[0]) for path in paths}
 
     def _observe(self, name: str, edges: Sequence[float], value: float) -> None:
         for edge in edges:
@@ -112,13 +84,13 @@ class Metrics:
         self._add(f"padkit_{name}_count")
 
     def _add(self, name: str, amount: float = 1) -> None:
-        self._counts[PLACES[name]] += amount
+        self._counts[name] += amount
 
 
-def _resident(processes: set[int]) -> Iterator[int]:
-    for number in processes:
+def _resident() -> Iterator[int]:
+    for process in [psutil.Process(), *(psutil.Process(one.pid) for one in multiprocessing.active_children())]:
         try:
-            yield psutil.Process(number).memory_info().rss
+            yield process.memory_info().rss
         except psutil.Error:
             continue
 

@@ -20,3 +20,10 @@ class RefusalError(PadkitError):
         self.status = status
         self.code = code
         self.close = close
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuilt, (self.status, self.code, str(self), self.close)
+
+
+def _rebuilt(status: int, code: str, detail: str, close: bool) -> RefusalError:
+    return RefusalError(status, code, detail, close=close)

@@ -1,9 +1,8 @@
-"""What a server serves and within which limits; written as JSON for its worker processes. Imports no torch."""
+"""What a server serves, and within which limits. Imports no torch."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from padkit.deploy.predictor import Predictor, load
@@ -21,7 +20,7 @@ class ServeLimits:
         most_pixels: Width x height of a picture, looked up before it is decoded.
         most_faces: Faces in a picture that is judged.
         seconds: For a body to arrive, and for an answer to be found, waiting included.
-        waiting: Requests that a worker holds at a time; further ones are told to come again.
+        waiting: Requests that the server holds at a time; further ones are told to come again.
     """
 
     most_bytes: int = 10 * 2**20
@@ -37,28 +36,16 @@ class Service:
 
     Attributes:
         model: A run's folder, its `model/` folder, or a name on the hub.
-        settings: Keyword arguments of `padkit.load`, as JSON values.
+        settings: Keyword arguments of `padkit.load`.
         judge_all: Judge whatever has a face.
         limits: Of a request.
-        metrics: Folder that the workers of a server share for their figures; "" for a worker alone.
     """
 
     model: str
     settings: dict[str, Any] = field(default_factory=dict)
     judge_all: bool = False
     limits: ServeLimits = field(default_factory=ServeLimits)
-    metrics: str = ""
 
     def load(self) -> Predictor:
         """Return the predictor; see `padkit.load` for errors."""
         return load(self.model, limits=None if self.judge_all else Limits(), **self.settings)
-
-    def to_json(self) -> str:
-        """Return it as one line of text."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> Service:
-        """Return what `to_json` wrote."""
-        content = json.loads(text)
-        return cls(**content | {"limits": ServeLimits(**content["limits"])})

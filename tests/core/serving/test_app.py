@@ -300,10 +300,3 @@ def test_the_page_asks_for_nothing_from_elsewhere(client):
         hosts = set(re.findall(r"https?://[\w.]+", found.text)) - {"http://localhost", "http://www.w3.org"}
         assert hosts == set()
     assert client.get("/docs").status_code == 404  # FastAPI's own loads scripts from another host
-
-
-def test_a_service_survives_its_way_to_a_worker():
-    service = Service(
-        model="m", settings={"face": "none"}, limits=ServeLimits(most_bytes=7), metrics="/tmp/x", judge_all=True
-    )
-    assert Service.from_json(service.to_json()) == service
