@@ -50,6 +50,14 @@ try:
 except WeightsError:
     pass
 """
+SERVE = """
+from padkit.commands.serve import main
+from padkit.errors import WeightsError
+try:
+    main(["nowhere"])
+except WeightsError:
+    pass
+"""
 WMCA = """
 from padkit_public.wmca import WmcaFrames
 assert len(WmcaFrames("frames.hdf5")) == 1
@@ -78,6 +86,7 @@ FEATURES = [
     ("insightface", "face finder scrfd", SCRFD),
     ("lbp", "face finder lbp", LBP.format("lbp")),
     ("lbp", "face finder lbp", LBP.format("auto")),
+    ("serve", "padkit serve", SERVE),
     ("video", "video clip.mp4", VIDEO),
 ]  # fmt: skip
 # Runs one feature after the other; prints a line for each: the error's, or nothing.

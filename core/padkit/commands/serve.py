@@ -67,7 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command on the words after its name; the process ends with it, unless the server cannot start."""
+    """Run the command on the words after its name; with one worker, the process ends with it."""
     line = parse(arguments)
     with extra_needed("padkit serve", "padkit[serve]"):
         import fastapi  # noqa: F401
@@ -91,9 +91,11 @@ def main(arguments: Sequence[str]) -> int:
         print(f"note: whoever reaches {line.host} can use this server: it asks for no password.", file=sys.stderr)
     service = Service(model=str(folder), settings=_settings(line), judge_all=line.judge_all, limits=limits)
     serve(service, host=line.host, port=line.port, workers=line.workers)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)  # all is closed; taking torch apart takes seconds, and would wait for a picture that is still judged
+    if line.workers == 1:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # all is closed; taking torch apart takes seconds, and would wait for a picture still being judged
+    return 0
 
 
 def _settings(line: argparse.Namespace) -> dict[str, Any]:

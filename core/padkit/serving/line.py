@@ -107,6 +107,7 @@ class Line:
         if self.workers > 1:
             for process in multiprocessing.active_children():
                 process.terminate()
+            self._executor.shutdown(wait=True)
 
     def _started(self) -> Executor:
         if self.workers == 1:

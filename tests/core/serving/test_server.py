@@ -31,6 +31,7 @@ from padkit.serving.server import free_port
 WITHOUT_TORCH = "import sys\nsys.modules['torch'] = None\n"
 COMMAND = "import sys\nfrom padkit.commands.serve import main\nsys.exit(main(sys.argv[1:]))"
 WORDS = ["--port", "0", "--backend", "onnx", "--cropped", "--judge-all", "--threads", "1"]
+NOTE = "note: this model was trained on simulated faces: its verdicts on real ones mean nothing."
 JPEG = {"Content-Type": "image/jpeg"}
 
 
@@ -91,7 +92,7 @@ def test_onnx_is_served_without_torch_too_much_is_cut_off_and_sigterm_ends_it_cl
         assert process.wait(20) == 0
         open_one.close()
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read().splitlines() == [NOTE]
 
 
 def pour(port: int, head: str) -> tuple[bytes, int]:
@@ -124,7 +125,7 @@ def test_several_workers_share_the_work_one_that_dies_is_replaced_and_all_end_to
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        assert process.stderr.read().splitlines() == [NOTE]
         assert not [child for child in psutil.wait_procs(children, 10)[1] if child.is_running()]
     with pytest.raises(OSError, match="refused"):
         ask(port, "GET", "/health")
