@@ -22,7 +22,8 @@ from toy_run import write_toy
 ROOT = Path(__file__).parents[1]
 SOURCES = [ROOT / "core", ROOT / "plugins"]
 ALL = "all"
-APART = {"dlib"}  # brings weights, not a library, and a file under a licence that `all` should not bring
+# `dlib` brings weights, not a library, and a file under a licence that `all` should not bring; `openvino` is large.
+APART = {"dlib", "openvino"}
 EXTRAS = {
     extra: {canonicalize_name(one.name) for one in needs(ITSELF, extra)}
     for extra in metadata(ITSELF).get_all("Provides-Extra") or []
@@ -47,6 +48,14 @@ from padkit.data.preparation.scrfd import Scrfd
 from padkit.errors import WeightsError
 try:
     Scrfd(Path("none.onnx"))
+except WeightsError:
+    pass
+"""
+SERVE = """
+from padkit.commands.serve import main
+from padkit.errors import WeightsError
+try:
+    main(["nowhere"])
 except WeightsError:
     pass
 """
@@ -89,7 +98,7 @@ FEATURES = [
     ("lbp", "face finder lbp", LBP.format("lbp")),
     ("lbp", "face finder lbp", LBP.format("auto")),
     ("onnx", "no.onnx", MODEL.format("onnx")),
-    ("openvino", "no.xml", MODEL.format("xml")),
+    ("serve", "padkit serve", SERVE),
     ("video", "video clip.mp4", VIDEO),
 ]  # fmt: skip
 # Runs one feature after the other; prints a line for each: the error's, or nothing.

@@ -50,6 +50,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.plugins"),
     "report": ("write the page of a finished run again, from its folder alone", "padkit.commands.report"),
     "results": ("make the tables of an ablation from its kept runs", "padkit.commands.results"),
+    "serve": ("judge pictures over HTTP, with a page to try it on", "padkit.commands.serve"),
     "train": ("start a recipe under Accelerate's launcher; what goes wrong is one line", "padkit.commands.train"),
     "teachers": ("ask teachers what they know of your crops, before training with them", "padkit.commands.teachers"),
 }

@@ -94,7 +94,12 @@ class Predictor:
             check_frame(picture, source)
             picture = Image.fromarray(picture)
         picture = picture.convert("RGB")
-        found = self.find(picture)
+        return self.judge_found(self.find(picture), source, frame, picture)
+
+    def judge_found(
+        self, found: Sequence[Found], source: str, frame: int | None = None, picture: Image.Image | None = None
+    ) -> list[Judgement]:
+        """Judge the faces that `find` found in one picture, mode RGB, which only `stability` needs; see `judge`."""
         if not found:
             return [self.unjudged(source, Reason.NO_FACE, frame=frame, faces=0)]
         if self.faces == "one" and len(found) > 1:
@@ -106,9 +111,9 @@ class Predictor:
             self._judgement(one, None if one.refused else next(left), source, frame, number, len(found))
             for number, one in enumerate(shown)
         ]
-        return (
-            [self._steady(picture, *pair) for pair in zip(results, shown, strict=True)] if self.stability else results
-        )
+        if picture is None or not self.stability:
+            return results
+        return [self._steady(picture, *pair) for pair in zip(results, shown, strict=True)]
 
     def stability_of(self, crop: Frame, changed: Mapping[str, Frame], own: float) -> tuple[float, FaceStability]:
         """Return the score of a face, and what changes of its box and of its size do to it.

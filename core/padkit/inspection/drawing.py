@@ -37,7 +37,7 @@ class Drawer:
         self.predictor = predictor
         self.annotate = None if annotate is None else Path(annotate)
         self.explain = None if explain is None else Path(explain)
-        self._detector: Any = None
+        self._explainer = None if self.explain is None else Explainer(predictor.folder)
         self._names: set[str] = set()
 
     def draw(self, path: Path, results: Sequence[Judgement]) -> None:
@@ -57,25 +57,13 @@ class Drawer:
             self._explain(picture, results, self.explain, name)
 
     def _explain(self, picture: Image.Image, results: Sequence[Judgement], folder: Path, name: str) -> None:
-        import torch
-
-        from padkit.data.batches import to_images
-        from padkit.inspection.gradcam import attention
-
-        if self._detector is None:
-            from padkit.catalog import Catalog
-            from padkit.deploy.stored import load_bundle
-
-            self._detector = load_bundle(self.predictor.folder, Catalog())[0]
+        assert self._explainer is not None
         faces = self.predictor.find(picture)
         for one in results:
             if one.score is None or one.face >= len(faces):
                 continue
-            crop = faces[one.face].crop
-            images = to_images(torch.from_numpy(crop.transpose(2, 0, 1)[None].copy()))
-            label = BONA_FIDE if one.verdict is Verdict.BONA_FIDE else ATTACK
-            heat = attention(self._detector, images, np.array([label], dtype=np.int64))[0]
-            write_atomically(folder / f"{name}-face{one.face}.png", _png(overlaid(crop, heat)))
+            shown = self._explainer(faces[one.face].crop, one.verdict)
+            write_atomically(folder / f"{name}-face{one.face}.png", _png(shown))
 
     def _name(self, path: Path) -> str:
         """Return a file name that no other input of this call has."""
@@ -85,6 +73,40 @@ class Drawer:
             name = f"{path.name}-{number}"
         self._names.add(name)
         return name
+
+
+class Explainer:
+    """Shows where the student of a bundle looked; needs its weights and the extra `figures`.
+
+    Args:
+        folder: The bundle's folder; read when the first face is explained.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._detector: Any = None
+
+    def __call__(self, crop: np.ndarray[Any, np.dtype[np.uint8]], verdict: Verdict) -> Image.Image:
+        """Return a crop, uint8 RGB [S, S, 3], with the evidence for the verdict laid over it.
+
+        Raises:
+            PluginError: The extra `figures` is not installed.
+            WeightsError: The bundle has no weights, or they are damaged.
+            SettingsError: The student gives out no maps.
+        """
+        import torch
+
+        from padkit.data.batches import to_images
+        from padkit.inspection.gradcam import attention
+
+        if self._detector is None:
+            from padkit.catalog import Catalog
+            from padkit.deploy.stored import load_bundle
+
+            self._detector = load_bundle(self.folder, Catalog())[0]
+        images = to_images(torch.from_numpy(crop.transpose(2, 0, 1)[None].copy()))
+        label = BONA_FIDE if verdict is Verdict.BONA_FIDE else ATTACK
+        return overlaid(crop, attention(self._detector, images, np.array([label], dtype=np.int64))[0])
 
 
 def annotated(picture: Image.Image, results: Sequence[Judgement]) -> Image.Image:

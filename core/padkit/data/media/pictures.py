@@ -60,8 +60,14 @@ def decode_image(content: bytes, name: str) -> Frame:
     return np.array(decode_picture(content, name), dtype=np.uint8)
 
 
-def decode_picture(content: bytes, name: str) -> Image.Image:
-    """Decode the bytes of an image file to a Pillow image. See `read_picture`."""
+def decode_picture(content: bytes, name: str, *, most_pixels: int | None = None) -> Image.Image:
+    """Decode the bytes of an image file to a Pillow image. See `read_picture`.
+
+    Args:
+        content: The file.
+        name: What errors call it.
+        most_pixels: Width x height that is still decoded; Pillow's own limit, 89 million, holds besides.
+    """
     if not content:
         raise DataError(f"{name}: the file is empty.")
     try:
@@ -69,6 +75,7 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
             warnings.simplefilter("ignore")  # of odd metadata, which is not used
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content), formats=image_formats()) as image:
+                _check_pixels(image, most_pixels, name)
                 return _to_rgb(_upright(image, content, name))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not an image that Pillow can read.") from error
@@ -80,6 +87,12 @@ def decode_picture(content: bytes, name: str) -> Image.Image:
             raise
         cause = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{name}: damaged or truncated image ({cause}).") from error
+
+
+def _check_pixels(image: Image.Image, most: int | None, name: str) -> None:
+    """Refuse a picture that is larger than the caller takes, by its head alone."""
+    if most is not None and image.width * image.height > most:
+        raise DataError(f"{name}: too many pixels ({image.width} x {image.height}), limit {most}.")
 
 
 def _upright(image: Image.Image, content: bytes, name: str) -> Image.Image:

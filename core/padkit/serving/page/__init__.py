@@ -1,0 +1,1 @@
+"""The page of `padkit serve`: three files without anything from elsewhere."""
