@@ -207,7 +207,7 @@ def model_folder(path: Path) -> Path:
     for folder in (path, path / "model"):
         if (folder / BUNDLE).is_file():
             return folder
-    if path.is_dir() and any((path / name).exists() for name in ("settings.yaml", "checkpoints")):
+    if (path / "checkpoints").is_dir():
         raise WeightsError(f"{path} is a run that has not finished, so it has no model; continue it with --resume.")
     raise WeightsError(f"{path}: no {BUNDLE} there; give a run's folder, or its model/ folder.")
 
