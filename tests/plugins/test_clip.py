@@ -363,9 +363,8 @@ def test_a_bundle_brings_it_back_without_tag_file_or_texts(tag, tmp_path, monkey
 
 def test_a_run_starts_from_a_run(tag, tmp_path):
     detector = Detector(ClipStudent(model="tiny-ViT", pretrained="filed"))
-    about = Bundle(
-        student="clip", settings={}, image_size=32, threshold=0.5, threshold_policy="source-dev", simulated=True
-    )
+    thresholds = (BundleThreshold(policy="source-dev", value=0.5),)
+    about = Bundle(student="clip", settings={}, image_size=32, thresholds=thresholds, simulated=True)
     save_bundle(tmp_path / "run" / "model", detector, about)
     found = ClipStudent(model="tiny-ViT", weights=str(tmp_path / "run")).state_dict()
     assert found.keys() == detector.student.state_dict().keys()

@@ -97,8 +97,8 @@ def test_the_command_skips_and_counts_photographs_without_a_face(tmp_path, capsy
     ("words", "says"),
     [
         (("--margin", "0.2"), "--margin has no effect without --face lbp"),
-        (("--face", "lbp", "--margin", "-0.1"), "--margin -0.1 must lie between 0 and 2"),
-        (("--face", "lbp", "--margin", "nan"), "--margin nan must lie between 0 and 2"),
+        (("--face", "lbp", "--margin", "-0.1"), "argument --margin: expected float in [0, 2], got '-0.1'"),
+        (("--face", "lbp", "--margin", "nan"), "argument --margin: expected float in [0, 2], got 'nan'"),
         (("--face", "scrfd"), "invalid choice: 'scrfd'"),
     ],
 )

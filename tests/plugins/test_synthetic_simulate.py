@@ -400,7 +400,7 @@ def within(tmp_path: Path) -> tuple[object, ...]:
         (odd_size, "multiple of 16"),
         (all_broken, "none of the 3 photographs"),
         (no_path_column, "has no column 'path', or synonym; columns: thing, subject"),
-        (odd_label, "line 2: unknown label 'living'. Did you mean 'live'?"),
+        (odd_label, "line 2: unknown label 'living'."),
         (ragged, "line 2: 3 values for 2 columns"),
         (only_attacks, "holds no bona fide photographs"),
         (no_parquet, "is not a readable Parquet file"),

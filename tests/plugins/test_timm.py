@@ -11,7 +11,8 @@ import safetensors.torch
 import timm
 import torch
 
-from padkit.deploy.bundle import Bundle, save_bundle
+from padkit.deploy.bundle import Bundle, BundleThreshold
+from padkit.deploy.stored import save_bundle
 from padkit.errors import SettingsError, WeightsError
 from padkit.networks.detector import Detector
 from padkit_timm.student import TimmStudent
@@ -169,8 +170,8 @@ def test_weights_load_however_a_training_program_wrapped_them(tmp_path, wrapper,
 def test_a_run_starts_from_a_run(tmp_path, place):
     detector = Detector(TimmStudent(model="test_resnet"))
     about = Bundle(
-        student="timm", settings={"model": "test_resnet"}, image_size=64, threshold=0.5,
-        threshold_policy="source-dev", simulated=True,
+        student="timm", settings={"model": "test_resnet"}, image_size=64, simulated=True,
+        thresholds=(BundleThreshold(policy="source-dev", value=0.5),),
     )  # fmt: skip
     save_bundle(tmp_path / "run" / "model", detector, about)
     named = {"run": tmp_path / "run", "model": tmp_path / "run/model"}.get(place, tmp_path / "run/model" / place)

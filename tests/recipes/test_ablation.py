@@ -98,7 +98,7 @@ def test_a_grid_runs_resumes_and_records_failures(
         ([*CELLS, "--targets", "c", "--cell", "one: sources=[a] aligner=daa"], "needs two source domains"),
         ([*CELLS, "--tragets", "c"], "unknown option '--tragets'.*Did you mean '--targets'"),
         ([*CELLS, "--jobs", "0"], "--jobs"),
-        ([*CELLS, "--jobs", "many"], "invalid int value: 'many'"),
+        ([*CELLS, "--jobs", "many"], "--jobs: expected int in .*, got 'many'"),
         (["--config", "trail"], "Did you mean 'trial'"),
         ([*CELLS, "--only", "plane"], "--only 'plane' is no cell.*Did you mean 'plain'"),
         ([*CELLS, "--cell", "r: recipe=random_feature"], "recipe 'random_feature' is none.*'random_features'"),

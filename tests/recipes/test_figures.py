@@ -254,7 +254,7 @@ def test_data_that_changed_since_are_named(runs: Path, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--only", "rok"], "Did you mean 'roc'"),
-        (["--points", "0"], "--points 0"),
+        (["--points", "0"], "--points: expected int >= 1, got '0'"),
         (["--target", "d"], "--target d: no run is tested on it, only on c"),
         (["--format", "bmp"], "bmp"),
         (["/nowhere"], "/nowhere: holds no run"),

@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from padkit.commands.parser import Parser
+from padkit.commands.parser import Number, Parser
 from padkit.errors import SettingsError, extra_needed
+from padkit.settings.ranges import Count, Processes, Range
 
 DESCRIPTION = """\
 Serve a model: POST a picture to /judge and get every face's verdict as JSON; open the address in a browser to try it
@@ -22,6 +23,8 @@ with files or a webcam. Pictures are judged in memory and not kept. Only this ma
 
 /health answers 200 while pictures can be judged, /metrics gives figures for Prometheus, /openapi.json the description.
 """
+Port = Annotated[int, Range(0, 65535)]
+Seconds = Annotated[float, Range(0, 3600, open="left")]
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -38,8 +41,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
     add("--host", default=LOCAL[0], help="address to listen on; by default only this machine reaches it")
-    add("--port", type=int, default=8000, metavar="N", help="0 takes a free one")
-    add("--workers", type=int, default=1, metavar="N", help="pictures judged at a time; from 2 on, each by a process")
+    add("--port", type=Number(Port), default=8000, metavar="N", help="0 takes a free one")
+    add(
+        "--workers",
+        type=Number(Processes),
+        default=1,
+        metavar="N",
+        help="pictures judged at a time; from 2 on, each by a process",
+    )
     add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
     add("--face", default="", metavar="FINDER", help="face finder: lbp (default) or scrfd")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
@@ -47,20 +56,13 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--faces", choices=("all", "largest", "one"), default="all", help="which faces count; one: several are refused")
     add("--judge-all", action="store_true", help="judge whatever has a face: no limits on size, blur, light or pose")
     add("--backend", default="auto", help="what computes the scores: auto, torch or onnx")
-    add("--threads", type=int, metavar="N", help="CPU threads of a worker")
-    add("--max-bytes", type=int, default=10 * 2**20, metavar="N", help="largest picture, in bytes")
-    add("--max-pixels", type=int, default=25_000_000, metavar="N", help="largest picture, width x height")
-    add("--max-faces", type=int, default=16, metavar="N", help="faces of a picture that is judged")
-    add("--seconds", type=float, default=30.0, metavar="S", help="for a body to arrive, and for an answer")
-    add("--waiting", type=int, default=128, metavar="N", help="requests held at a time; further ones get 503")
+    add("--threads", type=Number(Processes), metavar="N", help="CPU threads of a worker")
+    add("--max-bytes", type=Number(Count), default=10 * 2**20, metavar="N", help="largest picture, in bytes")
+    add("--max-pixels", type=Number(Count), default=25_000_000, metavar="N", help="largest picture, width x height")
+    add("--max-faces", type=Number(Count), default=16, metavar="N", help="faces of a picture that is judged")
+    add("--seconds", type=Number(Seconds), default=30.0, metavar="S", help="for a body to arrive, and for an answer")
+    add("--waiting", type=Number(Count), default=128, metavar="N", help="requests held at a time; further ones get 503")
     line = parser.parse_args(arguments)
-    for name in ("workers", "threads", "max_bytes", "max_pixels", "max_faces", "waiting"):
-        if (value := getattr(line, name)) is not None and value < 1:
-            raise SettingsError(f"--{name.replace('_', '-')} must be at least 1.")
-    if not 0 < line.seconds <= 3600:
-        raise SettingsError("--seconds must be between 0 and 3600.")
-    if not 0 <= line.port <= 65535:
-        raise SettingsError("--port must be between 0 and 65535.")
     if line.cropped and line.face:
         raise SettingsError("--cropped finds no faces, so it goes without --face; leave one of them out.")
     return line

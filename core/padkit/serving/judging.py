@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 PNG_URL = "data:image/png;base64,"
 
+UNTOLD = frozenset({"frame", "frames", "stability"})  # parts of a judgement that a still picture has not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -107,7 +109,7 @@ class Judging:
         picture, results, found = self._judged(content, source)
         shown: list[Result] = []
         for one in results:
-            facts = {name: value for name, value in one.to_dict().items() if name not in ("frame", "frames")}
+            facts = {name: value for name, value in one.to_dict().items() if name not in UNTOLD}
             heat = self._explained(found[one.face], one) if explain and one.score is not None else None
             shown.append(Result(**facts, explanation=heat))
         width, height = picture.size if picture is not None else (None, None)

@@ -81,7 +81,7 @@ def test_mean_and_deviation_over_folds_by_hand() -> None:
     )  # fmt: skip
     found = tables_of(records, grid)
     assert [table.title.partition(" (")[0] for table in found] == [
-        "ACER, worst species", "APCER, worst species", "BPCER", "HTER", "AUC", "HTER"
+        "ACER, worst species", "APCER, worst species", "BPCER", "AUC", "HTER", "HTER"
     ]  # fmt: skip
     head, row = found[0].head, found[0].rows[0].texts
     assert row[head.index("oulu-npu:3, 3 folds")] == "5.00 ± 3.61"

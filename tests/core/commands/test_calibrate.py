@@ -208,7 +208,7 @@ MISTAKES = {
     "nothing left": (["--split", "train"], "no frame is in the split"),
     "level": (["--level", "2"], "setting 'level': expected float"),
     "finder for crops": (["--face", "lbp"], "in which no face is found"),
-    "threads": (["--threads", "0"], "threads 1 or more"),
+    "threads": (["--threads", "0"], "setting 'threads': expected int"),
     "option": (["--treshold", "0.5"], "treshold"),
 }
 

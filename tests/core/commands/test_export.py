@@ -41,9 +41,9 @@ MISTAKES = {
     "unknown form": (export, ["--forms", "onix"], "form 'onix' is unknown"),
     "int8 without crops": (export, ["--forms", "onnx,onnx-int8"], "form onnx-int8 is calibrated on crops"),
     "empty folder of crops": (export, ["--forms", "onnx-int8", "--crops", "."], "holds no pictures"),
-    "no threads": (export, ["--threads", "0"], "below 1"),
-    "no seconds": (bench, ["--seconds", "0"], "above 0"),
-    "negative threads": (bench, ["--threads", "-1"], "below 1"),
+    "no threads": (export, ["--threads", "0"], "--threads: expected int"),
+    "no seconds": (bench, ["--seconds", "0"], "--seconds: expected float > 0"),
+    "negative threads": (bench, ["--threads", "-1"], "--threads: expected int >= 0"),
 }
 
 

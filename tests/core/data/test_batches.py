@@ -150,7 +150,7 @@ def test_errors():
     for call, kind, text in [
         (lambda: BalancedBatches(labels, domains, batch_size=5), SettingsError, "raise it to at least 6"),
         (lambda: BalancedBatches(labels, domains, batch_size=8, parts=3), SettingsError, "multiple"),
-        (lambda: BalancedBatches(labels, domains, batch_size=8, parts=0), SettingsError, "multiple"),
+        (lambda: BalancedBatches(labels, domains, batch_size=8, parts=0), SettingsError, "must be at least 1"),
         (lambda: BalancedBatches(labels[:0], domains[:0], batch_size=8), DataError, "no training frames"),
     ]:
         with pytest.raises(kind, match=text) as error:

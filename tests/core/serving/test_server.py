@@ -138,8 +138,8 @@ def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 MISTAKES = {
-    "port": (["--port", "70000"], "between 0 and 65535"),
-    "workers": (["--workers", "0"], "at least 1"),
+    "port": (["--port", "70000"], "--port: expected int in"),
+    "workers": (["--workers", "0"], "--workers: expected int in"),
     "seconds": (["--seconds", "0"], "--seconds"),
     "cropped and finder": (["--cropped", "--face", "lbp"], "leave one of them out"),
     "host": (["--host", "192.0.2.1", "--cropped"], "cannot be listened on"),
