@@ -347,3 +347,14 @@ def test_killed_at_random_moments_it_loses_and_doubles_nothing(tmp_path):
     assert len(table.skipped) == 4
     rows = list(zip(table.column("presentation"), table.column("frame"), strict=True))
     assert len(set(rows)) == len(rows)
+
+
+def test_a_kill_before_equal_images_are_counted_is_made_good(toy, tmp_path):
+    assert run(toy, "toy", "--size", "32") == 0
+    (marker,) = tmp_path.rglob("preparation.json")
+    whole = marker.read_bytes()
+    told = json.loads(whole)
+    del told["equal"]
+    marker.write_text(json.dumps(told))
+    assert run(toy, "toy", "--size", "32") == 0
+    assert marker.read_bytes() == whole

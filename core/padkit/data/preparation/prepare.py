@@ -116,6 +116,8 @@ def prepare(
         table = open_table(place)
         _tell_equal(table, place)
     else:
+        if "equal" not in table.preparation:  # killed between the finish marker and the count
+            _tell_equal(table, place)
         _renew(table, {"unread": list(cropper.unread), "notes": notes}, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
@@ -277,7 +279,9 @@ def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> No
 def _tell_equal(table: FrameTable, folder: Path) -> None:
     """Add to a new table's description how many images are in it more than once."""
     table.preparation["equal"] = equal_images(table).counts()
-    write_json(folder / FINISHED, table.preparation)
+    # A table of others, which only they may write, is told right nevertheless.
+    with contextlib.suppress(DataError):
+        write_json(folder / FINISHED, table.preparation)
 
 
 def _versions() -> dict[str, str]:
