@@ -23,6 +23,7 @@ from padkit.deploy.scorers import Scorer, applied_temperature, resized, scorer
 from padkit.deploy.stability import FaceStability, face_stability, shrunk, varied
 from padkit.deploy.verdict import WORDS, Judgement, Reason, Verdict
 from padkit.errors import DataError, SettingsError, closest
+from padkit.evaluation.temperature import tempered
 
 FACES = ("all", "largest", "one")
 DEFAULT_FINDER = "lbp"  # offline, and without weights
@@ -246,10 +247,7 @@ class Predictor:
     def _calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Divide the log-odds by what is left of the bundle's temperature (Guo et al., 2017)."""
         temperature = self.bundle.temperature / applied_temperature(self.score)
-        if temperature == 1:
-            return scores
-        odds = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-        return (1 / (1 + np.exp(-np.log(odds / (1 - odds)) / temperature))).astype(np.float32)
+        return scores if temperature == 1 else tempered(scores, temperature).astype(np.float32)
 
 
 def load(path: Path | str, *, backend: str = "auto", threads: int | None = None, **settings: Any) -> Predictor:
