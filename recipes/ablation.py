@@ -215,6 +215,7 @@ def plan_runs(line: argparse.Namespace, plan: Plan) -> AblationJob:
                     folder=out / cell.folder / folder / f"seed{seed}",
                     settings={**tree, option_of(plan): target, "seed": seed},
                     facts={"data": world.table.preparation["key"], **facts, **other},
+                    content=world.table.preparation.get("content", ""), given=world.settings[name].given,
                     options=[*shared, *options_of(recipes, cell.recipe, plan, seed)], script=str(script(cell.recipe)),
                 )
             )  # fmt: skip

@@ -4,8 +4,8 @@ A line holds `schema`, and
 
 - who: `cell`, `target`, `option` (`target` or `protocol`), `seed`;
 - what the figures depend on: `cell_settings`, `settings` (resolved, by dotted key, without bookkeeping), `facts` (the
-  data's key, the precision, the launcher's arguments, the recipe if it is another than dtda), `digest` (SHA-256 of
-  settings and facts, 16 digits);
+  data's key and content, the precision, the launcher's arguments, the recipe if it is another than dtda), `digest`
+  (SHA-256 of settings and facts, 16 digits);
 - where: `protocol` (as in `metrics.json`), `dataset`, `fingerprint`, `selection`, `policies` (the quoted one first);
 - `scores`: of `target`, `source_dev` and, where a policy needs it, `target_dev`: {"bona fide": [...], "attack": {PAI
   species: [...]}}, one score for each presentation; of several targets `target/NAME` each, in place of `target`;
@@ -39,11 +39,12 @@ from padkit.evaluation.results import ProtocolSummary
 from padkit.evaluation.scores import Scores, read_scores
 from padkit.evaluation.thresholds import TARGET_EER, choose
 from padkit.files import try_lock, write_atomically
-from padkit.runs.comparison import first_difference
+from padkit.runs.comparison import Difference, first_difference
 from padkit.runs.finished import FinishedRun, read_run
 from padkit.runs.folder import DISTILLATION, EVIDENCE
 
 SCHEMA = "padkit-run/1"
+CONTENT = "content"  # the fact that stands for all frames and labels
 FILE = "runs.jsonl"  # in the folder of an ablation
 DIGITS = 9
 CLOSE = 1e-3  # figures from the scores and those of the run may differ by a rank, not by more
@@ -110,10 +111,16 @@ class KeptRun:
     def check(self, run: Run, where: Path) -> None:
         """Refuse a run that was asked for with other settings or other data.
 
+        Where both tell what the frames hold, those are compared, not where they lie or how they were read. A setting
+        that padkit did not have when the run was made is compared only if somebody gives it.
+
         Raises:
             SettingsError: Something differs; the error names the first such setting.
         """
-        if cause := first_difference({**self.settings, **self.facts}, run.wanted):
+        known = {*self.settings, *self.facts}
+        asked = run.wanted | ({CONTENT: run.content} if run.content else {})
+        wanted = {name: value for name, value in asked.items() if name in known or name in run.given}
+        if cause := _difference({**self.settings, **self.facts}, wanted):
             raise SettingsError(
                 f"{where} holds {self.name!r} with other settings ({cause}); name another file or remove that line."
             )
@@ -137,6 +144,7 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
     done = read_run(run.folder)
     facts = {key: str(value) for key, value in run.facts.items()}
     settings = {key: value for key, value in run.wanted.items() if key not in facts}
+    facts |= {CONTENT: run.content} if run.content else {}
     sets = {name: done.target.select(rows) for name, rows in _targets(done).items()} | {"source_dev": done.source_dev}
     dev = done.folder.target_dev_scores
     sets |= {"target_dev": read_scores(dev)} if dev.exists() else {}
@@ -184,8 +192,7 @@ def read_kept(path: Path) -> dict[Key, KeptRun]:
             continue
         run = _parsed(line, f"{path}, line {number}")
         twin = found.setdefault(run.key, run)
-        if twin.digest != run.digest:
-            cause = first_difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts})
+        if cause := _difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts}):
             raise DataError(f"{path}, line {number}: {run.name!r} was there before ({cause}); remove one of the two.")
     return found
 
@@ -200,8 +207,7 @@ def read_all(paths: Iterable[Path]) -> dict[Key, KeptRun]:
     for path in paths:
         for key, run in read_kept(path).items():
             twin = found.setdefault(key, run)
-            if twin.digest != run.digest:
-                cause = first_difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts})
+            if cause := _difference({**run.settings, **run.facts}, {**twin.settings, **twin.facts}):
                 raise DataError(f"{path}: {run.name!r} is in another file with other settings ({cause}).")
     return found
 
@@ -218,6 +224,19 @@ def append(path: Path, run: KeptRun) -> None:
         found = {**read_kept(path), run.key: run}
         text = "".join(f"{found[key].line()}\n" for key in sorted(found))
         write_atomically(path, text.encode())
+
+
+def _difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Difference | None:
+    """Return the first difference; of equal frames, what they were read with does not count."""
+    told = there.get(CONTENT), asked.get(CONTENT)
+    same = None not in told and told[0] == told[1]
+    ignored = {CONTENT} if None in told else set()
+
+    def counts(name: str) -> bool:
+        return name not in ignored and not (same and name.partition(".")[0] == "data")
+
+    one, other = ({name: value for name, value in side.items() if counts(name)} for side in (there, asked))
+    return first_difference(one, other)
 
 
 @contextlib.contextmanager

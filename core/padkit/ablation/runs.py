@@ -35,6 +35,8 @@ class Run:
         options: Command line shared by all runs.
         option: The option of the recipe for `target`: `target` or `protocol`.
         script: File of the recipe; "" where the workers' command names it.
+        given: Dotted names of the settings that a file or the command line set.
+        content: Stands for all frames and labels, wherever they lie; "" if unknown.
     """
 
     cell: Cell
@@ -46,6 +48,8 @@ class Run:
     options: Sequence[str]
     option: str = "target"
     script: str = ""
+    given: frozenset[str] = frozenset()
+    content: str = ""
 
     @property
     def name(self) -> str:

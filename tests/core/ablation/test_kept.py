@@ -117,6 +117,28 @@ def test_a_run_of_other_settings_or_data_is_refused_by_the_first_difference(run:
         kept.check(replace(run, facts={**run.facts, "data": "new"}), Path("F"))
 
 
+def test_settings_that_came_later_count_only_if_given(run: Run) -> None:
+    kept = keep(run, None)
+    later = replace(run, settings={**run.settings, "zeal": 1})
+    kept.check(later, Path("F"))
+    with pytest.raises(SettingsError, match="zeal None there, 1 asked for"):
+        kept.check(replace(later, given=frozenset({"zeal"})), Path("F"))
+
+
+def test_equal_frames_elsewhere_are_the_same_data(run: Run, tmp_path: Path) -> None:
+    here = replace(run, settings={**run.settings, "data": {"name": "manifest", "file": "/a"}}, content="frames")
+    there = replace(run, settings={**run.settings, "data": {"name": "manifest", "file": "/b"}}, content="frames")
+    there = replace(there, facts={**run.facts, "data": "other"})
+    kept = keep(here, None)
+    kept.check(there, Path("F"))
+    kept.check(replace(here, content=""), Path("F"))  # its table is of an earlier version
+    assert list(read_all([write_kept(tmp_path / name, keep(one, None)) for name, one in (("a", here), ("b", there))]))
+    with pytest.raises(SettingsError, match=r"data\.file '/a' there, '/b' asked for"):
+        kept.check(replace(there, content="other frames"), Path("F"))
+    with pytest.raises(SettingsError, match="data 'key' there, 'other' asked for"):
+        kept.check(replace(there, content="", settings=here.settings), Path("F"))
+
+
 def test_lines_are_sorted_and_one_a_run(tmp_path: Path) -> None:
     path = tmp_path / "new" / "runs.jsonl"
     for cell, seed in (("plain", 1), ("DAA", 0), ("plain", 0)):

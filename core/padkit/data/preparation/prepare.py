@@ -23,7 +23,15 @@ from padkit.data.preparation.shards import Shard, ShardTask, write_all
 from padkit.data.presentation import SPLITS, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.table.duplicates import equal_images
-from padkit.data.table.frames import FINISHED, FrameTable, join, open_table, open_tables, without_progress_bars
+from padkit.data.table.frames import (
+    FINISHED,
+    FrameTable,
+    content_of,
+    join,
+    open_table,
+    open_tables,
+    without_progress_bars,
+)
 from padkit.data.unread import unread_line
 from padkit.errors import DataError
 from padkit.files import write_json
@@ -245,6 +253,7 @@ def _finish(
     preparation = {
         "version": PREPARATION_VERSION,
         "key": key,
+        "content": content_of([shard.content for shard in shards]),
         "dataset": dataset_name,
         "reader": class_name(reader),
         "fingerprint": cropper.fingerprint(),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import statistics
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
@@ -40,6 +41,7 @@ class Shard:
         skipped: `presentation`, `source` and `reason` of what could not be read.
         dropped: `presentation`, `source`, `frame` and `reason` of single frames that were left out.
         counts: What else happened to frames, how often.
+        content: SHA-256 of its rows without where they came from; "" in receipts of earlier versions.
     """
 
     file: str
@@ -48,6 +50,7 @@ class Shard:
     skipped: list[dict[str, str]]
     dropped: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,7 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
     """
     shard = Shard(task.file, 0, 0, [])
     counts: Counter[str] = Counter()
+    content = hashlib.sha256()
     temporary = task.folder / f".{task.file}.{uuid.uuid4().hex}"
     frames = 0
     try:
@@ -180,8 +184,11 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
             for rows in _chunks(_rows(cropper, task, shard, counts), _rows_in_memory(cropper.options.size)):
                 columns = {name: [row[name] for row in rows] for name in task.schema.names}
                 stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=task.schema))
+                for row in rows:
+                    content.update(_told(row))
                 frames += len(rows)
-        shard = replace(shard, bytes=temporary.stat().st_size, frames=frames, counts=dict(+counts))
+        size = temporary.stat().st_size
+        shard = replace(shard, bytes=size, frames=frames, counts=dict(+counts), content=content.hexdigest())
         temporary.replace(task.folder / task.file)
         write_json(task.receipt, asdict(shard))
     except OSError as error:
@@ -191,6 +198,12 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
     finally:
         temporary.unlink(missing_ok=True)
     return shard
+
+
+def _told(row: Mapping[str, Any]) -> bytes:
+    """Return a row as bytes, without the file that it came from: the same frames elsewhere are the same."""
+    about = {name: value for name, value in row.items() if name not in {"image", "source"}}
+    return json.dumps(about, sort_keys=True).encode() + hashlib.sha256(row["image"]["bytes"]).digest()
 
 
 def _rows_in_memory(size: int) -> int:

@@ -204,6 +204,11 @@ def join(tables: Sequence[FrameTable]) -> FrameTable:
     return joined
 
 
+def content_of(parts: Sequence[str]) -> str:
+    """Return a text that stands for all frames and their labels, wherever they lie; "" if a part does not tell."""
+    return hashlib.sha256("+".join(parts).encode()).hexdigest() if all(parts) else ""
+
+
 # What `preparation.json` must hold. The entries of `_LATER` are absent from tables of earlier versions.
 _ENTRIES: Mapping[str, type] = {
     "version": int, "key": str, "dataset": str, "fingerprint": str, "simulated": bool, "attribute_names": list,
@@ -246,6 +251,7 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "version": max(entry["version"] for entry in preparations),
         "key": hashlib.sha256(keys.encode()).hexdigest(),
+        "content": content_of([str(entry.get("content", "")) for entry in preparations]),
         "dataset": "+".join(str(entry["dataset"]) for entry in preparations),
         "fingerprint": " ".join(filter(None, (str(entry["fingerprint"]) for entry in preparations))),
         "simulated": any(entry["simulated"] for entry in preparations),

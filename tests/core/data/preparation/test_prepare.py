@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -147,6 +148,24 @@ def test_second_time_decodes_nothing(tmp_path):
 @pytest.mark.parametrize("other", [Toy(text="new"), Toy(count=69)])
 def test_key_follows_records_and_fingerprint(tmp_path, other):
     assert made(tmp_path, Toy()).folder != made(tmp_path, other).folder
+
+
+def test_content_follows_frames_and_labels_not_where_they_lie(tmp_path):
+    class Moved(Toy):
+        def records(self):
+            return (replace(record, path=str(tmp_path / record.id)) for record in super().records())
+
+    class Relabelled(Toy):
+        def records(self):
+            return (replace(record, label=1 - record.label, species="") for record in super().records())
+
+    def content(reader):
+        return made(tmp_path, reader).preparation["content"]
+
+    first = content(Toy())
+    assert len(first) == 64
+    assert content(Moved()) == content(Toy(text="new")) == first
+    assert len({first, content(Toy(count=69)), content(Relabelled()), content(Toy(broken=(3,), text="torn"))}) == 4
 
 
 def test_key_follows_image_size_and_reader(tmp_path):
