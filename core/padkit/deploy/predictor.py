@@ -259,10 +259,10 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         backend: See `padkit.deploy.scorers.scorer`; a file needs none.
         threads: CPU threads.
         settings: Further attributes of `Predictor`. By default faces are found as in training where that is possible
-            without the dataset, and otherwise by `lbp`.
+            without the dataset, and otherwise by `lbp`. `face_model` may be the name of a pack, `buffalo_l` by default.
 
     Raises:
-        WeightsError: There is no bundle, or it is damaged.
+        WeightsError: There is no bundle, it is damaged, or the face finder's weights cannot be had.
         SettingsError: A setting is wrong.
     """
     score: Scorer
@@ -277,6 +277,7 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         bundle = read_bundle(folder)
         score = scorer(folder, bundle, backend, threads)
     settings.setdefault("face", _usual(bundle))
+    settings["face_model"] = finder_weights(settings["face"], settings.get("face_model", ""))
     return Predictor(bundle=bundle, score=score, folder=folder, **settings)
 
 
@@ -303,6 +304,23 @@ def located(path: Path | str) -> Path:
     except Exception as error:  # the client's own, the network's, and the file system's
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error
+
+
+def finder_weights(face: str, model: str = "") -> str:
+    """Return the weights file of a face finder; "" for those that need none.
+
+    Args:
+        face: The finder.
+        model: The weights of `scrfd`: an .onnx file, or the name of a pack, `buffalo_l` by default.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    if face != "scrfd":
+        return ""
+    from padkit.data.preparation.scrfd import scrfd_weights
+
+    return str(scrfd_weights(model or "buffalo_l", download=False))
 
 
 def _usual(bundle: Bundle) -> str:
