@@ -52,7 +52,7 @@ def _figures(checks: Sequence[DomainCheck]) -> Table:
             rows.append(TableRow(check.name, cells, ends=when == "after"))
     return Table(
         title="Before and after, in %", words=(0, 1), rows=rows, notes=(INTERVALS,),
-        head=("presentations", "model", "bona fide", "attacks", "AUC", "APCER, worst species", "BPCER", "HTER"),
+        head=("data", "model", "bona fide", "attacks", "AUC", "APCER, worst species", "BPCER", "HTER"),
     )  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def _species(checks: Sequence[DomainCheck]) -> Table:
             rows.append(TableRow(check.name, cells))
     return Table(
         title="Errors by PAI species, in %", words=(0, 1), rows=rows,
-        head=("presentations", "errors of", "presented", "before", "after"),
+        head=("data", "errors of", "presented", "before", "after"),
         notes=("Attacks accepted (APCER), and bona fide presentations rejected (BPCER).",),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from padkit.runs.crops import training_rows
 from padkit.runs.finished import FinishedRun
 from padkit.runs.opened import Opener, frames_of
 
-OWN = "own data, held out"
+OWN = "own data"
 WORDS = {BONA_FIDE: "bona fide", ATTACK: "attack"}
 
 
@@ -89,8 +89,8 @@ def own_part(table: FrameTable, rows: Indices, share: float, seed: int) -> tuple
 def old_parts(table: FrameTable, name: str, share: float, seed: int) -> list[AdaptationPart]:
     """Return the domains of old data that a user names.
 
-    A domain's `train` split, and what has no split, is learned from; its other splits are measured on, without people of
-    the former. A domain without other splits is divided by person.
+    A domain's `train` split, and what has no split, is learned from; its other splits are measured on, without people
+    of the former. A domain without other splits is divided by person.
 
     Args:
         table: The crops.

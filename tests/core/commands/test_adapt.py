@@ -1,4 +1,4 @@
-"""`padkit adapt`, whole: a small untrained student learns that bright faces are live, where others hold the opposite."""
+"""`padkit adapt`, whole: a small untrained student learns that bright faces are live."""
 
 from __future__ import annotations
 
@@ -98,12 +98,11 @@ def test_the_adapted_model_judges_own_captures_as_the_table_says(model, own, lik
     assert first["after"]["errors"]["bona fide"]["trials"] == 4, "two of six people, two presentations each"
 
     predictor = load(out, face="none", limits=None)
-    assert {str(predictor.judge(Image.open(path))[0].verdict) for path in (own / "live").rglob("*.png")} == {
-        "bona fide"
-    }
-    assert {str(predictor.judge(Image.open(path))[0].verdict) for path in (own / "spoof").rglob("*.png")} == {"attack"}
+    for kind, verdict in (("live", "bona fide"), ("spoof", "attack")):
+        judged = [predictor.judge(Image.open(path))[0] for path in (own / kind).rglob("*.png")]
+        assert {str(one.verdict) for one in judged} == {verdict}
     report, card = (out / "adaptation.md").read_text(), (out / "README.md").read_text()
-    for text in ("| own data, held out | before |", "| old: ", "Made by: `padkit adapt", "Errors by PAI species"):
+    for text in ("| own data | before |", "| old: ", "Made by: `padkit adapt", "Errors by PAI species"):
         assert text in report, text
     assert "license: cc0-1.0" in card
     assert "## Adaptation" in card
