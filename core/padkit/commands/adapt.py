@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -143,6 +144,7 @@ def _adapt(job: Job, catalog: Catalog) -> None:
     check_out(predictor, Path(options.out).expanduser(), "adapted")
     parts, notes = _parts(job, predictor, catalog)
     measured = [part for part in parts if len(part.check)]
+    print(f"measuring {sum(len(part.check) for part in measured)} frames before and after", file=sys.stderr)
     before = [scores_of(predictor, part.table, part.check) for part in measured]
     detector, bundle = load_bundle(predictor.folder, catalog)
     how = TuningOptions(lr=options.lr, epochs=options.epochs, batch_size=options.batch_size, seed=options.seed)
@@ -164,9 +166,9 @@ def _adapt(job: Job, catalog: Catalog) -> None:
 
 def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[AdaptationPart], list[str]]:
     """Return the own captures and the old domains, and what must be known of them."""
-    from padkit.deploy.calibrated import chosen_rows, prepared
+    from padkit.deploy.calibrated import chosen_rows, crop_notes, prepared, silent_among
     from padkit.deploy.predictor import finder_weights
-    from padkit.runs.adaptation import old_parts, own_part, run_parts, without_own
+    from padkit.runs.adaptation import OWN, old_parts, own_part, run_parts, without_own
     from padkit.runs.finished import read_run
     from padkit.runs.folder import RunFolder
     from padkit.runs.opened import Opener
@@ -180,16 +182,25 @@ def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[Adapt
             "--regression.NAME READER, give the run's folder as MODEL, or write --accept_regression true."
         )
 
-    def table_of(named: tuple[str, DatasetReader]) -> FrameTable:
-        name, reader = named
-        face, weights = options.face, finder_weights(options.face or bundle.crop.face, options.face_model)
-        return prepared(
-            bundle, reader, name, cropped=options.cropped, frames=options.frames, face=face, face_model=weights
-        )[0]
+    notes: list[str] = []
 
-    table = table_of(job.own)
+    def table_of(named: tuple[str, DatasetReader], called: str) -> FrameTable:
+        name, reader = named
+        table, cropper = prepared(
+            bundle, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
+            face_model=finder_weights(options.face or bundle.crop.face, options.face_model),
+        )  # fmt: skip
+        silent, asked = silent_among(table)
+        if silent:
+            notes.append(f"{called}: {silent} of {asked} presentations gave no face and are in no figure.")
+        notes.extend(crop_notes(bundle, table, cropper))
+        if table.preparation["simulated"]:
+            notes.append(f"{called}: simulated; these figures say nothing about real faces and attacks.")
+        return table
+
+    table = table_of(job.own, OWN)
     rows = chosen_rows(table, options.split, options.domains)
-    own, notes = own_part(table, rows, options.held_out, options.seed)
+    own, warnings = own_part(table, rows, options.held_out, options.seed)
     old: list[AdaptationPart] = []
     if with_run:
         try:
@@ -197,9 +208,9 @@ def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[Adapt
         except DataError as error:
             raise DataError(f"{str(error).rstrip('.')}, or leave the run's data out by --run_data false.") from error
     for name, named in job.old.items():
-        old += old_parts(table_of(named), name, options.held_out, options.seed)
+        old += old_parts(table_of(named, name), name, options.held_out, options.seed)
     kept, told = without_own(old, own)
-    return [own, *kept], [*notes, *told]
+    return [own, *kept], [*notes, *warnings, *told]
 
 
 def _ship(

@@ -112,7 +112,6 @@ def gather(
     )
     rows = chosen_rows(table, split, domains)
     about = table.preparation
-    asked = int(about["presentations"])
     told = f"{about['dataset']} ({', '.join(np.unique(table.column('domain')[rows]).tolist())})"
     return Sample(
         table=table,
@@ -120,7 +119,7 @@ def gather(
         scores=np.concatenate([predictor.scores(crops) for crops in crops_of(table, rows)]),
         cropper=cropper,
         told=told + (f", split {split}" if split else "") + (", simulated" if about["simulated"] else ""),
-        silent=(max(asked - len(table.coded("presentation").dictionary), 0), asked),
+        silent=silent_among(table),
         notes=tuple(_notes(predictor.bundle, table, rows, cropper)),
     )
 
@@ -290,6 +289,22 @@ def chosen_rows(table: FrameTable, split: str, domains: Sequence[str]) -> NDArra
     return rows
 
 
+def silent_among(table: FrameTable) -> tuple[int, int]:
+    """Return how many presentations of a table's dataset gave no crop, and how many there are."""
+    asked = int(table.preparation["presentations"])
+    return max(asked - len(table.coded("presentation").dictionary), 0), asked
+
+
+def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None) -> Iterator[str]:
+    """Yield in what a table's crops differ, or may differ, from those that a bundle was trained on."""
+    if cropper is not None and not bundle.crop.known:
+        yield "The model does not say how its faces were cropped; padkit's default margin was used."
+    about = table.preparation
+    for part in [] if cropper is not None else about.get("tables", [about]):
+        if differs := unlike(part.get("choices"), bundle):
+            yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
+
+
 def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None) -> Iterator[str]:
     about = table.preparation
     if about["simulated"]:
@@ -301,11 +316,7 @@ def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: 
             f"The model was trained on the domains {', '.join(seen)}: presentations that it has seen, or people, make "
             "every rate too good. Calibrate on others."
         )
-    if cropper is not None and not bundle.crop.known:
-        yield "The model does not say how its faces were cropped; padkit's default margin was used."
-    for part in [] if cropper is not None else about.get("tables", [about]):
-        if differs := unlike(part.get("choices"), bundle):
-            yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
+    yield from crop_notes(bundle, table, cropper)
     if np.any((table.column("label")[rows] == 0) & (table.column("species")[rows] == "")):
         yield "Some attacks have no PAI species; they count by attack type, those without one as one species."
 

@@ -104,10 +104,10 @@ def _errors(results: Sequence[SpeciesResult]) -> Table:
         rows.append(TableRow(one.name, [*cells, _cell(found), *text_cells(*figures)], ends=ends))
     return Table(
         title="Errors by species, in %", rows=rows, words=(0, 1),
-        head=("presented", "rate", "errors", "judged", "rate and 95 % interval", "at most (95 %)", "provable"),
+        head=("presented", "kind", "errors", "judged", "rate, 95 %", "at most", "provable"),
         notes=(
             "APCER: attacks taken for live faces. BPCER: live faces taken for attacks. Intervals: Clopper-Pearson.",
-            "At most: the one-sided exact bound. Provable: what so many presentations prove without one error.",
+            "At most: the one-sided exact bound, 95 %. Provable: what so many presentations prove without one error.",
         ),
     )  # fmt: skip
 
@@ -117,7 +117,7 @@ def _non_response(results: Sequence[SpeciesResult]) -> Table:
         TableRow(one.name, [*text_cells(str(one.silent), str(len(one.presentations))), _cell(one.non_response)])
         for one in results
     ]
-    head = ("presented", "not judged", "presentations", "rate and 95 % interval")
+    head = ("presented", "not judged", "presentations", "rate, 95 %")
     return Table(title="Non-response, in %", head=head, rows=rows)
 
 
