@@ -135,7 +135,8 @@ class Predictor:
         """Return the faces of an upright picture of mode RGB, the largest first, cut as in training."""
         if self.face == WHOLE:
             return [self._found(picture, FaceHint(), None)]
-        faces = sorted(finder(self.face, self.face_model)(picture, None), key=_area, reverse=True)
+        weights = self.face_model or finder_weights(self.face)
+        faces = sorted(finder(self.face, weights)(picture, None), key=_area, reverse=True)
         cuts = ((face, self._square(picture, face)) for face in faces)
         return [self._found(picture, face, square) for face, square in cuts if square is not None]
 
@@ -276,8 +277,10 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         folder = model_folder(located(path))
         bundle = read_bundle(folder)
         score = scorer(folder, bundle, backend, threads)
+    asked = "face" in settings or "face_model" in settings  # otherwise perhaps no face will be looked for
     settings.setdefault("face", _usual(bundle))
-    settings["face_model"] = finder_weights(settings["face"], settings.get("face_model", ""))
+    if asked:
+        settings["face_model"] = finder_weights(settings["face"], settings.get("face_model", ""))
     return Predictor(bundle=bundle, score=score, folder=folder, **settings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 
 import pytest
+from PIL import Image
 
 from padkit.commands.judging import judging_settings, tell_doubts
 from padkit.deploy import predictor
@@ -58,6 +59,10 @@ def test_weights_of_the_finder_are_looked_up_also_if_the_model_names_it(tmp_path
     assert predictor.load(tmp_path, face="lbp", face_model="buffalo_l").face_model == ""
     with pytest.raises(WeightsError, match=r"gone.onnx does not exist; check --face-model"):
         predictor.load(tmp_path, face_model="gone.onnx")
+    monkeypatch.setattr("padkit.data.preparation.scrfd.ZOO", tmp_path / "zoo")
+    crops_alone = predictor.load(tmp_path)
+    with pytest.raises(WeightsError, match="'buffalo_l' is not in"):
+        crops_alone.find(Image.new("RGB", (8, 8)))
 
 
 def test_doubts_are_told_where_there_are_some(capsys):
