@@ -38,6 +38,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.
 OWN_COMMANDS: dict[str, tuple[str, str]] = {
+    "adapt": ("fine-tune a model on a few captures of your own, with old data as a check", "padkit.commands.adapt"),
     "bench": ("measure how fast every form of a model is, with and without finding the face", "padkit.commands.bench"),
     "calibrate": ("set a model's threshold and temperature on your own data", "padkit.commands.calibrate"),
     "data": ("show what a prepared table or a dataset holds, and what is wrong with it", "padkit.commands.data"),
@@ -50,6 +51,7 @@ OWN_COMMANDS: dict[str, tuple[str, str]] = {
     "plugins": ("list every component with its distribution, version and status", "padkit.commands.plugins"),
     "report": ("write the page of a finished run again, from its folder alone", "padkit.commands.report"),
     "results": ("make the tables of an ablation from its kept runs", "padkit.commands.results"),
+    "selftest": ("test a model before your own webcam: live, print, phone, tablet", "padkit.commands.selftest"),
     "serve": ("judge pictures over HTTP, with a page to try it on", "padkit.commands.serve"),
     "train": ("start a recipe under Accelerate's launcher; what goes wrong is one line", "padkit.commands.train"),
     "teachers": ("ask teachers what they know of your crops, before training with them", "padkit.commands.teachers"),

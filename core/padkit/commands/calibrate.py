@@ -94,7 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 def _calibrate(model: str, options: Options, name: str, reader: object, words: Sequence[str]) -> None:
     from padkit.data.reader import DatasetReader
     from padkit.deploy import calibrated as steps
-    from padkit.deploy.predictor import load
+    from padkit.deploy.predictor import finder_weights, load
     from padkit.evaluation.calibration import calibrate
     from padkit.evaluation.scores import write_scores
     from padkit.evaluation.targets import read_target
@@ -107,7 +107,8 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     steps.check_out(predictor, out)
     sample = steps.gather(
         predictor, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
-        face_model=_weights(predictor.bundle.crop.face, options), split=options.split, domains=options.domains,
+        face_model=finder_weights(options.face or predictor.bundle.crop.face, options.face_model), split=options.split,
+        domains=options.domains,
     )  # fmt: skip
     found = calibrate(sample.columns(), sample.scores, target, level=options.level, temperature=options.temperature)
     bundle = steps.calibrated(predictor.bundle, found, sample)
@@ -129,12 +130,3 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
             "them again.",
             file=sys.stderr,
         )
-
-
-def _weights(trained: str, options: Options) -> str:
-    """Return the weights file of scrfd, if it finds the faces."""
-    if (options.face or trained) != "scrfd":
-        return ""
-    from padkit.data.preparation.scrfd import scrfd_weights
-
-    return str(scrfd_weights(options.face_model, download=False))

@@ -9,9 +9,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from padkit.commands.parser import Number, Parser
+from padkit.commands.judging import add_judging, judging_parser, judging_settings, parse_judging, tell_doubts
+from padkit.commands.parser import Number
 from padkit.errors import SettingsError
-from padkit.settings.ranges import Processes, Whole
+from padkit.settings.ranges import Whole
 
 if TYPE_CHECKING:
     from padkit.deploy.predictor import Predictor
@@ -32,7 +33,6 @@ reaches the threshold. What cannot be judged is never counted as an attack; its 
 
 Exit status: 0 if something was judged, 1 if nothing could be judged, 2 for a mistake in the command.
 """
-BACKENDS = ("auto", "torch", "onnx", "openvino")
 COLUMNS = ("source", "frame", "face", "verdict", "score", "threshold", "policy", "reason", "detail", "box", "model")
 
 
@@ -42,39 +42,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         SettingsError: An option is unknown or wrong, or nothing is to be judged.
     """
-    parser = Parser(
-        prog="padkit predict", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )  # fmt: skip
+    parser = judging_parser("padkit predict", DESCRIPTION, files=True)
     add = parser.add_argument
-    add(
-        "model",
-        metavar="MODEL",
-        help="a run's folder, its model/ folder, an exported file, or owner/name on the Hugging Face Hub",
-    )
     add("inputs", nargs="*", metavar="INPUT", help="images, videos, folders, quoted patterns, - for paths on stdin")
     add("--webcam", type=Number(Whole), metavar="N", help="judge what camera N sees, until Ctrl-C")
-    add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
-    add("--face", default="", metavar="FINDER", help="face finder: lbp (default) or scrfd")
-    add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
-    add("--cropped", action="store_true", help="the pictures are face crops already: find nothing, take the square")
-    add("--faces", choices=("all", "largest", "one"), default="all", help="which faces count; one: several are refused")
-    add("--judge-all", action="store_true", help="judge whatever has a face: no limits on size, blur, light or pose")
+    add_judging(parser)
     add("--combine", default="mean", metavar="RULE", help="how frames make one result: mean, median, vote or first:K")
     add("--frames", default="uniform:8", metavar="RULE", help="frames of a video: uniform:N, every:N, first:N or all")
-    add("--backend", choices=BACKENDS, default="auto", help="what computes the scores")
-    add("--threads", type=Number(Processes), metavar="N", help="CPU threads")
     add("--stability", action="store_true", help="judge each face again with its box moved a little, and smaller")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per line")
     form.add_argument("--csv", action="store_true", help="comma-separated values with a header")
     add("--annotate", metavar="DIR", help="write each picture with its boxes and verdicts into DIR")
     add("--explain", metavar="DIR", help="write where the student looked (Grad-CAM) on each judged face into DIR")
-    line = parser.parse_args(arguments)
+    line = parse_judging(parser, arguments)
     if (line.webcam is None) == (not line.inputs):
         raise SettingsError("padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them.")
-    if line.cropped and line.face:
-        raise SettingsError("--cropped finds no faces, so it goes without --face; leave one of them out.")
     return line
 
 
@@ -86,15 +69,9 @@ def main(arguments: Sequence[str]) -> int:
     from padkit.deploy.videos import Combine
 
     combine = Combine(rule=line.combine, frames=line.frames)
-    face = {"face": "none"} if line.cropped else {"face": line.face} if line.face else {}
-    if line.face == "scrfd":
-        face |= {"face_model": _scrfd(line.face_model)}
     limits = None if line.judge_all else Limits()
-    predictor = load(
-        line.model, backend=line.backend, threads=line.threads, policy=line.policy, faces=line.faces, limits=limits,
-        stability=line.stability, **face,
-    )  # fmt: skip
-    _notes(predictor, cropped=line.cropped)
+    predictor = load(line.model, limits=limits, stability=line.stability, **judging_settings(line))
+    tell_doubts(predictor.bundle, policy=predictor.policy, cropped=line.cropped)
     write = _json if line.json else _csv if line.csv else _table
     results = list(write(_judged(line, predictor, combine)))
     silent, count = non_response(results)
@@ -148,26 +125,6 @@ def _judged(line: argparse.Namespace, predictor: Predictor, combine: Any) -> Ite
         yield from results
     if entries := found.unread.entries():
         print(f"note: not judged in folders: {unread_line(entries)}", file=sys.stderr)
-
-
-def _scrfd(model: str) -> str:
-    from padkit.data.preparation.scrfd import scrfd_weights
-
-    return str(scrfd_weights(model, download=False))
-
-
-def _notes(predictor: Predictor, *, cropped: bool) -> None:
-    bundle = predictor.bundle
-    if bundle.simulated:
-        print(
-            "note: this model was trained on simulated faces: its verdicts on real ones mean nothing.", file=sys.stderr
-        )
-    if not bundle.crop.known and not cropped:
-        print(
-            "note: the model does not say how its faces were cropped; padkit's default margin is used.", file=sys.stderr
-        )
-    if bundle.choose(predictor.policy).test_set_choice:
-        print("note: this threshold was chosen on the model's own test set; expect more errors.", file=sys.stderr)
 
 
 def _json(results: Iterable[Judgement]) -> Iterator[Judgement]:

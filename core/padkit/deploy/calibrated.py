@@ -107,28 +107,43 @@ def gather(
         DataError: The data cannot be read, or nothing is left.
         SettingsError: The split or a domain is unknown.
     """
-    cropper = None
-    if are_photographs(reader) and not cropped:
-        options = policy_options(predictor.bundle, frames=frames, face=face, face_model=face_model)
-        cropper = PolicyCropper(reader, options, predictor.bundle.crop.drop)
-    elif face:
-        raise SettingsError(
-            f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out."
-        )
-    table = prepare(cropper or reader, dataset_name=name)
-    rows = _chosen(table, split, domains)
+    table, cropper = prepared(
+        predictor.bundle, reader, name, cropped=cropped, frames=frames, face=face, face_model=face_model
+    )
+    rows = chosen_rows(table, split, domains)
     about = table.preparation
-    asked = int(about["presentations"])
     told = f"{about['dataset']} ({', '.join(np.unique(table.column('domain')[rows]).tolist())})"
     return Sample(
         table=table,
         rows=rows,
-        scores=np.concatenate([predictor.scores(crops) for crops in _batches(table, rows)]),
+        scores=np.concatenate([predictor.scores(crops) for crops in crops_of(table, rows)]),
         cropper=cropper,
         told=told + (f", split {split}" if split else "") + (", simulated" if about["simulated"] else ""),
-        silent=(max(asked - len(table.coded("presentation").dictionary), 0), asked),
+        silent=silent_among(table),
         notes=tuple(_notes(predictor.bundle, table, rows, cropper)),
     )
+
+
+def prepared(
+    bundle: Bundle,
+    reader: DatasetReader,
+    name: str,
+    *,
+    cropped: bool = False,
+    frames: str = "uniform:8",
+    face: str = "",
+    face_model: str = "",
+) -> tuple[FrameTable, PolicyCropper | None]:
+    """Return a dataset's crops as a bundle wants them, and what cut them; arguments and errors as in `gather`."""
+    cropper = None
+    if are_photographs(reader) and not cropped:
+        options = policy_options(bundle, frames=frames, face=face, face_model=face_model)
+        cropper = PolicyCropper(reader, options, bundle.crop.drop)
+    elif face:
+        raise SettingsError(
+            f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out."
+        )
+    return prepare(cropper or reader, dataset_name=name), cropper
 
 
 def steady(predictor: Predictor, sample: Sample, limit: int) -> Stable | None:
@@ -231,21 +246,30 @@ def write_calibrated(predictor: Predictor, bundle: Bundle, out: Path, report: st
     write_atomically(out / "calibration.md", report.encode())
 
 
-def check_out(predictor: Predictor, out: Path) -> None:
+def check_out(predictor: Predictor, out: Path, done: str = "calibrated") -> None:
     """Refuse a folder that something is in, the model's own among them.
 
+    Args:
+        predictor: The model.
+        out: The new model's folder.
+        done: What is done to the model.
+
     Raises:
-        DataError: It is not empty.
+        DataError: It is not empty, or the model is an exported file.
     """
     if not predictor.folder.is_dir() or not (predictor.folder / BUNDLE).is_file():
-        raise DataError(
-            f"{predictor.folder}: an exported file cannot be calibrated; calibrate the bundle, export again."
-        )
+        raise DataError(f"{predictor.folder}: an exported file cannot be {done}; take the bundle, and export again.")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: exists and is not empty; name a new folder for the calibrated model.")
+        raise DataError(f"{out}: exists and is not empty; name a new folder for the {done} model.")
 
 
-def _chosen(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np.int64]:
+def chosen_rows(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np.int64]:
+    """Return the rows of a split and of domains, ascending; all by default.
+
+    Raises:
+        DataError: Nothing is left.
+        SettingsError: The split or a domain is unknown.
+    """
     kept = np.ones(len(table), dtype=np.bool_)
     if split:
         if split not in SPLITS:
@@ -265,6 +289,22 @@ def _chosen(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np
     return rows
 
 
+def silent_among(table: FrameTable) -> tuple[int, int]:
+    """Return how many presentations of a table's dataset gave no crop, and how many there are."""
+    asked = int(table.preparation["presentations"])
+    return max(asked - len(table.coded("presentation").dictionary), 0), asked
+
+
+def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None) -> Iterator[str]:
+    """Yield in what a table's crops differ, or may differ, from those that a bundle was trained on."""
+    if cropper is not None and not bundle.crop.known:
+        yield "The model does not say how its faces were cropped; padkit's default margin was used."
+    about = table.preparation
+    for part in [] if cropper is not None else about.get("tables", [about]):
+        if differs := unlike(part.get("choices"), bundle):
+            yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
+
+
 def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None) -> Iterator[str]:
     about = table.preparation
     if about["simulated"]:
@@ -276,11 +316,7 @@ def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: 
             f"The model was trained on the domains {', '.join(seen)}: presentations that it has seen, or people, make "
             "every rate too good. Calibrate on others."
         )
-    if cropper is not None and not bundle.crop.known:
-        yield "The model does not say how its faces were cropped; padkit's default margin was used."
-    for part in [] if cropper is not None else about.get("tables", [about]):
-        if differs := unlike(part.get("choices"), bundle):
-            yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
+    yield from crop_notes(bundle, table, cropper)
     if np.any((table.column("label")[rows] == 0) & (table.column("species")[rows] == "")):
         yield "Some attacks have no PAI species; they count by attack type, those without one as one species."
 
@@ -328,6 +364,7 @@ def _faces(
         yield record.label, crops[0], dict(zip(names, crops[1:], strict=True)), cutter.sides[-1]
 
 
-def _batches(table: FrameTable, rows: NDArray[np.int64]) -> Iterator[list[Frame]]:
+def crops_of(table: FrameTable, rows: NDArray[np.int64]) -> Iterator[list[Frame]]:
+    """Yield the crops of rows, uint8 RGB [S, S, 3] each, in batches."""
     for start in range(0, len(rows), BATCH):
         yield [table.image(int(row)).transpose(1, 2, 0) for row in rows[start : start + BATCH]]

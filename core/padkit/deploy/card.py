@@ -87,7 +87,10 @@ def recarded(card: str, bundle: Bundle) -> str:
 
 
 def _thresholds(bundle: Bundle) -> list[str]:
-    told = "Rates in % with exact 95 % intervals (Clopper-Pearson), measured on the domain that training left out"
+    where = "the domain that training left out"
+    if bundle.provenance.get("adaptations"):
+        where = "the held-out part of the data that it was adapted to, on which the threshold was chosen as well"
+    told = f"Rates in % with exact 95 % intervals (Clopper-Pearson), measured on {where}"
     own = ", or on the calibration sample that the threshold was chosen on." if calibrated(bundle) else "."
     scale = [f"Scores are calibrated: their log-odds are divided by {bundle.temperature:.4g}.", ""]
     return [

@@ -135,7 +135,8 @@ class Predictor:
         """Return the faces of an upright picture of mode RGB, the largest first, cut as in training."""
         if self.face == WHOLE:
             return [self._found(picture, FaceHint(), None)]
-        faces = sorted(finder(self.face, self.face_model)(picture, None), key=_area, reverse=True)
+        weights = self.face_model or finder_weights(self.face)
+        faces = sorted(finder(self.face, weights)(picture, None), key=_area, reverse=True)
         cuts = ((face, self._square(picture, face)) for face in faces)
         return [self._found(picture, face, square) for face, square in cuts if square is not None]
 
@@ -259,10 +260,10 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         backend: See `padkit.deploy.scorers.scorer`; a file needs none.
         threads: CPU threads.
         settings: Further attributes of `Predictor`. By default faces are found as in training where that is possible
-            without the dataset, and otherwise by `lbp`.
+            without the dataset, and otherwise by `lbp`. `face_model` may be the name of a pack, `buffalo_l` by default.
 
     Raises:
-        WeightsError: There is no bundle, or it is damaged.
+        WeightsError: There is no bundle, it is damaged, or the face finder's weights cannot be had.
         SettingsError: A setting is wrong.
     """
     score: Scorer
@@ -276,7 +277,10 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         folder = model_folder(located(path))
         bundle = read_bundle(folder)
         score = scorer(folder, bundle, backend, threads)
+    asked = "face" in settings or "face_model" in settings  # otherwise perhaps no face will be looked for
     settings.setdefault("face", _usual(bundle))
+    if asked:
+        settings["face_model"] = finder_weights(settings["face"], settings.get("face_model", ""))
     return Predictor(bundle=bundle, score=score, folder=folder, **settings)
 
 
@@ -303,6 +307,23 @@ def located(path: Path | str) -> Path:
     except Exception as error:  # the client's own, the network's, and the file system's
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error
+
+
+def finder_weights(face: str, model: str = "") -> str:
+    """Return the weights file of a face finder; "" for those that need none.
+
+    Args:
+        face: The finder.
+        model: The weights of `scrfd`: an .onnx file, or the name of a pack, `buffalo_l` by default.
+
+    Raises:
+        WeightsError: They cannot be had.
+    """
+    if face != "scrfd":
+        return ""
+    from padkit.data.preparation.scrfd import scrfd_weights
+
+    return str(scrfd_weights(model or "buffalo_l", download=False))
 
 
 def _usual(bundle: Bundle) -> str:

@@ -13,38 +13,12 @@ from padkit.errors import DataError, SettingsError
 from padkit.evaluation.metrics import attacks_by_species
 from padkit.evaluation.rates import count
 from padkit.evaluation.scores import Scores, presentation_scores
-from padkit.evaluation.statistics.binomial import exact_interval, smallest_provable, upper_bound
+from padkit.evaluation.statistics.binomial import Rate, exact_rate
 from padkit.evaluation.targets import Target, choose_for
 from padkit.evaluation.temperature import Fitted, fit_temperature, tempered
 
 POOLED = "all attacks"
 BONA_FIDES = "bona fide"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """An error rate with what it rests on; rates are shares in [0, 1].
-
-    Attributes:
-        name: Whose errors: a PAI species, `all attacks` or `bona fide`.
-        errors: How many there were.
-        trials: Among how many presentations.
-        interval: Exact two-sided 95 % interval (Clopper-Pearson).
-        bound: Exact one-sided upper bound at the calibration's level.
-        least: The smallest rate that so many presentations can prove at that level, without an error.
-    """
-
-    name: str
-    errors: int
-    trials: int
-    interval: tuple[float, float]
-    bound: float
-    least: float
-
-    @property
-    def rate(self) -> float:
-        """The share of errors."""
-        return self.errors / self.trials
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +101,7 @@ def calibrate(
     alive = scores.label == BONA_FIDE
 
     def rate(name: str, wrong: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Rate:
-        errors, trials = int(np.sum(wrong & rows)), int(rows.sum())
-        return Rate(
-            name=name, errors=errors, trials=trials, interval=exact_interval(errors, trials),
-            bound=upper_bound(errors, trials, level), least=smallest_provable(trials, level),
-        )  # fmt: skip
+        return exact_rate(name, int(np.sum(wrong & rows)), int(rows.sum()), level)
 
     species = attacks_by_species(scores.label, scores.pai_species)
     return Calibration(

@@ -167,16 +167,23 @@ def log_loss(labels: ArrayLike, scores: ArrayLike) -> float:
     return float(cross_entropy(label, np.clip(score, step, 1 - step), sample_weight=weights))
 
 
-def roc(labels: ArrayLike, scores: ArrayLike) -> Roc:
-    """Return every vertex of the ROC; errors as in `error_rates`."""
+def roc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> Roc:
+    """Return every vertex of the ROC; errors as in `error_rates`.
+
+    Args:
+        labels: [N], 1 = bona fide, 0 = attack.
+        scores: [N], P(bona fide) in [0, 1].
+        weights: [N], positive: how much each presentation counts in its class; all alike by default.
+    """
     label, score, _ = checked(labels, scores, None)
-    fpr, tpr, threshold = roc_curve(label, score, pos_label=BONA_FIDE, drop_intermediate=False)
+    share = None if weights is None else np.asarray(weights, dtype=np.float64)
+    fpr, tpr, threshold = roc_curve(label, score, pos_label=BONA_FIDE, sample_weight=share, drop_intermediate=False)
     return Roc(fpr=fpr, tpr=tpr, threshold=threshold)
 
 
-def equal_error(labels: ArrayLike, scores: ArrayLike) -> EqualError:
-    """Return the equal error rate and its threshold; errors as in `error_rates`."""
-    curve = roc(labels, scores)
+def equal_error(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> EqualError:
+    """Return the equal error rate and its threshold; arguments as in `roc`, errors as in `error_rates`."""
+    curve = roc(labels, scores, weights)
     fnr = 1 - curve.tpr
     gap = fnr - curve.fpr  # falls strictly from 1 to -1, so there is exactly one crossing
     after = int(np.argmax(gap <= 0))

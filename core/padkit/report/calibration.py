@@ -5,7 +5,8 @@ from __future__ import annotations
 from padkit.deploy.bundle import Bundle
 from padkit.deploy.calibrated import Sample, Stable
 from padkit.deploy.stability import Flips, flips
-from padkit.evaluation.calibration import Calibration, Rate
+from padkit.evaluation.calibration import Calibration
+from padkit.evaluation.statistics.binomial import Rate
 from padkit.report.tables.layout import Table, TableRow, text_cells
 
 WHAT = {"apcer": "APCER of every species", "bpcer": "BPCER"}

@@ -243,3 +243,13 @@ def test_a_threshold_that_is_no_number_is_refused() -> None:
     with pytest.raises(DataError, match="NaN"):
         error_rates([1, 0], [0.9, 0.1], float("nan"))
     assert error_rates([1, 0], [0.9, 0.1], float("inf")).bpcer == 1
+
+
+def test_weights_count_as_repetitions_within_a_class():
+    labels, scores = np.array([1, 1, 1, 0, 0, 0, 0]), np.array([0.9, 0.6, 0.3, 0.7, 0.4, 0.2, 0.1])
+    times = [1, 1, 6, 1, 1, 1, 1]
+    repeated = equal_error(np.repeat(labels, times), np.repeat(scores, times))
+    weighted = equal_error(labels, scores, times)
+    assert weighted.rate == pytest.approx(repeated.rate)
+    assert weighted.threshold == repeated.threshold == pytest.approx(0.35)
+    assert equal_error(labels, scores).threshold == pytest.approx(0.5)

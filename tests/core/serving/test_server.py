@@ -144,7 +144,7 @@ MISTAKES = {
     "cropped and finder": (["--cropped", "--face", "lbp"], "leave one of them out"),
     "host": (["--host", "192.0.2.1", "--cropped"], "cannot be listened on"),
     "policy": (["--policy", "eer", "--cropped", "--backend", "onnx", "--port", "0"], "not in this bundle"),
-    "backend": (["--backend", "tensorflow", "--cropped", "--port", "0"], "backend 'tensorflow' is unknown"),
+    "backend": (["--backend", "tensorflow", "--cropped", "--port", "0"], "invalid choice: 'tensorflow'"),
 }
 
 

@@ -3,6 +3,53 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """An error rate with what it rests on; rates are shares in [0, 1].
+
+    Attributes:
+        name: Whose errors: a PAI species, `all attacks` or `bona fide`.
+        errors: How many there were.
+        trials: Among how many presentations, at least one.
+        interval: Exact two-sided 95 % interval (Clopper-Pearson).
+        bound: Exact one-sided upper bound at the level asked for.
+        least: The smallest rate that so many presentations can prove at that level, without an error.
+    """
+
+    name: str
+    errors: int
+    trials: int
+    interval: tuple[float, float]
+    bound: float
+    least: float
+
+    @property
+    def rate(self) -> float:
+        """The share of errors."""
+        return self.errors / self.trials
+
+
+def exact_rate(name: str, errors: int, trials: int, level: float = 0.95) -> Rate:
+    """Return an error rate with what it rests on.
+
+    Args:
+        name: Whose errors.
+        errors: Number of errors, 0 to `trials`.
+        trials: Number of presentations, at least one.
+        level: Confidence of the one-sided bound, in (0, 1).
+
+    Raises:
+        ValueError: `errors` is outside 0..trials, or nothing was tried.
+    """
+    if not trials:
+        raise ValueError(f"{name}: nothing was tried")
+    return Rate(
+        name=name, errors=errors, trials=trials, interval=exact_interval(errors, trials),
+        bound=upper_bound(errors, trials, level), least=smallest_provable(trials, level),
+    )  # fmt: skip
 
 
 def exact_interval(errors: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -22,6 +69,15 @@ def exact_interval(errors: int, trials: int, level: float = 0.95) -> tuple[float
         return 0.0, 1.0
     found = binomtest(errors, trials).proportion_ci(level, "exact")
     return float(found.low), float(found.high)
+
+
+def mean_interval(first: Rate, second: Rate, level: float = 0.95) -> tuple[float, float]:
+    """Return an interval of the mean of two rates (HTER), shares in [0, 1], that covers it with at least `level`.
+
+    Each rate is given half of the error (Bonferroni), so that the interval is rather too wide.
+    """
+    ends = [exact_interval(one.errors, one.trials, (1 + level) / 2) for one in (first, second)]
+    return (ends[0][0] + ends[1][0]) / 2, (ends[0][1] + ends[1][1]) / 2
 
 
 def smallest_provable(trials: int, level: float = 0.95) -> float:

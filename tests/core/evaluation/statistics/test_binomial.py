@@ -7,6 +7,8 @@ from scipy.stats import binom
 
 from padkit.evaluation.statistics.binomial import (
     exact_interval,
+    exact_rate,
+    mean_interval,
     most_errors,
     smallest_provable,
     trials_needed,
@@ -43,3 +45,21 @@ def test_so_many_presentations_prove_a_rate_and_one_fewer_does_not(rate, needed)
 def test_most_errors_is_the_last_count_whose_bound_is_low_enough(trials, rate):
     most = most_errors(trials, rate)
     assert most == max((k for k in range(trials) if upper_bound(k, trials) <= rate), default=-1)
+
+
+def test_a_rate_carries_what_it_rests_on_and_is_never_of_nothing():
+    found = exact_rate("print", 1, 20)
+    assert (found.rate, found.interval, found.bound) == (0.05, exact_interval(1, 20), upper_bound(1, 20))
+    with pytest.raises(ValueError, match="nothing was tried"):
+        exact_rate("print", 0, 0)
+
+
+def test_the_interval_of_a_mean_of_two_rates_covers_it_at_least_as_often_as_it_says():
+    trials, truth, cover = (5, 8), (0.1, 0.3), 0.0
+    mean = sum(truth) / 2
+    for first in range(trials[0] + 1):
+        for second in range(trials[1] + 1):
+            low, high = mean_interval(exact_rate("", first, trials[0]), exact_rate("", second, trials[1]))
+            if low <= mean <= high:
+                cover += binom.pmf(first, trials[0], truth[0]) * binom.pmf(second, trials[1], truth[1])
+    assert 0.95 <= cover < 1
