@@ -158,10 +158,8 @@ def _scrfd(model: str) -> str:
 
 def _notes(predictor: Predictor, *, cropped: bool) -> None:
     bundle = predictor.bundle
-    if bundle.simulated:
-        print(
-            "note: this model was trained on simulated faces: its verdicts on real ones mean nothing.", file=sys.stderr
-        )
+    if bundle.caution:
+        print(f"note: {bundle.caution}", file=sys.stderr)
     if not bundle.crop.known and not cropped:
         print(
             "note: the model does not say how its faces were cropped; padkit's default margin is used.", file=sys.stderr

@@ -85,10 +85,8 @@ def main(arguments: Sequence[str]) -> int:
         waiting=line.waiting,
     )  # fmt: skip
     folder = model_folder(located(line.model))
-    if read_bundle(folder).simulated:
-        print(
-            "note: this model was trained on simulated faces: its verdicts on real ones mean nothing.", file=sys.stderr
-        )
+    if caution := read_bundle(folder).caution:
+        print(f"note: {caution}", file=sys.stderr)
     if line.host not in LOCAL:
         print(f"note: whoever reaches {line.host} can use this server: it asks for no password.", file=sys.stderr)
     service = Service(model=str(folder), settings=_settings(line), judge_all=line.judge_all, limits=limits)

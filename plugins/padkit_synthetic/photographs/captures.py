@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Presentation
+from padkit.data.simulation import ATTACKS as PART
 from padkit.errors import DataError
 from padkit_synthetic.camera import Camera
 from padkit_synthetic.photographs.gallery import Gallery
@@ -139,10 +140,9 @@ def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> list
     subjects = ", ".join(f"{split} {counts[split]}" for split in SPLITS)
     names = ", ".join(domain.name for domain in domains)
     where = "each subject before all" if plan.cameras == "all" else "each subject before one"
-    photographs = sum(map(len, gallery.values()))
+    counted = f"{sum(map(len, gallery.values()))} photographs of {len(gallery)} subjects"
     return [
-        f"real live photographs, simulated attacks: {photographs} photographs of {len(gallery)} subjects; light, "
-        "cameras, prints and screens are simulated, and no attack was ever before a real camera",
+        f"{PART}: {counted}; light, cameras, prints and screens are simulated, no attack was before a real camera",
         f"subjects by split: {subjects}; {where} of the capture settings {names}",
     ]
 

@@ -151,7 +151,7 @@ class PhotographsReader(DatasetReader):
         """Return the photographs' state, the world's version and the settings that frames depend on."""
         face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
         made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
-        return f"real live photographs, simulated attacks: world {WORLD_VERSION}, face {face}, {made}"
+        return f"photographs before simulated world {WORLD_VERSION}, face {face}, {made}"
 
     def _found(self) -> Gallery:
         """Return the photographs, listed once."""
