@@ -101,7 +101,7 @@ def portraits(folder: Path) -> Settings:
 
 
 def live_photographs(folder: Path) -> Settings:
-    return {**portraits(folder), "face": "none", "image_size": 64, "settings": "phone+webcam"}
+    return {**portraits(folder), "finder": "none", "image_size": 64, "settings": "phone+webcam"}
 
 
 def save_image(path: Path, seed: int) -> None:

@@ -44,7 +44,7 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reader(root: Path, **settings: object) -> PhotographsReader:
-    return PhotographsReader(root=str(root), **{"face": "none", "image_size": 64, "settings": SETTINGS, **settings})
+    return PhotographsReader(root=str(root), **{"finder": "none", "image_size": 64, "settings": SETTINGS, **settings})
 
 
 def frame(source: PhotographsReader, record: object) -> np.ndarray:

@@ -49,9 +49,9 @@ class PhotographsReader(DatasetReader):
     Args:
         root: Folder `<subject>/<image>`, folder of images (each another subject), or list with a column `path` and
             optionally `subject` and `label`, of which only bona fide rows count.
-        face: `lbp` finds the face in each photograph (needs padkit[lbp]); photographs without one are skipped and
+        finder: `lbp` finds the face in each photograph (needs padkit[lbp]); photographs without one are skipped and
             counted. `none` takes the middle, for face crops.
-        margin: With `lbp`: share of the face's side shown beyond it on each side.
+        face_margin: With `lbp`: share of the face's side shown beyond it on each side.
         image_size: Side of the pictures in pixels.
         attacks: Attack types, joined by `+`.
         settings: Capture settings, joined by `+`; `all` takes every one that has these attacks.
@@ -76,8 +76,8 @@ class PhotographsReader(DatasetReader):
         self,
         *,
         root: str,
-        face: Literal["lbp", "none"] = "lbp",
-        margin: Margin = 0.15,
+        finder: Literal["lbp", "none"] = "lbp",
+        face_margin: Margin = 0.15,
         image_size: RenderedSide = 128,
         attacks: str = "+".join(ATTACKS),
         settings: str = "all",
@@ -93,7 +93,7 @@ class PhotographsReader(DatasetReader):
         self.root = root
         self.image_size = image_size
         self.subject_pattern = subject_pattern
-        self.margin = margin if face == "lbp" else None
+        self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
         self.plan = CapturePlan(
             attacks=tuple(attacks.split("+")), cameras=cameras, untouched=untouched, variants=variants, seed=seed
@@ -181,8 +181,10 @@ class PhotographsReader(DatasetReader):
         domain, scene = capture.recording.domain, photograph_scene(photograph)
         session, first, own = (generator(*capture.key(self.plan.seed, part)) for part in (SESSION, FIRST, PRESENTED))
         if capture.instrument is None:
-            return bona_fide(scene, domain, capture.camera, self.image_size, 1, session)[0]
-        frames = attack(
-            scene, domain, capture.camera, capture.instrument, self.image_size, 1, own, first=first, again=session
-        )
-        return frames[0]
+            frames = bona_fide(scene, domain, capture.camera, self.image_size, 1, session)
+        else:
+            frames = attack(
+                scene, domain, capture.camera, capture.instrument, self.image_size, 1, own, first=first, again=session
+            )
+        made: Bytes = frames[0]
+        return made
