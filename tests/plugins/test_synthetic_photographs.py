@@ -150,6 +150,10 @@ def test_too_few_people_are_told_with_the_remedy(tmp_path):
         list(reader(root, cameras="one").records())
     with pytest.raises(DataError, match="at least 3 people"):
         list(reader(portraits(tmp_path / "two", 2, 1)).records())
+    with pytest.raises(DataError, match=r"gone does not exist; give --data.root"):
+        list(reader(root / "gone").records())
+    with pytest.raises(SettingsError, match=r"--data.subject_pattern has no effect"):
+        list(reader(root, subject_pattern="^(.)").records())
     with pytest.raises(SettingsError, match="capture setting 'kitchen' is unknown"):
         reader(root, settings="kitchen")
 

@@ -100,7 +100,7 @@ class PhotographsReader(DatasetReader):
         )
         self.domains = find_domains(None if settings == "all" else settings.split("+"), self.plan.attacks)
         self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
-        self._values = stated_values(bona_fide, "bona_fide")
+        self._values = stated_values(bona_fide, "--data.bona_fide")
         self._gallery: Gallery | None = None
         self._count, self._unread = LabelCount(self._values), Unread()
         self._captures: dict[str, Capture] = {}
@@ -158,7 +158,10 @@ class PhotographsReader(DatasetReader):
         if self._gallery is None:
             self._count, self._unread = LabelCount(self._values), Unread()
             root = Path(self.root).expanduser()
-            self._gallery = find_photographs(root, self.subject_pattern, self._count, self._unread)
+            self._gallery = find_photographs(
+                root, self.subject_pattern, self._count, self._unread,
+                option="--data.root", pattern_option="--data.subject_pattern",
+            )  # fmt: skip
         return self._gallery
 
     def _photograph(self, path: Path) -> Bytes:
