@@ -54,6 +54,7 @@ from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
 from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.data.reader import DatasetReader
+from padkit.data.simulation import facts_of, simulated_warning
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
@@ -432,7 +433,7 @@ def write_tables(job: AblationJob, records: Sequence[Record]) -> None:
     )  # fmt: skip
     caption = tables.caption(
         records, grid, dataset=first.dataset, fingerprint="; ".join(name for name in about if name),
-        simulated=first.table.preparation["simulated"], command=shlex.join(["python", *sys.argv]),
+        warning=simulated_warning(*facts_of(first.table.preparation)), command=shlex.join(["python", *sys.argv]),
     )  # fmt: skip
     made = tables.tables_of(records, grid)
     write_atomically(job.out / "table.md", markdown(made, caption).encode())

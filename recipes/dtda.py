@@ -5,6 +5,7 @@
     padkit train dtda --aligner dat            # domain adversarial training in place of the attack
     padkit train dtda --aligner daa+mixstyle   # the attack, and MixStyle within the student
     padkit train dtda --data folder --data.root DIR --target DOMAIN
+    padkit train dtda --config photographs --data.root PHOTOS  # live photographs alone, simulated attacks
     padkit train dtda --data prepared --data.folders DIR1,DIR2 --protocol 'M&I->C' --convention ssdg
     padkit train dtda --resume runs/NAME       # go on after a kill
     padkit train dtda --help                   # every option of every chosen component
@@ -24,7 +25,7 @@ from accelerate import Accelerator, skip_first_batches
 
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
-from padkit.data.batches import Augmented, BalancedBatches, to_images
+from padkit.data.batches import Augmented, to_images
 from padkit.data.preparation.prepare import prepare
 from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.errors import SettingsError, run_as_command
@@ -89,6 +90,8 @@ class Options:
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
         batch_size: Frames per optimiser step, over all processes, balanced over domain and class.
+        batches: balanced: by domain and class. pairs: beside an attack stands a bona fide frame of the same subject,
+            session and device, where there is one; needs an even batch.
         accumulate: Micro-batches an optimiser step is accumulated from.
         optimizer: Optimiser.
         lr: Peak learning rate; a linear warm-up precedes, a cosine to zero follows.
@@ -127,6 +130,7 @@ class Options:
     epochs: ranges.Count = 3
     max_steps: ranges.Count | None = None
     batch_size: ranges.BatchSize = 48
+    batches: Literal["balanced", "pairs"] = "balanced"
     accumulate: ranges.Count = 1
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: ranges.Positive = 1e-3
@@ -233,10 +237,8 @@ def train(
 ) -> checkpoints.Progress:
     """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
-    batches = BalancedBatches(
-        frames.labels, frames.domains, batch_size=options.batch_size, parts=options.accumulate, seed=options.seed,
-        numbered=augmentation is not None,
-    )  # fmt: skip
+    numbered = augmentation is not None
+    batches = experiment.batches(frames, options.batches, parts=options.accumulate, numbered=numbered)
     samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     judge_every = judging_interval(options.judge_every, total=total_steps, epoch=batches.steps)

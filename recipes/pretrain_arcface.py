@@ -31,6 +31,7 @@ from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
 from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import prepare
+from padkit.data.simulation import facts_of
 from padkit.errors import DataError, SettingsError, TrainingError, run_as_command
 from padkit.networks.inputs import network_input, normalise
 from padkit.settings import Slot, read_settings
@@ -240,7 +241,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     file = write_weights(options.out, network.state_dict(), half=options.half)
     written = load(read_weights(file), file)
     figures = verify(written, others, accelerator.device, options.seed)
-    simulated = bool(table.preparation["simulated"])
+    drawn, real_faces = facts_of(table.preparation)
+    simulated = drawn and not real_faces
     source = f"simulated {table.preparation['fingerprint']}" if simulated else choice.name
     card = write_card(
         file,

@@ -30,6 +30,7 @@ from torch.utils.data import DataLoader
 from padkit.catalog import Catalog
 from padkit.data.portraits import Portraits, hold_out_people
 from padkit.data.preparation.prepare import FrameTable, prepare
+from padkit.data.simulation import facts_of
 from padkit.errors import DataError, SettingsError, TrainingError, closest, run_as_command
 from padkit.networks.inputs import network_input
 from padkit.settings import Slot, read_settings
@@ -263,7 +264,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     judge = train_judge(critic.shape, seen, options.judge_steps, accelerator.device) if options.judge_steps else None
     figures = assess(generator, critic, judge, unseen, names)
     draw_edits(generator, unseen, options.image_size, Path(options.out) / f"editing{tag}.png")
-    simulated = bool(table.preparation["simulated"])
+    drawn, real_faces = facts_of(table.preparation)
+    simulated = drawn and not real_faces
     source = f"simulated {table.preparation['fingerprint']}" if simulated else choice.name
     size = f"{options.image_size} x {options.image_size} pixels"
     for file, part in zip(files, ("generator", "discriminator"), strict=True):

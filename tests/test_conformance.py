@@ -100,6 +100,10 @@ def portraits(folder: Path) -> Settings:
     return {"root": str(folder)}
 
 
+def live_photographs(folder: Path) -> Settings:
+    return {**portraits(folder), "finder": "none", "image_size": 64, "settings": "phone+webcam"}
+
+
 def save_image(path: Path, seed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (20, 18, 3), dtype=np.uint8)
@@ -168,6 +172,7 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("dataset", "replay-attack"): native(trees_ocim.write_replay, 1, 16, 31),
     ("dataset", "siw"): native(trees_public.write_siw),
     ("dataset", "siw-mv2"): native(trees_public.write_siw_mv2),
+    ("dataset", "photographs"): live_photographs,
     ("dataset", "synthetic"): fixed(size="tiny", image_size=64),
     ("dataset", "wmca"): native(trees_public.write_wmca),
     ("augmentation", "light"): fixed(),

@@ -41,7 +41,8 @@ def _readers() -> str:
             continue
         settings = inspect.signature(catalog.factory("dataset", component.spec.name)).parameters
         named = [name for name in settings if name.endswith("_column")]
-        columns = "synonyms below" if "file" in settings else f"settings `*_column` ({len(named)})" if named else NO
+        listed = "file" in settings or component.spec.name == "photographs"
+        columns = "synonyms below" if listed else f"settings `*_column` ({len(named)})" if named else NO
         told = "words and numbers below" if "bona_fide" in settings else "its own, fixed"
         link = f"[`{component.spec.name}`](components/datasets.md#{component.spec.name})"
         has = [f"`--data.{name}`" if name in settings else NO for name in ("bona_fide", "layout")]

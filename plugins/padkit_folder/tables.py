@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
+from padkit.data.simulation import facts_of
 from padkit.data.table.frames import FINISHED, FrameTable, open_tables, read_preparation, summed
 from padkit.errors import DataError
 
@@ -31,7 +32,7 @@ class TablesReader(DatasetReader):
         self.folders = folders
         about = summed([read_preparation(folder) for folder in self.tables()])
         self.image_size = int(about["image_size"])
-        self.simulated = bool(about["simulated"])
+        self.simulated, self.real_faces = facts_of(about)
         self.attribute_names = tuple(about["attribute_names"])
         self._key = str(about["key"])
         self._table: FrameTable | None = None

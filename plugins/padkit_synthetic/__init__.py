@@ -8,7 +8,7 @@ from padkit.specs import AugmentationSpec, CommandSpec, DatasetSpec
 
 @hookimpl
 def padkit_datasets() -> list[DatasetSpec]:
-    """Return the simulated world and the simulated portraits."""
+    """Return the simulated world, the simulated portraits, and live photographs with simulated attacks."""
     return [
         DatasetSpec(
             name="synthetic",
@@ -19,6 +19,11 @@ def padkit_datasets() -> list[DatasetSpec]:
             name="faces",
             summary="simulated portraits with identities and attributes, for pretraining the teachers (no real data)",
             factory="padkit_synthetic.reader:FacesReader",
+        ),
+        DatasetSpec(
+            name="photographs",
+            summary="your live photographs, as they are and before simulated cameras, with simulated attacks of them",
+            factory="padkit_synthetic.photographs.reader:PhotographsReader",
         ),
     ]
 

@@ -51,6 +51,9 @@ def attack(
     frames: int,
     rng: np.random.Generator,
     attacker: Scene | None = None,
+    *,
+    first: np.random.Generator | None = None,
+    again: np.random.Generator | None = None,
 ) -> Bytes:
     """Return the frames uint8 [T, size, size, 3] of a face that was captured, printed or played, and captured again.
 
@@ -67,26 +70,30 @@ def attack(
         frames: Number of frames T.
         rng: Source of randomness.
         attacker: The person who looks through a cut print or wears a mask.
+        first: Source of the first capture, if several attacks share one; None takes `rng`.
+        again: Source of light, camera and noise of the recapture. In the state that `bona_fide` was given, only the
+            presentation differs from that one. None takes `rng`.
 
     Raises:
         ValueError: The print is cut or worn and the eyes of victim or attacker are not known.
     """
+    first, again = first or rng, again or rng
     worn = isinstance(instrument, Printer) and instrument.form == "mask"
-    zoom = 1.0 if worn else between(rng, (0.86, 0.97))
-    source = SOURCE_CAMERAS[int(rng.integers(len(SOURCE_CAMERAS)))]
+    zoom = 1.0 if worn else between(first, (0.86, 0.97))
+    source = SOURCE_CAMERAS[int(first.integers(len(SOURCE_CAMERAS)))]
     still = isinstance(instrument, Printer)
-    shown, first_side = 1 if still else frames, source.side(size, rng)
-    radiance = scene.render(first_side, draw_light(domain.place, rng), shown, 1 / zoom)
-    first = capture(radiance, first_side, source, size, rng)
-    light, side = draw_light(domain.place, rng), camera.side(size, rng)
+    shown, first_side = 1 if still else frames, source.side(size, first)
+    radiance = scene.render(first_side, draw_light(domain.place, first), shown, 1 / zoom)
+    picture = capture(radiance, first_side, source, size, first)
+    light, side = draw_light(domain.place, again), camera.side(size, again)
     if isinstance(instrument, Display):
-        radiance = replayed(first, instrument, light, side, zoom, rng)
+        radiance = replayed(picture, instrument, light, side, zoom, rng)
     else:
         wearer = None
         if instrument.needs_wearer:
             wearer = _wearer(scene, attacker, light, side, frames, 1 / zoom)
-        radiance = printed(first[0], instrument, light, side, zoom, frames, rng, wearer)
-    return capture(radiance, side, camera, size, rng)
+        radiance = printed(picture[0], instrument, light, side, zoom, frames, rng, wearer)
+    return capture(radiance, side, camera, size, again)
 
 
 def _wearer(victim: Scene, attacker: Scene | None, light: Light, side: int, frames: int, wider: float) -> Wearer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class SyntheticReader(DatasetReader):
     attribute_names: tuple[str, ...] = ATTRIBUTES
     # The eyes are 0.246 of the side apart and 0.49 below the top, means over all live faces of size `small`; a face is
     # 2.6 of that distance high, and its middle 0.45 of it below the eyes (padkit.data.preparation.squares).
-    framing: ClassVar[tuple[float, float] | None] = (0.28, 0.10)
+    framing: tuple[float, float] | None = (0.28, 0.10)
 
     def __init__(
         self,

@@ -265,7 +265,8 @@ def _parsed(line: str, where: str) -> KeptRun:
         if problem:
             raise ValueError(problem)  # noqa: TRY301 - one handler words every problem
         values = {item.name: content[item.name] for item in fields(KeptRun)}
-        protocol = {item.name: values["protocol"][item.name] for item in fields(ProtocolSummary)}
+        told = {"real_faces": False, **values["protocol"]}  # which lines of earlier versions do not have
+        protocol = {item.name: told[item.name] for item in fields(ProtocolSummary)}
         values["protocol"] = ProtocolSummary(**protocol | {"sources": tuple(protocol["sources"])})
         run = KeptRun(**values)
         for part in run.scores:

@@ -83,7 +83,7 @@ def published(runs: Mapping[Key, KeptRun], grid: Grid, command: str) -> tuple[li
     lines = caption(
         records, grid, dataset=_joined(run.dataset for run in inside),
         fingerprint="; ".join(dict.fromkeys(run.fingerprint for run in sorted(inside, key=_by_seed))),
-        simulated=any(run.protocol.simulated for run in inside), command=command,
+        warning=" ".join(filter(None, dict.fromkeys(run.protocol.warning for run in inside))), command=command,
     )  # fmt: skip
     if len(inside) < len(runs):
         lines.insert(-1, f"{len(runs) - len(inside)} kept runs are of other cells, targets or seeds and left out.")

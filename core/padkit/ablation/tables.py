@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from padkit.ablation.records import Record, finished
-from padkit.evaluation.results import SIMULATED
 from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, checkpoint_mark
 from padkit.evaluation.statistics.paired import ALPHA, POWER, PairedDifference, Spread, holm, paired_difference, spread
 from padkit.evaluation.thresholds import TARGET_EER
@@ -245,7 +244,7 @@ def _power(compared: Mapping[str, PairedDifference]) -> str:
 
 
 def caption(
-    records: Sequence[Record], grid: Grid, *, dataset: str, fingerprint: str, simulated: bool, command: str
+    records: Sequence[Record], grid: Grid, *, dataset: str, fingerprint: str, warning: str, command: str
 ) -> list[str]:
     """Return the lines under every table of the ablation: how the figures were made, and their limits."""
     done = finished(records)
@@ -264,8 +263,8 @@ def caption(
         first = failed[0]
         where = f"{first.cell}, {first.target}, seed {first.seed}"
         lines[-1] += f" {_count(len(failed), 'run')} failed; the first, {where}: {first.error}"
-    if simulated:
-        lines.append(SIMULATED)
+    if warning:
+        lines.append(warning)
     return [*_reading(grid), *lines, f"{MADE_BY}{command}"]
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.data.simulation import facts_of, simulated_warning
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import BatchSize, Count, OpenShare, Positive, Processes, Seed, Share
 
@@ -194,8 +195,8 @@ def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[Adapt
         if silent:
             notes.append(f"{called}: {silent} of {asked} presentations gave no face and are in no figure.")
         notes.extend(crop_notes(bundle, table, cropper))
-        if table.preparation["simulated"]:
-            notes.append(f"{called}: simulated; these figures say nothing about real faces and attacks.")
+        if warning := simulated_warning(*facts_of(table.preparation)):
+            notes.append(f"{called}: {warning[0].lower()}{warning[1:]}")
         return table
 
     table = table_of(job.own, OWN)
@@ -243,7 +244,6 @@ def _ship(
         "accepted_regression": worse,
         "checks": facts(checks),
     }
-    simulated = any(part.table.preparation["simulated"] for part in parts)
-    bundle = adapted(predictor.bundle, checks[0], record, simulated=simulated)
+    bundle = adapted(predictor.bundle, checks[0], record, made=[facts_of(part.table.preparation) for part in parts])
     write_adapted(predictor.folder, detector, bundle, out, markdown(tables, told))
     Console().print(f"Written: {out} (report: {out / REPORT})", markup=False, highlight=False)

@@ -19,6 +19,7 @@ from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import BONA_FIDE
 from padkit.data.protocols.official import official_protocols
 from padkit.data.reader import DatasetReader
+from padkit.data.simulation import facts_of, simulated_part
 from padkit.data.table import overview
 from padkit.data.table.frames import FINISHED, FrameTable, open_tables
 from padkit.data.unread import total
@@ -113,8 +114,8 @@ def _heading(table: FrameTable) -> Text:
         f"{about['dataset']}: {presentations} presentations, {len(table)} frames of {size} x {size}, {people} subjects"
     )
     lines = [text, f"in {', '.join(map(str, table.folders))}"]
-    if about["simulated"]:
-        lines.append("Simulated data.")
+    if part := simulated_part(*facts_of(about)):
+        lines.append(f"{part.capitalize()}.")
     return Text("\n".join(lines), style="bold")
 
 

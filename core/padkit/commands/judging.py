@@ -83,8 +83,8 @@ def tell_doubts(bundle: Bundle, *, policy: str = "", cropped: bool = False) -> N
         cropped: Whether the pictures are face crops, so that it does not matter how faces are cut.
     """
     notes = []
-    if bundle.simulated:
-        notes.append("this model was trained on simulated faces: its verdicts on real ones mean nothing.")
+    if bundle.caution:
+        notes.append(bundle.caution)
     if not bundle.crop.known and not cropped:
         notes.append("the model does not say how its faces were cropped; padkit's default margin is used.")
     if bundle.choose(policy).test_set_choice:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from padkit.catalog import Catalog
 from padkit.data.preparation.prepare import prepare
+from padkit.data.simulation import facts_of, simulated_part
 from padkit.errors import PadkitError, SettingsError, closest, one_line
 from padkit.files import write_json
 from padkit.processes import counting_bar
@@ -153,7 +154,7 @@ def _heading(crops: Crops) -> Text:
     domains = sorted({*crops.domains.tolist()})
     lines = [
         f"{about['dataset']}: {len(crops.rows)} of {len(crops.table)} crops, {alive} bona fide, {people} people",
-        "Simulated data." if about["simulated"] else "",
+        f"{part.capitalize()}." if (part := simulated_part(*facts_of(about))) else "",
         "identity: AUC of telling one person's pairs from those of two, %. live: AUC of a linear probe, %.",
         f"domain: accuracy of a linear probe, %; chance {100 * crops.chance:.1f} of {', '.join(domains)}."
         if len(domains) > 1

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import padkit
 from padkit.errors import ERRORS_VARIABLE, SettingsError, closest, one_line
+from padkit.settings.paths import recipe_folder
 
 PROG = "padkit train"
 USAGE = f"{PROG} [OPTIONS OF accelerate launch] RECIPE [OPTIONS OF THE RECIPE]"
@@ -53,10 +53,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def recipes() -> dict[str, Path]:
     """Return the recipes that train, by name: of the installed package, or of the checkout that it is used from."""
-    package = Path(padkit.__file__).parent
-    places = (package / "recipes", package.parents[1] / "recipes")
-    folder = next((place for place in places if (place / "dtda.py").exists()), places[0])
-    return {file.stem: file for file in sorted(folder.glob("*.py")) if file.stem not in NO_TRAINING}
+    return {file.stem: file for file in sorted(recipe_folder().glob("*.py")) if file.stem not in NO_TRAINING}
 
 
 def recipe_file(name: str) -> Path:

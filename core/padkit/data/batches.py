@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -173,15 +173,20 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
         return self.steps * self.parts
 
     def __iter__(self) -> Iterator[list[int] | list[Draw]]:
-        walks = [_Walk(members, self.seed, cell) for cell, members in enumerate(self._members)]
+        choose = self._chooser()
         first = self.epoch * self.steps * self._whole
         for start in range(first, first + self.steps * self._whole, self.batch_size):
             draws = range(start, start + self.batch_size)
-            indices = [walks[draw % len(walks)][draw // len(walks)] for draw in draws]
+            indices = [choose(draw) for draw in draws]
             yield list(map(Draw, indices, draws)) if self.numbered else indices
 
+    def _chooser(self) -> Callable[[int], int]:
+        """Return what gives the frame of each draw."""
+        walks = [Walk(members, self.seed, cell) for cell, members in enumerate(self._members)]
+        return lambda draw: walks[draw % len(walks)][draw // len(walks)]
 
-class _Walk:
+
+class Walk:
     """The endless sequence of one cell's frames: permutation after permutation."""
 
     def __init__(self, members: NDArray[np.int64], seed: int, cell: int) -> None:

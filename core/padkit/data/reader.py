@@ -31,6 +31,8 @@ class DatasetReader(ABC):
         cropped: Whether its frames are face crops already; preparation then finds no faces unless the user asks for it.
         default_target: Domain held out when the user names none, or "" if the user must choose.
         simulated: True if not all frames are real captures; every report then says so.
+        real_faces: With `simulated`: whether the bona fide presentations show real people, so that only cameras and
+            attacks are simulated; reports then say that.
         attribute_names: Facial attributes that the records may carry, in a fixed order.
         framing: For face crops, how they frame the face: the margin around its box, as a share of the box on each side,
             and by how much of the crop's side the face's middle is below the crop's; None if that is not known.
@@ -43,8 +45,9 @@ class DatasetReader(ABC):
     cropped: bool = False
     default_target: str = ""
     simulated: bool = False
+    real_faces: bool = False
     attribute_names: tuple[str, ...] = ()
-    framing: ClassVar[tuple[float, float] | None] = None
+    framing: tuple[float, float] | None = None
     path_settings: ClassVar[tuple[str, ...]] = ("root",)
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 

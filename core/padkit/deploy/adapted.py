@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,9 @@ def scores_of(predictor: Predictor, table: FrameTable, rows: NDArray[np.int64]) 
     return presentation_scores({name: table.column(name)[rows] for name in ASKED}, scores)
 
 
-def adapted(bundle: Bundle, own: DomainCheck, record: Mapping[str, Any], *, simulated: bool) -> Bundle:
+def adapted(
+    bundle: Bundle, own: DomainCheck, record: Mapping[str, Any], *, made: Sequence[tuple[bool, bool]]
+) -> Bundle:
     """Return the bundle of new weights.
 
     The old thresholds and temperature, and what an earlier calibration measured, belong to the old weights and are left
@@ -44,7 +46,7 @@ def adapted(bundle: Bundle, own: DomainCheck, record: Mapping[str, Any], *, simu
         bundle: The old one.
         own: The figures on held-out own data.
         record: What the adaptation rests on, for the provenance.
-        simulated: Whether any of the new data are.
+        made: Whether each part of the new data is simulated, and if so whether its faces are real.
     """
     found = own.after
     worst, alive = found.worst, found.bona_fide
@@ -61,11 +63,13 @@ def adapted(bundle: Bundle, own: DomainCheck, record: Mapping[str, Any], *, simu
     kept = {name: value for name, value in bundle.provenance.items() if name != "calibrations"}
     adaptations = [*kept.get("adaptations", []), {**record, "parent_sha256": bundle.sha256}]
     selection = {"checkpoint_selection": "the last step of padkit adapt", "checkpoint_test_set_choice": False}
+    sources = [simulated for simulated in ((bundle.simulated, bundle.real_faces), *made) if simulated[0]]
     return replace(
         bundle,
         thresholds=(threshold,),
         temperature=1.0,
-        simulated=bundle.simulated or simulated,
+        simulated=bool(sources),
+        real_faces=bool(sources) and all(real_faces for _, real_faces in sources),
         provenance={**kept, **selection, "adaptations": adaptations},
         sha256="",
     )

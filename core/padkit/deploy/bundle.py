@@ -20,6 +20,9 @@ NOT_FOR = (
     "a security function without a test of your own, on your own camera, with your own attacks (padkit evaluate)",
 )
 NOT_FOR_SIMULATED = "real faces: it was trained on simulated ones, and nothing is known of how it does on real ones"
+NOT_FOR_SIMULATED_ATTACKS = (
+    "real attacks, before it was tested on some: it was trained on real live photographs and simulated attacks"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ class Bundle:
         settings: Its settings.
         image_size: Side in pixels of the square RGB crops it was trained on; inputs are resized to it.
         thresholds: At least one; the first is used unless another policy is asked for.
-        simulated: True if it was trained on simulated faces: not for use on real people.
+        simulated: True if it was trained on simulated faces: not for use on real people; or on simulated attacks.
+        real_faces: With `simulated`: whether its live faces were real, and only cameras and attacks were simulated.
         crop: How its training images were cut.
         temperature: The log-odds of a score are divided by it; 1 where the scores were not calibrated.
         not_for: What it must not be used for.
@@ -87,6 +91,7 @@ class Bundle:
     image_size: int
     thresholds: tuple[BundleThreshold, ...]
     simulated: bool
+    real_faces: bool = False
     crop: CropPolicy = field(default_factory=CropPolicy)
     temperature: float = 1.0
     not_for: tuple[str, ...] = NOT_FOR
@@ -102,6 +107,24 @@ class Bundle:
     def threshold_policy(self) -> str:
         """How it was chosen."""
         return self.thresholds[0].policy
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """What it must not be used for, first because of what it was trained on."""
+        trained = NOT_FOR_SIMULATED_ATTACKS if self.real_faces else NOT_FOR_SIMULATED
+        return ((trained,) if self.simulated else ()) + self.not_for
+
+    @property
+    def caution(self) -> str:
+        """What is told with its verdicts; "" if it was trained on real captures alone."""
+        if not self.simulated:
+            return ""
+        if self.real_faces:
+            return (
+                "this model was trained on real live photographs and simulated attacks: it says nothing reliable of "
+                "real attacks until it was tested on some."
+            )
+        return "this model was trained on simulated faces: its verdicts on real ones mean nothing."
 
     def choose(self, policy: str = "") -> BundleThreshold:
         """Return the threshold of a policy, by default the first; `fixed:VALUE` is always there.

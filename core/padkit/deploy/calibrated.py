@@ -16,6 +16,7 @@ from padkit.data.preparation.cropping import Tally
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import SPLITS
 from padkit.data.reader import DatasetReader
+from padkit.data.simulation import facts_of, simulated_part
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
 from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
 from padkit.deploy.card import recarded
@@ -118,7 +119,9 @@ def gather(
         rows=rows,
         scores=np.concatenate([predictor.scores(crops) for crops in crops_of(table, rows)]),
         cropper=cropper,
-        told=told + (f", split {split}" if split else "") + (", simulated" if about["simulated"] else ""),
+        told=told
+        + (f", split {split}" if split else "")
+        + (f", {part}" if (part := simulated_part(*facts_of(about))) else ""),
         silent=silent_among(table),
         notes=tuple(_notes(predictor.bundle, table, rows, cropper)),
     )
@@ -307,8 +310,9 @@ def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None)
 
 def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: PolicyCropper | None) -> Iterator[str]:
     about = table.preparation
-    if about["simulated"]:
-        yield "The calibration data are simulated: the threshold says nothing about real faces and attacks."
+    if part := simulated_part(*facts_of(about)):
+        real = "attacks" if about.get("real_faces") else "faces and attacks"
+        yield f"The calibration data are not real ({part}): the threshold says nothing about real {real}."
     division = bundle.provenance.get("protocol", {})
     seen = sorted({*division.get("sources", ())} & {*table.column("domain")[rows].tolist()})
     if seen:

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from padkit.deploy.bundle import NOT_FOR_SIMULATED, Bundle, BundleThreshold
+from padkit.deploy.bundle import Bundle, BundleThreshold
 
 THRESHOLDS = "## Thresholds"
 HEAD = {
@@ -46,7 +46,12 @@ def _lines(bundle: Bundle) -> list[str]:
     name = division.get("name", "") if isinstance(division, Mapping) else ""
     lines = [f"# Presentation attack detector {name}".rstrip(), ""]
     if bundle.simulated:
-        lines += ["**Trained on simulated faces.** Its figures say nothing about real faces and attacks.", ""]
+        trained, real = (
+            ("real faces and simulated attacks", "attacks")
+            if bundle.real_faces
+            else ("simulated faces", "faces and attacks")
+        )
+        lines += [f"**Trained on {trained}.** Its figures say nothing about real {real}.", ""]
     lines += [
         "Judges a face in a photograph: score = P(bona fide), bona fide iff score >= threshold (ISO/IEC 30107-3).",
         "",
@@ -65,7 +70,7 @@ def _lines(bundle: Bundle) -> list[str]:
         "",
         "## It must not be used for",
         "",
-        *(f"- {line}" for line in ((NOT_FOR_SIMULATED,) if bundle.simulated else ()) + bundle.not_for),
+        *(f"- {line}" for line in bundle.excluded),
         "",
         "Nobody has certified this model. Test it on your own camera, with your own attacks, before you rely on it.",
     ]

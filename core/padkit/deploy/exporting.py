@@ -59,6 +59,7 @@ class Export:
             "threshold": self.bundle.threshold,
             "threshold_policy": self.bundle.threshold_policy,
             "simulated": self.bundle.simulated,
+            "real_faces": self.bundle.real_faces,
             "compared_on": self.shown,
             "calibration_crops": self.calibrated,
             "threads": self.threads,

@@ -112,6 +112,7 @@ def to_metadata(bundle: Bundle, form: Form) -> dict[str, str]:
         "image_size": str(bundle.image_size),
         "crop": json.dumps(crop),
         "simulated": json.dumps(bundle.simulated),
+        "real_faces": json.dumps(bundle.real_faces),
         "sha256": bundle.sha256,
         "bundle": json.dumps({"format": FORMAT} | asdict(bundle), ensure_ascii=False),
     }

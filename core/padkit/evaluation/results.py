@@ -4,7 +4,8 @@ All rates are shares in [0, 1], not percentages; `padkit.evaluation.metrics` exp
 
 - `schema`: `"padkit-metrics/1"`.
 - `protocol`: `name` (`O&C&I->M`), `convention` (`official`, `ssdg`, ...), `sources` (list of domains), `target`
-  (domain, or several pooled, `C&I&M`), `simulated` (true if no real capture stands behind the data).
+  (domain, or several pooled, `C&I&M`), `simulated` (true if not all of the data are real captures), `real_faces` (with
+  `simulated`: true if the live faces are of real people, and only cameras and attacks are simulated).
 - `seed`: the run's seed.
 - `checkpoint_selection`: `source-dev`, `last` or `target-best` (see `padkit.evaluation.selection`);
   `checkpoint_test_set_choice`: true for `target-best`, which makes every figure of the target too good.
@@ -38,6 +39,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from padkit.data.simulation import simulated_note, simulated_warning
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.rates import Counts, PolicyResult, chosen_on_source, count, rates_at, threshold_free
 from padkit.evaluation.scores import Scores
@@ -46,7 +48,6 @@ from padkit.evaluation.thresholds import choose
 from padkit.files import write_atomically
 
 SCHEMA = "padkit-metrics/1"
-SIMULATED = "Simulated data: these figures say nothing about real faces and attacks."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,17 @@ class ProtocolSummary:
     sources: tuple[str, ...]
     target: str
     simulated: bool
+    real_faces: bool = False
+
+    @property
+    def note(self) -> str:
+        """What is simulated, in brackets behind a title; "" if nothing is."""
+        return simulated_note(self.simulated, self.real_faces)
+
+    @property
+    def warning(self) -> str:
+        """The sentence on simulated data that stands with every figure; "" if nothing is simulated."""
+        return simulated_warning(self.simulated, self.real_faces)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +201,8 @@ def read_results(path: Path | str) -> Results:
 
 
 def headline(protocol: ProtocolSummary) -> str:
-    """Return one line that names the protocol and says if the data are simulated."""
-    notice = " (simulated data)" if protocol.simulated else ""
-    return f"{protocol.name}, convention {protocol.convention}{notice}"
+    """Return one line that names the protocol and says what is simulated."""
+    return f"{protocol.name}, convention {protocol.convention}{protocol.note}"
 
 
 def _alone(

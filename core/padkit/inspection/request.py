@@ -61,7 +61,7 @@ class FigureRequest:
         return f"{run.label}: {run.results.protocol.name}, seed {run.seed}{self._data()}{told}"
 
     def _data(self) -> str:
-        return " (simulated data)" if self.runs[0].results.protocol.simulated else ""
+        return self.runs[0].results.protocol.note
 
 
 def slug(label: str) -> str:

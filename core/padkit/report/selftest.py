@@ -15,7 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from padkit.data.presentation import BONA_FIDE
-from padkit.deploy.bundle import NOT_FOR_SIMULATED
+from padkit.data.simulation import simulated_part
 from padkit.deploy.predictor import Predictor
 from padkit.deploy.selftest import SpeciesResult, missing_classes
 from padkit.deploy.verdict import WORDS, Reason
@@ -145,9 +145,9 @@ def _model(predictor: Predictor) -> Table:
         ("temperature", f"{bundle.temperature:.4g}"),
         ("face finder", predictor.face),
         ("limits of quality", "none" if predictor.limits is None else "padkit's"),
-        ("trained on", "simulated faces" if bundle.simulated else "captures"),
+        ("trained on", simulated_part(bundle.simulated, bundle.real_faces) or "captures"),
     ]
-    notes = [f"It must not be used for {NOT_FOR_SIMULATED}."] if bundle.simulated else []
+    notes = [f"It must not be used for {bundle.excluded[0]}."] if bundle.simulated else []
     return Table(
         title="The model", head=("what", "value"), words=(0, 1), notes=notes,
         rows=[TableRow(name, text_cells(value)) for name, value in rows],

@@ -16,7 +16,7 @@ from PIL import Image
 
 from padkit.data.media.pictures import decode_picture
 from padkit.deploy import ONNX, WEIGHTS
-from padkit.deploy.bundle import NOT_FOR_SIMULATED, sha256_of
+from padkit.deploy.bundle import sha256_of
 from padkit.deploy.predictor import Found, Predictor
 from padkit.deploy.verdict import Judgement, Reason
 from padkit.errors import DataError, one_line
@@ -56,7 +56,7 @@ class Answer:
 
     Attributes:
         sha256: Checksum of the model's weights.
-        simulated: Whether the model was trained on simulated faces: its verdicts on real ones mean nothing.
+        simulated: Whether the model was trained on simulated faces or attacks; `caution` of `GET /model` says which.
         width, height: Of the upright picture, pixels; null if it could not be read.
         seconds: That judging took, without waiting.
         results: One for each face, or one for the picture if it has no face that can be judged.
@@ -125,7 +125,8 @@ class Judging:
             "sha256": self.sha256,
             "student": bundle.student,
             "simulated": bundle.simulated,
-            "not_for": [*((NOT_FOR_SIMULATED,) if bundle.simulated else ()), *bundle.not_for],
+            "caution": bundle.caution,
+            "not_for": list(bundle.excluded),
             "threshold": chosen.value,
             "policy": chosen.policy,
             "test_set_choice": chosen.test_set_choice,

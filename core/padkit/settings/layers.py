@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from padkit.errors import SettingsError, closest
+from padkit.settings.paths import settings_file
 
 Tree = dict[str, Any]
 Entry = tuple[str, Any]
@@ -94,11 +94,14 @@ def read_line(argv: Sequence[str]) -> CommandLine:
 def read_file(path: str) -> list[Entry]:
     """Return the settings in a YAML file as dotted keys; the file may nest them or write dotted keys.
 
+    Args:
+        path: The file, or the name of one that padkit brings along (`padkit.settings.paths.settings_file`).
+
     Raises:
         SettingsError: The file cannot be read, is not YAML, holds no mapping or gives a setting twice.
     """
     try:
-        loaded = yaml.load(Path(path).read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
+        loaded = yaml.load(settings_file(path).read_text(encoding="utf-8"), _StrictLoader)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise SettingsError(f"--config {path}: {error.strerror}; give a YAML file.") from error
     except (yaml.YAMLError, ValueError) as error:

@@ -13,9 +13,11 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from padkit.alignment.fresh import fresh_domain_accuracy
 from padkit.data.batches import BalancedBatches, Frames, Sample, to_images
+from padkit.data.pairs import Kind, PairedBatches, training_batches
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
 from padkit.data.reader import DatasetReader
+from padkit.data.simulation import simulated_note
 from padkit.evaluation.metrics import log_loss, separation
 from padkit.evaluation.probe import domain_probe
 from padkit.evaluation.scores import Scores
@@ -63,7 +65,7 @@ class Experiment:
 
     def tell(self) -> None:
         """Print a summary of the run before it starts, once."""
-        note = " (simulated data)" if self.reader.simulated else ""
+        note = simulated_note(self.reader.simulated, self.reader.real_faces)
         parts = ", ".join(f"{part} {len(rows)}" for part, rows in self.protocol.parts().items())
         title = f"{self.protocol.name}{note}, convention {self.protocol.convention}"
         self.accelerator.print(f"{title}; frames: {parts}; run folder {self.run.path}")
@@ -79,6 +81,22 @@ class Experiment:
     def loader_workers(self) -> int:
         """Return the number of loader processes."""
         return loader_workers(self.workers, self.accelerator)
+
+    def batches(self, frames: Frames, kind: Kind, *, parts: int, numbered: bool) -> BalancedBatches:
+        """Return the sampler of the training batches, and print how many frames are in pairs.
+
+        Args:
+            frames: The training frames.
+            kind: `balanced` or `pairs`.
+            parts: Micro-batches per optimiser step.
+            numbered: Whether an augmentation needs the draws' numbers.
+        """
+        found = training_batches(
+            kind, frames, batch_size=self.batch_size, parts=parts, seed=self.seed, numbered=numbered
+        )
+        if isinstance(found, PairedBatches):
+            self.accelerator.print(found.line)
+        return found
 
     def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
         """Return the loader of the training batches."""

@@ -21,7 +21,7 @@ from padkit.runs.checkpoints import load_selected
 from padkit.runs.folder import read_step
 from padkit.training.experiment import Experiment, FinalScores
 
-PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "records", "notes")
+PREPARATION = ("dataset", "fingerprint", "key", "image_size", "simulated", "real_faces", "records", "notes")
 
 
 def quoted_policies(asked: str | None, protocol: Protocol | None = None) -> list[str]:
@@ -59,6 +59,7 @@ def assess(experiment: Experiment, scores: FinalScores, policies: Sequence[str],
             sources=protocol.sources,
             target=protocol.target,
             simulated=experiment.reader.simulated,
+            real_faces=experiment.reader.real_faces,
         ),
         seed=experiment.seed,
         checkpoint_selection=selection,
@@ -110,6 +111,7 @@ def conclude(
             thresholds=bundle_thresholds(results),
             crop=crop_policy(experiment.reader, experiment.table),
             simulated=experiment.reader.simulated,
+            real_faces=experiment.reader.real_faces,
             provenance={
                 "protocol": data["division"],
                 "checkpoint_selection": results.checkpoint_selection,

@@ -27,6 +27,9 @@ def find_photographs(
     subject_pattern: str | None = None,
     count: LabelCount | None = None,
     unread: Unread | None = None,
+    *,
+    option: str = "--faces",
+    pattern_option: str = "--subject-pattern",
 ) -> Gallery:
     """Return the photographs of each subject, in the order of their names; from a list, only the bona fide ones.
 
@@ -39,24 +42,26 @@ def find_photographs(
             nor a column name it; by default every such image is a different subject.
         count: What the labels of a list mean; it gets how often each occurs.
         unread: Counts what a folder holds beside photographs.
+        option: How messages call the option that gives `faces`.
+        pattern_option: How they call the one that gives `subject_pattern`.
 
     Raises:
         DataError: Nothing is found, or the list is malformed.
         SettingsError: The pattern is not valid, does not have exactly one group, or has no effect here.
     """
-    name_of = _subject_finder(subject_pattern)
+    name_of, remedy = _subject_finder(subject_pattern, pattern_option), f"give {option} {LAYOUTS}"
     if faces.is_dir():
         pairs, useful = _folder(faces, name_of, Unread() if unread is None else unread)
     elif faces.is_file() and faces.suffix.lower() in LISTS:
         pairs, useful = _list(faces, name_of, count or LabelCount(LabelValues()))
     elif faces.exists():
-        raise DataError(f"{faces} is neither a folder nor a list; give --faces {LAYOUTS}.")
+        raise DataError(f"{faces} is neither a folder nor a list; {remedy}.")
     else:
-        raise DataError(f"{faces} does not exist; give --faces {LAYOUTS}.")
+        raise DataError(f"{faces} does not exist; {remedy}.")
     if not pairs:
-        raise DataError(f"{faces} holds no bona fide photographs; give --faces {LAYOUTS}.")
+        raise DataError(f"{faces} holds no bona fide photographs; {remedy}.")
     if subject_pattern is not None and not useful:
-        raise SettingsError(f"--subject-pattern has no effect: {faces} names the subjects itself; leave it out.")
+        raise SettingsError(f"{pattern_option} has no effect: {faces} names the subjects itself; leave it out.")
     found: dict[str, dict[Path, None]] = defaultdict(dict)
     for subject, path in pairs:
         found[subject][path] = None
@@ -64,22 +69,22 @@ def find_photographs(
     return {plain[subject]: tuple(sorted(found[subject])) for subject in sorted(found)}
 
 
-def _subject_finder(pattern: str | None) -> Callable[[Path], str]:
+def _subject_finder(pattern: str | None, option: str) -> Callable[[Path], str]:
     if pattern is None:
         return lambda path: path.stem
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise SettingsError(f"--subject-pattern {pattern!r} is not a regular expression: {error}.") from error
+        raise SettingsError(f"{option} {pattern!r} is not a regular expression: {error}.") from error
     if compiled.groups != 1:
         raise SettingsError(
-            f"--subject-pattern {pattern!r} has {compiled.groups} groups; put one pair of brackets around the subject."
+            f"{option} {pattern!r} has {compiled.groups} groups; put one pair of brackets around the subject."
         )
 
     def find(path: Path) -> str:
         match = compiled.search(path.name)
         if match is None or not match[1]:
-            raise DataError(f"--subject-pattern {pattern!r} finds no subject in {path.name!r} ({path.parent}).")
+            raise DataError(f"{option} {pattern!r} finds no subject in {path.name!r} ({path.parent}).")
         return match[1]
 
     return find

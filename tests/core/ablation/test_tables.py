@@ -166,7 +166,7 @@ def test_missing_runs_give_no_mean() -> None:
     assert figures.rows[1].texts[3:] == ["-", "7/8"]
     assert bold(figures) == set()
     assert compared.rows[0].texts[1] == "7"
-    lines = caption([*kept, failed], GRID, dataset="toy", fingerprint="", simulated=False, command="x")
+    lines = caption([*kept, failed], GRID, dataset="toy", fingerprint="", warning="", command="x")
     assert "23 of 24 runs finished. 1 run failed; the first, A_1, hall, seed 0: loss became nan" in lines
     assert not any("Simulated" in line for line in lines)
 
@@ -199,7 +199,12 @@ def test_a_run_that_reports_means_is_recorded_with_them(tmp_path: Path) -> None:
 def test_texts_of_the_tables(tmp_path: Path) -> None:
     entries = records(0.05)
     lines = caption(
-        entries, GRID, dataset="synthetic", fingerprint="synthetic world 9", simulated=True, command="a --b_c 1"
+        entries,
+        GRID,
+        dataset="synthetic",
+        fingerprint="synthetic world 9",
+        warning="Simulated data!",
+        command="a --b_c 1",
     )
     made = tables_of(entries, GRID)
     text = markdown(made, lines)

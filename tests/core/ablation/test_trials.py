@@ -89,7 +89,7 @@ def test_mean_and_deviation_over_folds_by_hand() -> None:
     assert "threshold policy dev-eer" in found[0].title
     short = tables_of(records[2:], grid)[0]
     assert short.rows[0].texts[head.index("oulu-npu:3, 3 folds")] == "6.50 ± 3.54 (n=2)"
-    lines = caption(records, grid, dataset="prepared", fingerprint="", simulated=False, command="x")
+    lines = caption(records, grid, dataset="prepared", fingerprint="", warning="", command="x")
     assert any(line.startswith("Folds: mean ± sample standard deviation") for line in lines)
     assert any("protocols by name" in line for line in lines)
     assert "oulu-npu:3, 3 folds" in markdown(found, lines)

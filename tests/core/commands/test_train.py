@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import padkit
 from padkit.commands import train
 from padkit.errors import PadkitError, SettingsError
+from padkit.settings import paths
 
 ROOT = Path(__file__).parents[3]
 TOY = """
@@ -58,7 +58,7 @@ def test_recipes_of_a_wheel_are_in_the_package(tmp_path: Path, monkeypatch: pyte
     for folder in (package / "recipes", tmp_path / "recipes"):
         (folder / "dtda.py").touch()
     (package / "__init__.py").touch()
-    monkeypatch.setattr(padkit, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(paths, "PACKAGE", package)
     assert train.recipes() == {"dtda": package / "recipes" / "dtda.py"}
 
 

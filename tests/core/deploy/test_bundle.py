@@ -20,6 +20,7 @@ from padkit.deploy.bundle import (
     read_bundle,
     sha256_of,
 )
+from padkit.deploy.card import model_card
 from padkit.deploy.stored import load_bundle, save_bundle
 from padkit.errors import PadkitError, PluginError, SettingsError, WeightsError
 from padkit.networks.detector import Detector
@@ -215,6 +216,19 @@ def test_a_run_folder_stands_for_its_model(folder):
         model_folder(folder.parent / "other")
     with pytest.raises(WeightsError, match=r"no bundle\.json there"):
         model_folder(folder.parent / "nothing")
+
+
+def test_real_faces_with_simulated_attacks_are_told_apart_from_simulated_faces(folder):
+    found = replace(bundle(), simulated=True, real_faces=True)
+    assert "real live photographs and simulated attacks" in found.caution
+    assert found.excluded[0].startswith("real attacks, before")
+    assert "**Trained on real faces and simulated attacks.**" in model_card(found)
+    drawn = replace(bundle(), simulated=True)
+    assert "simulated faces" in drawn.caution
+    assert drawn.excluded[0].startswith("real faces")
+    real = replace(bundle(), simulated=False)
+    assert real.caution == ""
+    assert real.excluded == real.not_for
 
 
 def test_the_card_says_what_it_rests_on_and_what_it_is_not_for(folder):

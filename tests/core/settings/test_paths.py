@@ -11,7 +11,10 @@ from PIL import Image
 from padkit.catalog import Catalog
 from padkit.commands import prepare
 from padkit.data.table.frames import read_preparation
-from padkit.settings.paths import absolute_paths
+from padkit.errors import SettingsError
+from padkit.settings import paths
+from padkit.settings.layers import read_file
+from padkit.settings.paths import absolute_paths, recipe_folder, settings_file
 from padkit.settings.recipes import Slot, read_settings
 
 
@@ -92,3 +95,29 @@ def test_a_table_is_the_same_from_everywhere(here, monkeypatch, capsys):
     assert tables[0]["key"] == tables[1]["key"]
     assert tables[0]["settings"]["root"] == str(here / "photos")
     assert "finished" in capsys.readouterr().out
+
+
+def test_settings_of_padkit_are_found_by_name(here):
+    shipped = recipe_folder() / "configs" / "photographs.yaml"
+    assert settings_file("photographs") == shipped
+    assert ("data.name", "photographs") in read_file("photographs")
+    (here / "photographs").write_text("seed: 3")
+    assert settings_file("photographs") == Path("photographs"), "a file that is there comes first"
+    assert settings_file("no/where") == Path("no/where")
+    assert settings_file("none.yaml") == Path("none.yaml")
+    with pytest.raises(SettingsError, match="--config photograph is neither a file nor settings of padkit"):
+        settings_file("photograph")
+
+
+def test_plans_of_ablations_are_no_settings():
+    with pytest.raises(SettingsError, match="--config orl is neither"):
+        settings_file("orl")
+
+
+def test_settings_of_a_wheel_are_in_the_package(tmp_path, monkeypatch):
+    folder = tmp_path / "padkit" / "recipes"
+    (folder / "configs").mkdir(parents=True)
+    (folder / "dtda.py").touch()
+    (folder / "configs" / "mine.yaml").write_text("seed: 1")
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "padkit")
+    assert settings_file("mine") == folder / "configs" / "mine.yaml"

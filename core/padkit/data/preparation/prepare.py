@@ -258,6 +258,7 @@ def _finish(
         "reader": class_name(reader),
         "fingerprint": cropper.fingerprint(),
         "simulated": reader.simulated,
+        "real_faces": reader.real_faces,
         "attribute_names": list(reader.attribute_names),
         "image_size": cropper.options.size,
         "presentations": len({record.id for record in records}),

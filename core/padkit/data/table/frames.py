@@ -255,6 +255,8 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "dataset": "+".join(str(entry["dataset"]) for entry in preparations),
         "fingerprint": " ".join(filter(None, (str(entry["fingerprint"]) for entry in preparations))),
         "simulated": any(entry["simulated"] for entry in preparations),
+        "real_faces": any(entry.get("real_faces", False) for entry in preparations)
+        and all(entry.get("real_faces", False) for entry in preparations if entry["simulated"]),
         "attribute_names": list(names[0]) if len(set(names)) == 1 else [],
         "image_size": preparations[0]["image_size"],
         **{name: sum(entry[name] for entry in preparations) for name in ("presentations", "records", "frames")},

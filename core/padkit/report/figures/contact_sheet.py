@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from padkit.data.presentation import BONA_FIDE
+from padkit.data.simulation import facts_of
 from padkit.data.table.frames import FrameTable
 
 TILE, GAP, MARGIN, FONT = 112, 6, 16, 15  # pixels
@@ -56,7 +57,8 @@ def contact_sheet(table: FrameTable, columns: int = 8) -> bytes:
     picture = Image.new("RGB", size, BACKGROUND)
     draw = ImageDraw.Draw(picture)
     about = table.preparation
-    note = " SIMULATED data." if about["simulated"] else ""
+    simulated, real_faces = facts_of(about)
+    note = (" Real live photographs, SIMULATED attacks." if real_faces else " SIMULATED data.") if simulated else ""
     title = f"{about['dataset']}: prepared face crops, {about['image_size']} x {about['image_size']} pixels.{note}"
     draw.text((MARGIN, MARGIN), title, TEXT, font)
     draw.text((MARGIN, 2 * MARGIN + FONT), "One frame each of different presentations.", QUIET, small)

@@ -117,7 +117,8 @@ def faces_of(run: FinishedRun) -> Faces:
         return Faces(note=f"Without faces: the prepared frames are not there any more ({where}).")
     if table.preparation["key"] != run.data["preparation"]["key"]:
         return Faces(note="Without faces: the prepared frames were made anew since this run.")
-    return Faces(pictures=thumbnails(table), note="" if run.results.protocol.simulated else LICENSED)
+    drawn = run.results.protocol.simulated and not run.results.protocol.real_faces
+    return Faces(pictures=thumbnails(table), note="" if drawn else LICENSED)
 
 
 def thumbnails(table: FrameTable) -> Pictures:

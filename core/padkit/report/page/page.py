@@ -157,7 +157,7 @@ def _det(results: Results, target: Scores, source_dev: Scores | None, palette: P
     if source_dev is not None:
         curves.append(Curve(label="held-out source", target=name, runs=(source_dev,), quiet=True))
     points = [(entry.policy, entry.values["fpr"], entry.values["fnr"]) for entry in results.results]
-    note = " (simulated data)" if results.protocol.simulated else ""
+    note = results.protocol.note
     if mark := checkpoint_mark(results.checkpoint_selection):
         note += f", {mark}"
     return det_comparison(curves, points=points, note=note, palette=palette)

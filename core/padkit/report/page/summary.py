@@ -159,7 +159,8 @@ def _trained(results: Results, settings: Mapping[str, Any], division: Mapping[st
 def _tested(results: Results) -> str:
     protocol, counts = results.protocol, results.counts
     simulated = "simulated " if protocol.simulated else ""
-    amount = f"{counts.bona_fide} {simulated}bona fide presentations and {counts.attack} {simulated}attacks"
+    live = "" if protocol.real_faces else simulated
+    amount = f"{counts.bona_fide} {live}bona fide presentations and {counts.attack} {simulated}attacks"
     unseen = protocol.target not in protocol.sources
     where = f"{protocol.target}, which it never saw in training" if unseen else f"{protocol.target}, its own domain"
     return f"It was tested on {amount} ({_number(counts.frames)} frames) of {where}."

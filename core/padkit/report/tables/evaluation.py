@@ -12,7 +12,7 @@ from padkit.evaluation.comparison import PairedComparison
 from padkit.evaluation.literature import NOT_MEASURED, comparable_target, policy, published
 from padkit.evaluation.methods import Method
 from padkit.evaluation.rates import AT_THRESHOLD, LABELS, NO_THRESHOLD
-from padkit.evaluation.results import SIMULATED, Results, headline
+from padkit.evaluation.results import Results, headline
 from padkit.evaluation.selection import AVERAGED, CHECKPOINT_SELECTIONS, checkpoint_mark
 from padkit.evaluation.statistics.bootstrap import Interval
 from padkit.evaluation.thresholds import TARGET_EER
@@ -93,8 +93,8 @@ def method_notes(method: Method, *, resamples: int = 0, seed: int = 0) -> list[s
         lines.append("All targets pooled, but where each stands alone.")
     lines += [f"Threshold {entry.policy}: chosen on {entry.chosen_on}." for entry in first.results]
     lines += interval_notes(first.units, resamples, seed, several=count > 1)
-    if about.protocol and about.protocol.simulated:
-        lines.append(SIMULATED)
+    if about.protocol and about.protocol.warning:
+        lines.append(about.protocol.warning)
     return [*lines, *dict.fromkeys(note for run in method.assessments for note in run.about.notes)]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from padkit.data.simulation import simulated_warning
 from padkit.deploy.checking import MOST_POINTS
 from padkit.deploy.forms import FORMS, OPSET
-from padkit.evaluation.results import SIMULATED
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def _notes(export: Export) -> list[str]:
         for check in export.checks
         if check.differs
     ]
-    return [*notes, SIMULATED] if bundle.simulated else notes
+    warning = simulated_warning(bundle.simulated, bundle.real_faces)
+    return [*notes, warning] if warning else notes
 
 
 def benchmark_table(found: Benchmark) -> Table:

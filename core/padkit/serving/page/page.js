@@ -23,7 +23,8 @@ async function begin() {
   byId("about").textContent =
     `${model.student}, weights ${model.sha256.slice(0, 12)}, threshold ${model.threshold.toFixed(3)} (${model.policy}` +
     `${model.test_set_choice ? ", chosen on its own test set" : ""}), face finder ${model.face}`;
-  byId("simulated").hidden = !model.simulated;
+  byId("simulated").textContent = model.caution.charAt(0).toUpperCase() + model.caution.slice(1);
+  byId("simulated").hidden = !model.caution;
   byId("explain").disabled = !model.explain;
   byId("unexplained").textContent = model.unexplained;
   byId("unexplained").hidden = model.explain;

@@ -84,6 +84,13 @@ def test_a_runs_end_marks_simulated_data_and_takes_names_as_they_are() -> None:
     assert "[red]c" in text
 
 
+def test_a_runs_end_tells_simulated_attacks_of_real_people_from_simulated_data() -> None:
+    text = " ".join(shown(told(protocol=dataclasses.replace(PROTOCOL, simulated=True, real_faces=True))).split())
+    assert "(real live photographs, simulated attacks)" in text
+    assert "simulated attacks: these figures say nothing about real attacks." in text
+    assert "imulated data" not in text
+
+
 def test_a_runs_end_fits_eighty_columns() -> None:
     lines = shown(told(), width=80).splitlines()
     assert max(map(len, lines)) <= 80

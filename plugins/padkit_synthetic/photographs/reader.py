@@ -1,0 +1,193 @@
+"""Dataset `photographs`: live photographs, before simulated cameras and with simulated attacks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from padkit.data.labels import LabelCount, stated_values
+from padkit.data.preparation.squares import Square, cut
+from padkit.data.presentation import Presentation
+from padkit.data.reader import DatasetReader
+from padkit.data.unread import Unread
+from padkit.errors import DataError
+from padkit.settings.ranges import Count, Margin, Seed, Share
+from padkit_synthetic.imaging import Bytes, generator, retain_memory
+from padkit_synthetic.photographs.captures import (
+    FIRST,
+    PRESENTED,
+    SESSION,
+    Capture,
+    CapturePlan,
+    captures,
+    photographs_digest,
+    told,
+)
+from padkit_synthetic.photographs.gallery import Gallery, find_photographs
+from padkit_synthetic.photographs.recordings import ATTACKS, find_domains
+from padkit_synthetic.photographs.scene import FRAMING, photograph_scene, read_photograph
+from padkit_synthetic.presentations import attack, bona_fide
+from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
+from padkit_synthetic.world import WORLD_VERSION
+
+TARGET = "webcam"  # the setting held out by default, as in the simulated world
+
+
+class PhotographsReader(DatasetReader):
+    """Live photographs: real people; cameras, prints and screens are simulated.
+
+    Every training photograph is seen as it is, and through the simulated cameras of every setting, which are the
+    domains. Of each capture there are attacks, one of each type, whose instruments take turns. They show the same first
+    capture of the same photograph, in the same light before the same camera: only the presentation differs. Such pairs
+    have the same subject, session and device (`--batches pairs`). No subject is in two splits.
+
+    Args:
+        root: Folder `<subject>/<image>`, folder of images (each another subject), or list with a column `path` and
+            optionally `subject` and `label`, of which only bona fide rows count.
+        finder: `lbp` finds the face in each photograph (needs padkit[lbp]); photographs without one are skipped and
+            counted. `none` takes the middle, for face crops.
+        face_margin: With `lbp`: share of the face's side shown beyond it on each side.
+        image_size: Side of the pictures in pixels.
+        attacks: Attack types, joined by `+`.
+        settings: Capture settings, joined by `+`; `all` takes every one that has these attacks.
+        cameras: `all`: each subject is before all cameras, so every setting has every split, and convention `official`
+            tests other people before another camera. `one`: each is before one camera only, so that people are disjoint
+            between settings too, as convention `all` needs.
+        untouched: Share of the training photographs that are also seen as they are, each in one setting; 0 leaves them
+            out. Development and test see photographs through cameras only.
+        variants: Differently drawn captures, with their attacks, of each training photograph by each setting. An epoch
+            passes over all of them, so N make it N times as long.
+        subject_pattern: Regular expression with one group that finds the subject in the names of a flat folder's images
+            or of a list without subjects.
+        bona_fide: Labels of a list that mean bona fide, joined by commas.
+        seed: Draws splits and captures.
+    """
+
+    simulated: bool = True
+    real_faces: bool = True
+    cropped: bool = True
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        finder: Literal["lbp", "none"] = "lbp",
+        face_margin: Margin = 0.15,
+        image_size: RenderedSide = 128,
+        attacks: str = "+".join(ATTACKS),
+        settings: str = "all",
+        cameras: Literal["all", "one"] = "all",
+        untouched: Share = 1.0,
+        variants: Count = 1,
+        subject_pattern: str | None = None,
+        bona_fide: list[str] | None = None,
+        seed: Seed = 0,
+    ) -> None:
+        check_image_size(image_size)
+        check_seed(seed)
+        self.root = root
+        self.image_size = image_size
+        self.subject_pattern = subject_pattern
+        self.margin = face_margin if finder == "lbp" else None
+        self.framing = None if self.margin is None else (self.margin, 0.0)
+        self.plan = CapturePlan(
+            attacks=tuple(attacks.split("+")), cameras=cameras, untouched=untouched, variants=variants, seed=seed
+        )
+        self.domains = find_domains(None if settings == "all" else settings.split("+"), self.plan.attacks)
+        self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
+        self._values = stated_values(bona_fide, "--data.bona_fide")
+        self._gallery: Gallery | None = None
+        self._count, self._unread = LabelCount(self._values), Unread()
+        self._captures: dict[str, Capture] = {}
+        self._seen: tuple[Path, Bytes | str] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Each process lists the captures again, which is quicker than to send them.
+        return {**self.__dict__, "_captures": {}, "_seen": None}
+
+    def records(self) -> Iterator[Presentation]:
+        """Yield every capture, photograph by photograph.
+
+        Raises:
+            DataError: The photographs are missing, or of too few subjects.
+        """
+        self._gallery = None
+        for capture in captures(self._found(), self.domains, self.plan):
+            yield capture.presentation()
+
+    def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
+        """Yield the one frame uint8 [image_size, image_size, 3] of one of `records()`.
+
+        Raises:
+            DataError: The photograph is unreadable or shows no face, or the presentation is not one of `records()`.
+        """
+        retain_memory()
+        if not self._captures:
+            every = captures(self._found(), self.domains, self.plan)
+            self._captures = {one.presentation().id: one for one in every}
+        capture = self._captures.get(presentation.id)
+        if capture is None:
+            raise DataError(
+                f"presentation {presentation.id!r} is not among those of {self.root}: take presentations from "
+                "records() of a reader with the same settings."
+            )
+        yield self._made(capture, self._photograph(capture.recording.photograph))
+
+    def unread(self) -> Sequence[Mapping[str, Any]]:
+        """Return what the folder holds beside photographs."""
+        return self._unread.entries()
+
+    def notes(self) -> Sequence[str]:
+        """Return what is real and what is simulated, the division of the subjects, and what labels of a list mean."""
+        labels = self._count.lines("the label column") if self._count.counts else []
+        return [*told(self._found(), self.domains, self.plan), *labels]
+
+    def fingerprint(self) -> str:
+        """Return the photographs' state, the world's version and the settings that frames depend on."""
+        face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
+        made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
+        return f"photographs before simulated world {WORLD_VERSION}, face {face}, {made}"
+
+    def _found(self) -> Gallery:
+        """Return the photographs, listed once."""
+        if self._gallery is None:
+            self._count, self._unread = LabelCount(self._values), Unread()
+            root = Path(self.root).expanduser()
+            self._gallery = find_photographs(
+                root, self.subject_pattern, self._count, self._unread,
+                option="--data.root", pattern_option="--data.subject_pattern",
+            )  # fmt: skip
+        return self._gallery
+
+    def _photograph(self, path: Path) -> Bytes:
+        """Return the square around the face; the last one is kept, because its captures follow each other."""
+        if self._seen is None or self._seen[0] != path:
+            try:
+                self._seen = path, read_photograph(path, self.margin)
+            except DataError as error:
+                self._seen = path, str(error)
+        found = self._seen[1]
+        if isinstance(found, str):
+            raise DataError(found)
+        return found
+
+    def _made(self, capture: Capture, photograph: Bytes) -> Bytes:
+        if capture.camera is None:
+            middle = photograph.shape[0] / 2
+            square = Square(middle, middle, FRAMING * photograph.shape[0])
+            return cut(Image.fromarray(photograph), square, self.image_size)
+        domain, scene = capture.recording.domain, photograph_scene(photograph)
+        session, first, own = (generator(*capture.key(self.plan.seed, part)) for part in (SESSION, FIRST, PRESENTED))
+        if capture.instrument is None:
+            frames = bona_fide(scene, domain, capture.camera, self.image_size, 1, session)
+        else:
+            frames = attack(
+                scene, domain, capture.camera, capture.instrument, self.image_size, 1, own, first=first, again=session
+            )
+        made: Bytes = frames[0]
+        return made
