@@ -53,7 +53,7 @@ PRESETS = {
         blur=0.7, noise=0.02, resampling=1.5, jpeg=60, cutout=0.2, share=0.15,
     ),
     "strong": Reach(
-        gamma=0.6, exposure=1.2, contrast=0.5, cast=0.3, grey=0.2,
+        gamma=0.6, exposure=1.2, contrast=0.5, cast=0.2, grey=0.2,
         blur=1.5, noise=0.06, resampling=2.5, jpeg=25, cutout=0.4, share=0.3,
     ),
 }  # fmt: skip
