@@ -85,7 +85,7 @@ class Options:
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
         resume: Folder of a run to continue with its settings; only epochs, max_steps, threads, workers, tracker,
-            checkpoint_every and thumbnails may differ.
+            checkpoint_every, stability and thumbnails may differ.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -117,6 +117,8 @@ class Options:
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
             perturbs them, and tells whether their domains are alike; 0 leaves it out.
+        stability: Test presentations whose face's box is scaled and shifted a little, and whose face is shrunk, to see
+            whether verdicts hold; 0 for none.
         thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
     """
 
@@ -152,6 +154,7 @@ class Options:
     threads: ranges.Processes | None = None
     strict: bool = False
     fresh_probe: ranges.Whole = 100
+    stability: ranges.Whole = 200
     thumbnails: bool = True
 
 
@@ -192,7 +195,7 @@ def main() -> int:
     progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
     results = conclude(
         experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
-        settings=settings.tree, recent=progress.recent,
+        settings=settings.tree, recent=progress.recent, stability=options.stability,
     )  # fmt: skip
     if results is not None:
         present(run.path)

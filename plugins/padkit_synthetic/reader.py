@@ -142,7 +142,9 @@ class SyntheticReader(DatasetReader):
 
     def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
         domain, wider = DOMAINS[place], self._side / self.image_size
-        return person_scene(self._identity(place, subject), domain.place, domain.view * wider, domain.restless, smile, key)
+        return person_scene(
+            self._identity(place, subject), domain.place, domain.view * wider, domain.restless, smile, key
+        )
 
     def _neighbour(self, domain: Domain, subject: int) -> int:
         """Return the next subject of the same split, who wears this one's face: splits stay disjoint."""

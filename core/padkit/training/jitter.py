@@ -21,6 +21,6 @@ def jitter_within(room: float, *, scale: float | None, shift: float | None) -> J
     if asked.room > room + 1e-9:
         raise SettingsError(
             f"--jitter_scale {asked.scale:g} and --jitter_shift {asked.shift:g} need room {asked.room:g} around the "
-            f"stored crops, and there is {room:g}; lower them, or prepare with room (--data.room, padkit prepare --room)."
+            f"stored crops, and there is {room:g}; lower them, or store more (--data.room, padkit prepare --room)."
         )
     return asked if asked.room else None

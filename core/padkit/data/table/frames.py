@@ -31,7 +31,7 @@ class FrameTable:
 
     Attributes:
         dataset: `datasets.Dataset` with columns image, label, dataset, domain, split, subject, presentation,
-            attack_type, species, device, session, attributes, frame, source. `image` holds the room around the crop too.
+            attack_type, species, device, session, attributes, frame, source. `image` is the crop with its room.
         folders: Its folders, one per table; `datasets.load_from_disk(folder)` opens each.
         preparation: What was prepared, from what and by which versions; counts and skipped files. For several tables:
             the sums, and under `tables` the facts of each.
