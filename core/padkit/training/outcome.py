@@ -138,7 +138,7 @@ def _stability(experiment: Experiment, detector: Detector, bundle: Bundle, limit
     """Return how the verdicts of a shipped detector hold on test faces: `padkit.deploy.steady.Stable.record`."""
     predictor = Predictor(bundle=bundle, score=detector_scorer(detector.eval()))
     found = steady(predictor, experiment.table, np.sort(experiment.protocol.test), limit)
-    return found and found.record()
+    return None if found is None else found.record()
 
 
 def _data(experiment: Experiment) -> dict[str, Any]:
