@@ -112,7 +112,7 @@ def _prepare(
         cropper,
         dataset_name=name,
         folder=out,
-        request={"dataset": name, **told},
+        request={"dataset": name, "room": cropper.options.room, **told},
         facts={**told, "census": [{**dataclasses.asdict(row), "remark": row.remark} for row in census]},
         strict=output.strict,
         workers=output.workers,

@@ -138,8 +138,8 @@ def test_the_report_says_what_was_measured(done):
     report = (out / "calibration.md").read_text()
     for text in (
         "# Calibration: apcer:0.1", "| print | 0 | 30 | 0.00 | \\[0.00, 11.57\\]".replace("\\", ""), "9.50",
-        "Non-response rate: 0.00 %", "Proved at 95 % confidence", "the box changes in stored crops", "Errors over face size",
-        "Temperature", "Made by: `padkit calibrate",
+        "Non-response rate: 0.00 %", "Proved at 95 % confidence", "the box changes in stored crops",
+        "Errors over face size", "Temperature", "Made by: `padkit calibrate",
     ):  # fmt: skip
         assert text in report.replace("\\", ""), text
     assert "Operating point" in printed.out
