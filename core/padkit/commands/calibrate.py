@@ -95,6 +95,7 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     from padkit.data.reader import DatasetReader
     from padkit.deploy import calibrated as steps
     from padkit.deploy.predictor import load
+    from padkit.deploy.steady import steady
     from padkit.evaluation.calibration import calibrate
     from padkit.evaluation.scores import write_scores
     from padkit.evaluation.targets import read_target
@@ -107,13 +108,15 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     steps.check_out(predictor, out)
     sample = steps.gather(
         predictor, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
-        face_model=_weights(predictor.bundle.crop.face, options), split=options.split, domains=options.domains,
+        face_model=steps.finder_weights(predictor.bundle, options.face, options.face_model), split=options.split,
+        domains=options.domains,
     )  # fmt: skip
     found = calibrate(sample.columns(), sample.scores, target, level=options.level, temperature=options.temperature)
     bundle = steps.calibrated(predictor.bundle, found, sample)
     stable = None
     if options.stability:
-        stable = steps.steady(dataclasses.replace(predictor, bundle=bundle), sample, options.stability)
+        judging = dataclasses.replace(predictor, bundle=bundle)
+        stable = steady(judging, sample.table, sample.rows, options.stability, sample.cropper)
     if stable is not None:
         bundle = steps.with_stability(bundle, stable)
     tables = calibration_tables(found, sample, bundle, stable)
@@ -129,12 +132,3 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
             "them again.",
             file=sys.stderr,
         )
-
-
-def _weights(trained: str, options: Options) -> str:
-    """Return the weights file of scrfd, if it finds the faces."""
-    if (options.face or trained) != "scrfd":
-        return ""
-    from padkit.data.preparation.scrfd import scrfd_weights
-
-    return str(scrfd_weights(options.face_model, download=False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from padkit.deploy import ONNX, OPENVINO, WEIGHTS
 from padkit.deploy.bundle import Bundle
 from padkit.deploy.runtimes import open_exported
 from padkit.errors import SettingsError, WeightsError, closest
+
+if TYPE_CHECKING:
+    from padkit.networks.detector import Detector
 
 # Crops uint8 RGB [B, S, S, 3] -> P(bona fide) [B], float32.
 Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -74,17 +78,26 @@ def torch_scorer(folder: Path, threads: int | None = None) -> Scorer:
     import torch
 
     from padkit.catalog import Catalog
-    from padkit.data.batches import to_images
     from padkit.deploy.stored import load_bundle
 
     if threads:
         torch.set_num_threads(threads)
     detector, _ = load_bundle(folder, Catalog())
+    return detector_scorer(detector)
+
+
+def detector_scorer(detector: Detector) -> Scorer:
+    """Return the scorer of a detector in evaluation mode, on the device that it is on."""
+    import torch
+
+    from padkit.data.batches import to_images
+
+    device = next(detector.parameters()).device
 
     @torch.inference_mode()
     def score(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images = to_images(torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))))
-        scores: NDArray[np.float32] = detector(images).numpy()
+        planes = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
+        scores: NDArray[np.float32] = detector(to_images(planes.to(device))).cpu().numpy()
         return scores
 
     return score
