@@ -48,8 +48,9 @@ Common synonyms are understood (padkit.data.column_names lists them). A part `de
 source-dev, or of dev-eer where its domain is the test part's; `source-dev` and `target-dev` say which it is.
 
 padkit evaluate MODEL --data NAME ... scores data of your own with a trained model and assesses it at the model's own
-thresholds, with the stability of its verdicts and its errors over face size. MODEL is a run's folder, its model/
-folder, or owner/name on the Hugging Face Hub; padkit evaluate MODEL --data folder --help shows the options.
+thresholds, with the stability of its verdicts, its errors over face size, and what its AUC leans on: colour, the
+camera, the preparation. MODEL is a run's folder, its model/ folder, or owner/name on the Hugging Face Hub; padkit
+evaluate MODEL --data folder --help shows the options.
 """
 
 

@@ -43,6 +43,7 @@ class Options:
         face: Another face finder than the model's: `auto`, `hints`, `lbp` or `scrfd`.
         face_model: Weights of scrfd, an .onnx file or a pack's name.
         stability: Presentations whose box and size are changed to see whether verdicts hold; 0 for none.
+        shortcuts: Score everything again with colours normalised, and cut in another way, to see what the AUC leans on.
         bootstrap: Resamples of the 95 % intervals; 0 for none.
         bootstrap_seed: Seed of the resamples.
         scores: File to write the scores to, for `padkit evaluate`: .parquet.
@@ -60,6 +61,7 @@ class Options:
     face: str = ""
     face_model: str = "buffalo_l"
     stability: Whole = 200
+    shortcuts: bool = True
     bootstrap: Whole = 1000
     bootstrap_seed: Seed = 0
     scores: str | None = None
@@ -95,6 +97,7 @@ def main(arguments: Sequence[str]) -> int:
 def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, words: Sequence[str]) -> None:
     from padkit.deploy.calibrated import finder_weights, gather
     from padkit.deploy.predictor import load
+    from padkit.deploy.shortcuts import shortcuts
     from padkit.deploy.steady import steady
     from padkit.evaluation.export import to_json
     from padkit.evaluation.methods import Method
@@ -102,6 +105,7 @@ def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, wo
     from padkit.files import write_atomically
     from padkit.report.tables.evaluation import method_notes, method_tables
     from padkit.report.tables.layout import MADE_BY, markdown, terminal
+    from padkit.report.tables.shortcuts import shortcuts_tables
     from padkit.report.tables.stability import stability_tables
 
     predictor = load(model, backend=options.backend, threads=options.threads, policy=options.policy)
@@ -117,12 +121,21 @@ def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, wo
         steady(predictor, sample.table, sample.rows, options.stability, sample.cropper) if options.stability else None
     )
     held = None if stable is None else stable.record()
-    tables = [*method_tables(method), *(stability_tables(held) if held else [])]
+    leaning = None
+    if options.shortcuts:
+        found_out = shortcuts(predictor, sample.table, sample.rows, sample.scores, reader, sample.cropper)
+        leaning = found_out.record()
+    tables = [
+        *method_tables(method),
+        *(shortcuts_tables(leaning) if leaning else []),
+        *(stability_tables(held) if held else []),
+    ]
     notes = [*method_notes(method, **told), f"{MADE_BY}{shlex.join([*PROG.split(), *words])}"]
     if options.scores:
         write_scores(scores, Path(options.scores).expanduser())
     if options.json:
-        content: dict[str, Any] = {**json.loads(to_json([method], None, **told)), "stability": held}
+        content: dict[str, Any] = json.loads(to_json([method], None, **told))
+        content |= {"stability": held, "shortcuts": leaning}
         text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
         write_atomically(Path(options.json).expanduser(), f"{text}\n".encode())
     if options.markdown:

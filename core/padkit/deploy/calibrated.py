@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.prepare import FrameTable, prepare
-from padkit.data.presentation import SPLITS
+from padkit.data.presentation import CONTENT, SPLITS
 from padkit.data.reader import DatasetReader
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
 from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
@@ -217,6 +217,7 @@ def _chosen(table: FrameTable, split: str, domains: Sequence[str]) -> NDArray[np
             raise SettingsError(f"--domains: the data have no domain {domain!r}.{closest(domain, known)}")
     if domains:
         kept &= np.isin(table.column("domain"), list(domains))
+    kept &= table.column("session") != CONTENT
     rows = np.flatnonzero(kept)
     if not len(rows):
         raise DataError(

@@ -101,6 +101,34 @@ def test_it_tells_whether_verdicts_hold(model, data, tmp_path):
     assert json.loads((tmp_path / "out.json").read_text())["stability"] is None
 
 
+def test_it_tells_what_the_auc_leans_on(model, data, tmp_path, capsys):
+    """Crops of one grey are all the same once their brightness is taken away."""
+    evaluate(model, data, "--stability", "0", "--json", str(tmp_path / "out.json"))
+    leaning = json.loads((tmp_path / "out.json").read_text())["shortcuts"]
+    colour = leaning["changes"][0]
+    assert colour["auc"]["first"] == pytest.approx(8 / 9)
+    assert colour["auc"]["second"] < 0.6
+    assert colour["large"]
+    assert [row["name"] for row in leaning["cameras"]["domain"]] == ["camera", "phone"]
+    printed = flat(capsys.readouterr().out)
+    assert "the model judges by colour, brightness or contrast, a shortcut" in printed
+    assert "Another preparation was not measured: all pictures, or boxes of faces, are square" in printed
+    evaluate(model, data, "--stability", "0", "--shortcuts", "false", "--json", str(tmp_path / "out.json"))
+    assert json.loads((tmp_path / "out.json").read_text())["shortcuts"] is None
+    assert "Shortcuts" not in capsys.readouterr().out
+
+
+def test_pictures_without_a_face_are_in_no_rate(model, data, tmp_path):
+    rows = ["path,label,session"]
+    for number, (label, grey) in enumerate((("live", 200), ("spoof", 50), ("live", 10), ("spoof", 250))):
+        Image.new("RGB", (SIZE, SIZE), (grey,) * 3).save(tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{label},{'content' if number > 1 else ''}")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    words = ["--data", "manifest", "--data.file", str(tmp_path / "list.csv"), "--cropped", "true", "--bootstrap", "0"]
+    main([str(model), *words, "--stability", "0", "--scores", str(tmp_path / "s.parquet")])
+    assert sorted(read_scores(tmp_path / "s.parquet").presentation) == ["0.png", "1.png"]
+
+
 def test_another_policy_and_what_is_doubtful(model, data, capsys):
     evaluate(model, data, "--policy", "target-eer", "--stability", "0")
     printed = flat(capsys.readouterr().out)
