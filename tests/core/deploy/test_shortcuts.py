@@ -80,6 +80,15 @@ def test_a_model_that_judges_by_brightness_is_found_out(tmp_path, monkeypatch):
     assert "judges by colour, brightness or contrast, a shortcut" in text.notes[0]
 
 
+def test_colours_that_mislead_are_a_shortcut_too(tmp_path, monkeypatch):
+    def mixed(crops):
+        return sigmoid(-(crops.mean((1, 2, 3)) - 125) / 10 + 8 * (0.5 - by_texture(crops)))
+
+    found, *_ = found_by(mixed, write(tmp_path), tmp_path / "cache", monkeypatch)
+    assert found.changes[0].auc.difference < -0.3
+    assert "a shortcut that misleads it on these data" in shortcuts_tables(found.record())[0].notes[0]
+
+
 def test_a_model_that_judges_by_texture_is_not(tmp_path, monkeypatch):
     found, *_ = found_by(lambda crops: 1 - by_texture(crops), write(tmp_path), tmp_path / "cache", monkeypatch)
     (colour,) = found.changes

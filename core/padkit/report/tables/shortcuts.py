@@ -8,10 +8,14 @@ from typing import Any
 from padkit.deploy.shortcuts import COLOURS, LARGE, STRETCHED
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
 
+VARY = "vary them in training (--augmentation photometric)"
+# What a fall of the AUC means, and what a rise.
 MEANING = {
-    COLOURS: "the model judges by colour, brightness or contrast, a shortcut that fails in another light or camera; "
-    "vary them in training (--augmentation photometric)",
-    STRETCHED: "the preparation decides; cut training data and what is judged in one and the same way",
+    COLOURS: (
+        f"the model judges by colour, brightness or contrast, a shortcut that fails in another light or camera; {VARY}",
+        f"the model judges by colour, brightness or contrast, a shortcut that misleads it on these data; {VARY}",
+    ),
+    STRETCHED: ("the preparation decides; cut training data and what is judged in one and the same way",) * 2,
 }
 
 
@@ -31,14 +35,14 @@ def _changes(found: Mapping[str, Any]) -> Table:
         if not number:
             count = str(change["presentations"])
             rows.append(TableRow("as they are", [*text_cells(count, _percent(areas["first"])), TableCell()]))
-        loss = -areas["difference"]
+        gain = -areas["difference"]
         ends = "" if areas["low"] is None else f"[{_signed(-areas['high'])}, {_signed(-areas['low'])}]"
         count, area = str(change["presentations"]), _percent(areas["second"])
-        rows.append(TableRow(change["name"], [*text_cells(count, area), TableCell(_signed(loss), ends)]))
+        rows.append(TableRow(change["name"], [*text_cells(count, area), TableCell(_signed(gain), ends)]))
         if change["large"]:
             notes.append(
-                f"{change['name']}: the AUC differs by {abs(100 * loss):.1f} points, more than {100 * LARGE:g}: "
-                f"{MEANING[change['name']]}."
+                f"{change['name']}: the AUC differs by {abs(100 * gain):.1f} points, more than {100 * LARGE:g}: "
+                f"{MEANING[change['name']][gain > 0]}."
             )
     if not notes:
         notes.append(f"No difference of more than {100 * LARGE:g} points.")
