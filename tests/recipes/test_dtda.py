@@ -403,7 +403,7 @@ def test_a_mistake_is_found_before_the_preparation_and_blocks_no_folder(
             "--target c --aligner daa --sources a": "needs two source domains or more",
             "--target c --student.model levit_128s": r"does not take images of 32 x 32 pixels .*--data.image_size 224",
             "--target c --teachers.fr arcface --teachers.fr.weights /nowhere.safetensors": "/nowhere.safetensors",
-            "--target c --jitter_scale 0.1": "need room 0.1 around the stored crops, and there is 0",
+            "--target c --jitter_scale 0.1": "need room 0.05 around the stored crops, and there is 0",
             "--target c --augmentation recapture --augmentation.share 2": "augmentation.share'.*got '2'",
         }.items():
             with pytest.raises(PadkitError, match=told):
