@@ -44,6 +44,7 @@ from padkit.training import (
     check_image_size,
     conclude,
     fit_teachers,
+    jitter_within,
     judge_target,
     judging_interval,
     keep,
@@ -85,7 +86,7 @@ class Options:
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
         resume: Folder of a run to continue with its settings; only epochs, max_steps, threads, workers, tracker,
-            checkpoint_every and thumbnails may differ.
+            checkpoint_every, stability and thumbnails may differ.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -93,6 +94,10 @@ class Options:
         batches: balanced: by domain and class. pairs: beside an attack stands a bona fide frame of the same subject,
             session and device, where there is one; needs an even batch.
         accumulate: Micro-batches an optimiser step is accumulated from.
+        jitter_scale: Training crops are cut smaller or larger by up to this share of their side, anew at each draw; by
+            default as much as the room that the crops are stored with (--data.room 0.1: a tenth), which it needs.
+        jitter_shift: They are cut beside their place by up to this share of their side, across and down; by default
+            half that room. All other crops stay where they are.
         optimizer: Optimiser.
         lr: Peak learning rate; a linear warm-up precedes, a cosine to zero follows.
         head_lr_scale: Factor on it for the head, which is new where the student starts from weights.
@@ -115,6 +120,8 @@ class Options:
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
             perturbs them, and tells whether their domains are alike; 0 leaves it out.
+        stability: Test presentations whose face's box is scaled and shifted a little, and whose face is shrunk, to see
+            whether verdicts hold; 0 for none.
         thumbnails: Show the faces of the worst mistakes in the report; they are the dataset's, under its licence.
     """
 
@@ -132,6 +139,8 @@ class Options:
     batch_size: ranges.BatchSize = 48
     batches: Literal["balanced", "pairs"] = "balanced"
     accumulate: ranges.Count = 1
+    jitter_scale: ranges.Jitter | None = None
+    jitter_shift: ranges.Jitter | None = None
     optimizer: Literal["adamw", "sgd"] = "adamw"
     lr: ranges.Positive = 1e-3
     head_lr_scale: ranges.NonNegative = 1.0
@@ -149,6 +158,7 @@ class Options:
     threads: ranges.Processes | None = None
     strict: bool = False
     fresh_probe: ranges.Whole = 100
+    stability: ranges.Whole = 200
     thumbnails: bool = True
 
 
@@ -169,7 +179,8 @@ def main() -> int:
         table = prepare(
             reader, dataset_name=name, strict=options.strict, progress=shown,
             before=lambda records: rehearse(
-                settings, catalog, accelerator, reader.image_size, sources_among(records, reader, **asked)
+                settings, catalog, accelerator, reader.image_size, reader.room,
+                sources_among(records, reader, **asked),
             ),
         )  # fmt: skip
     protocol = protocol_for(table, reader, **asked, convention=options.convention, seed=options.seed)
@@ -188,7 +199,7 @@ def main() -> int:
     progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
     results = conclude(
         experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
-        settings=settings.tree, recent=progress.recent,
+        settings=settings.tree, recent=progress.recent, stability=options.stability,
     )  # fmt: skip
     if results is not None:
         present(run.path)
@@ -197,9 +208,11 @@ def main() -> int:
 
 
 def rehearse(
-    settings: Settings[Options], catalog: Catalog, accelerator: Accelerator, image_size: int, sources: tuple[str, ...]
-) -> None:
+    settings: Settings[Options], catalog: Catalog, accelerator: Accelerator, image_size: int, room: float,
+    sources: tuple[str, ...],
+) -> None:  # fmt: skip
     """Build everything once, before a long preparation: mistakes that need no frames are found in seconds."""
+    jitter_within(room, scale=settings.recipe.jitter_scale, shift=settings.recipe.jitter_shift)
     settings = drop_lone_aligner(settings, catalog, sources) if sources else settings
     assemble(settings, catalog, max(len(sources), 2), accelerator, image_size)
     catalog.build_chosen(settings.one("augmentation"))
@@ -237,9 +250,10 @@ def train(
 ) -> checkpoints.Progress:
     """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
-    numbered = augmentation is not None
-    batches = experiment.batches(frames, options.batches, parts=options.accumulate, numbered=numbered)
-    samples = frames if augmentation is None else Augmented(frames, augmentation, options.seed)
+    jitter = jitter_within(experiment.table.room, scale=options.jitter_scale, shift=options.jitter_shift)
+    varied = augmentation is not None or jitter is not None
+    batches = experiment.batches(frames, options.batches, parts=options.accumulate, numbered=varied)
+    samples = Augmented(frames, augmentation, options.seed, jitter) if varied else frames
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     judge_every = judging_interval(options.judge_every, total=total_steps, epoch=batches.steps)
     scales = {

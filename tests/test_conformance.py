@@ -176,8 +176,10 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("dataset", "synthetic"): fixed(size="tiny", image_size=64),
     ("dataset", "wmca"): native(trees_public.write_wmca),
     ("augmentation", "light"): fixed(),
+    ("augmentation", "photometric"): fixed(strength="strong", share=1),
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
     ("augmentation", "recapture+light"): fixed(recapture={"share": 0.4, "live_share": 0.4}),
+    ("augmentation", "photometric+light"): fixed(photometric={"strength": "strong"}),
 }
 OWN = {
     ("student", "clip"): {"image_size": 32},  # its own: strides count its pixels

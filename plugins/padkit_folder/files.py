@@ -45,4 +45,4 @@ class FilesReader(DatasetReader):
 
     def crop_options(self) -> CropOptions:
         """Return the default: frames as SSDG takes them, cut exactly to the record's box, or whole without one."""
-        return CropOptions(frames="ssdg", face=RECORDED, size=self.image_size)
+        return CropOptions(frames="ssdg", face=RECORDED, size=self.image_size, room=self.room)

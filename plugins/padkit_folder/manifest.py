@@ -13,7 +13,7 @@ from padkit.data.media.pictures import Box
 from padkit.data.presentation import Presentation
 from padkit.data.reader import SIMULATED_NOTE
 from padkit.errors import DataError, SettingsError
-from padkit.settings.ranges import CropSide
+from padkit.settings.ranges import CropSide, Room
 from padkit_folder.files import FilesReader
 from padkit_folder.layout import Layout
 from padkit_folder.names import OPTION, attack_names, split_of
@@ -31,6 +31,8 @@ class ManifestReader(FilesReader):
     Args:
         file: `.csv`, `.tsv` or `.parquet`; relative paths in it start at its folder.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops; the rows
+            need boxes.
         bona_fide: Labels that mean bona fide (0, or client); other numbers or words then mean attack. None knows live,
             bonafide, real, genuine, 1 and spoof, attack, fake, 0.
         layout: What the levels of the listed paths mean, for parts that no column names:
@@ -44,12 +46,14 @@ class ManifestReader(FilesReader):
         *,
         file: str,
         image_size: CropSide = 256,
+        room: Room = 0.0,
         bona_fide: list[str | int] | None = None,
         layout: str | None = None,
     ) -> None:
         self.file = file
         self.simulated = (Path(file).expanduser().parent / SIMULATED_NOTE).exists()
         self.image_size = image_size
+        self.room = room
         self._values = stated_values(bona_fide, OPTION)
         self._layout = None if layout is None else Layout(layout)
         self._notes: tuple[str, ...] = ()

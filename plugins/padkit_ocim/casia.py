@@ -37,6 +37,7 @@ class CasiaFasdReader(NativeReader):
     Args:
         root: Folder that holds train_release and test_release.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     expected: ClassVar = {

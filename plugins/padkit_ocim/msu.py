@@ -10,7 +10,7 @@ from typing import ClassVar
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, FaceHint, Presentation, division_by_split
 from padkit.errors import DataError, closest
-from padkit.settings.ranges import CropSide
+from padkit.settings.ranges import CropSide, Room
 from padkit_ocim.annotations import Four, box_of, eyes_of, number_rows, stem, text_lines
 from padkit_ocim.layout import checked_root, complete, match_videos, subfolder, text_file
 
@@ -36,6 +36,7 @@ class MsuMfsdReader(NativeReader):
     Args:
         root: Folder that holds scene01, train_sub_list.txt and test_sub_list.txt.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
         upside_down: Text file with the name of one upside-down video a line, or None; folders and suffixes in it are
             ignored. Name only those that stay upside down after the rotation their own file asks for.
     """
@@ -50,8 +51,10 @@ class MsuMfsdReader(NativeReader):
 
     path_settings = ("root", "upside_down")
 
-    def __init__(self, *, root: str, image_size: CropSide = 256, upside_down: str | None = None) -> None:
-        super().__init__(root=root, image_size=image_size)
+    def __init__(
+        self, *, root: str, image_size: CropSide = 256, room: Room = 0.0, upside_down: str | None = None
+    ) -> None:
+        super().__init__(root=root, image_size=image_size, room=room)
         self.upside_down = upside_down
 
     def records(self) -> Iterable[Presentation]:

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Division, FaceHint, Presentation
 from padkit.errors import DataError
-from padkit.settings.ranges import CropSide
+from padkit.settings.ranges import CropSide, Room
 from padkit_ocim.annotations import eyes_of, number_rows
 from padkit_ocim.layout import complete, elsewhere, folders_below, match_videos, subfolder
 from padkit_ocim.oulu_protocols import Divisions, OuluName, read_name
@@ -38,6 +38,7 @@ class OuluNpuReader(NativeReader):
     Args:
         root: Folder that holds Train_files, Dev_files, Test_files and, if at hand, Protocols.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
         lists: What the protocols are read from: `files` wants the lists in Protocols, `names` divides by the names of
             the videos, `auto` takes a protocol's lists where there are any and the names otherwise.
     """
@@ -53,9 +54,14 @@ class OuluNpuReader(NativeReader):
     layout = "Train_files/, Dev_files/ and Test_files/ with videos P_S_UU_F.avi, and Protocols/"
 
     def __init__(
-        self, *, root: str, image_size: CropSide = 256, lists: Literal["auto", "files", "names"] = "auto"
+        self,
+        *,
+        root: str,
+        image_size: CropSide = 256,
+        room: Room = 0.0,
+        lists: Literal["auto", "files", "names"] = "auto",
     ) -> None:
-        super().__init__(root=root, image_size=image_size)
+        super().__init__(root=root, image_size=image_size, room=room)
         self.lists = lists
 
     def records(self) -> Iterable[Presentation]:

@@ -41,6 +41,7 @@ class ReplayAttackReader(NativeReader):
     Args:
         root: Folder that holds train, devel and test.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     expected: ClassVar = {

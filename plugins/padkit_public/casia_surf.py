@@ -44,6 +44,7 @@ class CasiaSurfReader(NativeReader):
     Args:
         root: The folder that holds `Training`, or `phase1`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     # Recordings of the training folder; images of the challenge's other two (Liu et al., CVPR workshops 2019).

@@ -39,6 +39,7 @@ class CefaReader(NativeReader):
     Args:
         root: The folder that holds the ethnicities, or `phase1`, or the lists `4@1_train.txt`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     # Counts of the full release; each protocol's lists hold the same 1,123 masks.

@@ -50,6 +50,7 @@ class CelebaSpoofReader(NativeReader):
     Args:
         root: The folder that holds `Data` and `metas`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     layout: ClassVar[str] = f"<root>/{PATTERN} and <root>/metas/intra_test/{{train,test}}_label.json"

@@ -43,6 +43,7 @@ class HifimaskReader(NativeReader):
     Args:
         root: The folder that holds the videos' folders, or `Data` and `protocol`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     # The paper's count; the owner's lists name 54,223 of these.

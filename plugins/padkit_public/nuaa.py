@@ -11,7 +11,7 @@ from padkit.data.media.formats import image_suffixes
 from padkit.data.native import NativeReader
 from padkit.data.presentation import ATTACK, BONA_FIDE, Division, Presentation, division_by_split
 from padkit.errors import DataError
-from padkit.settings.ranges import CropSide
+from padkit.settings.ranges import CropSide, Room
 from padkit_public.files import (
     file_names,
     fitting_root,
@@ -43,6 +43,7 @@ class NuaaReader(NativeReader):
     Args:
         root: The folder of the lists.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
         official_splits: False names no splits, so that padkit divides NUAA by subject where it is the only domain.
     """
 
@@ -56,8 +57,10 @@ class NuaaReader(NativeReader):
         f"<root>/client_train*.txt and three like it, <root>/Client*/<subject>/{PATTERN}.jpg, <root>/Imposter*/..."
     )
 
-    def __init__(self, *, root: str, image_size: CropSide = 256, official_splits: bool = True) -> None:
-        super().__init__(root=root, image_size=image_size)
+    def __init__(
+        self, *, root: str, image_size: CropSide = 256, room: Room = 0.0, official_splits: bool = True
+    ) -> None:
+        super().__init__(root=root, image_size=image_size, room=room)
         self.official_splits = official_splits
         self.cropped = not _raw(Path(root).expanduser())
 

@@ -27,6 +27,7 @@ class SiwReader(NativeReader):
     Args:
         root: The folder that holds `Train` and `Test`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     # Files of the release as Idiap's interface to it counts them (bob.db.siw 0.0.2); its train and dev are our train.

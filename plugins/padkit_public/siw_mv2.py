@@ -59,6 +59,7 @@ class SiwMv2Reader(NativeReader):
     Args:
         root: The folder that holds `Live` and `Spoof`.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     expected: ClassVar[Mapping[tuple[str, int], int]] = {("", BONA_FIDE): 785, ("", ATTACK): 915}

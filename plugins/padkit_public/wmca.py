@@ -62,6 +62,7 @@ class WmcaReader(NativeReader):
     Args:
         root: The folder that holds `preprocessed-face-station_RGB`, or the dates.
         image_size: Side in pixels of the prepared square crops.
+        room: Share of the crop's side stored beyond it on each side, in which training moves crops.
     """
 
     expected: ClassVar[Mapping[tuple[str, int], int]] = {("", BONA_FIDE): 347, ("", ATTACK): 1332}

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from padkit.data.preparation.options import pixels_beyond
 from padkit.data.presentation import ATTACK, BONA_FIDE, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
-from padkit.settings.ranges import Count, Range, Seed, ShareBelowOne
+from padkit.settings.ranges import Count, Range, Room, Seed, ShareBelowOne
 from padkit_synthetic.camera import capture
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.people.canvas import eye_places
@@ -79,11 +80,14 @@ class SyntheticReader(DatasetReader):
             frames).
         image_size: Side of the frames in pixels.
         seed: Another seed is another population captured anew.
+        room: Share of the crop's side drawn beyond it on each side, in which training moves crops. A world with room is
+            captured anew: the same people do the same, before a wider background and with other noise.
     """
 
     default_target: str = "webcam"
     simulated: bool = True
     cropped: bool = True
+    draws_room: ClassVar[bool] = True
     attribute_names: tuple[str, ...] = ATTRIBUTES
     # The eyes are 0.246 of the side apart and 0.49 below the top, means over all live faces of size `small`; a face is
     # 2.6 of that distance high, and its middle 0.45 of it below the eyes (padkit.data.preparation.squares).
@@ -95,6 +99,7 @@ class SyntheticReader(DatasetReader):
         size: Literal["tiny", "small", "default", "large"] = "default",
         image_size: RenderedSide = 128,
         seed: Seed = 0,
+        room: Room = 0.0,
     ) -> None:
         if size not in SIZES:
             raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
@@ -103,6 +108,8 @@ class SyntheticReader(DatasetReader):
         self.size = size
         self.image_size = image_size
         self.seed = seed
+        self.room = room
+        self._side = image_size + 2 * pixels_beyond(image_size, room)
 
     def records(self) -> Iterator[Presentation]:
         """Yield every presentation, by domain, split, subject and kind."""
@@ -111,7 +118,7 @@ class SyntheticReader(DatasetReader):
                 yield from self._of_subject(domain, subject, split)
 
     def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
-        """Yield the frames uint8 [image_size, image_size, 3] of one of `records()`.
+        """Yield the frames uint8 [S, S, 3] of one of `records()`; S is `image_size` and the room on both sides.
 
         Raises:
             DataError: The presentation's id is not one of this world at this size.
@@ -123,18 +130,21 @@ class SyntheticReader(DatasetReader):
         scene = self._scene(place, subject, self._smiles(key), (*key, 1))
         camera, rng, count = chosen_camera(domain.cameras, number), generator(*key, 2), SIZES[self.size].frames
         if instrument is None:
-            yield from bona_fide(scene, domain, camera, self.image_size, count, rng)
+            yield from bona_fide(scene, domain, camera, self._side, count, rng)
             return
         attacker = self._scene(place, self._neighbour(domain, subject), smile=False, key=(*key, 3))
-        yield from attack(scene, domain, camera, instrument, self.image_size, count, rng, attacker)
+        yield from attack(scene, domain, camera, instrument, self._side, count, rng, attacker)
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""
-        return f"synthetic world {WORLD_VERSION}, size {self.size}, {self.image_size} px, seed {self.seed}"
+        world = f"synthetic world {WORLD_VERSION}, size {self.size}, {self.image_size} px, seed {self.seed}"
+        return world + (f", room {self.room:g}" if self.room else "")
 
     def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
-        domain = DOMAINS[place]
-        return person_scene(self._identity(place, subject), domain.place, domain.view, domain.restless, smile, key)
+        domain, wider = DOMAINS[place], self._side / self.image_size
+        return person_scene(
+            self._identity(place, subject), domain.place, domain.view * wider, domain.restless, smile, key
+        )
 
     def _neighbour(self, domain: Domain, subject: int) -> int:
         """Return the next subject of the same split, who wears this one's face: splits stay disjoint."""

@@ -243,7 +243,7 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if command in ("dtda", "random_features", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
         asked = [flag.replace("-", "_").replace("__", "--", 1) for flag in asked]
-    elif command in ("teachers", "calibrate", "adapt"):
+    elif command in ("teachers", "calibrate", "adapt") or (command == "evaluate" and "--data" in words):
         chosen = words
     elif command == "prepare" or words[:1] == ["show"]:
         chosen = words[:1]

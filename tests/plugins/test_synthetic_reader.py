@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import padkit_synthetic
 from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Presentation
@@ -253,3 +254,22 @@ def test_a_foreign_portrait_is_refused(portraits):
     record = Presentation(dataset="faces", domain="studio", id="face-s00099-000", label=BONA_FIDE)
     with pytest.raises(DataError, match="not part of dataset 'faces'"):
         list(portraits.frames(record))
+
+
+def test_room_shows_more_around_the_same_faces(reader, records):
+    wider = SyntheticReader(size="tiny", image_size=reader.image_size, room=0.1)
+    assert wider.fingerprint() == f"{reader.fingerprint()}, room 0.1"
+    beyond = -(-reader.image_size // 10)
+    alike = []
+    for record in one_of_each_kind(records)[:6]:
+        whole, crop = clip(wider, record)[0], clip(reader, record)[0]
+        assert whole.shape == (reader.image_size + 2 * beyond,) * 2 + (3,)
+        inside = slice(beyond, beyond + reader.image_size)
+        pair = [np.asarray(Image.fromarray(one).convert("L").resize((16, 16)), float) for one in (whole, crop)]
+        within = np.asarray(Image.fromarray(whole[inside, inside]).convert("L").resize((16, 16)), float)
+        alike.append(
+            (np.corrcoef(within.ravel(), pair[1].ravel())[0, 1], np.corrcoef(pair[0].ravel(), pair[1].ravel())[0, 1])
+        )
+    middle, whole = np.mean(alike, axis=0)
+    assert middle > 0.85, "the crop is in the middle"
+    assert middle > whole + 0.1, "around it more is seen"

@@ -46,7 +46,13 @@ def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_
     environment = json.loads((out / "environment.json").read_text())
     assert environment["hardware"] == {"device": "cpu", "precision": "no", "processes": 1, "threads": 1}
     assert "daa" in {plugin["name"] for plugin in environment["plugins"]}
-    assert "<html" in (out / "report" / "index.html").read_text()
+    held = json.loads((out / "data.json").read_text())["stability"]
+    assert (held["faces"], held["boxes_changed_in"], held["policy"]) == (12, "stored crops", "source-dev")
+    assert bundle.provenance["stability"] == held
+    page = (out / "report" / "index.html").read_text()
+    assert "<html" in page
+    assert "Stability: verdicts that flip if the box changes in stored crops" in page
+    assert "Stability: " in (out / "model" / "README.md").read_text()
     assert list((out / "padkit").glob("**/events*"))
     assert len(list((out / "checkpoints").glob("step-*"))) == 2
     judged = [record for record in read_log(out) if "source_dev/loss" in record]
@@ -397,6 +403,7 @@ def test_a_mistake_is_found_before_the_preparation_and_blocks_no_folder(
             "--target c --aligner daa --sources a": "needs two source domains or more",
             "--target c --student.model levit_128s": r"does not take images of 32 x 32 pixels .*--data.image_size 224",
             "--target c --teachers.fr arcface --teachers.fr.weights /nowhere.safetensors": "/nowhere.safetensors",
+            "--target c --jitter_scale 0.1": "need room 0.05 around the stored crops, and there is 0",
             "--target c --augmentation recapture --augmentation.share 2": "augmentation.share'.*got '2'",
         }.items():
             with pytest.raises(PadkitError, match=told):

@@ -16,7 +16,7 @@ from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.table.columns import Coded, encode
 
-TEXTS = ("dataset", "domain", "split", "subject", "presentation", "species", "attack_type")
+TEXTS = ("dataset", "domain", "split", "subject", "presentation", "species", "attack_type", "session")
 # Live and attack presentations of each person, and people by split, as published.
 OCIM = {
     "O": ("oulu-npu", (18, 72), {"train": 20, "dev": 15, "test": 20}),

@@ -95,6 +95,7 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     from padkit.data.reader import DatasetReader
     from padkit.deploy import calibrated as steps
     from padkit.deploy.predictor import finder_weights, load
+    from padkit.deploy.steady import steady
     from padkit.evaluation.calibration import calibrate
     from padkit.evaluation.scores import write_scores
     from padkit.evaluation.targets import read_target
@@ -114,7 +115,8 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     bundle = steps.calibrated(predictor.bundle, found, sample)
     stable = None
     if options.stability:
-        stable = steps.steady(dataclasses.replace(predictor, bundle=bundle), sample, options.stability)
+        judging = dataclasses.replace(predictor, bundle=bundle)
+        stable = steady(judging, sample.table, sample.rows, options.stability, sample.cropper)
     if stable is not None:
         bundle = steps.with_stability(bundle, stable)
     tables = calibration_tables(found, sample, bundle, stable)

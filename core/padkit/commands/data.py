@@ -15,6 +15,7 @@ from rich.text import Text
 
 from padkit.catalog import Catalog
 from padkit.commands.parser import Number, Parser
+from padkit.data.augmentation import Augmentation
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import BONA_FIDE
 from padkit.data.protocols.official import official_protocols
@@ -25,40 +26,55 @@ from padkit.data.table.frames import FINISHED, FrameTable, open_tables
 from padkit.data.unread import total
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
-from padkit.settings.ranges import Count
+from padkit.settings.ranges import Count, Seed
 from padkit.settings.recipes import Slot, read_settings
 
 DESCRIPTION = """\
 Show what a prepared table holds: presentations, frames and subjects by domain, split, label and PAI species; what was
-skipped and why; the same pixels under two presentations; subjects in two splits; official protocols; a contact sheet.
+skipped and why; the same pixels under two presentations; subjects in two splits; official protocols; a contact sheet;
+a sheet of what training sees.
 
   padkit data DIR [DIR ...]                 tables made by `padkit prepare`, several as one
   padkit data folder --root photos          any dataset by name with its settings; prepared first, in the cache
+
+  padkit data DIR --augmented sheet.png --augmentation photometric+light --augmentation.photometric.strength strong
 """
+USUAL = "light"  # the augmentation of `padkit train dtda`
 MOST = 10  # most lines printed of one kind
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """No options but the dataset's own."""
+    """No options but those of the component."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
     parser = Parser(
         prog="padkit data", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False, usage="%(prog)s DIR [DIR ...] | NAME [--SETTING VALUE ...] [--sheet FILE.png]",
+        allow_abbrev=False, usage="%(prog)s DIR [DIR ...] | NAME [--SETTING VALUE ...] [--sheet FILE.png] "
+        "[--augmented FILE.png [--augmentation NAME] [--augmentation.SETTING VALUE ...]]",
     )  # fmt: skip
     parser.add_argument("what", nargs="+", metavar="DIR|NAME", help="folders of prepared tables, or a dataset's name")
     parser.add_argument("--sheet", metavar="FILE.png", help="write example crops there, by domain and species")
-    parser.add_argument("--columns", type=Number(Count), default=8, help="examples per row of the sheet (%(default)s)")
+    parser.add_argument(
+        "--augmented", metavar="FILE.png", help="write crops there as training sees them, several times each"
+    )
+    parser.add_argument(
+        "--augmentation", metavar="NAME", help="augmentation of --augmented, with its settings behind it (light)"
+    )
+    parser.add_argument("--seed", type=Number(Seed), default=0, help="seed of --augmented (%(default)s)")
+    parser.add_argument("--columns", type=Number(Count), default=8, help="examples per row of a sheet (%(default)s)")
     parser.add_argument("--no-duplicates", action="store_true", help="do not look for equal images")
     # argparse takes `--root=a b`, unknown to it and with a blank, for a folder.
     words = [
         part for word in arguments for part in (word.split("=", 1) if word[:2] == "--" and " " in word else [word])
     ]
     options, settings = parser.parse_known_args(words)
-    table, reader = _opened(options.what, settings)
+    catalog = Catalog()
+    settings, varying = _apart(settings)
+    augmentation = _augmentation(options, varying, catalog)
+    table, reader = _opened(options.what, settings, catalog)
     console = Console()
     for part in describe(table, reader, duplicates=not options.no_duplicates):
         console.print(part)
@@ -67,6 +83,12 @@ def main(arguments: Sequence[str]) -> int:
 
         write_atomically(Path(options.sheet), contact_sheet(table, options.columns))
         console.print(Text(f"Contact sheet: {options.sheet}"))
+    if augmentation is not None:
+        from padkit.report.figures.augmented_sheet import augmented_sheet
+
+        sheet = augmented_sheet(table, augmentation, options.augmentation, options.columns, options.seed)
+        write_atomically(Path(options.augmented), sheet)
+        console.print(Text(f"What training sees: {options.augmented}"))
     return 0
 
 
@@ -80,14 +102,41 @@ def describe(table: FrameTable, reader: DatasetReader | None, *, duplicates: boo
     return [*parts, Text(f"Official protocols: {', '.join(known)}.")] if known else parts
 
 
-def _opened(what: Sequence[str], settings: Sequence[str]) -> tuple[FrameTable, DatasetReader | None]:
+def _apart(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the settings of the dataset and those of the augmentation, each with its values behind it."""
+    found: tuple[list[str], list[str]] = ([], [])
+    mine = 0
+    for word in words:
+        mine = int(word.startswith("--augmentation.")) if word.startswith("--") else mine
+        found[mine].append(word)
+    return found
+
+
+def _augmentation(options: argparse.Namespace, settings: Sequence[str], catalog: Catalog) -> Augmentation | None:
+    """Return the augmentation that `--augmented` draws; None without it."""
+    if not options.augmented:
+        if options.augmentation or settings:
+            word = "--augmentation" if options.augmentation else settings[0]
+            raise SettingsError(f"{word}: says what --augmented draws; name its file, --augmented FILE.png.")
+        return None
+    options.augmentation = options.augmentation or USUAL
+    slots = {"augmentation": Slot("augmentation", USUAL)}
+    words = ["--augmentation", options.augmentation, *settings]
+    chosen = read_settings(Options, slots, words, catalog, "padkit data").one("augmentation")
+    if chosen is None:
+        raise SettingsError("--augmentation none: changes nothing, so --augmented has nothing to draw; name one.")
+    built: Augmentation = catalog.build_chosen(chosen)
+    return built
+
+
+def _opened(what: Sequence[str], settings: Sequence[str], catalog: Catalog) -> tuple[FrameTable, DatasetReader | None]:
     """Return the tables in folders, or those of a dataset by name with its reader."""
     folders = [Path(word).expanduser() for text in what for word in text.split(",")]
     if all((folder / FINISHED).is_file() for folder in folders):
         if settings:
             raise SettingsError(f"unknown option {settings[0]!r}; a prepared table has no settings.")
         return open_tables(folders), None
-    catalog, name = Catalog(), what[0]
+    name = what[0]
     known = catalog.names("dataset")
     if name not in known or len(what) > 1:
         odd = next(folder for folder in folders if not (folder / FINISHED).is_file())

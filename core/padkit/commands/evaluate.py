@@ -1,4 +1,4 @@
-"""`padkit evaluate`: assesses runs and score files from any program under named threshold policies."""
+"""`padkit evaluate`: assesses runs, score files from any program, and models on data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ from padkit.report.tables.evaluation import (
     methods_table,
 )
 from padkit.report.tables.layout import MADE_BY, Table, latex, markdown, terminal
+from padkit.report.tables.stability import flips_table, stability_tables
 from padkit.runs.candidates import read_candidate
+from padkit.runs.finished import stability_of
+from padkit.runs.folder import RunFolder
 from padkit.settings.ranges import Seed, Whole
 
 EPILOG = f"""\
@@ -43,6 +46,11 @@ tables says how labels were read) and score, P(bona fide) in [0, 1]; where known
 {", ".join(name for name in SCORE_COLUMNS if name not in {"label", "score"})}.
 Common synonyms are understood (padkit.data.column_names lists them). A part `dev` chooses the threshold of
 source-dev, or of dev-eer where its domain is the test part's; `source-dev` and `target-dev` say which it is.
+
+padkit evaluate MODEL --data NAME ... scores data of your own with a trained model and assesses it at the model's own
+thresholds, with the stability of its verdicts, its errors over face size, and what its AUC leans on: colour, the
+camera, the preparation. MODEL is a run's folder, its model/ folder, or owner/name on the Hugging Face Hub; padkit
+evaluate MODEL --data folder --help shows the options.
 """
 
 
@@ -112,6 +120,10 @@ class _Told:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
+    if any(word.partition("=")[0] == "--data" for word in arguments):
+        from padkit.commands.evaluate_model import main as evaluate_model
+
+        return evaluate_model(arguments)
     line = parse(arguments)
     told = _told(line)
     candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
@@ -134,6 +146,8 @@ def _write(
     ]
     if len(methods) > 1:
         blocks.append(([methods_table(methods)], [made_by]))
+    if steady := _stability(line.scores):
+        blocks.append((steady, [made_by]))
     if comparison is not None:
         blocks.append(([comparison_table(comparison)], [*comparison_notes(comparison, **told), made_by]))
     texts = (
@@ -149,6 +163,13 @@ def _write(
     for tables, notes in blocks:
         console.print(terminal(tables, notes[:-1]))
         console.print()
+
+
+def _stability(texts: Sequence[str]) -> list[Table]:
+    """Return how the verdicts of those runs hold in which that was measured: in full of one, in short of several."""
+    folders = {text: RunFolder(Path(text).expanduser()) for text in texts}
+    found = {text: known for text, folder in folders.items() if (known := stability_of(folder))}
+    return stability_tables(next(iter(found.values()))) if len(found) == 1 else [flips_table(found)] if found else []
 
 
 def _told(line: argparse.Namespace) -> _Told:

@@ -66,16 +66,18 @@ def main(arguments: Sequence[str]) -> int:
     # Messages and docs write a dataset's settings as recipes do.
     words = [f"--{word.removeprefix('--data.')}" if word.startswith("--data.") else word for word in arguments[1:]]
     factory = catalog.factory("dataset", name)
-    sized = "image_size" in _parameters(factory)
+    given = {"image_size": "size", "room": "room"}  # settings of readers that are options of every preparation
+    given = {setting: option for setting, option in given.items() if setting in _parameters(factory)}
     sections: dict[str, Callable[..., Any]] = {"output": Output, "choices": CropOptions, name: factory}
-    values = read_options(sections, words, f"{PROG} {name}", hidden=["image_size"] if sized else [])
+    values = read_options(sections, words, f"{PROG} {name}", hidden=[*given])
     values[name] = absolute_paths(factory, values[name])
     output, options = Output(**values["output"]), CropOptions(**values["choices"])
     if options.face == "scrfd":
         print(f"note: {LICENCE}")
         model = scrfd_weights(options.face_model, download=output.download)
         options = dataclasses.replace(options, face_model=str(model))
-    reader = catalog.build("dataset", name, {**values[name], **({"image_size": options.size} if sized else {})})
+    chosen = {setting: getattr(options, option) for setting, option in given.items()}
+    reader = catalog.build("dataset", name, {**values[name], **chosen})
     with exclusive(Path(output.out).expanduser()):
         _prepare(name, values[name], reader, options, output)
     return 0
@@ -110,7 +112,7 @@ def _prepare(
         cropper,
         dataset_name=name,
         folder=out,
-        request={"dataset": name, **told},
+        request={"dataset": name, "room": cropper.options.room, **told},
         facts={**told, "census": [{**dataclasses.asdict(row), "remark": row.remark} for row in census]},
         strict=output.strict,
         workers=output.workers,

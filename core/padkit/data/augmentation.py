@@ -73,6 +73,6 @@ def vary_image(
     return varied, int(new)
 
 
-def draw_generator(seed: int, draw: int) -> np.random.Generator:
-    """Return the generator of draw number `draw` of the run with `seed`."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([AUGMENTATION_STREAM, seed, draw])))
+def draw_generator(seed: int, draw: int, stream: int = AUGMENTATION_STREAM) -> np.random.Generator:
+    """Return the generator of draw number `draw` of the run with `seed`, for the use that `stream` numbers."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([stream, seed, draw])))

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from padkit.data.augmentation import Augmentation, draw_generator, vary_image
+from padkit.data.jitter import Jitter
 from padkit.data.preparation.prepare import FrameTable
 from padkit.errors import DataError, SettingsError
 
@@ -51,9 +52,13 @@ class Frames(Dataset[Sample]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Sample:
+        return self.sample(index, self.table.image(int(self.rows[index])))
+
+    def sample(self, index: int, image: NDArray[np.uint8]) -> Sample:
+        """Return a frame with another image, uint8 RGB [3, H, W]."""
         row = int(self.rows[index])
         return {
-            "image": torch.from_numpy(self.table.image(row)),
+            "image": torch.from_numpy(image),
             "label": int(self.labels[index]),
             "domain": int(self.domains[index]),
             "index": row,
@@ -73,29 +78,38 @@ class Draw(NamedTuple):
 
 
 class Augmented(Dataset[Sample]):
-    """Training frames that an augmentation varies one by one, differently at each draw.
+    """Training frames that are cut and varied one by one, differently at each draw.
 
     The result depends only on the run's seed and the number of the draw: it is the same after resuming, with
     accumulation, and in any loader process.
     """
 
-    def __init__(self, frames: Frames, augmentation: Augmentation, seed: int) -> None:
-        """Vary `frames`; index them by `Draw`, as given by `BalancedBatches(..., numbered=True)`."""
+    def __init__(
+        self, frames: Frames, augmentation: Augmentation | None, seed: int, jitter: Jitter | None = None
+    ) -> None:
+        """Cut `frames` by `jitter`, then vary them; index them by `Draw` (`BalancedBatches(..., numbered=True)`)."""
         self.frames = frames
         self.augmentation = augmentation
         self.seed = seed
+        self.jitter = jitter
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def __getitem__(self, draw: Draw) -> Sample:
-        sample = self.frames[draw.frame]
-        if not self.augmentation.varies_images:
+        sample = self.frames[draw.frame] if self.jitter is None else self._moved(draw, self.jitter)
+        if self.augmentation is None or not self.augmentation.varies_images:
             return sample
         image = sample["image"].permute(1, 2, 0).contiguous().numpy()
         varied, label = vary_image(self.augmentation, image, sample["label"], draw_generator(self.seed, draw.number))
         planes = np.array(varied.transpose(2, 0, 1), order="C")
         return {**sample, "image": torch.from_numpy(planes), "label": label}
+
+    def _moved(self, draw: Draw, jitter: Jitter) -> Sample:
+        table = self.frames.table
+        size = int(table.preparation["image_size"])
+        crop = jitter.cut(table.surroundings(int(self.frames.rows[draw.frame])), size, self.seed, draw.number)
+        return self.frames.sample(draw.frame, np.ascontiguousarray(crop.transpose(2, 0, 1)))
 
 
 class BalancedBatches(Sampler[list[int] | list[Draw]]):

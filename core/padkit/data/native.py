@@ -11,7 +11,7 @@ from padkit.data.preparation.options import CropOptions
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.errors import DataError
-from padkit.settings.ranges import CropSide
+from padkit.settings.ranges import CropSide, Room
 
 
 class NativeReader(DatasetReader):
@@ -26,9 +26,10 @@ class NativeReader(DatasetReader):
 
     layout: ClassVar[str] = ""
 
-    def __init__(self, *, root: str, image_size: CropSide = 256) -> None:
+    def __init__(self, *, root: str, image_size: CropSide = 256, room: Room = 0.0) -> None:
         self.root = root
         self.image_size = image_size
+        self.room = room
 
     def folder(self) -> Path:
         """Return the root.
@@ -46,5 +47,5 @@ class NativeReader(DatasetReader):
         return open_media(presentation.path, presentation.rotation)
 
     def crop_options(self) -> CropOptions:
-        """Return the defaults of `padkit prepare`, at `image_size`."""
-        return CropOptions(size=self.image_size)
+        """Return the defaults of `padkit prepare`, at `image_size` and `room`."""
+        return CropOptions(size=self.image_size, room=self.room)

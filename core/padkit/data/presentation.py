@@ -8,6 +8,8 @@ from dataclasses import dataclass
 BONA_FIDE = 1
 ATTACK = 0
 SPLITS = ("train", "dev", "test")
+# The session of pictures that show no face; protocols train on them and never test on them.
+CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class Presentation:
         attack_type: `print`, `replay`, `mask`, ...; "" for bona fide.
         species: PAI species (printer1, display2, ...); "" for bona fide. APCER is computed per species.
         device: Capture device, or "".
-        session: Session or illumination, or "".
+        session: Session or illumination, or "". `content` (`CONTENT`) marks a picture that shows no face.
         path: Media file, or "" if the reader renders the frames itself.
         frames: Frame indices of this presentation within `path`; () means the whole file.
         box: Face box (x, y, width, height) in pixels of the upright frame, or None.

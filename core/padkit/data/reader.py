@@ -28,6 +28,9 @@ class DatasetReader(ABC):
 
     Attributes:
         image_size: Side in pixels of the square face crops that preparation stores.
+        room: Share of the crop's side that preparation stores beyond it on each side, for training to move crops in.
+        draws_room: Whether its frames are drawn with this room around the crop. Otherwise it is cut from the media,
+            which crops do not have.
         cropped: Whether its frames are face crops already; preparation then finds no faces unless the user asks for it.
         default_target: Domain held out when the user names none, or "" if the user must choose.
         simulated: True if not all frames are real captures; every report then says so.
@@ -42,6 +45,8 @@ class DatasetReader(ABC):
     """
 
     image_size: int = 128
+    room: float = 0.0
+    draws_room: ClassVar[bool] = False
     cropped: bool = False
     default_target: str = ""
     simulated: bool = False
@@ -103,7 +108,7 @@ class DatasetReader(ABC):
 
     def crop_options(self) -> CropOptions:
         """Return the default options of cropping; without an override, all frames are taken whole."""
-        return CropOptions(frames="all", face="none", size=self.image_size)
+        return CropOptions(frames="all", face="none", size=self.image_size, room=self.room)
 
     def tables(self) -> Sequence[Path]:
         """Return the folders of prepared tables that form this dataset; none if its frames must still be prepared.

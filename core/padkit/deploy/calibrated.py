@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.media.pictures import Frame
-from padkit.data.preparation.cropping import Tally
 from padkit.data.preparation.prepare import FrameTable, prepare
-from padkit.data.presentation import SPLITS
+from padkit.data.presentation import CONTENT, SPLITS
 from padkit.data.reader import DatasetReader
 from padkit.data.simulation import facts_of, simulated_part
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
 from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
 from padkit.deploy.card import recarded
-from padkit.deploy.cutting import PolicyCropper, VariedCropper, are_photographs, policy_options, unlike
+from padkit.deploy.cutting import PolicyCropper, are_photographs, policy_options, unlike
 from padkit.deploy.predictor import Predictor
-from padkit.deploy.stability import OF_BOX, FaceStability, SizeErrors, error_by_side, flips, varied
+from padkit.deploy.steady import Stable
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.calibration import Calibration, facts
 from padkit.evaluation.scores import COLUMNS
@@ -58,25 +57,6 @@ class Sample:
     def columns(self) -> dict[str, NDArray[Any]]:
         """Return the columns of the rows that count, [F] each."""
         return {name: self.table.column(name)[self.rows] for name in ASKED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stable:
-    """How a calibrated model's verdicts hold, over one frame of each of several presentations.
-
-    Attributes:
-        faces: What changes did to each face.
-        usual: P(bona fide) of their crops as they are [n].
-        labels: 1 = bona fide, 0 = attack [n].
-        wider: Whether the boxes were changed in the photographs; otherwise within stored crops.
-        errors: The curve of error over face size.
-    """
-
-    faces: tuple[FaceStability, ...]
-    usual: NDArray[np.float64]
-    labels: NDArray[np.int64]
-    wider: bool
-    errors: tuple[SizeErrors, ...] = field(default=())
 
 
 def gather(
@@ -149,33 +129,6 @@ def prepared(
     return prepare(cropper or reader, dataset_name=name), cropper
 
 
-def steady(predictor: Predictor, sample: Sample, limit: int) -> Stable | None:
-    """Return how verdicts hold under changes of the box and of the face's size; None if nothing is looked at.
-
-    Args:
-        predictor: The calibrated model.
-        sample: The sample.
-        limit: Presentations looked at, at most, one frame each; drawn evenly from both classes.
-    """
-    names, labels = sample.table.coded("presentation").codes, sample.table.column("label")
-    _, first = np.unique(names[sample.rows], return_index=True)
-    rows = _drawn(sample.rows[first], labels[sample.rows[first]], limit)
-    found: list[FaceStability] = []
-    usual, kept = [], []
-    for label, crop, changed, own in _faces(predictor, sample, rows):
-        score, stability = predictor.stability_of(crop, changed, own)
-        found.append(stability)
-        usual.append(score)
-        kept.append(label)
-    if not found:
-        return None
-    scores, truth = np.array(usual), np.array(kept, dtype=np.int64)
-    threshold = predictor.bundle.choose(predictor.policy).value
-    errors = tuple(error_by_side(found, scores, truth, threshold))
-    wider = sample.cropper is not None
-    return Stable(faces=tuple(found), usual=scores, labels=truth, wider=wider, errors=errors)
-
-
 def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
     """Return a bundle with the new threshold first, the new temperature, and thresholds that decide as before.
 
@@ -217,18 +170,10 @@ def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
 
 def with_stability(bundle: Bundle, stable: Stable) -> Bundle:
     """Return a bundle whose last calibration records how its verdicts hold."""
-    shares = flips(stable.faces)
-    assert shares is not None, "a `Stable` has at least one face"
-    record = {
-        "faces": shares.faces,
-        "boxes_changed_in": "photographs" if stable.wider else "stored crops",
-        "flipped_verdicts": shares.share,
-        "faces_with_a_flip": shares.any,
-        "by_change": dict(shares.by_change),
-        "by_face_side": [asdict(row) for row in stable.errors],
-    }
     *earlier, last = bundle.provenance["calibrations"]
-    return replace(bundle, provenance={**bundle.provenance, "calibrations": [*earlier, {**last, "stability": record}]})
+    return replace(
+        bundle, provenance={**bundle.provenance, "calibrations": [*earlier, {**last, "stability": stable.record()}]}
+    )
 
 
 def write_calibrated(predictor: Predictor, bundle: Bundle, out: Path, report: str) -> None:
@@ -284,6 +229,7 @@ def chosen_rows(table: FrameTable, split: str, domains: Sequence[str]) -> NDArra
             raise SettingsError(f"--domains: the data have no domain {domain!r}.{closest(domain, known)}")
     if domains:
         kept &= np.isin(table.column("domain"), list(domains))
+    kept &= table.column("session") != CONTENT
     rows = np.flatnonzero(kept)
     if not len(rows):
         raise DataError(
@@ -323,49 +269,6 @@ def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: 
     yield from crop_notes(bundle, table, cropper)
     if np.any((table.column("label")[rows] == 0) & (table.column("species")[rows] == "")):
         yield "Some attacks have no PAI species; they count by attack type, those without one as one species."
-
-
-def _drawn(rows: NDArray[np.int64], labels: NDArray[np.int64], limit: int) -> NDArray[np.int64]:
-    """Return at most `limit` rows, half of each class where there are enough, drawn by a fixed seed."""
-    if len(rows) <= limit:
-        return rows
-    generator = np.random.default_rng(0)
-    classes = sorted((rows[labels == label] for label in (0, 1)), key=len)
-    few = generator.permutation(classes[0])[: limit // 2]
-    return np.sort(np.concatenate([few, generator.permutation(classes[1])[: limit - len(few)]]))
-
-
-def _faces(
-    predictor: Predictor, sample: Sample, rows: NDArray[np.int64]
-) -> Iterator[tuple[int, Frame, dict[str, Frame], float]]:
-    """Yield label, crop, changed crops by name, and the face's side in the photograph of one frame of each row."""
-    from PIL import Image
-
-    size, margin = predictor.bundle.image_size, predictor.bundle.crop.margin
-    labels = sample.table.column("label")
-    if sample.cropper is None:
-        for row in rows:
-            crop = np.ascontiguousarray(sample.table.image(int(row)).transpose(1, 2, 0))
-            yield (
-                int(labels[row]),
-                crop,
-                varied(Image.fromarray(crop), None, size, margin),
-                len(crop) / (1 + 2 * margin),
-            )
-        return
-    options = replace(sample.cropper.options, frames="uniform:1")
-    cutter = VariedCropper(sample.cropper.reader, options, sample.cropper.drop)
-    wanted = {*sample.table.column("presentation")[rows].tolist()}
-    for record in cutter.records():
-        if record.id not in wanted:
-            continue
-        try:
-            (_, crops), *_ = cutter.crops(record, Tally())
-        except DataError:  # counted when the table was prepared; a presentation may have further files
-            continue
-        wanted.discard(record.id)
-        names = (change.name for change in OF_BOX)
-        yield record.label, crops[0], dict(zip(names, crops[1:], strict=True)), cutter.sides[-1]
 
 
 def crops_of(table: FrameTable, rows: NDArray[np.int64]) -> Iterator[list[Frame]]:

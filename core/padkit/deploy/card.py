@@ -111,14 +111,22 @@ def _thresholds(bundle: Bundle) -> list[str]:
 
 
 def _stability(bundle: Bundle) -> list[str]:
-    """Return what the last calibration measured of stability, if it did."""
-    found = calibrated(bundle) and bundle.provenance["calibrations"][-1].get("stability")
+    """Return what the last calibration, or training, measured of stability, if it did."""
+    told = bundle.provenance["calibrations"][-1] if calibrated(bundle) else bundle.provenance
+    found = told.get("stability")
     if not found:
         return []
+    curve = [
+        f"| {'as they are' if row['side'] is None else row['side']} | {row['bona_fide']} | {row['attack']} | "
+        f"{100 * row['apcer_pooled']:.1f} | {100 * row['bpcer']:.1f} |"
+        for row in found["by_face_side"]
+    ]
     share, faces = 100 * found["flipped_verdicts"], 100 * found["faces_with_a_flip"]
-    told = f"Stability: {share:.1f} % of verdicts flip if the box is scaled by 10 % or shifted by 5 % of its side, "
-    told += f"{faces:.1f} % of {found['faces']} faces at least once (boxes changed in {found['boxes_changed_in']})."
-    return ["", told]
+    said = f"Stability: {share:.1f} % of verdicts flip if the box is scaled by 10 % or shifted by 5 % of its side, "
+    said += f"{faces:.1f} % of {found['faces']} faces at least once (boxes changed in {found['boxes_changed_in']})."
+    head = ["side of the face, pixels", "bona fide", "attacks", "APCER in %, all attacks", "BPCER in %"]
+    table = ["", f"| {' | '.join(head)} |", "| --- | ---: | ---: | ---: | ---: |", *curve]
+    return ["", said, *(table if curve else [])]
 
 
 def calibrated(bundle: Bundle) -> bool:

@@ -82,19 +82,22 @@ def torch_scorer(folder: Path, threads: int | None = None) -> Scorer:
 
     if threads:
         torch.set_num_threads(threads)
-    return detector_scorer(load_bundle(folder, Catalog())[0])
+    detector, _ = load_bundle(folder, Catalog())
+    return detector_scorer(detector)
 
 
 def detector_scorer(detector: Detector) -> Scorer:
-    """Return the scorer of a detector, in evaluation mode on the CPU."""
+    """Return the scorer of a detector in evaluation mode, on the device that it is on."""
     import torch
 
     from padkit.data.batches import to_images
 
+    device = next(detector.parameters()).device
+
     @torch.inference_mode()
     def score(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-        images = to_images(torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2))))
-        scores: NDArray[np.float32] = detector(images).numpy()
+        planes = torch.from_numpy(np.ascontiguousarray(crops.transpose(0, 3, 1, 2)))
+        scores: NDArray[np.float32] = detector(to_images(planes.to(device))).cpu().numpy()
         return scores
 
     return score

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from padkit.deploy.bundle import Bundle
-from padkit.deploy.calibrated import Sample, Stable
-from padkit.deploy.stability import Flips, flips
+from padkit.deploy.calibrated import Sample
+from padkit.deploy.steady import Stable
 from padkit.evaluation.calibration import Calibration
 from padkit.evaluation.statistics.binomial import Rate
 from padkit.report.tables.layout import Table, TableRow, text_cells
+from padkit.report.tables.stability import stability_tables
 
 WHAT = {"apcer": "APCER of every species", "bpcer": "BPCER"}
 
@@ -22,10 +23,7 @@ def calibration_tables(found: Calibration, sample: Sample, bundle: Bundle, stabl
         stable: How its verdicts hold; None if that was not measured.
     """
     tables = [_operating_point(found, sample, bundle), _rates(found), _thresholds(bundle)]
-    shares = flips(stable.faces) if stable is not None else None
-    if stable is not None and shares is not None:
-        tables += [_flips(shares, wider=stable.wider), _sizes(stable)]
-    return tables
+    return tables if stable is None else [*tables, *stability_tables(stable.record())]
 
 
 def calibration_notes(found: Calibration, sample: Sample) -> list[str]:
@@ -118,39 +116,6 @@ def _thresholds(bundle: Bundle) -> Table:
             TableRow(one.policy, text_cells(f"{one.value:.6g}", one.chosen_on or "not recorded"))
             for one in bundle.thresholds
         ],
-    )
-
-
-def _flips(shares: Flips, *, wider: bool) -> Table:
-    where = "in the photograph" if wider else "within the stored crop"
-    told = f"{_percent(shares.share)} % of all these verdicts flip"
-    notes = [f"{told}; {_percent(shares.any)} % of {shares.faces} faces flip at least once."]
-    if not wider:
-        notes.append(
-            "A stored crop has nothing around it: only smaller boxes and shifts of such a box within the crop can be "
-            "measured, not larger boxes. With photographs as data both are."
-        )
-    return Table(
-        title=f"Stability: verdicts that flip if the box changes {where}, in % of faces",
-        head=("change of the box", "flips"),
-        rows=[TableRow(name, text_cells(_percent(share))) for name, share in shares.by_change.items()],
-        notes=notes,
-    )
-
-
-def _sizes(stable: Stable) -> Table:
-    rows = [
-        TableRow(
-            "as they are" if row.side is None else f"{row.side} pixels",
-            text_cells(str(row.bona_fide), str(row.attack), _percent(row.apcer_pooled), _percent(row.bpcer)),
-        )
-        for row in stable.errors
-    ]
-    return Table(
-        title="Errors over face size, in %",
-        head=("side of the face", "bona fide", "attacks", "APCER, pooled", "BPCER"),
-        rows=rows,
-        notes=("The same faces, shrunk; noise and perspective of a face that is further away are not simulated.",),
     )
 
 

@@ -55,6 +55,11 @@ class FinishedRun:
         return self.results.seed
 
     @property
+    def stability(self) -> Mapping[str, Any] | None:
+        """How its verdicts hold: `padkit.deploy.steady.Stable.record`; None if that was not measured."""
+        return _stability(self.data)
+
+    @property
     def selected(self) -> int | None:
         """Step whose weights it ships; None if unknown."""
         noted = self.data.get("selected_step")
@@ -101,6 +106,15 @@ def read_run(path: Path, label: str = "") -> FinishedRun:
         environment=_facts(folder.environment),
         data=_data(folder),
     )
+
+
+def stability_of(folder: RunFolder) -> Mapping[str, Any] | None:
+    """Return how the verdicts of a finished run hold (`padkit.deploy.steady.Stable.record`), None if not measured.
+
+    Raises:
+        DataError: Its `data.json` is damaged.
+    """
+    return _stability(_data(folder)) if folder.data.exists() else None
 
 
 def one_of_each(runs: Sequence[FinishedRun], target: str = "") -> list[FinishedRun]:
@@ -176,6 +190,11 @@ def _data(folder: RunFolder) -> dict[str, Any]:
     if lacks or not all(isinstance(table, str) for table in found["tables"]):
         raise DataError(f"{folder.data}: {lacks[0] if lacks else 'tables'} is missing or wrong; restore or remove it.")
     return found
+
+
+def _stability(data: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found = data.get("stability")
+    return found if isinstance(found, Mapping) else None
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -68,6 +68,8 @@ Workers = Annotated[int, Range(0, 512)]
 Few = Annotated[int, Range(1, 100)]
 GridSide = Annotated[int, Range(1, 2048)]
 Margin = Annotated[float, Range(0, 2)]  # share of a face's side added on each side
+Room = Annotated[float, Range(0, 0.5)]  # share of a crop's side stored beyond it on each side
+Jitter = Annotated[float, Range(0, 0.5)]  # share of a crop's side
 LogFactor = Annotated[float, Range(0, 2)]
 OpenShare = Annotated[float, Range(0, 1, open="both")]
 PositiveShare = Annotated[float, Range(0, 1, open="left")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
 from padkit.training.image_size import check_image_size
+from padkit.training.jitter import jitter_within
 from padkit.training.loop import keep, require_finite, require_room, seed_run, seed_step, training_bar
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, realign, warm_up_cosine
@@ -24,6 +25,7 @@ __all__ = [
     "check_image_size",
     "conclude",
     "fit_teachers",
+    "jitter_within",
     "judge_target",
     "judging_interval",
     "keep",

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from padkit.catalog import Chosen
 from padkit.data.protocols.protocol import Protocol
 from padkit.deploy.bundle import Bundle
 from padkit.deploy.described import bundle_thresholds, crop_policy
+from padkit.deploy.predictor import Predictor
+from padkit.deploy.scorers import detector_scorer
+from padkit.deploy.steady import steady
 from padkit.deploy.stored import save_bundle
 from padkit.evaluation.results import ProtocolSummary, Results, evaluate, write_results
 from padkit.evaluation.scores import write_scores
@@ -77,6 +82,7 @@ def conclude(
     selection: str,
     settings: Mapping[str, Any],
     recent: Sequence[Mapping[str, Any]] = (),
+    stability: int = 0,
 ) -> Results | None:
     """Score the selected weights on the target, once, and write everything into the run folder.
 
@@ -90,6 +96,7 @@ def conclude(
         selection: How the checkpoint was selected.
         settings: The resolved settings.
         recent: Figures of the last judged checkpoints, to tell their means (`padkit.evaluation.selection.mean_of`).
+        stability: Test presentations, at most, whose box and size are changed to see whether verdicts hold.
     """
     run = experiment.run
     experiment.accelerator.wait_for_everyone()
@@ -119,6 +126,9 @@ def conclude(
                 "settings": dict(settings),
             },
         )
+        if stability and (held := _stability(experiment, detector, bundle, stability)):
+            data["stability"] = held
+            bundle = replace(bundle, provenance={**bundle.provenance, "stability": held})
         save_bundle(run.model, detector, bundle)
     write_json(run.data, data)
     write_results(results, run.metrics)
@@ -126,12 +136,19 @@ def conclude(
     return results
 
 
+def _stability(experiment: Experiment, detector: Detector, bundle: Bundle, limit: int) -> dict[str, Any] | None:
+    """Return how the verdicts of a shipped detector hold on test faces: `padkit.deploy.steady.Stable.record`."""
+    predictor = Predictor(bundle=bundle, score=detector_scorer(detector.eval()))
+    found = steady(predictor, experiment.table, np.sort(experiment.protocol.test), limit)
+    return None if found is None else found.record()
+
+
 def _data(experiment: Experiment) -> dict[str, Any]:
     """Return the content of `data.json`.
 
     `division`: `padkit.data.protocols.protocol.Protocol.summary`; `preparation`: facts of the prepared table, including
     its key, the number of skipped files and what was not read; `tables`: its folders; `selected_step`: the step whose
-    weights are shipped.
+    weights are shipped. `conclude` adds `stability`, if it is measured.
     """
     table = experiment.table
     facts = {name: table.preparation.get(name) for name in PREPARATION}

@@ -65,7 +65,7 @@ def find_photographs(
     found: dict[str, dict[Path, None]] = defaultdict(dict)
     for subject, path in pairs:
         found[subject][path] = None
-    plain = _plain_names(found)
+    plain = plain_names(found)
     return {plain[subject]: tuple(sorted(found[subject])) for subject in sorted(found)}
 
 
@@ -146,7 +146,7 @@ def _list(faces: Path, name_of: Callable[[Path], str], count: LabelCount) -> tup
     return pairs, useful
 
 
-def _plain_names(subjects: Iterable[str]) -> dict[str, str]:
+def plain_names(subjects: Iterable[str]) -> dict[str, str]:
     """Return subject -> name of letters, digits, `.` and `-`; names that would become equal get a checksum."""
     plain = {name: re.sub(r"(?:[^\w.-]|_)+", "-", name).strip("-.")[:60] or "subject" for name in subjects}
     folded = Counter(short.casefold() for short in plain.values())

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from padkit.data.media.pictures import encode_png
-from padkit.data.presentation import SPLITS
+from padkit.data.presentation import CONTENT, SPLITS
 from padkit.errors import DataError, SettingsError, closest
 from padkit.files import write_atomically
 from padkit_synthetic.camera import Camera
@@ -25,6 +25,7 @@ SIMULATE_STREAM = 303
 ATTACKS = ("print", "replay")
 # Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
 TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
+LEAST_CONTENT = 64  # pixels; icons and thumbnails have no texture of their own
 
 
 def instruments_for_photographs(domain: Domain) -> dict[str, list[Instrument]]:
@@ -84,13 +85,20 @@ class RecordingPlan:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One photograph of a subject before the camera of one domain: a bona fide presentation and one per attack type."""
+    """One photograph of a subject before the camera of one domain: a bona fide presentation and one per attack type.
+
+    Attributes:
+        domain, split, subject, number: Where it is, whose it is, and which of the subject's photographs.
+        photograph: The file.
+        content: Whether it shows no face; `subject` is then the picture's name.
+    """
 
     domain: Domain
     split: str
     subject: str
     number: int
     photograph: Path
+    content: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +179,11 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
         DataError: The disk cannot be written.
     """
     try:
-        photograph = read_photograph(one.photograph, plan.margin)
+        photograph = read_photograph(one.photograph, None if one.content else plan.margin)
     except DataError as error:
         return str(error)
+    if one.content and len(photograph) < LEAST_CONTENT:
+        return f"{one.photograph}: its shorter side is {len(photograph)} pixels; content needs {LEAST_CONTENT} or more."
     for take in takes(one, plan):
         if all((out / name).exists() for name in take.names):
             continue
@@ -188,8 +198,15 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
     return ""
 
 
-def manifest_rows(one: Recording, plan: RecordingPlan) -> Iterator[dict[str, str]]:
-    """Yield a row of the manifest for each picture of a recording."""
+def manifest_rows(one: Recording, plan: RecordingPlan, *, marked: bool = False) -> Iterator[dict[str, str]]:
+    """Yield a row of the manifest for each picture of a recording.
+
+    Args:
+        one: The recording.
+        plan: The settings of all recordings.
+        marked: Whether the list holds content, so that a column `session` must tell it from faces.
+    """
+    kind = {"session": CONTENT if one.content else ""} if marked else {}
     for take in takes(one, plan):
         for frame, name in enumerate(take.names):
             yield {
@@ -197,11 +214,12 @@ def manifest_rows(one: Recording, plan: RecordingPlan) -> Iterator[dict[str, str
                 "label": "spoof" if take.instrument else "live",
                 "domain": one.domain.name,
                 "split": one.split,
-                "subject": one.subject,
+                "subject": "" if one.content else one.subject,
                 "presentation": str(name).rpartition("_f")[0],
                 "frame": str(frame),
                 "attack_type": take.instrument.attack_type if take.instrument else "",
-                "species": take.instrument.species if take.instrument else "",
+                "species": f"{CONTENT}-" * one.content + take.instrument.species if take.instrument else "",
                 "device": take.camera.name,
+                **kind,
                 "source": str(one.photograph),
             }

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -29,6 +29,7 @@ from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit.settings.ranges import Count, Margin, Processes, Seed
+from padkit_synthetic.photographs.content import content_recordings, find_pictures
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import (
     ATTACKS,
@@ -58,10 +59,41 @@ Files are <setting>/<split>/live or spoof/<attack>/<subject>_<photograph>_f<fram
   --data manifest --data.file DIR/manifest.csv (DIR is this folder)
   --data folder --data.root DIR --data.subject_pattern '^([^_]+)_' --data.presentation_pattern '^(.+)_f'
 """
+CONTENT_NOTE = """
+Files called content-... show no face: they are pictures from {content}, recaptured like the faces. In manifest.csv
+their session is "content" and the species of their attacks begin with "content-": padkit trains on them and never tests
+on them. The folder tree cannot tell them from faces: train by --data manifest.
+"""
 
 
-def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: RecordingPlan) -> dict[str, Any]:
-    """Return everything that the pictures depend on."""
+def describe(
+    faces: Path,
+    gallery: Gallery,
+    domains: Sequence[Domain],
+    plan: RecordingPlan,
+    content: Mapping[str, Path] | None = None,
+) -> dict[str, Any]:
+    """Return everything that the pictures depend on; `content` are the pictures without faces."""
+    # Without faces nothing is added, so that folders of earlier versions can be continued.
+    framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
+    others = {"content": _digest({name: (path,) for name, path in content.items()})} if content else {}
+    return {
+        "simulated": True,
+        "world_version": WORLD_VERSION,
+        "seed": plan.seed,
+        "image_size": plan.image_size,
+        "settings": [domain.name for domain in domains],
+        "attacks": list(plan.attacks),
+        "frames": plan.frames,
+        "photographs": _digest(gallery),
+        "faces": printable(str(faces)),
+        **framing,
+        **others,
+    }
+
+
+def _digest(gallery: Gallery) -> str:
+    """Return a checksum of the names, sizes and times of photographs."""
     digest = hashlib.sha256()
     for subject, paths in gallery.items():
         for path in paths:
@@ -71,20 +103,7 @@ def describe(faces: Path, gallery: Gallery, domains: Sequence[Domain], plan: Rec
             except OSError:
                 size, changed = -1, -1
             digest.update(f"{subject}\0{printable(path.name)}\0{size}\0{changed}\n".encode())
-    # Without faces nothing is added, so that folders of earlier versions can be continued.
-    framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
-    return {
-        "simulated": True,
-        "world_version": WORLD_VERSION,
-        "seed": plan.seed,
-        "image_size": plan.image_size,
-        "settings": [domain.name for domain in domains],
-        "attacks": list(plan.attacks),
-        "frames": plan.frames,
-        "photographs": digest.hexdigest(),
-        "faces": printable(str(faces)),
-        **framing,
-    }
+    return digest.hexdigest()
 
 
 def prepare_output(out: Path, description: dict[str, Any]) -> None:
@@ -148,6 +167,7 @@ def simulate(
     settings: Sequence[str] | None = None,
     subject_pattern: str | None = None,
     bona_fide: Sequence[str] | None = None,
+    content: Path | None = None,
     workers: int | None = None,
     strict: bool = False,
 ) -> tuple[int, list[str]]:
@@ -170,19 +190,19 @@ def simulate(
     if plan.margin is not None and not 0 <= plan.margin <= 2:
         raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
     domains = find_domains(settings, plan.attacks)
-    if out.resolve().is_relative_to(faces.resolve()):
-        raise SettingsError(f"--out {out} lies within --faces {faces}: choose a folder beside it.")
+    _refuse_within(out, "--faces", faces)
+    _refuse_within(out, "--content", content)
     count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
     gallery = find_photographs(faces, subject_pattern, count, unread)
     for line in count.lines("the label column") if count.counts else ():
         print(line, file=sys.stderr)
-    planned = recordings(gallery, domains, plan.seed)
-    prepare_output(out, describe(faces, gallery, domains, plan))
-    names = ", ".join(domain.name for domain in domains)
-    note = NOTE.format(
-        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
-    )
-    write_atomically(out / SIMULATED_NOTE, note.encode())
+    pictures = {} if content is None else find_pictures(content, unread)
+    planned = [
+        *recordings(gallery, domains, plan.seed),
+        *content_recordings(pictures, domains, plan.seed, gallery),
+    ]
+    prepare_output(out, describe(faces, gallery, domains, plan, pictures))
+    write_atomically(out / SIMULATED_NOTE, _note(faces, content, domains, plan).encode())
 
     pending = [one for one in planned if not finished(one, plan, out)]
     unreadable: dict[Recording, str] = {}
@@ -195,13 +215,40 @@ def simulate(
             if problem:
                 unreadable[one] = problem
             advance(1)
-    if len(unreadable) == len(planned):
-        first = next(iter(unreadable.values()))
-        raise DataError(f"none of the {len(planned)} photographs in {faces} can be used; the first: {first}")
-    rows = [row for one in planned if one not in unreadable for row in manifest_rows(one, plan)]
+    used = [one for one in planned if one not in unreadable]
+    for folder, shown in ((faces, False), (content, True)):
+        _require_some([one for one in planned if one.content == shown], unreadable, folder)
+    if pictures:
+        taken = sum(one.content for one in used)
+        print(f"content: {taken} of {len(pictures)} pictures without faces, to train on only", file=sys.stderr)
+    rows = [row for one in used for row in manifest_rows(one, plan, marked=bool(pictures))]
     write_atomically(out / MANIFEST, _csv(rows))
     others = [f"unread: {unread_line(unread.entries())}."] if unread.entries() else []
     return len(rows), [*(unreadable[one] for one in planned if one in unreadable), *others]
+
+
+def _refuse_within(out: Path, option: str, folder: Path | None) -> None:
+    if folder is not None and out.resolve().is_relative_to(folder.resolve()):
+        raise SettingsError(f"--out {out} lies within {option} {folder}: choose a folder beside it.")
+
+
+def _note(faces: Path, content: Path | None, domains: Sequence[Domain], plan: RecordingPlan) -> str:
+    names = ", ".join(domain.name for domain in domains)
+    note = NOTE.format(
+        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
+    )
+    return note if content is None else note + CONTENT_NOTE.format(content=content)
+
+
+def _require_some(planned: Sequence[Recording], unreadable: Mapping[Recording, str], folder: Path | None) -> None:
+    """Refuse a folder of which no photograph can be used.
+
+    Raises:
+        DataError: Names the first and its fault.
+    """
+    problems = [unreadable[one] for one in planned if one in unreadable]
+    if planned and len(problems) == len(planned):
+        raise DataError(f"none of the {len(planned)} photographs in {folder} can be used; the first: {problems[0]}")
 
 
 def _csv(rows: Sequence[dict[str, str]]) -> bytes:
@@ -229,6 +276,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         "--faces", type=Path, required=True, help="folder <subject>/<image>, folder of images, or list (path[,subject])"
     )
     add("--out", type=Path, required=True, help="new folder to write to")
+    add(
+        "--content", type=Path, metavar="DIR",
+        help="folder of pictures without faces, objects or landscapes, to recapture alike; they are trained on only",
+    )  # fmt: skip
     add(
         "--subject-pattern", metavar="REGEX", help="its one group is the subject in the names of a flat folder's images"
     )
@@ -275,6 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings=options.settings,
         subject_pattern=options.subject_pattern,
         bona_fide=options.bona_fide.split(",") if options.bona_fide is not None else None,
+        content=None if options.content is None else options.content.expanduser(),
         workers=options.workers,
         strict=options.strict,
     )

@@ -416,3 +416,26 @@ def test_the_polarity_of_a_file_is_stated_and_said(tmp_path: Path, capsys: pytes
     assert "as --bona-fide 0 states." in flat(capsys.readouterr().out)
     with pytest.raises(SettingsError, match="this word means an attack"):
         main([str(right), "--bona-fide", "spoof"])
+
+
+def test_runs_that_measured_their_stability_tell_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [run(tmp_path / name, seed) for name, seed in (("a", 3), ("b", 4))]
+    for share, folder in zip((0.0125, 0.25), folders, strict=True):
+        held = {
+            "faces": 40, "boxes_changed_in": "stored crops", "policy": "source-dev", "threshold": 0.5,
+            "flipped_verdicts": share, "faces_with_a_flip": 2 * share, "by_change": {"box 10 % smaller": share},
+            "by_face_side": [{"side": 24, "bona_fide": 9, "attack": 8, "apcer_pooled": 0.125, "bpcer": 1 / 3}],
+        }  # fmt: skip
+        parts = {"parts": {"train": {}, "test": {}}}
+        facts = {"dataset": "m", "key": "k", "image_size": 16}
+        content = {"division": parts, "preparation": facts, "tables": [], "stability": held}
+        (folder / "data.json").write_text(json.dumps(content))
+    main([str(folders[0]), "--bootstrap", "0"])
+    printed = flat(capsys.readouterr().out.replace("│", " "))
+    assert "1.25 % of all these verdicts flip; 2.50 % of 40 faces flip at least once." in printed
+    assert "24 pixels 9 8 12.50 33.33" in printed
+    main([*map(str, folders), "--bootstrap", "0"])
+    printed = flat(capsys.readouterr().out.replace("│", " "))
+    assert "Stability: flips if the box changes, in %" in printed
+    assert "25.00 50.00" in printed
+    assert "24 pixels" not in printed

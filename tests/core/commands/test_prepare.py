@@ -130,6 +130,16 @@ def test_a_native_dataset(toy, capsys):
         run(toy, "toy", "--size", "32", "--frames", "uniform:2", "--strict")
 
 
+def test_room_around_the_crops(toy):
+    words = ("--size", "32", "--frames", "uniform:1")
+    run(toy, "toy", *words, "--room", "0.1")
+    table = open_table(toy / "out")
+    assert (table.room, preparation(toy)["choices"]["room"]) == (0.1, 0.1)
+    assert (table.image(0).shape, table.surroundings(0).shape) == ((3, 32, 32), (40, 40, 3))
+    with pytest.raises(DataError, match=r"was begun with .*room 0\.1, not 0\.0"):
+        run(toy, "toy", *words)
+
+
 def test_the_datasets_own_settings(toy):
     run(toy, "toy", "--margin", "0.5", "--toy.margin", "7", "--data.only", "train", "--size", "16")
     assert preparation(toy)["settings"] == {"root": str(toy / "root"), "margin": 7, "only": "train"}

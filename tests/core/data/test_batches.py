@@ -16,7 +16,9 @@ from torch.utils.data import DataLoader
 
 from padkit.data.augmentation import Augmentation, draw_generator
 from padkit.data.batches import Augmented, BalancedBatches, Draw, Frames
+from padkit.data.jitter import Jitter
 from padkit.data.joined_augmentation import JoinedAugmentation
+from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.prepare import prepare
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
@@ -271,3 +273,45 @@ def test_an_augmentation_that_breaks_its_promise_is_named(frames, made, says):
 
     with pytest.raises(PluginError, match=f"Odd {says}"):
         Augmented(frames, Odd(), 0)[Draw(1, 0)]
+
+
+class Roomy(Toy):
+    """Draws noise with room around its crops."""
+
+    image_size = 16
+    draws_room = True
+
+    def __init__(self, room: float) -> None:
+        self.room = room
+
+    def frames(self, presentation):
+        side = 16 + 2 * CropOptions(size=16, room=self.room).beyond
+        generator = np.random.default_rng([*presentation.id.encode()])
+        return generator.integers(0, 256, (1, side, side, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def roomy(tmp_path_factory):
+    table = prepare(
+        Roomy(0.25), dataset_name="roomy", cache_dir=tmp_path_factory.mktemp("roomy"), workers=1, progress=False
+    )
+    return Frames(table, np.arange(len(table)), (table.column("domain") == "b").astype(np.int64))
+
+
+def test_jitter_moves_the_training_crop_alone(roomy):
+    jitter = Jitter(scale=0.2, shift=0.1)
+    moved = Augmented(roomy, None, 3, jitter)
+    assert np.array_equal(roomy[4]["image"], roomy.table.image(4)), "without jitter the crop is the middle"
+    first, again, later = (moved[Draw(4, number)] for number in (7, 7, 8))
+    assert {**first, "image": 0} == {**roomy[4], "image": 0}
+    expected = jitter.cut(roomy.table.surroundings(4), 16, 3, 7)
+    assert np.array_equal(first["image"].permute(1, 2, 0), expected)
+    assert torch.equal(first["image"], again["image"])
+    assert not torch.equal(first["image"], later["image"])
+    assert not torch.equal(first["image"], roomy[4]["image"])
+
+
+def test_jitter_changes_no_draw_of_the_augmentation(roomy):
+    stamped = [Augmented(roomy, Stamp(), 3, jitter)[Draw(4, 7)] for jitter in (None, Jitter(scale=0.2, shift=0.1))]
+    assert torch.equal(stamped[0]["image"][:, 0, 0], stamped[1]["image"][:, 0, 0])
+    assert not torch.equal(stamped[0]["image"], stamped[1]["image"])

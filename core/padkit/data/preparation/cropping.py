@@ -16,11 +16,11 @@ from padkit.data.preparation.finders import HINTED, RECORDED, finder, largest, n
 from padkit.data.preparation.identity import taken_once, with_printable_texts
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.sampling import chosen_frames, sampling_rule
-from padkit.data.preparation.squares import Square, cut, cut_exactly, face_square
+from padkit.data.preparation.squares import Square, cut, cut_exactly, exact_square, face_square
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
-from padkit.errors import DataError
+from padkit.errors import DataError, SettingsError
 
 # Counted events, and their names in messages.
 EVENTS = {
@@ -73,6 +73,16 @@ class Cropper:
         self.options = _settled(options or reader.crop_options(), reader)
         self.compress = compress
         self._asked = options is not None
+        whole = self.options.face == "none"
+        if whole and reader.draws_room and self.options.room != reader.room:
+            raise SettingsError(
+                f"room {self.options.room:g}: the reader draws its crops with room {reader.room:g}; ask for the same."
+            )
+        if self.options.room and whole and not reader.draws_room:
+            raise SettingsError(
+                f"room {self.options.room:g}: the media are taken whole as face crops, with nothing around them; leave "
+                "room out, or have faces found in photographs."
+            )
         self._records: Sequence[Presentation] | None = None
         self.unread: Sequence[Mapping[str, Any]] = ()
 
@@ -94,7 +104,10 @@ class Cropper:
         return self._records
 
     def crops(self, presentation: Presentation, tally: Tally) -> list[tuple[int, Frame]]:
-        """Return frame number and crop, uint8 RGB [size, size, 3], of each chosen frame that has a face.
+        """Return frame number and crop, uint8 RGB [S, S, 3], of each chosen frame that has a face.
+
+        S is the crops' size and, with room, the pixels beyond it on both sides; what lies within is the crop that
+        would be cut without room, to the byte, except where a reader draws its crops.
 
         Args:
             presentation: One of `records()`.
@@ -132,6 +145,8 @@ class Cropper:
         if self._asked:
             options = ", ".join(f"{name}={value!r}" for name, value in self.options.facts().items())
             told = f"{class_name(self.reader)}|{told}|{KEY_OPTIONS}({options})"
+        elif self.options.room:
+            told += f"|room={self.options.room!r}"
         return told + "|compress" * self.compress
 
     def _crops(self, presentation: Presentation, source: FrameSource) -> tuple[list[tuple[int, Frame]], Tally]:
@@ -159,7 +174,7 @@ class Cropper:
                 continue
             tally.counts["hint_of_another_frame"] += face is hint and bool(hints) and stored not in hints
             tally.counts["not_aligned"] += self.options.align and face.eyes is None and face.box is not None
-            crops.append((shown[stored], self._cut(picture, face, square, name)))
+            crops.append((shown[stored], self._stored(picture, face, square, name)))
         return crops, tally
 
     def _hints(self, presentation: Presentation, width: int, height: int) -> Mapping[int, FaceHint]:
@@ -170,6 +185,22 @@ class Cropper:
             return None
         width, height = picture.size
         return face_square(face, margin=self.options.margin, align=self.options.align, width=width, height=height)
+
+    def _stored(self, picture: Image, face: FaceHint, square: Square | None, name: str) -> Frame:
+        """Return the crop, in the middle of its surroundings if room is asked for."""
+        beyond, size = self.options.beyond, self.options.size
+        if not beyond:
+            return self._cut(picture, face, square, name)
+        if self.reader.draws_room and self.options.face == "none":
+            return to_square(picture, size + 2 * beyond)
+        if square is None:
+            if face.box is None:
+                raise DataError(f"{name}: is a face crop already, with no room around it; leave room out.")
+            square = exact_square(picture, face.box, name)
+        wide = cut(picture, replace(square, side=square.side * (1 + 2 * beyond / size)), size + 2 * beyond).copy()
+        # Its middle may differ by a rounding from the crop, which must not depend on the room.
+        wide[beyond:-beyond, beyond:-beyond] = self._cut(picture, face, square, name)
+        return wide
 
     def _cut(self, picture: Image, face: FaceHint, square: Square | None, name: str) -> Frame:
         if square is not None:

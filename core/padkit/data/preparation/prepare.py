@@ -250,7 +250,7 @@ def _finish(
         "_split": None,
     }
     features = _features()
-    preparation = {
+    preparation: dict[str, Any] = {
         "version": PREPARATION_VERSION,
         "key": key,
         "content": content_of([shard.content for shard in shards]),
@@ -270,6 +270,7 @@ def _finish(
         "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": _versions(),
+        **({"room": cropper.options.room} if cropper.options.room else {}),
         **facts,
     }
     write_json(folder / STATE, state)

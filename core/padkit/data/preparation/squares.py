@@ -123,12 +123,24 @@ def cut(picture: Image.Image, square: Square, size: int) -> Frame:
     return np.asarray(turned if full == size else turned.resize((size, size), Image.Resampling.BICUBIC))
 
 
+def exact_square(picture: Image.Image, box: Box, name: str) -> Square:
+    """Return the largest square in the middle of what `cut_exactly` cuts; errors as there."""
+    left, top, right, bottom = _clipped(picture, box, name)
+    side = min(right - left, bottom - top)
+    return Square(left + (right - left - side) // 2 + side / 2, top + (bottom - top - side) // 2 + side / 2, side)
+
+
 def cut_exactly(picture: Image.Image, box: Box, name: str) -> Image.Image:
     """Cut a box (x, y, width, height in pixels) out of a picture without resizing, clipped to the picture.
 
     Raises:
         DataError: The box is empty or outside the picture; the error begins with `name`.
     """
+    return picture.crop(_clipped(picture, box, name))
+
+
+def _clipped(picture: Image.Image, box: Box, name: str) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a box in whole pixels of the picture; errors as in `cut_exactly`."""
     x, y, width, height = box
     text = " ".join(f"{value:g}" for value in box)
     if not all(map(math.isfinite, box)) or width < 1 or height < 1:
@@ -137,7 +149,7 @@ def cut_exactly(picture: Image.Image, box: Box, name: str) -> Image.Image:
     right, bottom = min(round(x + width), picture.width), min(round(y + height), picture.height)
     if right <= left or bottom <= top:
         raise DataError(f"{name}: box '{text}' lies outside the {picture.width}x{picture.height} frame.")
-    return picture.crop((left, top, right, bottom))
+    return left, top, right, bottom
 
 
 def _region(picture: Image.Image, left: int, top: int, right: int, bottom: int) -> Image.Image:

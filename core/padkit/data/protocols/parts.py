@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from padkit.data.presentation import SPLITS, Division
+from padkit.data.presentation import CONTENT, SPLITS, Division
 from padkit.data.protocols.holdout import CLASSES, HELD_OUT, Indices, hold_out
 from padkit.data.table.columns import Columns
 from padkit.errors import DataError, SettingsError
@@ -35,6 +35,8 @@ class Parts:
         self.labels = table.column("label")
         self.domains = table.coded("domain")
         self.splits = table.coded("split")
+        sessions = table.coded("session")
+        self._content = sessions.codes == sessions.code(CONTENT)
         self.asked = convention
         self.seed = seed
         self.rows: dict[str, list[Indices]] = {part: [] for part in SPLITS}
@@ -60,6 +62,7 @@ class Parts:
         """Add `domain` to train, and its dev split or held-out subjects to dev."""
         train, dev = self._by_convention(domain, "train")
         self.require(train, f"Source domain {domain!r}")
+        self.rows["train"].append(self._content_of(domain))
         self.add_training(domain, train, dev)
 
     def add_training(self, domain: str, train: Indices, dev: Indices | None) -> None:
@@ -88,6 +91,10 @@ class Parts:
     def add_target(self, domain: str) -> None:
         """Add `domain` to test."""
         test, dev = self._by_convention(domain, "test")
+        if content := len(self._content_of(domain)):
+            self.warnings.append(
+                f"Target domain {domain!r}: {content} frames of content, which shows no face, are left out of the test."
+            )
         self.require(test, f"The test part of target domain {domain!r}")
         self.rows["test"].append(test)
         self.target_dev.append(NONE if dev is None else dev)
@@ -113,6 +120,7 @@ class Parts:
                 self.target_dev.append(dev)
             else:
                 train, dev = self._hold_out({domain: train}, "dev", HELD_OUT)[domain]
+        self.rows["train"].append(self._content_of(domain))
         for part, rows in (("train", train), ("dev", dev), ("test", test)):
             self.rows[part].append(rows)
 
@@ -163,7 +171,11 @@ class Parts:
             raise DataError(f"{what} has one class only: no {missing[0]} frames; {remedy}.")
 
     def _all_of(self, domain: str) -> Indices:
-        return np.flatnonzero(self.domains.codes == self.domains.code(domain))
+        return np.flatnonzero((self.domains.codes == self.domains.code(domain)) & ~self._content)
+
+    def _content_of(self, domain: str) -> Indices:
+        """Return the rows of a domain that show no face."""
+        return np.flatnonzero((self.domains.codes == self.domains.code(domain)) & self._content)
 
     def _splits_of(self, rows: Indices) -> list[str]:
         return [str(self.splits.names[code]) for code in np.unique(self.splits.codes[rows])]

@@ -31,7 +31,7 @@ class FrameTable:
 
     Attributes:
         dataset: `datasets.Dataset` with columns image, label, dataset, domain, split, subject, presentation,
-            attack_type, species, device, session, attributes, frame, source.
+            attack_type, species, device, session, attributes, frame, source. `image` is the crop with its room.
         folders: Its folders, one per table; `datasets.load_from_disk(folder)` opens each.
         preparation: What was prepared, from what and by which versions; counts and skipped files. For several tables:
             the sums, and under `tables` the facts of each.
@@ -105,9 +105,26 @@ class FrameTable:
         return self._images[chunk][row - self._chunks[chunk]].as_buffer()
 
     def image(self, row: int) -> NDArray[np.uint8]:
-        """Return the frame in `row`: uint8 RGB [3, H, W]."""
+        """Return the crop in `row`: uint8 RGB [3, S, S], without the room that may be stored around it."""
+        whole = self.surroundings(row)
+        beyond = (whole.shape[0] - self.preparation["image_size"]) // 2 if self.roomy else 0
+        inside = slice(beyond, whole.shape[0] - beyond)
+        return np.ascontiguousarray(whole[inside, inside].transpose(2, 0, 1))
+
+    def surroundings(self, row: int) -> NDArray[np.uint8]:
+        """Return the crop in `row` in the middle of all that is stored around it: uint8 RGB [W, W, 3], W >= S."""
         with PillowImage.open(io.BytesIO(self.encoded(row))) as image:
-            return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+            return np.asarray(image, dtype=np.uint8)
+
+    @property
+    def room(self) -> float:
+        """Share of the crop's side stored beyond it on each side of every crop."""
+        return float(self.preparation.get("room", 0.0))
+
+    @property
+    def roomy(self) -> bool:
+        """Whether any crop is stored with more around it."""
+        return any(part.get("room") for part in self.preparation.get("tables", [self.preparation]))
 
     def divisions(self) -> dict[str, Division]:
         """Return the official protocols stored beside the frames, by names such as `oulu-npu:1`.
@@ -259,6 +276,7 @@ def summed(preparations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         and all(entry.get("real_faces", False) for entry in preparations if entry["simulated"]),
         "attribute_names": list(names[0]) if len(set(names)) == 1 else [],
         "image_size": preparations[0]["image_size"],
+        "room": min(entry.get("room", 0.0) for entry in preparations),
         **{name: sum(entry[name] for entry in preparations) for name in ("presentations", "records", "frames")},
         "skipped": [entry for preparation in preparations for entry in preparation["skipped"]],
         "dropped": [entry for preparation in preparations for entry in preparation.get("dropped", ())],

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from padkit.data.media.pictures import Frame
 from padkit.data.presentation import BONA_FIDE
 from padkit.data.simulation import facts_of
 from padkit.data.table.frames import FrameTable
@@ -48,6 +50,23 @@ def contact_sheet(table: FrameTable, columns: int = 8) -> bytes:
     always gives the same picture.
     """
     rows = sheet_rows(table, columns)
+    tiles = [[table.image(number).transpose(1, 2, 0) for number in row.shown.tolist()] for row in rows]
+    return drawn_sheet(table, rows, tiles, columns, "prepared face crops", "One frame each of different presentations.")
+
+
+def drawn_sheet(
+    table: FrameTable, rows: Sequence[SheetRow], tiles: Sequence[Sequence[Frame]], columns: int, what: str, told: str
+) -> bytes:
+    """Return rows of crops with their names as PNG.
+
+    Args:
+        table: The table that they are from.
+        rows: The rows, domain by domain.
+        tiles: The crops of each row, uint8 RGB [S, S, 3] each, at most `columns`.
+        columns: Crops that a row has room for.
+        what: What is shown, for the title.
+        told: The line below the title.
+    """
     font, small = ImageFont.load_default(FONT), ImageFont.load_default(FONT - 2)
     margin = max(int(font.getlength(text)) for row in rows for text in (row.domain, row.kind)) + 2 * MARGIN
     margin = max(margin, int(small.getlength("0000000 presentations")) + 2 * MARGIN)
@@ -59,11 +78,11 @@ def contact_sheet(table: FrameTable, columns: int = 8) -> bytes:
     about = table.preparation
     simulated, real_faces = facts_of(about)
     note = (" Real live photographs, SIMULATED attacks." if real_faces else " SIMULATED data.") if simulated else ""
-    title = f"{about['dataset']}: prepared face crops, {about['image_size']} x {about['image_size']} pixels.{note}"
+    title = f"{about['dataset']}: {what}, {about['image_size']} x {about['image_size']} pixels.{note}"
     draw.text((MARGIN, MARGIN), title, TEXT, font)
-    draw.text((MARGIN, 2 * MARGIN + FONT), "One frame each of different presentations.", QUIET, small)
+    draw.text((MARGIN, 2 * MARGIN + FONT), told, QUIET, small)
     top, last = head, ""
-    for row in rows:
+    for row, shown in zip(rows, tiles, strict=True):
         if row.domain != last:
             draw.line((MARGIN, top + MARGIN // 2, size[0] - MARGIN, top + MARGIN // 2), QUIET)
             top, last = top + MARGIN, row.domain
@@ -71,8 +90,8 @@ def contact_sheet(table: FrameTable, columns: int = 8) -> bytes:
         draw.text((MARGIN, top + TILE // 2 - FONT // 2), row.kind, COLOURS[row.label], font)
         noun = "presentation" if row.presentations == 1 else "presentations"
         draw.text((MARGIN, top + TILE // 2 + FONT), f"{row.presentations} {noun}", QUIET, small)
-        for place, number in enumerate(row.shown.tolist()):
-            picture.paste(_tile(table, number), (margin + place * (TILE + GAP), top))
+        for place, crop in enumerate(shown):
+            picture.paste(_tile(crop), (margin + place * (TILE + GAP), top))
         top += TILE + GAP
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
@@ -105,6 +124,5 @@ def sheet_rows(table: FrameTable, columns: int) -> list[SheetRow]:
     return sorted(found, key=lambda row: (row.domain, -row.label, row.species))
 
 
-def _tile(table: FrameTable, row: int) -> Image.Image:
-    frame = Image.fromarray(np.ascontiguousarray(table.image(row).transpose(1, 2, 0)))
-    return frame.resize((TILE, TILE), Image.Resampling.BICUBIC)
+def _tile(crop: Frame) -> Image.Image:
+    return Image.fromarray(np.ascontiguousarray(crop)).resize((TILE, TILE), Image.Resampling.BICUBIC)

@@ -32,6 +32,7 @@ from padkit.report.page.threshold_tool import script, tool_data
 from padkit.report.tables.evaluation import literature_table, mean_last_tables
 from padkit.report.tables.layout import html
 from padkit.report.tables.rates import cells_of, counts_table, interval_notes, rate_tables
+from padkit.report.tables.stability import stability_tables
 from padkit.runs.finished import FinishedRun
 
 TILES = ("hter", "apcer", "bpcer")
@@ -42,6 +43,7 @@ SECTIONS = {
     "threshold": "Threshold",
     "mistakes": "Mistakes",
     "curves": "Trade-off",
+    "stability": "Stability",
     "training": "Training",
     "data": "Data",
     "again": "Run it again",
@@ -77,6 +79,7 @@ def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
         "aligned": alignment_table(run.log),
         "distillation": distillation_table(run.log, run.selected),
         "data_notes": summary.data_notes(division, run.data.get("preparation")),
+        "stability": stability_tables(run.stability) if run.stability else None,
         "mistakes": mistakes(target, results.results[0].threshold, faces.pictures),
         "faces_note": faces.note,
         "commands": summary.commands(run.environment, run.folder),

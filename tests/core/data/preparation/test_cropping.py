@@ -334,3 +334,68 @@ main(["folder", "--root", {str(tmp_path / "own")!r}, "--out", {str(tmp_path / "o
 sys.exit("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=600).returncode == 0
+
+
+def still(path: Path, width: int = 96, height: int = 128) -> Presentation:
+    """A noisy photograph."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return replace(RECORD, path=str(path))
+
+
+@pytest.mark.parametrize(
+    ("hint", "options"),
+    [
+        (FaceHint(box=(30, 40, 33, 31)), {}),
+        (FaceHint(box=(30, 40, 33, 31)), {"margin": 0.15}),
+        (FaceHint(box=(0, 0, 20, 24)), {"margin": 0.3}),
+        (FaceHint(box=(30.5, 40, 60, 60), eyes=(40, 60, 60, 66)), {"align": True}),
+    ],
+)
+def test_room_leaves_the_crop_as_it_is(tmp_path, hint, options):
+    record = still(tmp_path / "a.png")
+    reader = Toy(record, hints={0: hint})
+    (plain,) = crops(reader, record, **options)[0].values()
+    (wide,) = crops(reader, record, room=0.1, **options)[0].values()
+    assert wide.shape == (40, 40, 3), "0.1 of 32 pixels is 3.2, rounded up"
+    assert np.array_equal(wide[4:-4, 4:-4], plain), "the crop within depends on the room"
+    if not options.get("align"):
+        # The same scale, 1.25 times as large.
+        margin = (1 + 2 * options.get("margin", 0)) * 0.625 - 0.5
+        around, _ = crops(reader, record, size=40, margin=margin)
+        assert np.abs(wide.astype(int) - around[0].astype(int)).max() <= 2, "around it is what the photograph shows"
+
+
+def test_room_around_the_records_own_box(tmp_path):
+    record = replace(still(tmp_path / "a.png"), box=(10.4, 20.6, 31, 45))
+    plain = crops(Toy(record), record, face="recorded", size=31)[0][0]
+    wide = crops(Toy(record), record, face="recorded", size=31, room=0.1)[0][0]
+    assert np.array_equal(wide[4:-4, 4:-4], plain)
+    photograph = read_image(record.path)
+    assert np.array_equal(wide, photograph[28 - 4 : 28 + 31 + 4, 10 - 4 : 10 + 31 + 4]), "31 pixels stay 31 pixels"
+
+
+def test_crops_have_no_room_around_them(tmp_path):
+    record = still(tmp_path / "a.png")
+    with pytest.raises(SettingsError, match=r"room 0\.1: .* nothing around them; leave room out"):
+        Cropper(Toy(record), CropOptions(face="none", room=0.1))
+    with pytest.raises(DataError, match="is a face crop already, with no room around it"):
+        crops(Toy(record), record, face="recorded", room=0.1)
+
+
+def test_a_reader_draws_the_room_that_is_asked_for():
+    reader = SyntheticReader(size="tiny", image_size=64, room=0.1)
+    assert Cropper(reader).options.beyond == 7
+    with pytest.raises(SettingsError, match=r"room 0: the reader draws its crops with room 0\.1"):
+        Cropper(reader, CropOptions(face="none", size=64))
+
+
+def test_room_is_in_the_key_and_no_room_is_not(tmp_path):
+    record = still(tmp_path / "a.png")
+    told = [Cropper(Toy(record), CropOptions(room=room)).fingerprint() for room in (0.0, 0.1, 0.2)]
+    assert len(set(told)) == 3
+    assert "room" not in told[0], "tables of earlier versions stay valid"
+    roomy = Toy(record)
+    roomy.room = 0.1
+    assert Cropper(roomy).fingerprint() != Cropper(Toy(record)).fingerprint()
+    assert CropOptions().facts().keys() == CropOptions(room=0.1).facts().keys() - {"room"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from listed import Listed, ocim, presentations
 
-from padkit.data.presentation import Division
+from padkit.data.presentation import CONTENT, Division
 from padkit.data.protocols.names import parse
 from padkit.data.protocols.protocol import divide, leave_one_out
 from padkit.errors import DataError, PadkitError, SettingsError
@@ -93,6 +93,31 @@ def test_domains_without_splits_under_a_named_convention() -> None:
     assert whole.convention == "ssdg"
     assert "'a' names no splits: convention ssdg takes all of it" in whole.warnings[0]
     assert drawn(table, "a->b").convention == "mixed"
+
+
+def test_content_without_faces_is_trained_on_and_never_tested_on(four: Listed) -> None:
+    """It goes with its domain's training part, whatever split it names, and is held out of nothing."""
+    content = [
+        replace(record, id=f"content/{record.id}", subject="", session=CONTENT)
+        for record in four.records
+        if record.domain in ("C", "M") and record.id.endswith(("000/live00", "000/attack00"))
+    ]
+    table = Listed([*four.records, *content])
+    for convention in ("ssdg", "all", None):
+        usual, mixed = (drawn(each, "O&C&I->M", convention=convention) for each in (four, table))
+        assert table.ids(mixed.test) == four.ids(usual.test)
+        assert table.ids(mixed.dev) == four.ids(usual.dev)
+        added = table.ids(mixed.train) - four.ids(usual.train)
+        assert added == {record.id for record in content if record.domain == "C"}
+        assert four.ids(usual.train) <= table.ids(mixed.train)
+        left = "Target domain 'M': 4 frames of content, which shows no face, are left out of the test."
+        assert left in mixed.warnings
+        assert left not in usual.warnings
+    within = drawn(table, "intra:M")
+    assert {one for one in table.ids(within.train) if one.startswith("content")} == {
+        record.id for record in content if record.domain == "M"
+    }
+    assert not any(one.startswith("content") for one in table.ids(within.test) | table.ids(within.dev))
 
 
 def test_within_a_domain() -> None:

@@ -33,6 +33,7 @@ class Rows:
             number = seen[row] = seen.get(row, -1) + 1
             names.append(f"{'-'.join(map(str, row))}-{number // 2}")
         self.columns["presentation"] = np.array(names, dtype=object)
+        self.columns["session"] = np.full(len(rows), "", dtype=object)
         texts = {name: pa.array(list(self.columns[name]), pa.string()) for name in self.columns if name != "label"}
         self.codes = {name: encode(pa.chunked_array([values])) for name, values in texts.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -14,7 +15,10 @@ from listed import picture, prepared, presentations
 from torch.utils.data import DataLoader
 
 from padkit.data.batches import Frames
+from padkit.data.preparation.options import CropOptions
+from padkit.data.preparation.prepare import prepare
 from padkit.data.protocols.protocol import leave_one_out
+from padkit.data.reader import DatasetReader
 from padkit.data.table.frames import FrameTable, open_table, open_tables
 from padkit.errors import DataError
 
@@ -214,3 +218,41 @@ def test_a_hub_style_folder_of_images_and_labels(tmp_path: Path) -> None:
 def test_preparation_stays_readable_json(folders: list[Path]) -> None:
     content = json.loads((folders[0] / "preparation.json").read_text())
     assert content["frames"] == 60
+
+
+class Drawn(DatasetReader):
+    """Draws noise, with room around its crops if it is asked for; what lies within does not depend on it."""
+
+    image_size = 16
+    draws_room = True
+
+    def __init__(self, room: float, name: str = "drawn") -> None:
+        self.room, self.name = room, name
+
+    def records(self):
+        return [replace(record, dataset=self.name) for record in presentations("a", SPLITS)]
+
+    def frames(self, presentation):
+        beyond = CropOptions(size=16, room=self.room).beyond
+        whole = np.zeros((16 + 2 * beyond,) * 2 + (3,), np.uint8)
+        whole[beyond : beyond + 16, beyond : beyond + 16] = picture(replace(presentation, dataset="a"), 16)
+        return [whole]
+
+
+def test_room_is_stored_and_only_shown_to_those_who_ask(tmp_path: Path) -> None:
+    plain, near, far = (
+        prepare(Drawn(room, name), dataset_name=name, cache_dir=tmp_path, workers=1, progress=False)
+        for room, name in ((0.0, "plain"), (0.1, "near"), (0.25, "far"))
+    )
+    assert len({table.preparation["key"] for table in (plain, near, far)}) == 3
+    assert "room" not in plain.preparation
+    assert [table.room for table in (plain, near, far)] == [0, 0.1, 0.25]
+    for row in range(len(plain)):
+        assert np.array_equal(near.image(row), plain.image(row))
+        assert np.array_equal(plain.surroundings(row), plain.image(row).transpose(1, 2, 0))
+        assert near.surroundings(row).shape == (20, 20, 3)
+    joined = open_tables([near.folder, far.folder, plain.folder])
+    assert joined.room == 0, "there is room around every crop only if there is around each table's"
+    assert open_tables([near.folder, far.folder]).room == 0.1
+    for table, start in zip((near, far, plain), joined.starts, strict=True):
+        assert np.array_equal(joined.image(start + 3), table.image(3))
