@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Literal
 
@@ -13,7 +14,7 @@ from padkit.alignment.adversary import DomainClassifier
 from padkit.alignment.perturbation import Axes, Bounds, apply
 from padkit.alignment.share import check_attacked_share, perturb_share
 from padkit.errors import SettingsError
-from padkit.networks.frozen import evaluation_mode
+from padkit.networks.frozen import evaluation_mode, frozen
 from padkit.roles import Aligner, Batch, StudentFeatures
 from padkit.settings.ranges import Channels, Few, GridSide, LogFactor, PositiveShare, Share, Whole
 
@@ -102,6 +103,8 @@ class DomainAdversarialAttack(Aligner):
         self.classifiers = nn.ModuleList(DomainClassifier(n_domains, width) for _ in range(classifiers))
         if restart_every:
             self.register_buffer("learnt", torch.tensor(0))
+            self._learnt: int | None = None  # the same on the host, which need not wait for the device then
+            self.register_load_state_dict_post_hook(_forget_count)
 
     learnt: Tensor
 
@@ -119,12 +122,12 @@ class DomainAdversarialAttack(Aligner):
         """Return attacked copies of `images`: within the bounds and within [0, 1], detached.
 
         The gradient is taken with respect to the perturbation alone, and the classifiers are in evaluation mode
-        meanwhile, so neither a parameter's gradient nor a BatchNorm statistic is touched.
+        meanwhile and take no gradient, so neither a parameter's gradient nor a BatchNorm statistic is touched.
         """
         images, limits = images.detach(), self.bounds.limits()
         theta = self.bounds.drawn(images, "uniform") if self.random_start else self.bounds.none(images)
         best, lowest = images, images.new_full((len(images),), torch.inf, dtype=torch.float32)
-        with evaluation_mode(self.classifiers):
+        with frozen(self.classifiers):
             for step in range(self.steps):
                 with torch.enable_grad():
                     theta = {name: value.detach().requires_grad_(True) for name, value in theta.items()}
@@ -167,13 +170,16 @@ class DomainAdversarialAttack(Aligner):
     @torch.no_grad()
     def _restart(self) -> None:
         """Count a learning step, and give the classifier whose turn it is new weights."""
-        turn, rest = divmod(int(self.learnt), self.restart_every)
+        if self._learnt is None:
+            self._learnt = int(self.learnt)
+        turn, rest = divmod(self._learnt, self.restart_every)
         if turn and not rest:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(turn)  # every process must draw the same
                 new = DomainClassifier(self.n_domains, self.width)
             self.classifiers[(turn - 1) % len(self.classifiers)].load_state_dict(new.state_dict())
         self.learnt += 1
+        self._learnt += 1
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
@@ -188,8 +194,12 @@ class DomainAdversarialAttack(Aligner):
             for name, images in {"clean": batch.images, "attacked": attacked}.items():
                 log_p = torch.stack([each.exp() for each in self._log_p(images)]).mean(dim=0).log()
                 found[f"domain_accuracy_{name}"] = (log_p.argmax(dim=1) == batch.domains).float()
-                found[f"domain_kl_{name}"] = -log_p.mean(dim=1) - torch.tensor(float(self.n_domains)).log()
+                found[f"domain_kl_{name}"] = -log_p.mean(dim=1) - math.log(self.n_domains)
         return found | {"perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3))}
+
+
+def _forget_count(aligner: DomainAdversarialAttack, _keys: object) -> None:
+    aligner._learnt = None
 
 
 def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:

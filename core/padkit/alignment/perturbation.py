@@ -97,7 +97,7 @@ def apply(images: Tensor, parameters: Parameters, axes: Axes = "rgb") -> Tensor:
 
 def _applied(images: Tensor, parameters: Parameters, axes: Axes) -> Tensor:
     styled = axes == "opponent" and any(name in parameters for name in ("spectrum", "contrast", "colour"))
-    turn = torch.tensor(_OPPONENT, device=images.device)
+    turn = _turn(images.device) if styled else images
     found = torch.einsum("kc,bchw->bkhw", turn, images) if styled else images
     if (gains := parameters.get("spectrum")) is not None:
         factors = torch.einsum("bcn,nhw->bchw", gains, bands(*images.shape[-2:], images.device)).exp()
@@ -114,6 +114,11 @@ def _applied(images: Tensor, parameters: Parameters, axes: Axes) -> Tensor:
             pixels = F.interpolate(pixels, size=images.shape[-2:], mode="bilinear", align_corners=False)
         found = found + pixels
     return found.clamp(0, 1)
+
+
+@lru_cache(maxsize=8)
+def _turn(device: torch.device) -> Tensor:
+    return torch.tensor(_OPPONENT, device=device)
 
 
 @lru_cache(maxsize=8)
