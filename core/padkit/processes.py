@@ -97,6 +97,13 @@ def paying_threads(most: int, others: float) -> int:
     return max(min(most, int(most - others + 0.5)), 1)
 
 
+def free_cores(seconds: float = 0.2) -> int:
+    """Return how many cores others leave to this process, at least 1; looks at the machine for so many seconds."""
+    watch = OtherUse()
+    time.sleep(seconds)
+    return paying_threads(cores(), watch.look())
+
+
 def worker_pool(workers: int, prepare: Callable[..., None] | None = None, *handed: Any) -> ProcessPoolExecutor:
     """Return a pool of fresh processes that leave Ctrl-C to their parent and end when it is killed.
 
