@@ -23,10 +23,10 @@ from padkit.evaluation.thresholds import DEV_EER
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch
 from padkit.runs.folder import RunFolder
+from padkit.training.loader import training_loader
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
 
-AHEAD = 4  # batches that each loader process has ready
 FRESH_FRAMES = (200, 60)  # frames of each domain that a fresh domain classifier learns from, and is asked about
 
 
@@ -83,11 +83,7 @@ class Experiment:
 
     def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
         """Return the loader of the training batches; its processes stay from epoch to epoch and load ahead."""
-        workers = self.loader_workers()
-        return DataLoader(
-            samples, batch_sampler=batches, num_workers=workers, pin_memory=self.accelerator.device.type == "cuda",
-            persistent_workers=workers > 0, prefetch_factor=AHEAD if workers else None,
-        )  # fmt: skip
+        return training_loader(samples, batches, self.loader_workers(), self.accelerator.device)
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""
