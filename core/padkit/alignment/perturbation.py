@@ -75,15 +75,21 @@ class Bounds:
         number, channels, height, width = images.shape
         size = (height, width) if self.grid is None else (self.grid, self.grid)
         shapes = {"spectrum": (BANDS,), "contrast": (1, 1), "colour": (1, 1), "epsilon": size}
-        return {name: images.new_zeros(number, channels, *shapes[name]) for name in self.limits()}
+        return {name: _like(images, images.new_zeros(number, channels, *shapes[name])) for name in self.limits()}
 
     def drawn(self, images: Tensor, kind: Literal["uniform", "sign"]) -> dict[str, Tensor]:
         """Return random parameters: uniform within the bounds, or each at plus or minus its bound."""
         found = {}
         for name, nothing in self.none(images).items():
-            noise = torch.empty_like(nothing).uniform_(-1, 1)
-            found[name] = self.limits()[name] * (noise if kind == "uniform" else noise.sign())
+            noise = torch.empty_like(nothing, memory_format=torch.contiguous_format).uniform_(-1, 1)
+            found[name] = _like(nothing, self.limits()[name] * (noise if kind == "uniform" else noise.sign()))
         return found
+
+
+def _like(images: Tensor, parameters: Tensor) -> Tensor:
+    """Return `parameters` laid out as `images` are: operations on mixed layouts take three times as long."""
+    last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    return parameters.contiguous(memory_format=torch.channels_last) if last else parameters
 
 
 def apply(images: Tensor, parameters: Parameters, axes: Axes = "rgb") -> Tensor:

@@ -22,24 +22,6 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-@contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Context manager: `module` is in evaluation mode and its parameters take no gradient; afterwards all is as before.
-
-    Nothing is kept for gradients of the parameters meanwhile. `frozen_call` does the same to a module that other code
-    may be differentiating.
-    """
-    wanting = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    with evaluation_mode(module):
-        for parameter in wanting:
-            parameter.requires_grad_(requires_grad=False)
-        try:
-            yield
-        finally:
-            for parameter in wanting:
-                parameter.requires_grad_(requires_grad=True)
-
-
 def frozen_call(module: nn.Module, *inputs: Tensor) -> Any:
     """Return the output of `module` for `inputs`, with its present weights and in evaluation mode.
 

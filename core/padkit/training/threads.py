@@ -21,7 +21,8 @@ WARM = 2  # steps that are not timed at the start: libraries prepare themselves
 TRIED = 3  # steps with a number of threads on trial; the first is not counted
 SLOW = 1.3  # times the usual step
 WINDOW, FEWEST = 2.0, 3  # seconds and steps between two looks
-WAIT, LONGEST = 20.0, 600.0  # seconds until the next trial; doubled when one changed nothing
+SOON = 3.0  # seconds until the next trial after a change
+WAIT, LONGEST = 10.0, 600.0  # the same after a trial that changed nothing, doubled by the next such
 NEAR = 1.03  # of two numbers as fast as this, the smaller
 
 Threads = int | Literal["auto"] | None
@@ -86,7 +87,7 @@ class ThreadTuner:
         self._seen: list[float] = []  # steps since the last look
         self._found: dict[int, float] = {}  # seconds a step by threads, in this trial
         self._trial: int | None = None
-        self._settled, self._usual = False, 0.0
+        self._settled, self._usual, self._suggested = False, 0.0, count
         self._wait, self._next, self._warm = WAIT, 0.0, WARM
 
     @contextmanager
@@ -117,7 +118,10 @@ class ThreadTuner:
         slow = lasted > SLOW * self._usual
         if not slow:
             self._usual = min(self._usual, lasted)
-        if self._clock() < self._next or (suggested == self.count and (not slow or self.count == 1)):
+        # Twice in a row: the steps before the first time may have been made before the load changed.
+        other = suggested != self.count and (slow or suggested == self._suggested)
+        self._suggested = suggested
+        if self._clock() < self._next or not (other or (slow and self.count > 1)):
             return
         self._found = {self.count: lasted}
         self._try(suggested if suggested != self.count else self.count // 2)
@@ -145,8 +149,8 @@ class ThreadTuner:
         if changed or not self._settled:
             others = ", ".join(f"{seconds:.2g} s with {n}" for n, seconds in self._found.items() if n != best)
             self._tell(f"threads: {best}, a step takes {self._found[best]:.2g} s ({others}); --threads N sets them")
-        self._wait = WAIT if changed else min(2 * self._wait, LONGEST)
-        self._next = self._clock() + self._wait
+        self._wait = WAIT if changed or not self._settled else min(2 * self._wait, LONGEST)
+        self._next = self._clock() + (self._wait if self._settled and not changed else SOON)
         self.count, self._usual, self._settled, self._trial = best, self._found[best], True, None
         self._found, self._seen = {}, []
         self._use(best)
