@@ -60,6 +60,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         raise SettingsError(f"--threads {line.threads}: is below 1.")
     if not 0 < line.seconds <= 600:
         raise SettingsError(f"--seconds {line.seconds:g}: give seconds above 0, at most 600.")
+    if line.what != "infer" and line.batch < FEWEST:
+        raise SettingsError(f"--batch {line.batch}: three domains of two classes need {FEWEST} or more.")
+    numbers = [text.strip() for text in line.workers.split(",")] if line.what == "data" else []
+    if not all(text.isdecimal() and int(text) <= MOST for text in numbers):
+        raise SettingsError(f"--workers {line.workers!r}: give numbers of processes, such as 0,1,2; at most {MOST}.")
     return line
 
 
@@ -133,22 +138,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _train(line: argparse.Namespace) -> tuple[Any, Table]:
-    from padkit.errors import closest
-    from padkit.processes import cores, free_cores
-
     import timm
     import torch
 
+    from padkit.errors import closest
     from padkit.inspection.speed_tables import training_table
     from padkit.inspection.training_speed import Workload, measure_training
+    from padkit.processes import cores, free_cores
 
     if not timm.is_model(line.model):
         hint = closest(line.model, timm.list_models()).partition(" Known:")[0]
         raise SettingsError(f"--model: timm has no {line.model!r}.{hint}")
     if line.precision == "fp16" and not torch.accelerator.is_available():
         raise SettingsError("--precision fp16 needs a GPU; a CPU computes in bf16 or no (float32).")
-    if line.batch < FEWEST:
-        raise SettingsError(f"--batch {line.batch}: three domains of two classes need {FEWEST} or more.")
     workers = min(8, cores()) if torch.accelerator.is_available() else 0
     load = Workload(
         model=line.model, teachers=_named(line.teachers), aligner="".join(_named(line.aligner)), batch=line.batch,
@@ -163,14 +165,9 @@ def _data(line: argparse.Namespace) -> tuple[Any, Table]:
     from padkit.inspection.loading_speed import measure_loading
     from padkit.inspection.speed_tables import loading_table
 
-    workers = [text.strip() for text in line.workers.split(",")]
-    if not all(text.isdecimal() and int(text) <= MOST for text in workers):
-        raise SettingsError(f"--workers {line.workers!r}: give numbers of processes, such as 0,1,2; at most {MOST}.")
-    if line.batch < FEWEST:
-        raise SettingsError(f"--batch {line.batch}: three domains of two classes need {FEWEST} or more.")
     found = measure_loading(
         table=line.table and line.table.expanduser(), batch=line.batch, size=line.size,
-        workers=[int(text) for text in workers], seconds=line.seconds,
+        workers=[int(text) for text in line.workers.split(",")], seconds=line.seconds,
     )  # fmt: skip
     return found, loading_table(found)
 

@@ -46,7 +46,7 @@ class LoadingSpeed:
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
         rows = [
-            {"kind": name, "p50_ms": one.p50, "p95_ms": one.p95, "calls": one.calls, "images_per_second": one.throughput}
+            {"kind": name, "p50_ms": one.p50, "p95_ms": one.p95, "calls": one.calls, "per_second": one.throughput}
             for name, one in self.timings.items()
         ]
         facts = {"batch": self.batch, "image_size": self.size, "source": self.source, "machine": dict(self.machine)}
@@ -54,7 +54,12 @@ class LoadingSpeed:
 
 
 def measure_loading(
-    *, table: Path | None = None, batch: int = 48, size: int = 128, workers: Sequence[int] = (0, 1), seconds: float = 2.0
+    *,
+    table: Path | None = None,
+    batch: int = 48,
+    size: int = 128,
+    workers: Sequence[int] = (0, 1),
+    seconds: float = 2.0,
 ) -> LoadingSpeed:
     """Measure a prepared table, or drawn crops.
 

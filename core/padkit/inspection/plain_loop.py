@@ -93,9 +93,7 @@ def plain_step(objective: Objective, batches: Iterator[Any], device: torch.devic
     return step
 
 
-def timm_step(
-    model: str, batch: int, size: int, device: torch.device, half: torch.dtype | None
-) -> Callable[[], None]:
+def timm_step(model: str, batch: int, size: int, device: torch.device, half: torch.dtype | None) -> Callable[[], None]:
     """Return a step of timm's benchmark of training (`benchmark.py --bench train`, which its package leaves out).
 
     The same ready batch of noise each time, cross-entropy, `create_optimizer_v2(opt="sgd")`, channels last, automatic

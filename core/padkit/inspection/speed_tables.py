@@ -19,12 +19,13 @@ def training_table(found: TrainingSpeed) -> Table:
     """Return the table of `padkit bench train`."""
     load, whole = found.workload, next(iter(found.timings.values()))
     named = ", ".join(("student " + load.model, *load.teachers, *([load.aligner] if load.aligner else [])))
+    how = f"{load.precision}, {load.threads} CPU threads, {load.workers} loader processes"
+    how += ", compiled" if load.compiled else ""
     notes = [
-        f"Sum of the parts ({', '.join(found.parts())}): the step with its batch takes {found.over_parts:.2f} times it.",
+        f"Sum of the parts ({', '.join(found.parts())}): a step with its batch takes {found.over_parts:.2f} times it.",
         f"{found.times('plain loop'):.2f} times as fast as the plain loop: float32, NCHW, Pillow image by image.",
         f"Waiting for the batch: {found.waiting:.1%}. Peak memory: {found.memory:.0f} MiB.",
-        f"{load.precision}, {load.threads} CPU threads, {load.workers} loader processes"
-        f"{', compiled' if load.compiled else ''}; {_told(found.machine)}.",
+        f"{how}; {_told(found.machine)}.",
         BUSY,
     ]
     title = f"Training, {named}; {load.batch} x {load.size} x {load.size} pixels"

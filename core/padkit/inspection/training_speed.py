@@ -118,7 +118,7 @@ class TrainingSpeed:
         """Return it as plain JSON values."""
         load = {name: getattr(self.workload, name) for name in Workload.__dataclass_fields__}
         rows = [
-            {"part": name, "p50_ms": one.p50, "p95_ms": one.p95, "calls": one.calls, "images_per_second": one.throughput}
+            {"part": name, "p50_ms": one.p50, "p95_ms": one.p95, "calls": one.calls, "per_second": one.throughput}
             for name, one in self.timings.items()
         ]
         ratios = {"over_parts": self.over_parts, "times_plain_loop": self.times(REFERENCE), "waiting": self.waiting}
