@@ -106,7 +106,7 @@ class DomainAdversarialAttack(Aligner):
         if restart_every:
             self.register_buffer("learnt", torch.tensor(0))
             self._learnt: int | None = None  # the same on the host, which need not wait for the device then
-            self.register_load_state_dict_post_hook(_forget_count)
+            self.register_load_state_dict_post_hook(_forget_count)  # type: ignore[no-untyped-call]
 
     learnt: Tensor
 

@@ -48,6 +48,6 @@ def _jitter(images: Tensor, noise: Tensor, *, strength: float = 0.15) -> Tensor:
     images = images * brightness
     mean = images.mean((1, 2, 3), keepdim=True)
     images = (images - mean) * contrast + mean
-    red, green, blue = images.split(1, dim=1)
+    red, green, blue = images.unsqueeze(2).unbind(1)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue  # luma of ITU-R BT.601
     return ((images - grey) * saturation + grey).clamp(0, 1)

@@ -46,9 +46,10 @@ class FoldedClassifier:
     """
 
     def __init__(self, layers: nn.Sequential) -> None:
-        *blocks, last = [layer for layer in layers if isinstance(layer, (nn.Conv2d, nn.BatchNorm2d, nn.Linear))]
-        self._kernels = [self._fold(*pair) for pair in zip(blocks[::2], blocks[1::2], strict=True)]
-        self._last = (last.weight.detach(), last.bias.detach())
+        convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+        self._kernels = [self._fold(*pair) for pair in zip(convolutions, norms, strict=True)]
+        self._last = [parameter.detach() for parameter in layers[-1].parameters()]  # a linear layer's weight and bias
 
     @staticmethod
     def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:

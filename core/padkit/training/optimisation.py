@@ -108,7 +108,7 @@ class MovingAverage(AveragedModel):
         super().__init__(module, use_buffers=True)
         self._decay = decay
         self._updates = 0
-        self.register_load_state_dict_post_hook(_count_again)
+        self.register_load_state_dict_post_hook(_count_again)  # type: ignore[no-untyped-call]
 
     @torch.no_grad()
     def update_parameters(self, model: nn.Module) -> None:
