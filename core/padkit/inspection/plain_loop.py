@@ -85,7 +85,7 @@ def plain_step(objective: Objective, batches: Iterator[Any], device: torch.devic
         total = objective.total(losses)
         _seen = {name: value.item() for name, value in losses.items()}
         optimizer.zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         for name, value in objective.detector.state_dict().items():
             average[name] = 0.98 * average[name] + 0.02 * value
@@ -117,7 +117,7 @@ def timm_step(model: str, batch: int, size: int, device: torch.device, half: tor
         optimizer.zero_grad()
         with torch.autocast(device.type, half, enabled=half is not None):
             output = network(images)
-        F.cross_entropy(output.float(), labels).backward()
+        F.cross_entropy(output.float(), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step
