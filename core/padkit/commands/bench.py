@@ -55,6 +55,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     _infer_options(kinds.add_parser("infer", help="every form of a model", **given))
     _train_options(kinds.add_parser("train", help="a training step and its parts", **given))
     _data_options(kinds.add_parser("data", help="loading of training images", **given))
+    if list(arguments[:1]) in (["--help"], ["-h"]):
+        print("\n".join(one.format_help() for one in (parser, *kinds.choices.values())))
+        raise SystemExit(0)
     line = parser.parse_args(arguments)
     if line.what != "data" and line.threads < 0:
         raise SettingsError(f"--threads {line.threads}: is below 1.")
