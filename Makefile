@@ -25,7 +25,7 @@ dtda: $(USER_READY)
 	$(BIN)/padkit train --num_processes 1 --num_machines 1 --dynamo_backend no --mixed_precision $(PRECISION) dtda $(ARGS)
 
 test: $(DEVELOPER_READY)
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 # Mutated inputs for every command; the tests run the first hundred.
 mutations: $(DEVELOPER_READY)

@@ -58,7 +58,7 @@ from padkit.data.simulation import facts_of, simulated_warning
 from padkit.errors import PadkitError, SettingsError, closest, one_line, run_as_command
 from padkit.evaluation.thresholds import check_policy
 from padkit.files import write_atomically
-from padkit.processes import cores
+from padkit.processes import cores, free_cores
 from padkit.report.tables.layout import latex, markdown, terminal
 from padkit.runs.folder import check_writable
 from padkit.settings import read_settings
@@ -104,7 +104,7 @@ def parser() -> Parser:
         "--threads",
         metavar="N",
         type=Number(Processes),
-        help="CPU threads per run; by default cores over jobs",
+        help="CPU threads per run; by default free cores over jobs, and with one job those that pay",
     )
     precision = ("no", "fp16", "bf16")
     add("--mixed_precision", "--mixed-precision", choices=precision, help="precision of every run, as in accelerate")
@@ -277,10 +277,15 @@ def check_names(plan: Plan, records: Sequence[Presentation], reader: DatasetRead
 
 
 def share(line: argparse.Namespace, given: Collection[str]) -> list[str]:
-    """Return each run's share of the cores: threads on a CPU, loader processes beside a GPU."""
+    """Return each run's share of the cores: threads on a CPU, loader processes beside a GPU.
+
+    Runs side by side on a CPU share the cores that are free when the ablation starts; a run alone finds its own number.
+    """
     part = max(cores() // line.jobs, 1)
-    if line.threads or (not line.devices and "threads" not in given):
-        return ["--threads", str(line.threads or part)]
+    if line.threads:
+        return ["--threads", str(line.threads)]
+    if not line.devices and "threads" not in given:
+        return ["--threads", str(max(free_cores() // line.jobs, 1))] if line.jobs > 1 else []
     return ["--workers", str(min(part, 8))] if line.devices and line.jobs > 1 and "workers" not in given else []
 
 

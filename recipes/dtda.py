@@ -17,11 +17,10 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from accelerate import Accelerator, skip_first_batches
+from accelerate import Accelerator
 
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
@@ -36,12 +35,17 @@ from padkit.settings import Settings, Slot, ranges
 from padkit.training import (
     Experiment,
     FrozenTeachers,
+    LateLosses,
     Objective,
     TeacherOptions,
+    ThreadTuner,
     averaged,
+    batches_from,
     begin_tracking,
     best_yet,
     check_image_size,
+    choose_threads,
+    compile_networks,
     conclude,
     fit_teachers,
     jitter_within,
@@ -49,12 +53,12 @@ from padkit.training import (
     judging_interval,
     keep,
     make_optimizer,
+    naming_dead_workers,
     open_run,
     parameter_groups,
     quoted_policies,
     read_run_settings,
     realign,
-    require_finite,
     require_room,
     reserve_folder,
     seed_run,
@@ -86,7 +90,7 @@ class Options:
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
         resume: Folder of a run to continue with its settings; only epochs, max_steps, threads, workers, tracker,
-            checkpoint_every, stability and thumbnails may differ.
+            checkpoint_every, compile, stability and thumbnails may differ.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -116,7 +120,9 @@ class Options:
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
         workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
-        threads: CPU threads per process; by default the machine's cores are shared among its processes.
+        threads: CPU threads per process; auto finds by load, limits and timed steps how many pay, again when steps
+            become slow. It is left to the machine, and changes losses in their last digits; a number pins both.
+        compile: Compile student and teachers with torch.compile, block by block where blocks repeat. Pays on long runs.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
             perturbs them, and tells whether their domains are alike; 0 leaves it out.
@@ -155,7 +161,8 @@ class Options:
     tracker: str = "tensorboard"
     checkpoint_every: ranges.Count = 100
     workers: ranges.Workers | None = None
-    threads: ranges.Processes | None = None
+    threads: ranges.Processes | Literal["auto"] | None = "auto"
+    compile: bool = False
     strict: bool = False
     fresh_probe: ranges.Whole = 100
     stability: ranges.Whole = 200
@@ -168,9 +175,8 @@ def main() -> int:
     settings = read_run_settings(Options, SLOTS, sys.argv[1:], catalog, "dtda.py")
     options = settings.recipe
     quoted_policies(options.policy)
-    accelerator = start(
-        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, threads=options.threads,
-    )  # fmt: skip
+    accelerator = start(batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker)
+    threads = choose_threads(accelerator, options.threads, steady=options.compile)
     reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))
     asked = {"protocol": options.protocol, "target": options.target, "sources": options.sources}
@@ -196,7 +202,7 @@ def main() -> int:
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
     experiment.tell()
-    progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")))
+    progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")), threads)
     results = conclude(
         experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
         settings=settings.tree, recent=progress.recent, stability=options.stability,
@@ -241,13 +247,14 @@ def assemble(
     built = {name: catalog.build_chosen(teacher) for name, teacher in chosen.items()}
     teachers = FrozenTeachers(built, options, settings.recipe.seed)
     objective = Objective(detector, aligner, teachers, options, image_size)
-    teachers.to(accelerator.device)
+    teachers.to(accelerator.device, accelerator.mixed_precision)
     return objective
 
 
 def train(
-    experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None
-) -> checkpoints.Progress:
+    experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None,
+    threads: ThreadTuner,
+) -> checkpoints.Progress:  # fmt: skip
     """Run the training loop; write the selected weights of the averaged detector into the run folder."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     jitter = jitter_within(experiment.table.room, scale=options.jitter_scale, shift=options.jitter_shift)
@@ -266,6 +273,8 @@ def train(
     loader = experiment.loader(samples, batches)
     model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
     average = averaged(objective.detector, options.ema)
+    if options.compile:
+        compile_networks(objective)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
     require_room(progress.step, total_steps, run)
@@ -275,25 +284,23 @@ def train(
         run.rewind_log(progress.step)
     begin_tracking(accelerator)
 
-    with training_bar(total_steps, progress.step, shown=accelerator.is_main_process) as advance:
+    shown = accelerator.is_main_process
+    with naming_dead_workers(), training_bar(total_steps, progress.step, shown=shown) as advance:
+        noted = LateLosses(accelerator, run, advance)
         while progress.step < total_steps:
             epoch, done = divmod(progress.step, batches.steps)
             batches.set_epoch(epoch)
             model.train()
-            sums: dict[str, float] = defaultdict(float)
-            for position, sample in enumerate(skip_first_batches(loader, done * options.accumulate)):
+            for position, sample in enumerate(batches_from(loader, done * options.accumulate)):
                 micro_step = progress.step * options.accumulate + position % options.accumulate
                 seed_step(accelerator, options.seed, micro_step)
-                with accelerator.accumulate(model):
+                with threads.timed(), accelerator.accumulate(model):
                     images = to_images(sample["image"])
                     images = images if augmentation is None else augmentation.vary(images)
                     done_share = progress.step / total_steps
                     losses = model(images, sample["label"], sample["domain"], done_share)
                     total = objective.total(losses, done_share)
-                    seen = {name: value.detach() for name, value in {**losses, "total": total}.items()}
-                    for name, value in accelerator.reduce(seen, "mean").items():
-                        sums[name] += value.item() / options.accumulate
-                    require_finite(sums, progress.step + 1, run)
+                    noted.add({**losses, "total": total})
                     accelerator.backward(total)
                     optimizer.step()
                     schedule.step()
@@ -303,17 +310,17 @@ def train(
                 average.update_parameters(objective.detector)
                 progress.step += 1
                 course = {**objective.scheduled_weights(done_share), "lr": schedule.get_last_lr()[0]}
-                record = {"step": progress.step, "epoch": epoch + 1, **sums, **course}
-                keep(accelerator, run, record)
-                advance(progress.step, sums)
-                sums.clear()
+                noted.step({"step": progress.step, "epoch": epoch + 1, **course})
                 if progress.step == total_steps:
                     break
                 within = progress.step % batches.steps
                 if judge_every and within and within % judge_every == 0:
+                    noted.flush()
                     select(experiment, options, objective, average.module, progress, within=True)
                 if progress.step % options.checkpoint_every == 0 and within:
+                    noted.flush()
                     checkpoints.save(accelerator, run.checkpoints, progress)
+            noted.flush()
             select(experiment, options, objective, average.module, progress, last=progress.step == total_steps)
             checkpoints.save(accelerator, run.checkpoints, progress)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")

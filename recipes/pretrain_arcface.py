@@ -36,7 +36,7 @@ from padkit.errors import DataError, SettingsError, TrainingError, run_as_comman
 from padkit.networks.inputs import network_input, normalise
 from padkit.settings import Slot, read_settings
 from padkit.settings.ranges import Channels, Count, OpenShare, Positive, Range, Seed, Share, Workers
-from padkit.training.start import loader_workers, start
+from padkit.training.start import choose_threads, loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
 
@@ -226,6 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise SettingsError("--data none leaves nothing to train on; name a dataset")
     check_destination(options.out)
     accelerator = start(batch_size=options.batch_size)
+    choose_threads(accelerator, None, steady=True)
     set_seed(options.seed)
     reader = catalog.build("dataset", choice.name, choice.settings)
     with accelerator.main_process_first():

@@ -47,7 +47,7 @@ from padkit.settings.ranges import (
     Whole,
     Workers,
 )
-from padkit.training.start import loader_workers, start
+from padkit.training.start import choose_threads, loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
 from padkit_stargan.network import (
@@ -246,6 +246,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tag = f"_{options.tag}" if options.tag else ""
     files = [check_destination(Path(options.out) / f"stargan_{half}{tag}.safetensors") for half in "GD"]
     accelerator = start(batch_size=options.batch_size)
+    choose_threads(accelerator, None, steady=True)
     set_seed(options.seed)
     reader = catalog.build("dataset", choice.name, choice.settings)
     with accelerator.main_process_first():

@@ -25,6 +25,7 @@ from padkit.runs import checkpoints
 from padkit.settings import Slot, ranges, read_settings
 from padkit.training import (
     Experiment,
+    choose_threads,
     conclude,
     keep,
     open_run,
@@ -54,7 +55,7 @@ class Options:
         batch_size: Frames that are looked at together, over all processes.
         policy: Threshold policy that is quoted first: source-dev, dev-eer, target-eer or fixed:VALUE, as in dtda.py.
         workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
-        threads: CPU threads per process; by default the machine's cores are shared among its processes.
+        threads: CPU threads per process; auto takes those that find a core of their own when it starts.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
     """
 
@@ -68,7 +69,7 @@ class Options:
     batch_size: ranges.BatchSize = 48
     policy: str | None = None
     workers: ranges.Workers | None = None
-    threads: ranges.Processes | None = None
+    threads: ranges.Processes | Literal["auto"] | None = "auto"
     strict: bool = False
 
 
@@ -78,7 +79,8 @@ def main() -> int:
     settings = read_settings(Options, SLOTS, sys.argv[1:], catalog, "random_features.py")
     options = settings.recipe
     quoted_policies(options.policy)
-    accelerator = start(batch_size=options.batch_size, threads=options.threads)
+    accelerator = start(batch_size=options.batch_size)
+    choose_threads(accelerator, options.threads, steady=True)
     reserve_folder(accelerator, options.out, None)
     reader = catalog.build_chosen(settings.one("data"))
     with accelerator.main_process_first():

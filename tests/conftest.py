@@ -17,8 +17,20 @@ settings.load_profile("padkit")
 
 # Set before any test module imports a library that reads them.
 os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1", TRANSFORMERS_OFFLINE="1", OMP_NUM_THREADS="1")
+os.environ["PADKIT_THREADS"] = "1"  # also of recipes and commands that tests start
 for variable in ("PADKIT_PLUGINS_ALLOW", "PADKIT_PLUGINS_DENY", "PADKIT_TRACEBACK"):
     os.environ.pop(variable, None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the processes of `make test`: one for each core that affinity and container allow, with one thread each.
+
+    What else runs on the machine is left out: processes with one thread do not wait for each other.
+    """
+    from padkit.processes import cores
+
+    return min(cores(), 8)
 
 
 @pytest.fixture(scope="session", autouse=True)

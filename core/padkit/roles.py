@@ -89,7 +89,10 @@ class Teacher(nn.Module):
 
     @abstractmethod
     def extract(self, inputs: Tensor) -> Features:
-        """Return the features of resized, normalised `inputs` [B, 3, input_size, input_size]."""
+        """Return the features of resized, normalised `inputs` [B, 3, input_size, input_size].
+
+        It must not write to `inputs`: teachers that take the same ones share them.
+        """
 
     def forward(self, images: Tensor) -> Features:
         """Return the features of `images` [B, 3, H, W], RGB in [0, 1]."""

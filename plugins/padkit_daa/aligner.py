@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
@@ -16,6 +17,8 @@ from padkit.errors import SettingsError
 from padkit.networks.frozen import evaluation_mode
 from padkit.roles import Aligner, Batch, StudentFeatures
 from padkit.settings.ranges import Channels, Few, GridSide, LogFactor, PositiveShare, Share, Whole
+
+Judge = Callable[[Tensor], Tensor]  # images to domain logits
 
 
 class DomainAdversarialAttack(Aligner):
@@ -102,6 +105,8 @@ class DomainAdversarialAttack(Aligner):
         self.classifiers = nn.ModuleList(DomainClassifier(n_domains, width) for _ in range(classifiers))
         if restart_every:
             self.register_buffer("learnt", torch.tensor(0))
+            self._learnt: int | None = None  # the same on the host, which need not wait for the device then
+            self.register_load_state_dict_post_hook(_forget_count)  # type: ignore[no-untyped-call]
 
     learnt: Tensor
 
@@ -118,36 +123,37 @@ class DomainAdversarialAttack(Aligner):
     def attack(self, images: Tensor, domains: Tensor) -> Tensor:
         """Return attacked copies of `images`: within the bounds and within [0, 1], detached.
 
-        The gradient is taken with respect to the perturbation alone, and the classifiers are in evaluation mode
-        meanwhile, so neither a parameter's gradient nor a BatchNorm statistic is touched.
+        The gradient is taken with respect to the perturbation alone, and of the classifiers as they are in evaluation
+        mode, frozen, so neither a parameter's gradient nor a BatchNorm statistic is touched.
         """
         images, limits = images.detach(), self.bounds.limits()
         theta = self.bounds.drawn(images, "uniform") if self.random_start else self.bounds.none(images)
-        best, lowest = images, images.new_full((len(images),), torch.inf, dtype=torch.float32)
+        best: tuple[Tensor, Tensor] | None = None
         with evaluation_mode(self.classifiers):
+            judges = [_folded(classifier) for classifier in self.classifiers]
             for step in range(self.steps):
                 with torch.enable_grad():
                     theta = {name: value.detach().requires_grad_(True) for name, value in theta.items()}
                     attacked = apply(images, theta, self.bounds.axes)
-                    loss = self._attack_loss(attacked, domains)
+                    loss = self._attack_loss(judges, attacked, domains)
                     # Summed, not averaged: in half precision a mean over the batch would underflow.
                     gradients = torch.autograd.grad(loss.sum(), list(theta.values()))
-                best, lowest = _keep_lower(best, lowest, attacked.detach(), loss.detach())
+                best = _keep_lower(best, attacked.detach(), loss.detach())
                 theta = {
-                    name: (theta[name].detach() - limit / 2**step * gradient.sign()).clamp(-limit, limit)
+                    name: theta[name].detach().sub_(gradient.sign(), alpha=limit / 2**step).clamp_(-limit, limit)
                     for (name, limit), gradient in zip(limits.items(), gradients, strict=True)
                 }
             with torch.no_grad():
                 attacked = apply(images, theta, self.bounds.axes)
-                best, _ = _keep_lower(best, lowest, attacked, self._attack_loss(attacked, domains))
-        return best
+                return _keep_lower(best, attacked, self._attack_loss(judges, attacked, domains))[0]
 
-    def _attack_loss(self, images: Tensor, domains: Tensor) -> Tensor:
+    def _attack_loss(self, judges: Sequence[Judge], images: Tensor, domains: Tensor) -> Tensor:
         """Return what the attack minimises, [B], the mean over the classifiers."""
+        every = [judge(images).float().log_softmax(dim=1) for judge in judges]
         if self.loss == "uniform":  # KL(uniform || p) up to the constant log(n_domains)
-            each = [-log_p.mean(dim=1) for log_p in self._log_p(images)]
+            each = [-log_p.mean(dim=1) for log_p in every]
         else:
-            each = [log_p.gather(1, domains[:, None])[:, 0] for log_p in self._log_p(images)]
+            each = [log_p.gather(1, domains[:, None])[:, 0] for log_p in every]
         return torch.stack(each).mean(dim=0)
 
     def _log_p(self, images: Tensor) -> Iterator[Tensor]:
@@ -167,13 +173,16 @@ class DomainAdversarialAttack(Aligner):
     @torch.no_grad()
     def _restart(self) -> None:
         """Count a learning step, and give the classifier whose turn it is new weights."""
-        turn, rest = divmod(int(self.learnt), self.restart_every)
+        if self._learnt is None:
+            self._learnt = int(self.learnt)
+        turn, rest = divmod(self._learnt, self.restart_every)
         if turn and not rest:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(turn)  # every process must draw the same
                 new = DomainClassifier(self.n_domains, self.width)
             self.classifiers[(turn - 1) % len(self.classifiers)].load_state_dict(new.state_dict())
         self.learnt += 1
+        self._learnt += 1
 
     @torch.no_grad()
     def evidence(self, batch: Batch, features: StudentFeatures) -> dict[str, Tensor]:  # noqa: ARG002
@@ -188,11 +197,22 @@ class DomainAdversarialAttack(Aligner):
             for name, images in {"clean": batch.images, "attacked": attacked}.items():
                 log_p = torch.stack([each.exp() for each in self._log_p(images)]).mean(dim=0).log()
                 found[f"domain_accuracy_{name}"] = (log_p.argmax(dim=1) == batch.domains).float()
-                found[f"domain_kl_{name}"] = -log_p.mean(dim=1) - torch.tensor(float(self.n_domains)).log()
+                found[f"domain_kl_{name}"] = -log_p.mean(dim=1) - math.log(self.n_domains)
         return found | {"perturbation": (attacked - batch.images).abs().amax(dim=(1, 2, 3))}
 
 
-def _keep_lower(best: Tensor, lowest: Tensor, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
-    """Return for each image the version with the lower loss, and that loss."""
-    better = loss < lowest
-    return torch.where(better[:, None, None, None], images, best), torch.where(better, loss, lowest)
+def _folded(classifier: nn.Module) -> Judge:
+    """Return a classifier in its fastest form for several passes with the same weights."""
+    return classifier.folded() if isinstance(classifier, DomainClassifier) else classifier
+
+
+def _forget_count(aligner: DomainAdversarialAttack, _keys: object) -> None:
+    aligner._learnt = None
+
+
+def _keep_lower(best: tuple[Tensor, Tensor] | None, images: Tensor, loss: Tensor) -> tuple[Tensor, Tensor]:
+    """Return for each image the version with the lower loss, and that loss; `best` is what there was before."""
+    if best is None:
+        return images, loss
+    better = loss < best[1]
+    return torch.where(better[:, None, None, None], images, best[0]), torch.where(better, loss, best[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from padkit.errors import SettingsError
-from padkit.networks.inputs import normalise
+from padkit.networks.inputs import Standardise
 from padkit.roles import Student, StudentFeatures
 from padkit.settings.ranges import Count, ShareBelowOne
 from padkit_timm.network import build, check_name, features, layout
@@ -52,7 +52,8 @@ class TimmStudent(Student):
         found = layout(self.net, shrunk=shrunk)
         self.indices, self.channels, self.strides = found.indices, found.channels, found.strides
         self.mean, self.std, self.embedding_dim = found.mean, found.std, found.embedding_dim
+        self.standardise = Standardise(found.mean, found.std)
 
     def forward(self, images: Tensor) -> StudentFeatures:
         """Return four maps and the embedding of `images` [B, 3, H, W], RGB in [0, 1]."""
-        return features(self.net, normalise(images, None, self.mean, self.std), self.indices)
+        return features(self.net, self.standardise(images), self.indices)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import sys
@@ -264,3 +265,22 @@ def test_the_grid_of_all_aligners_and_teachers(
 
 def component(settings: dict[str, str] | str) -> str:
     return settings if isinstance(settings, str) else settings["name"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "threads", "given", "expected"),
+    [
+        (1, None, set(), []),  # a run alone finds its own number
+        (2, None, set(), ["--threads", "3"]),  # of six free cores
+        (9, None, set(), ["--threads", "1"]),
+        (2, 4, set(), ["--threads", "4"]),
+        (2, None, {"threads"}, []),
+    ],
+)
+def test_runs_side_by_side_share_the_free_cores(
+    monkeypatch: pytest.MonkeyPatch, jobs: int, threads: int | None, given: set[str], expected: list[str]
+) -> None:
+    with recipe_module("ablation") as module:
+        monkeypatch.setattr(module, "cores", lambda: 8)
+        monkeypatch.setattr(module, "free_cores", lambda: 6)
+        assert module.share(argparse.Namespace(jobs=jobs, threads=threads, devices=0), given) == expected

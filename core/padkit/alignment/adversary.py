@@ -31,6 +31,41 @@ class DomainClassifier(nn.Module):
         logits: Tensor = self.layers(normalise(images))
         return logits
 
+    def folded(self) -> FoldedClassifier:
+        """Return what the network computes in evaluation mode, with its present weights, for gradients of images."""
+        return FoldedClassifier(self.layers)
+
+
+class FoldedClassifier:
+    """A `DomainClassifier` in evaluation mode, frozen: each normalisation is folded into the convolution before it.
+
+    An attack goes through it several times in each training step. Results are those of the network but for rounding.
+
+    Args:
+        layers: The network's.
+    """
+
+    def __init__(self, layers: nn.Sequential) -> None:
+        convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+        norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+        self._kernels = [self._fold(*pair) for pair in zip(convolutions, norms, strict=True)]
+        self._last = [parameter.detach() for parameter in layers[-1].parameters()]  # a linear layer's weight and bias
+
+    @staticmethod
+    def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        factor = norm.weight.detach() * (norm.running_var + norm.eps).rsqrt()
+        kernel = convolution.weight.detach() * factor.view(-1, 1, 1, 1)
+        return kernel, norm.bias.detach() - norm.running_mean * factor
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the domain logits of `images` [B, 3, H, W] in [0, 1]."""
+        found = normalise(images)
+        for kernel, bias in self._kernels:
+            found = F.relu_(F.conv2d(found, kernel, bias, stride=2, padding=1))
+        return F.linear(found.mean(dim=(2, 3)), *self._last)
+
 
 def domain_discriminator(embedding_dim: int, hidden: int, dropout: float, n_domains: int) -> nn.Sequential:
     """Return SSDG's discriminator (Jia et al., CVPR 2020): linear -> ReLU -> dropout -> linear, features to logits."""

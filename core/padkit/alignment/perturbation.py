@@ -75,15 +75,21 @@ class Bounds:
         number, channels, height, width = images.shape
         size = (height, width) if self.grid is None else (self.grid, self.grid)
         shapes = {"spectrum": (BANDS,), "contrast": (1, 1), "colour": (1, 1), "epsilon": size}
-        return {name: images.new_zeros(number, channels, *shapes[name]) for name in self.limits()}
+        return {name: _like(images, images.new_zeros(number, channels, *shapes[name])) for name in self.limits()}
 
     def drawn(self, images: Tensor, kind: Literal["uniform", "sign"]) -> dict[str, Tensor]:
         """Return random parameters: uniform within the bounds, or each at plus or minus its bound."""
         found = {}
         for name, nothing in self.none(images).items():
-            noise = torch.empty_like(nothing).uniform_(-1, 1)
-            found[name] = self.limits()[name] * (noise if kind == "uniform" else noise.sign())
+            noise = torch.empty_like(nothing, memory_format=torch.contiguous_format).uniform_(-1, 1)
+            found[name] = _like(nothing, self.limits()[name] * (noise if kind == "uniform" else noise.sign()))
         return found
+
+
+def _like(images: Tensor, parameters: Tensor) -> Tensor:
+    """Return `parameters` laid out as `images` are: operations on mixed layouts take three times as long."""
+    last = images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
+    return parameters.contiguous(memory_format=torch.channels_last) if last else parameters
 
 
 def apply(images: Tensor, parameters: Parameters, axes: Axes = "rgb") -> Tensor:
@@ -97,7 +103,7 @@ def apply(images: Tensor, parameters: Parameters, axes: Axes = "rgb") -> Tensor:
 
 def _applied(images: Tensor, parameters: Parameters, axes: Axes) -> Tensor:
     styled = axes == "opponent" and any(name in parameters for name in ("spectrum", "contrast", "colour"))
-    turn = torch.tensor(_OPPONENT, device=images.device)
+    turn = _turn(images.device) if styled else images
     found = torch.einsum("kc,bchw->bkhw", turn, images) if styled else images
     if (gains := parameters.get("spectrum")) is not None:
         factors = torch.einsum("bcn,nhw->bchw", gains, bands(*images.shape[-2:], images.device)).exp()
@@ -114,6 +120,11 @@ def _applied(images: Tensor, parameters: Parameters, axes: Axes) -> Tensor:
             pixels = F.interpolate(pixels, size=images.shape[-2:], mode="bilinear", align_corners=False)
         found = found + pixels
     return found.clamp(0, 1)
+
+
+@lru_cache(maxsize=8)
+def _turn(device: torch.device) -> Tensor:
+    return torch.tensor(_OPPONENT, device=device)
 
 
 @lru_cache(maxsize=8)

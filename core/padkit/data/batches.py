@@ -219,4 +219,4 @@ class Walk:
 
 def to_images(pixels: torch.Tensor) -> torch.Tensor:
     """Turn uint8 [B, 3, H, W] into float32 in [0, 1] with channels last, the layout convolutions are fastest in."""
-    return pixels.to(torch.float32).div_(255).contiguous(memory_format=torch.channels_last)
+    return pixels.contiguous(memory_format=torch.channels_last).to(torch.float32).div_(255)

@@ -118,8 +118,7 @@ def benchmark(
         rows += _rows(timed(kinds, seconds=seconds, items=batch), CROPS)
     if photograph is not None:
         rows += _with_detection(runs, cutting, bundle, photograph, face, face_model, seconds)
-    machine = _machine()
-    return Benchmark(rows=rows, threads=threads, size=size, machine=machine, sha256=bundle.sha256)
+    return Benchmark(rows=rows, threads=threads, size=size, machine=machine(), sha256=bundle.sha256)
 
 
 def _opened(folder: Path, threads: int) -> tuple[dict[str, Callable[..., NDArray[np.float32]]], dict[str, Any]]:
@@ -189,7 +188,7 @@ def _rows(timings: Mapping[str, Timing], given: str) -> list[BenchmarkRow]:
     return [BenchmarkRow(form=name, input=given, timing=timing) for name, timing in timings.items()]
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
     """Return processor, cores and library versions."""
     found = {"processor": _processor(), "cores": str(len(os.sched_getaffinity(0)))}
     if hasattr(os, "getloadavg"):

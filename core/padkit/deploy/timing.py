@@ -35,23 +35,27 @@ class Timing:
         return 1000 * self.items / self.p50
 
 
-def timed(kinds: Mapping[str, Callable[[], object]], *, seconds: float, items: int = 1) -> dict[str, Timing]:
+def timed(
+    kinds: Mapping[str, Callable[[], object]], *, seconds: float, items: int = 1, warm: int = WARM, turns: int = TURNS
+) -> dict[str, Timing]:
     """Time kinds of calls, turn by turn.
 
     Args:
         kinds: What to call, by name.
         seconds: About how long to measure each, over all turns.
         items: What one call works on.
+        warm: Calls before the clock starts, in each turn.
+        turns: How often each kind has its turn.
 
     Returns:
         The timing of each kind, by name.
     """
     taken: dict[str, list[float]] = {name: [] for name in kinds}
-    for _ in range(TURNS):
+    for _ in range(turns):
         for name, call in kinds.items():
-            for _ in range(WARM):
+            for _ in range(warm):
                 call()
-            taken[name] += _turn(call, seconds / TURNS)
+            taken[name] += _turn(call, seconds / turns)
     return {
         name: Timing(
             p50=float(np.median(times)), p95=float(np.percentile(times, 95)), calls=len(times), items=items

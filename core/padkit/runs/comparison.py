@@ -21,7 +21,9 @@ from padkit.settings.layers import flatten
 CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
 SETTINGS = "settings"  # name of the fact that stands for the settings
 KEY = "data: key"  # name of the fact that stands for records, files and crops
-MAY_CHANGE = "only epochs, max_steps, threads, workers, tracker, checkpoint_every, stability and thumbnails may change"
+MAY_CHANGE = (
+    "only epochs, max_steps, threads, workers, tracker, checkpoint_every, compile, stability and thumbnails may change"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from padkit.files import read_json_lines, try_lock, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset(
-    {"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "stability", "thumbnails"}
+    {"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "compile", "stability", "thumbnails"}
 )
 EVIDENCE = "source_dev/"  # what a log says of held-out source begins so
 DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+from padkit.training.compiling import compile_networks
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
 from padkit.training.image_size import check_image_size
 from padkit.training.jitter import jitter_within
-from padkit.training.loop import keep, require_finite, require_room, seed_run, seed_step, training_bar
+from padkit.training.loop import (
+    LateLosses,
+    batches_from,
+    keep,
+    naming_dead_workers,
+    require_finite,
+    require_room,
+    seed_run,
+    seed_step,
+    training_bar,
+)
 from padkit.training.objective import Objective
 from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, realign, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.selection import best_yet, judge_target, judging_interval
-from padkit.training.start import begin_tracking, loader_workers, open_run, read_run_settings, reserve_folder, start
+from padkit.training.start import (
+    begin_tracking,
+    choose_threads,
+    loader_workers,
+    open_run,
+    read_run_settings,
+    reserve_folder,
+    start,
+)
 from padkit.training.teaching import fit_teachers, teaching_figures, training_images
+from padkit.training.threads import ThreadTuner
 
 __all__ = [
     "Experiment",
     "FrozenTeachers",
+    "LateLosses",
     "Objective",
     "TeacherOptions",
+    "ThreadTuner",
     "averaged",
+    "batches_from",
     "begin_tracking",
     "best_yet",
     "check_image_size",
+    "choose_threads",
+    "compile_networks",
     "conclude",
     "fit_teachers",
     "jitter_within",
@@ -31,6 +56,7 @@ __all__ = [
     "keep",
     "loader_workers",
     "make_optimizer",
+    "naming_dead_workers",
     "open_run",
     "parameter_groups",
     "quoted_policies",

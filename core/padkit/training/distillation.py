@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 
 from padkit.errors import SettingsError
-from padkit.networks.inputs import central
+from padkit.networks.inputs import Standardise, central, resize
 from padkit.networks.random_weights import calibrate, untrained
 from padkit.roles import Features, StudentFeatures, Teacher
 from padkit.settings.ranges import NonNegative
 from padkit.training.standardisation import Moments, Standardisation
 
+HALF_PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WARM_UP = 0.1  # share of training over which `schedule: warmup` raises a weight
 LEAST_VARIANCE = 1e-3  # of similarities within a batch: below, a teacher tells nothing of these images
 
@@ -75,6 +78,10 @@ class FrozenTeachers:
         self.random = [name for name, chosen in (options or {}).items() if chosen.random_weights]
         chosen = {name: _random(name, one, seed) if name in self.random else one for name, one in teachers.items()}
         self._teachers = {name: teacher.requires_grad_(False).eval() for name, teacher in chosen.items()}
+        inputs = {(one.mean, one.std) for one in chosen.values() if _shares_inputs(one)}
+        self._standardise = {key: Standardise(*key) for key in inputs}
+        self._half: torch.dtype | None = None
+        self._device = torch.device("cpu")
 
     def names(self) -> list[str]:
         """Return the teachers' names."""
@@ -87,22 +94,62 @@ class FrozenTeachers:
             batches: Images [B, 3, H, W] in [0, 1], on the teachers' device.
         """
         for name in self.random:
-            calibrate(self._teachers[name], batches)
+            with self._precision():
+                calibrate(self._teachers[name], batches)
 
     def crop(self, name: str) -> float:
         """Return the central share of the images' side that a teacher looks at."""
         return self._teachers[name].crop
 
-    def to(self, device: torch.device) -> Self:
-        """Move all teachers to `device`."""
+    def to(self, device: torch.device, precision: str | None = None) -> Self:
+        """Move all teachers to `device` and keep their weights in the precision that they are computed in.
+
+        Args:
+            device: The device.
+            precision: `bf16` or `fp16`: kernels and matrices, which automatic mixed precision would convert anew at
+                each step, are converted once, with the same result; normalisations stay as they are. Others change
+                nothing.
+        """
+        self._device, self._half = device, HALF_PRECISION.get(str(precision))
         for teacher in self._teachers.values():
             teacher.to(device).to(memory_format=torch.channels_last)
+            for module in teacher.modules() if self._half else ():
+                if isinstance(module, (nn.Linear, _ConvNd)):
+                    for parameter in module.parameters(recurse=False):
+                        parameter.data = parameter.data.to(self._half)
+        for standardise in self._standardise.values():
+            standardise.to(device)
         return self
 
-    @torch.no_grad()
+    def networks(self) -> list[Teacher]:
+        """Return the teachers themselves."""
+        return list(self._teachers.values())
+
     def __call__(self, images: Tensor) -> dict[str, Features]:
-        """Return each teacher's features of `images` [B, 3, H, W] in [0, 1], without gradient, in evaluation mode."""
-        return {name: teacher.eval()(images) for name, teacher in self._teachers.items()}
+        """Return each teacher's features of `images` [B, 3, H, W] in [0, 1], without gradient, in evaluation mode.
+
+        Teachers that look at the same part of the image in the same size and scale share their input.
+        """
+        found: dict[str, Features] = {}
+        made: dict[object, Tensor] = {}
+        with torch.inference_mode(), self._precision():
+            for name, teacher in self._teachers.items():
+                teacher.eval()
+                if not _shares_inputs(teacher):
+                    found[name] = teacher(images)
+                    continue
+                place = (teacher.crop, teacher.input_size)
+                if place not in made:
+                    made[place] = resize(central(images, teacher.crop), teacher.input_size)
+                whole = (place, teacher.mean, teacher.std)
+                if whole not in made:
+                    made[whole] = self._standardise[teacher.mean, teacher.std](made[place])
+                found[name] = teacher.extract(made[whole])
+        return found
+
+    def _precision(self) -> AbstractContextManager[object]:
+        """Return the context that weights in half precision need, also where training is not yet under way."""
+        return nullcontext() if self._half is None else torch.autocast(self._device.type, self._half)
 
 
 class Explained(NamedTuple):
@@ -232,6 +279,11 @@ class Distiller(nn.Module):
         if use != "maps" and teacher.embedding is not None:
             found.append((student.embedding, teacher.embedding))
         return found
+
+
+def _shares_inputs(teacher: Teacher) -> bool:
+    """Tell whether a teacher prepares its images as the role does."""
+    return type(teacher).forward is Teacher.forward
 
 
 def _random(name: str, teacher: Teacher, seed: int) -> Teacher:

@@ -25,6 +25,7 @@ from padkit.evaluation.thresholds import DEV_EER
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch
 from padkit.runs.folder import RunFolder
+from padkit.training.loader import training_loader
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
 
@@ -99,8 +100,8 @@ class Experiment:
         return found
 
     def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
-        """Return the loader of the training batches."""
-        return DataLoader(samples, batch_sampler=batches, num_workers=self.loader_workers())
+        """Return the loader of the training batches; its processes stay from epoch to epoch and load ahead."""
+        return training_loader(samples, batches, self.loader_workers(), self.accelerator.device)
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""

@@ -1,20 +1,21 @@
-"""Steps that every training loop needs: seeding, stopping at NaN, logging, showing progress."""
+"""Steps that every training loop needs: seeding, reading batches and losses, stopping at NaN, showing progress."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, skip_first_batches
 from accelerate.utils import set_seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 
-from padkit.errors import TrainingError
+from padkit.errors import TrainingError, one_line
 from padkit.runs.folder import RunFolder
 
 
@@ -47,8 +48,32 @@ def require_room(done: int, total: int, run: RunFolder) -> None:
         )
 
 
+def batches_from(loader: Any, done: int) -> Iterable[Any]:
+    """Return the batches of `loader` after the first `done`; its loader processes stay from one epoch to the next."""
+    batches: Iterable[Any] = skip_first_batches(loader, done) if done else loader
+    return batches
+
+
+@contextmanager
+def naming_dead_workers() -> Iterator[None]:
+    """Turn the end of a loader process into one line; torch notices it and does not hang.
+
+    Raises:
+        TrainingError: A loader process has died, or waited too long.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error) and "DataLoader timed out" not in str(error):
+            raise
+        raise TrainingError(
+            f"a process that loads images ended ({one_line(error)}); the machine may be short of memory: continue with "
+            "--resume and fewer --workers, 0 loads in the main process."
+        ) from error
+
+
 def require_finite(losses: Mapping[str, float], step: int, run: RunFolder) -> None:
-    """Stop before a NaN reaches the weights; earlier checkpoints stay.
+    """Stop before a NaN reaches a checkpoint; earlier ones stay.
 
     Raises:
         TrainingError: A loss is NaN or infinite; names it, the step and the checkpoint that is kept.
@@ -72,6 +97,81 @@ class Advance(Protocol):
 
     def __call__(self, step: int, losses: Mapping[str, float]) -> None:
         """Move and show."""
+
+
+class LateLosses:
+    """Reads each step's losses while the next step is computed, so that the device never waits for the host.
+
+    `add` stacks the losses of a micro-batch on their device; `step` starts one copy to the host and keeps the record of
+    the step before. `flush` keeps what is left: call it before anything is judged or saved, so that a NaN is found
+    before it is.
+
+    Args:
+        accelerator: Averages over processes.
+        run: Its log gets the records.
+        advance: Shows the losses.
+    """
+
+    def __init__(self, accelerator: Accelerator, run: RunFolder, advance: Advance) -> None:
+        self._accelerator, self._run, self._advance = accelerator, run, advance
+        self._names: list[str] = []
+        self._parts: list[Tensor] = []
+        self._pending: tuple[_Reading, list[str], Mapping[str, Any]] | None = None
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        """Take in the named scalars of one micro-batch."""
+        self._names = list(losses)
+        self._parts.append(torch.stack([value.detach().float() for value in losses.values()]))
+
+    def step(self, record: Mapping[str, Any]) -> None:
+        """End an optimiser step.
+
+        Args:
+            record: What the log says of it beside the losses: `step`, and more.
+
+        Raises:
+            TrainingError: A loss of the step before is NaN or infinite.
+        """
+        stacked = self._accelerator.reduce(torch.stack(self._parts), "mean")
+        self._parts = []
+        reading = _Reading(stacked)
+        self.flush()
+        self._pending = (reading, self._names, record)
+
+    def flush(self) -> None:
+        """Keep the record of the last step, if that has not been done.
+
+        Raises:
+            TrainingError: One of its losses is NaN or infinite.
+        """
+        if self._pending is None:
+            return
+        (reading, names, record), self._pending = self._pending, None
+        rows = reading.rows()
+        losses = {name: sum(row[at] for row in rows) / len(rows) for at, name in enumerate(names)}
+        require_finite(losses, record["step"], self._run)
+        first = {name: record[name] for name in ("step", "epoch") if name in record}
+        keep(self._accelerator, self._run, {**first, **losses, **record})
+        self._advance(record["step"], losses)
+
+
+class _Reading:
+    """A copy of a tensor on its way to the host."""
+
+    def __init__(self, values: Tensor) -> None:
+        self._values, self._arrived = values, None
+        if values.device.type == "cuda":
+            self._values = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+            self._values.copy_(values, non_blocking=True)
+            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._arrived.record()
+
+    def rows(self) -> list[list[float]]:
+        """Return the values; waits for the copy where that is still under way."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        found: list[list[float]] = self._values.tolist()
+        return found
 
 
 @contextmanager

@@ -79,4 +79,7 @@ class Standardisation(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return standardised `features` [B, ...], float32."""
-        return (features.float() - self.mean) / self.spread
+        mean = self.mean[None]
+        if mean.dim() > 3:  # laid out as convolutions leave the features; mixed layouts take three times as long
+            mean = mean.contiguous(memory_format=torch.channels_last)
+        return (features.float() - mean).div_(self.spread)

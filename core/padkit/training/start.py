@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import os
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +24,10 @@ from padkit.runs.comparison import SETTINGS, check_facts, check_settings, check_
 from padkit.runs.environment import describe_environment
 from padkit.runs.folder import RunFolder, check_writable
 from padkit.settings import Settings, Slot, read_settings
+from padkit.training.compiling import enable_fast_kernels
+from padkit.training.threads import Threads, ThreadTuner, begin_threads
 
+FLUSH_EVERY = 10.0  # seconds between what TensorBoard writes
 RUNS = Path("runs")  # in the working folder: where a run goes that names no folder
 # Variables by which Accelerate's launcher asks for a sharded model.
 SHARDING = {
@@ -35,7 +39,7 @@ SHARDING = {
 Options = TypeVar("Options")
 
 
-def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", threads: int | None = None) -> Accelerator:
+def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none") -> Accelerator:
     """Return the Accelerator of this process.
 
     A batch does not depend on the number of processes: each takes a slice of it. On a machine without an accelerator,
@@ -45,22 +49,20 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", thread
         batch_size: Frames per optimiser step; must divide evenly among micro-batches and processes.
         accumulate: Micro-batches per optimiser step.
         tracker: A tracker of Accelerate whose package is installed, or `none`.
-        threads: CPU threads per process; None shares the cores among the machine's processes, because launchers set
-            OMP_NUM_THREADS to 1. Another value found in that variable is kept.
 
     Raises:
         SettingsError: The tracker is unknown or not installed, or the numbers are inconsistent.
     """
     check_tracker(tracker)
-    if accumulate < 1 or (threads is not None and threads < 1):
-        raise SettingsError(f"accumulate ({accumulate}) and threads ({threads}) must be at least 1.")
+    if accumulate < 1:
+        raise SettingsError(f"accumulate ({accumulate}) must be at least 1.")
     passed_over = drop_sharding()
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=accumulate,
         log_with=None if tracker == "none" else tracker,
         project_dir="runs",  # Accelerate wants one for its trackers; `open_run` names the real one
-        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
     )
     if passed_over:
         accelerator.print(
@@ -70,12 +72,26 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", thread
     if batch_size % (accumulate * accelerator.num_processes):
         shares = f"{accumulate} micro-batches x {accelerator.num_processes} processes"
         raise SettingsError(f"batch_size {batch_size} does not divide into {shares}; choose a multiple.")
-    processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    if threads is not None:
-        torch.set_num_threads(threads)
-    elif os.environ.get("OMP_NUM_THREADS", "1") == "1":
-        torch.set_num_threads(max(cores() // processes, 1))
+    enable_fast_kernels(accelerator.device)
     return accelerator
+
+
+def choose_threads(accelerator: Accelerator, asked: Threads, *, steady: bool = False) -> ThreadTuner:
+    """Set the CPU threads of this process and return what keeps their number right; see `padkit.training.threads`.
+
+    Args:
+        accelerator: Its device and number of processes.
+        asked: `--threads`.
+        steady: Keep the number that the load at the start suggests, as with several processes: compiled networks are
+            made for one number, and a recipe may time no steps.
+
+    Raises:
+        SettingsError: The number is below 1.
+    """
+    return begin_threads(
+        asked, on_cpu=accelerator.device.type == "cpu", steady=steady or accelerator.num_processes > 1,
+        tell=accelerator.print,
+    )  # fmt: skip
 
 
 def check_tracker(name: str) -> None:
@@ -101,10 +117,27 @@ def begin_tracking(accelerator: Accelerator) -> None:
     """
     try:
         accelerator.init_trackers("padkit")
+        for tracker in accelerator.trackers:
+            _flush_seldom(getattr(tracker, "writer", None))
     except Exception as error:
         raise TrainingError(
             f"tracker {accelerator.log_with[0]} cannot start ({one_line(error)}); set it up, or use --tracker none."
         ) from error
+
+
+def _flush_seldom(writer: Any) -> None:
+    """Have TensorBoard's writer flush every few seconds at most: Accelerate flushes it after each record."""
+    flush, last = getattr(writer, "flush", None), time.monotonic()
+    if flush is None:
+        return
+
+    def seldom() -> None:
+        nonlocal last
+        if time.monotonic() - last >= FLUSH_EVERY:
+            flush()
+            last = time.monotonic()
+
+    writer.flush = seldom
 
 
 def drop_sharding() -> str:

@@ -68,3 +68,19 @@ def test_a_discriminator_has_the_layers_of_ssdg():
     names = [type(layer).__name__ for layer in domain_discriminator(6, 8, 0.25, 3)]
     assert names == ["Linear", "ReLU", "Dropout", "Linear"]
     assert domain_discriminator(6, 8, 0.25, 3)(torch.rand(2, 6)).shape == (2, 3)
+
+
+def test_a_folded_classifier_is_the_classifier_in_evaluation_mode():
+    torch.manual_seed(0)
+    classifier, images = DomainClassifier(3, 4), torch.rand(5, 3, 32, 32)
+    with torch.no_grad():
+        for module in classifier.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                for value in (module.running_mean, module.running_var, module.weight, module.bias):
+                    value.uniform_(0.5, 1.5)
+    asked = images.clone().requires_grad_()
+    found = classifier.folded()(asked)
+    torch.testing.assert_close(found, classifier.eval()(images), rtol=1e-4, atol=1e-5)
+    found.sum().backward()
+    assert asked.grad is not None
+    assert all(parameter.grad is None for parameter in classifier.parameters())

@@ -39,6 +39,7 @@ THERE: dict[str, Any] = {
     "checkpoint_every": 100,
     "stability": 200,
     "thumbnails": True,
+    "compile": False,
     "data": {"name": "folder", "root": "f", "image_size": 64},
     "aligner": {"name": "daa", "epsilon": 4 / 255, "steps": 1},
     "teachers": {"fr": {"name": "arcface", "weight": 0.3}, "fe": "none"},
@@ -77,7 +78,7 @@ def test_a_run_is_not_continued_with_other_settings(change: dict[str, Any], told
 
 def test_what_may_change_may_change() -> None:
     changed = {"epochs": 9, "max_steps": 700, "threads": 2, "workers": 3, "tracker": "none", "checkpoint_every": 5}
-    changed |= {"stability": 0, "thumbnails": False, "out": "elsewhere", "resume": "r1"}
+    changed |= {"stability": 0, "thumbnails": False, "compile": True, "out": "elsewhere", "resume": "r1"}
     assert changed.keys() == CHANGEABLE
     check_settings(RunFolder("r1"), THERE, {**THERE, **changed})
     assert first_difference(THERE, {**THERE, "epochs": 9}, BOOKKEEPING) is not None  # for an ablation, another run

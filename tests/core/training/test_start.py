@@ -159,7 +159,7 @@ def test_leftovers_of_accelerate_config_are_passed_over_and_named(
     fresh: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, name: str
 ) -> None:
     monkeypatch.setenv(f"ACCELERATE_USE_{variable}", "true")
-    accelerator = start(batch_size=4, threads=1)
+    accelerator = start(batch_size=4)
     assert accelerator.distributed_type.value == "NO"
     assert f"ACCELERATE_USE_{variable}" not in os.environ
     told = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_leftovers_of_accelerate_config_are_passed_over_and_named(
 
 
 def test_nothing_is_said_where_nothing_is_left_over(fresh: None, capsys: pytest.CaptureFixture[str]) -> None:
-    start(batch_size=4, threads=1)
+    start(batch_size=4)
     assert capsys.readouterr().out == ""
 
 

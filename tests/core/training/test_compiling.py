@@ -1,0 +1,71 @@
+"""`--compile`: blocks that repeat are compiled one by one, names stay, and results stay."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from padkit.errors import SettingsError
+from padkit.networks.detector import Detector
+from padkit.roles import Student, StudentFeatures
+from padkit.training import FrozenTeachers, Objective, compile_networks
+from padkit.training.compiling import repeated_blocks
+
+torch.set_num_threads(1)
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return x + self.conv(x).relu()
+
+
+class Blocks(Student):
+    channels, strides, embedding_dim = (4,), (2,), 4
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 4, 2, stride=2), nn.Conv2d(4, 4, 1))
+        self.blocks = nn.Sequential(Block(), Block(), Block())
+
+    def forward(self, images):
+        maps = self.blocks(self.stem(images))
+        return StudentFeatures((maps,), maps.mean((2, 3)))
+
+
+def test_blocks_are_found_in_networks_of_timm():
+    resnet, vit = (timm.create_model(name) for name in ("resnet18", "test_vit"))
+    assert len(list(repeated_blocks(resnet))) == 8
+    assert [type(block).__name__ for block in repeated_blocks(vit)] == ["Block"] * len(vit.blocks)
+    assert not list(repeated_blocks(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # torch looks for it itself
+def test_results_and_names_stay_and_copies_are_not_compiled():
+    torch.manual_seed(0)
+    objective = Objective(Detector(Blocks()), None, FrozenTeachers({}), {}, 8)
+    images, labels = torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 0, 1])
+    before, names = objective(images, labels, labels, 0.0)["live"], list(objective.state_dict())
+    assert compile_networks(objective, backend="eager") == 3
+    after = objective(images, labels, labels, 0.0)["live"]
+    after.backward()
+    torch.testing.assert_close(before, after)
+    assert list(objective.state_dict()) == names
+    blocks = objective.detector.student.blocks
+    assert all(block._compiled_call_impl is not None for block in blocks)
+    assert blocks[0].conv.weight.grad is not None
+    assert all(block._compiled_call_impl is None for block in copy.deepcopy(objective.detector).student.blocks)
+
+
+def test_without_a_compiler_one_line_says_so(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    objective = Objective(Detector(Blocks()), None, FrozenTeachers({}), {}, 8)
+    with pytest.raises(SettingsError, match=r"--compile needs a C\+\+ compiler .*leave it out"):
+        compile_networks(objective)
