@@ -21,7 +21,7 @@ from padkit.files import read_json_lines, try_lock, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset(
-    {"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "compile", "thumbnails"}
+    {"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "checkpoints_kept", "compile", "thumbnails"}
 )
 EVIDENCE = "source_dev/"  # what a log says of held-out source begins so
 DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so
