@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from accelerate import Accelerator
-from toy_run import reset_accelerate
 from torch.utils.data import DataLoader
+from toy_run import reset_accelerate
 
 from padkit.data.batches import BalancedBatches
 from padkit.training.loop import batches_from
