@@ -45,17 +45,21 @@ from padkit.training import (
     best_yet,
     check_image_size,
     choose_threads,
+    clip,
     compile_networks,
     conclude,
     fit_teachers,
+    follow,
     jitter_within,
     judge_target,
     judging_interval,
     keep,
+    main_process_prepares,
     make_optimizer,
     naming_dead_workers,
     open_run,
     parameter_groups,
+    prepare_parts,
     quoted_policies,
     read_run_settings,
     realign,
@@ -63,10 +67,13 @@ from padkit.training import (
     reserve_folder,
     seed_run,
     seed_step,
+    share_out,
     start,
     teaching_figures,
     training_bar,
     warm_up_cosine,
+    whole,
+    whole_state,
 )  # fmt: skip
 
 SLOTS = {
@@ -90,7 +97,7 @@ class Options:
             all; by default official, and all of a domain without splits.
         out: Run folder; by default a new one under runs/.
         resume: Folder of a run to continue with its settings; only epochs, max_steps, threads, workers, tracker,
-            checkpoint_every, compile, stability and thumbnails may differ.
+            checkpoint_every, checkpoints_kept, compile, stability and thumbnails may differ.
         seed: Seed of weights, batches, augmentation and attack.
         epochs: Passes over the training frames.
         max_steps: Stop after this many optimiser steps.
@@ -108,6 +115,8 @@ class Options:
         adapter_lr_scale: Factor on it for the adapters of the teachers.
         aligner_lr_scale: Factor on it for the aligner's own parameters.
         weight_decay: Weight decay.
+        clip_norm: Length that the gradient of all parameters together is shortened to if it is longer; null leaves it.
+        sync_batchnorm: Batch normalisations of several GPUs normalise by the statistics of the whole batch.
         warmup: Share of the steps to warm up in.
         ema: Decay of the averaged weights that are evaluated and shipped; 0 ships the last weights.
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
@@ -119,10 +128,13 @@ class Options:
             split; the default of official protocols that have one), target-eer or fixed:VALUE.
         tracker: Any tracker of Accelerate, or none.
         checkpoint_every: Optimiser steps between checkpoints; one is saved after each epoch as well.
+        checkpoints_kept: Checkpoints that stay, the newest ones.
         workers: Processes that load images; by default 0 on a CPU, at most 8 with a GPU.
         threads: CPU threads per process; auto finds by load, limits and timed steps how many pay, again when steps
             become slow. It is left to the machine, and changes losses in their last digits; a number pins both.
         compile: Compile student and teachers with torch.compile, block by block where blocks repeat. Pays on long runs.
+        split_by_machine: With several machines, each trains on its own part of the frames of every domain and class,
+            and reads no other part of the table.
         strict: An unreadable image is an error; otherwise it is skipped and counted.
         fresh_probe: Steps of a fresh domain classifier that learns, when training ends, from the images as the aligner
             perturbs them, and tells whether their domains are alike; 0 leaves it out.
@@ -153,6 +165,8 @@ class Options:
     adapter_lr_scale: ranges.NonNegative = 1.0
     aligner_lr_scale: ranges.NonNegative = 1.0
     weight_decay: ranges.NonNegative = 0.01
+    clip_norm: ranges.Positive | None = None
+    sync_batchnorm: bool = False
     warmup: ranges.ShareBelowOne = 0.1
     ema: ranges.ShareBelowOne = 0.98
     selection: Literal["source-dev", "last", "target-best", "mean-last-10"] = "source-dev"
@@ -160,9 +174,11 @@ class Options:
     policy: str | None = None
     tracker: str = "tensorboard"
     checkpoint_every: ranges.Count = 100
+    checkpoints_kept: ranges.Count = 2
     workers: ranges.Workers | None = None
     threads: ranges.Processes | Literal["auto"] | None = "auto"
     compile: bool = False
+    split_by_machine: bool = False
     strict: bool = False
     fresh_probe: ranges.Whole = 100
     stability: ranges.Whole = 200
@@ -175,13 +191,15 @@ def main() -> int:
     settings = read_run_settings(Options, SLOTS, sys.argv[1:], catalog, "dtda.py")
     options = settings.recipe
     quoted_policies(options.policy)
-    accelerator = start(batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker)
+    accelerator = start(
+        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, shards=True
+    )
     threads = choose_threads(accelerator, options.threads, steady=options.compile)
     reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))
     asked = {"protocol": options.protocol, "target": options.target, "sources": options.sources}
-    with accelerator.main_process_first():
-        name, shown = settings.one("data").name, accelerator.is_main_process
+    with main_process_prepares(accelerator):
+        name, shown = settings.one("data").name, accelerator.is_local_main_process
         table = prepare(
             reader, dataset_name=name, strict=options.strict, progress=shown,
             before=lambda records: rehearse(
@@ -202,9 +220,11 @@ def main() -> int:
         accelerator, reader, table, protocol, run, options.batch_size, options.workers, options.seed
     )
     experiment.tell()
-    progress = train(experiment, options, objective, catalog.build_chosen(settings.one("augmentation")), threads)
+    progress, shipped = train(
+        experiment, options, objective, catalog.build_chosen(settings.one("augmentation")), threads
+    )
     results = conclude(
-        experiment, objective.detector, settings.one("student"), quoted=quoted, selection=options.selection,
+        experiment, shipped, settings.one("student"), quoted=quoted, selection=options.selection,
         settings=settings.tree, recent=progress.recent, stability=options.stability,
     )  # fmt: skip
     if results is not None:
@@ -254,12 +274,14 @@ def assemble(
 def train(
     experiment: Experiment, options: Options, objective: Objective, augmentation: Augmentation | None,
     threads: ThreadTuner,
-) -> checkpoints.Progress:  # fmt: skip
-    """Run the training loop; write the selected weights of the averaged detector into the run folder."""
+) -> tuple[checkpoints.Progress, Detector]:  # fmt: skip
+    """Run the training loop; write the selected weights of the averaged detector, which is returned, into the run."""
     accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
     jitter = jitter_within(experiment.table.room, scale=options.jitter_scale, shift=options.jitter_shift)
     varied = augmentation is not None or jitter is not None
-    batches = experiment.batches(frames, options.batches, parts=options.accumulate, numbered=varied)
+    batches = experiment.batches(
+        frames, options.batches, parts=options.accumulate, numbered=varied, by_machine=options.split_by_machine
+    )
     samples = Augmented(frames, augmentation, options.seed, jitter) if varied else frames
     total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
     judge_every = judging_interval(options.judge_every, total=total_steps, epoch=batches.steps)
@@ -267,19 +289,24 @@ def train(
         "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
         "aligner": options.aligner_lr_scale,
     }  # fmt: skip
+    objective.to(accelerator.device)
+    average = averaged(objective.detector, options.ema)
+    share_out(accelerator, objective, sync_batchnorm=options.sync_batchnorm)
     groups = parameter_groups(objective, options.lr, scales)
-    optimizer = make_optimizer(options.optimizer, groups, options.lr, options.weight_decay)
+    optimizer = make_optimizer(
+        options.optimizer, groups, options.lr, options.weight_decay, scaled=accelerator.scaler is not None
+    )
     schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
     loader = experiment.loader(samples, batches)
-    model, optimizer, schedule, loader = accelerator.prepare(objective, optimizer, schedule, loader)
-    average = averaged(objective.detector, options.ema)
+    model, optimizer, schedule, loader = prepare_parts(accelerator, objective, optimizer, schedule, loader)
     if options.compile:
         compile_networks(objective)
     accelerator.register_for_checkpointing(average)
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
     require_room(progress.step, total_steps, run)
     realign(optimizer, schedule)
-    fit_teachers(experiment, objective, resumed=progress.step > 0)
+    with whole(objective):
+        fit_teachers(experiment, objective, resumed=progress.step > 0)
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
     begin_tracking(accelerator)
@@ -291,7 +318,7 @@ def train(
             epoch, done = divmod(progress.step, batches.steps)
             batches.set_epoch(epoch)
             model.train()
-            for position, sample in enumerate(batches_from(loader, done * options.accumulate)):
+            for position, sample in enumerate(batches_from(loader, done * options.accumulate, epoch)):
                 micro_step = progress.step * options.accumulate + position % options.accumulate
                 seed_step(accelerator, options.seed, micro_step)
                 with threads.timed(), accelerator.accumulate(model):
@@ -302,12 +329,13 @@ def train(
                     total = objective.total(losses, done_share)
                     noted.add({**losses, "total": total})
                     accelerator.backward(total)
+                    clip(accelerator, model, options.clip_norm)
                     optimizer.step()
                     schedule.step()
                     optimizer.zero_grad()
                 if not accelerator.sync_gradients:
                     continue
-                average.update_parameters(objective.detector)
+                follow(average, objective, objective.detector, accelerator)
                 progress.step += 1
                 course = {**objective.scheduled_weights(done_share), "lr": schedule.get_last_lr()[0]}
                 noted.step({"step": progress.step, "epoch": epoch + 1, **course})
@@ -319,12 +347,12 @@ def train(
                     select(experiment, options, objective, average.module, progress, within=True)
                 if progress.step % options.checkpoint_every == 0 and within:
                     noted.flush()
-                    checkpoints.save(accelerator, run.checkpoints, progress)
+                    checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
             noted.flush()
             select(experiment, options, objective, average.module, progress, last=progress.step == total_steps)
-            checkpoints.save(accelerator, run.checkpoints, progress)
+            checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
-    return progress
+    return progress, average.module
 
 
 def select(
@@ -332,18 +360,21 @@ def select(
     *, within: bool = False, last: bool = False,
 ) -> None:  # fmt: skip
     """Judge held-out source presentations, keep the weights if they rank best; `within` an epoch without evidence."""
-    figures = experiment.source_dev(detector, objective.aligner, evidence=not within)
-    if last:
-        figures |= experiment.fresh_domain(objective.aligner, options.fresh_probe)
-    record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
-    record |= {} if within else teaching_figures(experiment, objective)
+    with whole(objective):
+        figures = experiment.source_dev(detector, objective.aligner, evidence=not within)
+        if last:
+            figures |= experiment.fresh_domain(objective.aligner, options.fresh_probe)
+        record = {"step": progress.step, **{f"source_dev/{name}": value for name, value in figures.items()}}
+        record |= {} if within else teaching_figures(experiment, objective)
     quoted = quoted_policies(options.policy, experiment.protocol)
     record |= judge_target(experiment, detector, progress, selection=options.selection, policies=quoted)
     keep(experiment.accelerator, experiment.run, record)
     shown = " ".join(f"{name} {value:.3f}" for name, value in figures.items())
     experiment.accelerator.print(f"step {progress.step} source-dev: {shown}")
-    if best_yet(experiment, progress, options.selection, record) and experiment.accelerator.is_main_process:
-        checkpoints.keep_selected(experiment.run, detector, objective.aligner, progress.step)
+    if best_yet(experiment, progress, options.selection, record):
+        aligner = whole_state(objective.aligner)
+        if experiment.accelerator.is_main_process:
+            checkpoints.keep_selected(experiment.run, detector, aligner, progress.step)
 
 
 if __name__ == "__main__":

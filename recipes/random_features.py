@@ -108,7 +108,7 @@ def main() -> int:
     keep(accelerator, run, {"step": 0, **figures})
     accelerator.print(f"penalty 1/{probe.strength:g}, source-dev: auc {probe.auc:.3f}")
     if accelerator.is_main_process:
-        checkpoints.keep_selected(run, detector, None, 0)
+        checkpoints.keep_selected(run, detector, {}, 0)
     conclude(experiment, detector, None, quoted=quoted, selection="source-dev", settings=settings.tree)
     accelerator.end_training()
     return 0

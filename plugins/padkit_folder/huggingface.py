@@ -22,8 +22,8 @@ from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
 from padkit.settings.ranges import CropSide
 from padkit_folder.names import OPTION, SPLIT_NAMES, attack_names
+from padkit_folder.remote import PARQUET, is_remote, remote_splits
 
-PARQUET = frozenset({".parquet", ".pq"})
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # columns of an imagefolder
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -31,12 +31,15 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 class HuggingFaceReader(DatasetReader):
     """Reads a folder written by `save_to_disk`, Parquet files, an imagefolder, or a dataset of the Hub.
 
+    Parquet files at an address of fsspec (`s3://`, `gs://`, `https://`, ...) are streamed: nothing of them is stored
+    but the crops.
+
     Column settings that are None are left unknown. Splits named train, validation, test, ... become padkit's; a lone
     split divides nothing and is ignored. Labels are read by their class names where the column has them, else as words,
     or as 1 = bona fide and 0 = attack.
 
     Args:
-        path: The folder, or a hub id `owner/name`.
+        path: The folder, an address of Parquet files (`s3://bucket/faces/*.parquet`), or a hub id `owner/name`.
         download: Allow fetching a hub id from the Hub (with the `datasets` client's own cache and token).
         config: Configuration of a hub dataset, or None.
         image_size: Side in pixels of the prepared square crops.
@@ -202,6 +205,8 @@ class HuggingFaceReader(DatasetReader):
     def _load(self) -> Any:
         import datasets
 
+        if is_remote(self.path):
+            return remote_splits(self.path)
         folder = Path(self.path).expanduser()
         with without_progress_bars(datasets):
             if not folder.exists():

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import logging
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from padkit.settings.paths import recipe_folder
 PROG = "padkit train"
 USAGE = f"{PROG} [OPTIONS OF accelerate launch] RECIPE [OPTIONS OF THE RECIPE]"
 NO_TRAINING = ("ablation",)  # starts many runs, each under a launcher of its own
-# Kinds of `accelerate config` that shard the model, which padkit does not.
+# Kinds of `accelerate config` that share out the model; padkit does so only if a file that asks for it is named.
 SHARDED = ("DEEPSPEED", "FSDP", "MEGATRON_LM")
 
 
@@ -126,13 +127,25 @@ def _forget_sharding(line: Any, folder: Path) -> None:
     except (OSError, ValueError, yaml.YAMLError):
         return  # none, or the launcher says what is wrong with it
     kind = config.get("distributed_type") if isinstance(config, dict) else None
-    if kind not in SHARDED:
+    if kind not in SHARDED or (line.config_file and _usable(config)):
         return
-    print(f"note: {path} asks for {kind}, which padkit does not use: every process holds the whole model.", flush=True)
+    print(
+        f"note: {path} asks for {kind}, which padkit does not use here: every process holds the whole model.",
+        flush=True,
+    )
     kept = {name: value for name, value in config.items() if not str(name).endswith("_config")}
     kept["distributed_type"] = "MULTI_GPU" if int(config.get("num_processes") or 1) > 1 else "NO"
     line.config_file = str(folder / "accelerate.yaml")
     Path(line.config_file).write_text(yaml.safe_dump(kept), encoding="utf-8")
+
+
+def _usable(config: Mapping[str, Any]) -> bool:
+    """Return whether a configuration shares out the model in a way that padkit knows."""
+    if config["distributed_type"] == "FSDP":
+        return str((config.get("fsdp_config") or {}).get("fsdp_version")) == "2"
+    stage = (config.get("deepspeed_config") or {}).get("zero_stage")
+    installed = importlib.util.find_spec("deepspeed") is not None
+    return config["distributed_type"] == "DEEPSPEED" and installed and stage in (0, 1, 2)
 
 
 def _launch(line: Any) -> int:

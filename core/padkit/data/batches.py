@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple, TypedDict
 
 import numpy as np
@@ -137,6 +138,7 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
         parts: int = 1,
         seed: int = 0,
         numbered: bool = False,
+        machines: int = 1,
     ) -> None:
         """Prepare the cells.
 
@@ -147,10 +149,13 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
             parts: Micro-batches that an optimiser step is accumulated from; their union is the batch of `parts=1`.
             seed: Draws the permutations.
             numbered: Yield `Draw`s, for `Augmented` frames, instead of plain indices.
+            machines: Share the frames of each cell among so many machines: each machine's slice of a batch is drawn, as
+                above, from its own share, a contiguous part of each cell's rows. It reads no other part of the table.
 
         Raises:
             DataError: There are no frames.
-            SettingsError: The batch is smaller than the number of cells, or not a multiple of `parts`.
+            SettingsError: The batch, or a machine's slice of it, is smaller than the number of cells, or it is not a
+                multiple of `parts` and `machines`.
         """
         if not len(labels):
             raise DataError("There are no training frames to make batches of.")
@@ -170,6 +175,7 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
                 f"raise it to at least {len(self.cells)}."
             )
         self._members = [np.flatnonzero(cell_of.reshape(-1) == cell) for cell in range(len(self.cells))]
+        self._shares = _shares(self._members, machines, batch_size // parts)
         self._whole = batch_size
         self.parts = parts
         self.batch_size = batch_size // parts
@@ -187,17 +193,44 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
         return self.steps * self.parts
 
     def __iter__(self) -> Iterator[list[int] | list[Draw]]:
-        choose = self._chooser()
+        choosers = self._choosers()
         first = self.epoch * self.steps * self._whole
         for start in range(first, first + self.steps * self._whole, self.batch_size):
             draws = range(start, start + self.batch_size)
-            indices = [choose(draw) for draw in draws]
+            mine = range(start // len(choosers), (start + self.batch_size) // len(choosers))
+            indices = [choose(draw) for choose in choosers for draw in mine]
             yield list(map(Draw, indices, draws)) if self.numbered else indices
 
-    def _chooser(self) -> Callable[[int], int]:
-        """Return what gives the frame of each draw."""
-        walks = [Walk(members, self.seed, cell) for cell, members in enumerate(self._members)]
-        return lambda draw: walks[draw % len(walks)][draw // len(walks)]
+    def _choosers(self) -> list[Callable[[int], int]]:
+        """Return what gives the frame of each draw, for each machine."""
+        found = []
+        for machine, share in enumerate(self._shares):
+            walks = [Walk(members, self.seed, cell + machine * len(share)) for cell, members in enumerate(share)]
+            found.append(partial(_next, walks))
+        return found
+
+
+def _next(walks: Sequence[Walk], draw: int) -> int:
+    """Return the frame of a draw: the cells take turns."""
+    frame: int = walks[draw % len(walks)][draw // len(walks)]
+    return frame
+
+
+def _shares(members: list[NDArray[np.int64]], machines: int, batch_size: int) -> list[list[NDArray[np.int64]]]:
+    """Return each machine's share of each cell's `members`."""
+    if machines == 1:
+        return [members]
+    if batch_size % machines or batch_size // machines < len(members):
+        raise SettingsError(
+            f"A batch of {batch_size} does not give each of {machines} machines the {len(members)} (domain, class) "
+            "cells it must balance; choose a larger multiple of the machines, or leave out --split_by_machine."
+        )
+    if (least := min(map(len, members))) < machines:
+        raise SettingsError(
+            f"A (domain, class) cell has {least} frames for {machines} machines; leave out --split_by_machine."
+        )
+    parts = [np.array_split(cell, machines) for cell in members]
+    return [[cell[machine] for cell in parts] for machine in range(machines)]
 
 
 class Walk:

@@ -84,8 +84,8 @@ class PairedBatches(BalancedBatches):
             f"{self.alone} bona fide frames have no attack of theirs"
         )
 
-    def _chooser(self) -> Callable[[int], int]:
-        plain = super()._chooser()
+    def _choosers(self) -> list[Callable[[int], int]]:
+        (plain,) = super()._choosers()
         lone = [Walk(members, self.seed, cell + len(self.cells)) for cell, members in enumerate(self._lone)]
 
         def choose(draw: int) -> int:
@@ -103,7 +103,7 @@ class PairedBatches(BalancedBatches):
             again = turn // len(self._members[cell - 1])
             return int(self._partners[start + again % (stop - start)])
 
-        return choose
+        return [choose]
 
     def _cells(self) -> list[tuple[tuple[int, int], NDArray[np.int64]]]:
         return list(zip(self.cells, self._members, strict=True))
@@ -133,13 +133,16 @@ def pair_numbers(table: FrameTable, rows: NDArray[np.int64]) -> NDArray[np.int64
 
 
 def training_batches(
-    kind: Kind, frames: Frames, *, batch_size: int, parts: int, seed: int, numbered: bool
+    kind: Kind, frames: Frames, *, batch_size: int, parts: int, seed: int, numbered: bool, machines: int = 1
 ) -> BalancedBatches:
     """Return the batch sampler `balanced` or `pairs` of the frames; errors as in the two classes."""
     if kind == "balanced":
         return BalancedBatches(
-            frames.labels, frames.domains, batch_size=batch_size, parts=parts, seed=seed, numbered=numbered
-        )
+            frames.labels, frames.domains, batch_size=batch_size, parts=parts, seed=seed, numbered=numbered,
+            machines=machines,
+        )  # fmt: skip
+    if machines > 1:
+        raise SettingsError("--batches pairs and --split_by_machine cannot be combined: a pair would be parted.")
     numbers = pair_numbers(frames.table, frames.rows)
     return PairedBatches(
         frames.labels, frames.domains, numbers, batch_size=batch_size, parts=parts, seed=seed, numbered=numbered

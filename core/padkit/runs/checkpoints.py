@@ -1,4 +1,4 @@
-"""Checkpoints of a run (each complete, the last two kept, exact to the step), and the weights that it ships.
+"""Checkpoints of a run (each complete, the last few kept, exact to the step), and the weights that it ships.
 
 A checkpoint lists its files with their checksums, so that a damaged one is known before any of it is loaded. It also
 holds the weights selected so far: going on from the one before it does not ship what was selected after it.
@@ -21,10 +21,8 @@ from torch import Tensor
 from padkit.errors import TrainingError, one_line
 from padkit.files import write_atomically
 from padkit.networks.detector import Detector
-from padkit.roles import Aligner
 from padkit.runs.folder import STEP, RunFolder
 
-KEPT = 2
 _PROGRESS, _FILES = "progress.json", "files.json"
 
 
@@ -47,10 +45,16 @@ class Progress:
     recent: list[dict[str, Any]] = field(default_factory=list)
 
 
-def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
+def save(accelerator: Accelerator, folder: Path, progress: Progress, *, kept: int = 2) -> None:
     """Save everything that `accelerator` holds as `folder/step-...`, by a rename, and drop the oldest ones.
 
     Every process calls this.
+
+    Args:
+        accelerator: What it prepared and registered is saved, with its scaler of gradients and all random states.
+        folder: Folder of the checkpoints; all processes see it.
+        progress: Where training stands.
+        kept: Checkpoints that stay, this one included.
     """
     final = folder / f"step-{progress.step:07d}"
     unfinished = folder / f".{final.name}"
@@ -69,9 +73,9 @@ def save(accelerator: Accelerator, folder: Path, progress: Progress) -> None:
         shutil.rmtree(final, ignore_errors=True)
         unfinished.rename(final)
         # Those after this step were damaged, or training would have gone on from them.
-        kept = [path for path in checkpoints(folder) if path.name <= final.name][-KEPT:]
+        staying = [path for path in checkpoints(folder) if path.name <= final.name][-kept:]
         for old in checkpoints(folder):
-            if old not in kept:
+            if old not in staying:
                 shutil.rmtree(old)
     accelerator.wait_for_everyone()
 
@@ -143,14 +147,14 @@ def _checksum(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def keep_selected(run: RunFolder, detector: Detector, aligner: Aligner | None, step: int) -> None:
+def keep_selected(run: RunFolder, detector: Detector, aligner: Mapping[str, Tensor], step: int) -> None:
     """Write the weights selected so far: the (averaged) detector's, and the aligner's (not averaged).
 
     They are small and stay when checkpoints are pruned.
     """
     _write(run.selected, detector.state_dict(), step)
-    if aligner is not None and (state := aligner.state_dict()):
-        _write(run.selected_aligner, state, step)
+    if aligner:
+        _write(run.selected_aligner, aligner, step)
 
 
 def load_selected(run: RunFolder, detector: Detector) -> None:

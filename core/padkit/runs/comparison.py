@@ -22,7 +22,8 @@ CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
 SETTINGS = "settings"  # name of the fact that stands for the settings
 KEY = "data: key"  # name of the fact that stands for records, files and crops
 MAY_CHANGE = (
-    "only epochs, max_steps, threads, workers, tracker, checkpoint_every, compile, stability and thumbnails may change"
+    "only epochs, max_steps, threads, workers, tracker, checkpoint_every, checkpoints_kept, compile, stability and "
+    "thumbnails may change"
 )
 
 
@@ -50,9 +51,14 @@ def first_difference(
     """
     before, now = (_plain(tree, ignored) for tree in (there, asked))
     for name in [*now, *before]:
-        if before.get(name) != now.get(name):
+        if _stated(before.get(name)) != _stated(now.get(name)):
             return Difference(name, before.get(name), now.get(name))
     return None
+
+
+def _stated(value: Any) -> Any:
+    """Return a value; None for false: an earlier run says nothing of a switch that was added since."""
+    return None if value is False else value
 
 
 def _plain(tree: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:

@@ -21,8 +21,11 @@ from padkit.files import read_json_lines, try_lock, write_atomically, write_json
 
 # Settings that do not change a run's figures.
 BOOKKEEPING = frozenset(
-    {"out", "resume", "threads", "workers", "tracker", "checkpoint_every", "compile", "stability", "thumbnails"}
-)
+    {
+        "out", "resume", "threads", "workers", "tracker", "checkpoint_every", "checkpoints_kept", "compile",
+        "stability", "thumbnails",
+    }
+)  # fmt: skip
 EVIDENCE = "source_dev/"  # what a log says of held-out source begins so
 DISTILLATION = "distillation/"  # what a log says of how far teachers are imitated begins so
 STEP = "step"  # a note in the head of a weights file: the training step that they are of

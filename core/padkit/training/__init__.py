@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from padkit.training.agreement import follow, main_process_prepares
 from padkit.training.compiling import compile_networks
 from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
@@ -19,9 +20,10 @@ from padkit.training.loop import (
     training_bar,
 )
 from padkit.training.objective import Objective
-from padkit.training.optimisation import averaged, make_optimizer, parameter_groups, realign, warm_up_cosine
+from padkit.training.optimisation import averaged, clip, make_optimizer, parameter_groups, realign, warm_up_cosine
 from padkit.training.outcome import conclude, quoted_policies
 from padkit.training.selection import best_yet, judge_target, judging_interval
+from padkit.training.sharding import prepare_parts, share_out, whole, whole_state
 from padkit.training.start import (
     begin_tracking,
     choose_threads,
@@ -47,18 +49,22 @@ __all__ = [
     "best_yet",
     "check_image_size",
     "choose_threads",
+    "clip",
     "compile_networks",
     "conclude",
     "fit_teachers",
+    "follow",
     "jitter_within",
     "judge_target",
     "judging_interval",
     "keep",
     "loader_workers",
+    "main_process_prepares",
     "make_optimizer",
     "naming_dead_workers",
     "open_run",
     "parameter_groups",
+    "prepare_parts",
     "quoted_policies",
     "read_run_settings",
     "realign",
@@ -67,9 +73,12 @@ __all__ = [
     "reserve_folder",
     "seed_run",
     "seed_step",
+    "share_out",
     "start",
     "teaching_figures",
     "training_bar",
     "training_images",
     "warm_up_cosine",
+    "whole",
+    "whole_state",
 ]

@@ -42,6 +42,7 @@ class TeacherOptions:
             need none.
         random_weights: Give the teacher random weights in place of its own, drawn by the run's seed. A control: what it
             still brings is not of the teacher's training.
+        sharded: With several processes, share out its weights among them: a teacher too large for each to hold.
     """
 
     loss_weight: NonNegative = 0.3
@@ -50,6 +51,7 @@ class TeacherOptions:
     kind: Literal["features", "relations"] = "features"
     adapter: Literal["conv", "identity"] = "conv"
     random_weights: bool = False
+    sharded: bool = False
 
     def weight(self, progress: float | None = None) -> float:
         """Return the weight at `progress` in [0, 1], the share of training done; None leaves the schedule out."""
@@ -82,6 +84,7 @@ class FrozenTeachers:
         self._standardise = {key: Standardise(*key) for key in inputs}
         self._half: torch.dtype | None = None
         self._device = torch.device("cpu")
+        self._sharded = {name for name, mine in (options or {}).items() if mine.sharded}
 
     def names(self) -> list[str]:
         """Return the teachers' names."""
@@ -111,15 +114,20 @@ class FrozenTeachers:
                 nothing.
         """
         self._device, self._half = device, HALF_PRECISION.get(str(precision))
-        for teacher in self._teachers.values():
+        for name, teacher in self._teachers.items():
             teacher.to(device).to(memory_format=torch.channels_last)
-            for module in teacher.modules() if self._half else ():
+            # What is shared out together is of one type.
+            for module in teacher.modules() if self._half and name not in self._sharded else ():
                 if isinstance(module, (nn.Linear, _ConvNd)):
                     for parameter in module.parameters(recurse=False):
                         parameter.data = parameter.data.to(self._half)
         for standardise in self._standardise.values():
             standardise.to(device)
         return self
+
+    def to_share_out(self) -> list[Teacher]:
+        """Return the teachers whose weights are to be shared out among processes."""
+        return [teacher for name, teacher in self._teachers.items() if name in self._sharded]
 
     def networks(self) -> list[Teacher]:
         """Return the teachers themselves."""
@@ -132,7 +140,8 @@ class FrozenTeachers:
         """
         found: dict[str, Features] = {}
         made: dict[object, Tensor] = {}
-        with torch.inference_mode(), self._precision():
+        # Shared-out weights are gathered into storage that inference mode does not let change.
+        with torch.no_grad() if self._sharded else torch.inference_mode(), self._precision():
             for name, teacher in self._teachers.items():
                 teacher.eval()
                 if not _shares_inputs(teacher):

@@ -25,6 +25,7 @@ from padkit.evaluation.thresholds import DEV_EER
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch
 from padkit.runs.folder import RunFolder
+from padkit.training.agreement import machines
 from padkit.training.loader import training_loader
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
@@ -83,7 +84,9 @@ class Experiment:
         """Return the number of loader processes."""
         return loader_workers(self.workers, self.accelerator)
 
-    def batches(self, frames: Frames, kind: Kind, *, parts: int, numbered: bool) -> BalancedBatches:
+    def batches(
+        self, frames: Frames, kind: Kind, *, parts: int, numbered: bool, by_machine: bool = False
+    ) -> BalancedBatches:
         """Return the sampler of the training batches, and print how many frames are in pairs.
 
         Args:
@@ -91,10 +94,12 @@ class Experiment:
             kind: `balanced` or `pairs`.
             parts: Micro-batches per optimiser step.
             numbered: Whether an augmentation needs the draws' numbers.
+            by_machine: Share the frames among the machines, so that each reads only its part.
         """
         found = training_batches(
-            kind, frames, batch_size=self.batch_size, parts=parts, seed=self.seed, numbered=numbered
-        )
+            kind, frames, batch_size=self.batch_size, parts=parts, seed=self.seed, numbered=numbered,
+            machines=machines(self.accelerator) if by_machine else 1,
+        )  # fmt: skip
         if isinstance(found, PairedBatches):
             self.accelerator.print(found.line)
         return found

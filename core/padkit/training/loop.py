@@ -48,8 +48,14 @@ def require_room(done: int, total: int, run: RunFolder) -> None:
         )
 
 
-def batches_from(loader: Any, done: int) -> Iterable[Any]:
-    """Return the batches of `loader` after the first `done`; its loader processes stay from one epoch to the next."""
+def batches_from(loader: Any, done: int, epoch: int) -> Iterable[Any]:
+    """Return the batches of `loader` after the first `done`; its loader processes stay from one epoch to the next.
+
+    Accelerate tells the sampler how often the loader has been gone through by this process. Where a run was continued,
+    that is another number than `epoch`, and its batches would be those of an earlier epoch.
+    """
+    if hasattr(loader, "set_epoch"):
+        loader.set_epoch(epoch)
     batches: Iterable[Any] = skip_first_batches(loader, done) if done else loader
     return batches
 

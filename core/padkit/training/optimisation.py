@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel
@@ -49,11 +50,22 @@ def parameter_groups(module: nn.Module, lr: float, scales: Mapping[str, float]) 
 
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter] | Iterable[ParameterGroup], lr: float, weight_decay: float
-) -> torch.optim.Optimizer:
-    """Return AdamW (`adamw`), or SGD with Nesterov momentum 0.9 (`sgd`), fused: one pass over each parameter."""
+    name: str, parameters: Iterable[nn.Parameter] | Iterable[ParameterGroup], lr: float, weight_decay: float,
+    *, scaled: bool = False,
+) -> torch.optim.Optimizer:  # fmt: skip
+    """Return AdamW (`adamw`), or SGD with Nesterov momentum 0.9 (`sgd`), fused: one pass over each parameter.
+
+    Args:
+        name: Of the optimiser.
+        parameters: What it trains, or groups of it.
+        lr: The peak learning rate.
+        weight_decay: Weight decay.
+        scaled: Gradients are scaled for float16. A fused optimiser then leaves out a step that overflows by itself, and
+            tells nobody: schedule and average would go on. So it is not fused.
+    """
     given: Iterable[Any] = list(parameters)
-    fused = torch.accelerator.is_available() is False or torch.cuda.is_available()  # other devices may have none
+    # Devices other than the CPU and CUDA may have none.
+    fused = not scaled and (torch.accelerator.is_available() is False or torch.cuda.is_available())
     if name == "adamw":
         return torch.optim.AdamW(given, lr=lr, weight_decay=weight_decay, fused=fused)
     return torch.optim.SGD(given, lr=lr, weight_decay=weight_decay, momentum=0.9, nesterov=True, fused=fused)
@@ -72,6 +84,15 @@ def warm_up_cosine(optimizer: torch.optim.Optimizer, total: int, warmup: float) 
         return 0.5 * (1 + math.cos(math.pi * min((step - start) / max(total - start, 1), 1)))
 
     return LambdaLR(optimizer, share)
+
+
+def clip(accelerator: Accelerator, module: nn.Module, norm: float | None) -> None:
+    """Shorten the gradient of all parameters together to the length `norm`, if it is longer; None leaves it.
+
+    Called in every micro-step, it acts in the last one of an optimiser step, when the gradient is whole.
+    """
+    if norm is not None and accelerator.sync_gradients:
+        accelerator.clip_grad_norm_(module.parameters(), norm)
 
 
 def realign(optimizer: torch.optim.Optimizer, schedule: Any) -> None:

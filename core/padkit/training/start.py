@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import importlib.util
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import DataLoaderConfiguration, LoggerType, broadcast_object_list
+from accelerate.utils import DataLoaderConfiguration, InitProcessGroupKwargs, LoggerType, broadcast_object_list
 
 from padkit.catalog import Catalog
 from padkit.data.protocols.names import file_name
@@ -25,9 +26,12 @@ from padkit.runs.environment import describe_environment
 from padkit.runs.folder import RunFolder, check_writable
 from padkit.settings import Settings, Slot, read_settings
 from padkit.training.compiling import enable_fast_kernels
+from padkit.training.sharding import mark_sharded
 from padkit.training.threads import Threads, ThreadTuner, begin_threads
 
 FLUSH_EVERY = 10.0  # seconds between what TensorBoard writes
+# One process alone prepares data or asks the aligner's judge, for hours if need be, while others wait for its answer.
+PATIENCE = dt.timedelta(hours=12)
 RUNS = Path("runs")  # in the working folder: where a run goes that names no folder
 # Variables by which Accelerate's launcher asks for a sharded model.
 SHARDING = {
@@ -39,7 +43,7 @@ SHARDING = {
 Options = TypeVar("Options")
 
 
-def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none") -> Accelerator:
+def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", shards: bool = False) -> Accelerator:
     """Return the Accelerator of this process.
 
     A batch does not depend on the number of processes: each takes a slice of it. On a machine without an accelerator,
@@ -49,25 +53,32 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none") -> Acc
         batch_size: Frames per optimiser step; must divide evenly among micro-batches and processes.
         accumulate: Micro-batches per optimiser step.
         tracker: A tracker of Accelerate whose package is installed, or `none`.
+        shards: The recipe can share out weights among processes; see `padkit.training.sharding.is_sharded`.
 
     Raises:
-        SettingsError: The tracker is unknown or not installed, or the numbers are inconsistent.
+        SettingsError: The tracker is unknown or not installed, the precision cannot be had, or the numbers are
+            inconsistent.
     """
     check_tracker(tracker)
     if accumulate < 1:
         raise SettingsError(f"accumulate ({accumulate}) must be at least 1.")
-    passed_over = drop_sharding()
+    sharded = shards and asks_for_fsdp2()
+    passed_over = drop_sharding(keep=("FSDP",) if sharded else ("DeepSpeed",) if shards and deepspeed_fits() else ())
     accelerator = Accelerator(
         cpu=not torch.accelerator.is_available(),
         gradient_accumulation_steps=accumulate,
         log_with=None if tracker == "none" else tracker,
         project_dir="runs",  # Accelerate wants one for its trackers; `open_run` names the real one
         dataloader_config=DataLoaderConfiguration(split_batches=True, non_blocking=True),
+        kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
+    check_precision(accelerator, sharded=sharded)
+    if sharded and accelerator.num_processes > 1:
+        mark_sharded(accelerator)
     if passed_over:
         accelerator.print(
-            f"note: Accelerate is configured for {passed_over}, which padkit does not use: every process holds the "
-            "whole model; `accelerate config` changes it."
+            f"note: Accelerate is configured for {passed_over}, which padkit does not use here: every process holds "
+            "the whole model; `accelerate config` changes it."
         )
     if batch_size % (accumulate * accelerator.num_processes):
         shares = f"{accumulate} micro-batches x {accelerator.num_processes} processes"
@@ -140,15 +151,50 @@ def _flush_seldom(writer: Any) -> None:
     writer.flush = seldom
 
 
-def drop_sharding() -> str:
-    """Let Accelerate forget a configuration that shards the model; return its names, or "" if there is none.
+def check_precision(accelerator: Accelerator, *, sharded: bool) -> None:
+    """Refuse float16 where Accelerate would compute in float32, or scale gradients that it does not see whole.
 
-    `accelerate config` stores one answer for all programs of a user, and the launcher hands it on in variables. A run
-    prepares one objective with an aligner that differentiates through it, which sharded models do not allow.
+    Raises:
+        SettingsError: float16 on a CPU, or of a sharded objective.
     """
-    found = [name for variable, name in SHARDING.items() if os.environ.get(variable, "").lower() in ("true", "1")]
-    for variable in SHARDING:
-        os.environ.pop(variable, None)
+    if accelerator.mixed_precision != "fp16":
+        return
+    if accelerator.device.type == "cpu":
+        raise SettingsError("--mixed_precision fp16: a CPU does not compute in float16; use bf16 or no.")
+    if sharded:
+        raise SettingsError("--mixed_precision fp16: shared-out weights are trained in bf16 or no; use one of them.")
+
+
+def asks_for_fsdp2() -> bool:
+    """Return whether Accelerate's launcher asks for FSDP in its second version."""
+    asked = os.environ.get("ACCELERATE_USE_FSDP", "").lower() in ("true", "1")
+    return asked and os.environ.get("FSDP_VERSION") == "2"
+
+
+def deepspeed_fits() -> bool:
+    """Return whether DeepSpeed is installed and the stage asked for leaves every process the whole weights."""
+    stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")
+    return importlib.util.find_spec("deepspeed") is not None and stage in ("0", "1", "2")
+
+
+def drop_sharding(*, keep: Collection[str] = ()) -> str:
+    """Let Accelerate forget a configuration that padkit does not use; return its names, or "" if there is none.
+
+    `accelerate config` stores one answer for all programs of a user, and the launcher hands it on in variables. Weights
+    are shared out by `padkit.training.sharding`, not by Accelerate, whose way knows nothing of an aligner that
+    differentiates through the objective.
+
+    Args:
+        keep: Names of what is not spoken of: padkit does it itself, or leaves DeepSpeed to Accelerate.
+    """
+    found = [
+        name
+        for variable, name in SHARDING.items()
+        if os.environ.get(variable, "").lower() in ("true", "1") and name not in keep
+    ]
+    for variable, name in SHARDING.items():
+        if not (name == "DeepSpeed" and name in keep):
+            os.environ.pop(variable, None)
     return " and ".join(found)
 
 

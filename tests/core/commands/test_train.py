@@ -132,7 +132,7 @@ def test_the_status_is_the_recipe_s(launched: Launched) -> None:
 def test_several_processes_say_it_once_and_leftovers_are_passed_over(launched: Launched, tmp_path: Path) -> None:
     """A stored configuration asks for FSDP and two processes."""
     answers = {"compute_environment": "LOCAL_MACHINE", "distributed_type": "FSDP", "num_processes": 2}
-    answers |= {"num_machines": 1, "mixed_precision": "no", "fsdp_config": {"fsdp_version": 2}}
+    answers |= {"num_machines": 1, "mixed_precision": "no", "fsdp_config": {"fsdp_version": 1}}
     (tmp_path / "stored.yaml").write_text(yaml.safe_dump(answers))
     status, out, err = launched("--config_file", "stored.yaml", "--main_process_port", "0", "toy.py")
     assert (status, err) == (2, "error: the line\n")
@@ -159,3 +159,34 @@ def test_a_stored_configuration_is_not_asked_to_shard(
         "mixed_precision": "bf16",
     }
     assert kind in capsys.readouterr().out
+
+
+def test_what_is_named_and_known_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """FSDP2 by --config_file; the stored answers of `accelerate config` are passed over all the same."""
+    file = train.recipes()["dtda"].parent / "configs" / "accelerate" / "fsdp2.yaml"
+
+    class Line:
+        config_file = str(file)
+
+    line = Line()
+    train._forget_sharding(line, tmp_path)
+    assert line.config_file == str(file)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["ddp", "cpu", "fsdp2", "deepspeed", "two_machines"])
+def test_accelerate_takes_the_configurations_that_padkit_has(name: str) -> None:
+    """By its own parser: of another kind, or with an unknown key, a file is refused."""
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    file = train.recipes()["dtda"].parent / "configs" / "accelerate" / f"{name}.yaml"
+    config = load_config_from_file(str(file))
+    kinds = {
+        "ddp": "MULTI_GPU",
+        "cpu": "MULTI_CPU",
+        "fsdp2": "FSDP",
+        "deepspeed": "DEEPSPEED",
+        "two_machines": "MULTI_GPU",
+    }
+    assert str(config.distributed_type).rpartition(".")[2] == kinds.get(name, "MULTI_GPU")
+    assert config.num_processes >= 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -315,3 +315,33 @@ def test_jitter_changes_no_draw_of_the_augmentation(roomy):
     stamped = [Augmented(roomy, Stamp(), 3, jitter)[Draw(4, 7)] for jitter in (None, Jitter(scale=0.2, shift=0.1))]
     assert torch.equal(stamped[0]["image"][:, 0, 0], stamped[1]["image"][:, 0, 0])
     assert not torch.equal(stamped[0]["image"], stamped[1]["image"])
+
+
+@given(st.integers(1, 3), st.integers(0, 5), st.integers(1, 4), st.integers(0, 2**31))
+def test_each_machine_draws_its_slice_from_its_own_part_of_every_cell(machines, extra, parts, seed):
+    counts = [7, 5, 12, 9]
+    labels, domains = cells(counts)
+    share = len(counts) + extra
+    sampler = BalancedBatches(
+        labels, domains, batch_size=share * machines * parts, parts=parts, seed=seed, machines=machines
+    )
+    seen = [set() for _ in range(machines)]
+    for batch in batches(sampler, epochs=3):
+        assert len(batch) == share * machines
+        for machine in range(machines):
+            mine = batch[machine * share : (machine + 1) * share]
+            seen[machine].update(mine)
+            per_cell = Counter((int(domains[i]), int(labels[i])) for i in mine)
+            assert max(per_cell.values()) - min(per_cell.values()) <= 1
+            assert len(per_cell) == len(counts)
+    for cell in sampler.cells:
+        of_cell = {at for at in range(len(labels)) if (domains[at], labels[at]) == cell}
+        ends = [(min(mine & of_cell), max(mine & of_cell)) for mine in seen]
+        assert all(one[1] < other[0] for one, other in pairwise(ends)), "contiguous parts"
+
+
+@pytest.mark.parametrize(("size", "told"), [(12, "does not give each of 5 machines"), (20, "has 3 frames for 5")])
+def test_what_cannot_be_split_by_machine_is_one_line(size, told):
+    labels, domains = cells([3, 30, 30, 30])
+    with pytest.raises(SettingsError, match=rf"{told}.*leave out --split_by_machine"):
+        BalancedBatches(labels, domains, batch_size=size, machines=5)

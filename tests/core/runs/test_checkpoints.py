@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -138,3 +139,37 @@ def test_a_whole_one_of_another_make_is_one_line(trained, run: Path) -> None:
     training.accelerator.register_for_checkpointing(torch.nn.Linear(1, 1))
     with pytest.raises(TrainingError, match="does not fit"):
         checkpoints.restore(training.accelerator, run)
+
+
+def test_every_random_state_and_the_scaler_go_back(trained, tmp_path: Path) -> None:
+    training = Training()
+    training.accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    training.accelerator.scaler.scale(torch.ones(1))
+
+    def drawn() -> list[float]:
+        return [random.random(), float(np.random.rand()), float(torch.rand(1))]  # noqa: NPY002
+
+    checkpoints.save(training.accelerator, tmp_path, checkpoints.Progress(1))
+    first = drawn()
+    training.accelerator.scaler.update(2.0)
+    checkpoints.restore(training.accelerator, tmp_path)
+    assert drawn() == first
+    assert training.accelerator.scaler.get_scale() == 8.0
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_as_many_are_kept_as_asked(tmp_path: Path, kept: int) -> None:
+    training = Training()
+    for number in range(1, 5):
+        checkpoints.save(training.accelerator, tmp_path, checkpoints.Progress(number), kept=kept)
+    assert len(names(tmp_path)) == kept
+    assert names(tmp_path)[-1] == "step-0000004"
+
+
+def test_one_that_a_kill_left_half_written_is_passed_over_and_written_anew(trained, run: Path) -> None:
+    (run / ".step-0000004").mkdir()
+    (run / ".step-0000004" / "model.safetensors").write_bytes(b"half")
+    assert restored(trained, run) == 3
+    checkpoints.save(trained[0].accelerator, run, checkpoints.Progress(4))
+    assert names(run) == ["step-0000003", "step-0000004"]
+    assert not (run / ".step-0000004").exists()

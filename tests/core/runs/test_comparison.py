@@ -78,10 +78,16 @@ def test_a_run_is_not_continued_with_other_settings(change: dict[str, Any], told
 
 def test_what_may_change_may_change() -> None:
     changed = {"epochs": 9, "max_steps": 700, "threads": 2, "workers": 3, "tracker": "none", "checkpoint_every": 5}
-    changed |= {"stability": 0, "thumbnails": False, "compile": True, "out": "elsewhere", "resume": "r1"}
+    changed |= {"stability": 0, "thumbnails": False, "out": "elsewhere", "resume": "r1", "compile": True}
+    changed |= {"checkpoints_kept": 5}
     assert changed.keys() == CHANGEABLE
     check_settings(RunFolder("r1"), THERE, {**THERE, **changed})
     assert first_difference(THERE, {**THERE, "epochs": 9}, BOOKKEEPING) is not None  # for an ablation, another run
+
+
+def test_a_switch_that_an_earlier_run_did_not_have_is_off() -> None:
+    assert first_difference(THERE, {**THERE, "sync_batchnorm": False, "clip_norm": None}) is None
+    assert first_difference(THERE, {**THERE, "sync_batchnorm": True}) is not None
 
 
 @given(st.data())
