@@ -1,4 +1,4 @@
-"""`padkit evaluate`: assesses runs and score files from any program under named threshold policies."""
+"""`padkit evaluate`: assesses runs, score files and models of any program under named threshold policies."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from padkit.commands import peer
 from padkit.commands.parser import Number, Parser
 from padkit.data.column_names import SCORE_COLUMNS
 from padkit.data.labels import stated_values
@@ -43,11 +44,15 @@ tables says how labels were read) and score, P(bona fide) in [0, 1]; where known
 {", ".join(name for name in SCORE_COLUMNS if name not in {"label", "score"})}.
 Common synonyms are understood (padkit.data.column_names lists them). A part `dev` chooses the threshold of
 source-dev, or of dev-eer where its domain is the test part's; `source-dev` and `target-dev` say which it is.
+
+A model is scored on data of your own: --model MODEL --data folder --data.root DIR for a bundle of padkit, and with
+--adapter NAME for another program's ONNX files (padkit plugins lists the peers that are known). Then it is assessed as
+a file of its scores would be.
 """
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the command line, checked.
+def parse(arguments: Sequence[str], data: Sequence[str] = ()) -> argparse.Namespace:
+    """Return the command line, checked; `data` are the words about the dataset that a model scores.
 
     Raises:
         SettingsError: An option is unknown, or its value is not valid.
@@ -57,7 +62,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("scores", nargs="+", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
+    add("files", nargs="*", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
     add("--policy", action="append", default=[], help=f"{', '.join(POLICIES)}; repeat for several, the first is quoted")
     add(
         "--bootstrap",
@@ -77,13 +82,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--protocol", metavar="'A&B->C'", help="training and test domains of the models behind the files")
     for name in ("json", "markdown", "latex", "csv"):
         add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")
+    peer.add_options(parser)
     line = parser.parse_args(arguments)
+    peer.check(line, data)
+    if not line.files and not line.model:
+        raise SettingsError("padkit evaluate: name a run folder or a file of scores, or --model FILE with --data NAME.")
     for policy in line.policy:
         check_policy(policy)
     if line.bootstrap and line.bootstrap < FEWEST:
         raise SettingsError(f"--bootstrap {line.bootstrap}: takes {FEWEST} resamples or more, 1000 say.")
-    if line.against and len(line.scores) > 1:
-        raise SettingsError(f"--against compares two; {len(line.scores)} were given before it.")
+    if line.against and (count := len(line.files) + bool(line.model)) > 1:
+        raise SettingsError(f"--against compares two; {count} were given before it.")
     return line
 
 
@@ -112,9 +121,11 @@ class _Told:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
-    line = parse(arguments)
+    own, data = peer.apart(arguments)
+    line = parse(own, data)
     told = _told(line)
-    candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
+    candidates = [peer.scored(line, data)] if line.model else []
+    candidates += [told.read(text, number) for number, text in enumerate(line.files)]
     options = {"resamples": line.bootstrap, "seed": line.bootstrap_seed, "shown": True}
     methods = methods_of([assess(candidate, line.policy, **options) for candidate in candidates])
     comparison = None
@@ -159,8 +170,8 @@ def _told(line: argparse.Namespace) -> _Told:
             raise SettingsError(f"--column {text!r}: write --column score=NAME.{closest(column, SCORE_COLUMNS)}")
         names[column.strip()] = name
     seeds = tuple(_seed(word) for word in line.seeds.split(",")) if line.seeds else ()
-    if seeds and len(seeds) != len(line.scores):
-        raise SettingsError(f"--seeds names {len(seeds)} for {len(line.scores)} files; name one each.")
+    if seeds and len(seeds) != len(line.files):
+        raise SettingsError(f"--seeds names {len(seeds)} for {len(line.files)} files; name one each.")
     stated = line.bona_fide.split(",") if line.bona_fide is not None else None
     columns = ColumnNames(names, line.attack_scores, stated_values(stated, "--bona-fide"))
     return _Told(columns, seeds, line.selection or "", _protocol(line.protocol))
