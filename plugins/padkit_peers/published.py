@@ -14,9 +14,14 @@ def silent_face() -> Peer:
     scales = {2.7: "2.7_80x80_MiniFASNetV2", 4.0: "4_0_0_80x80_MiniFASNetV1SE"}
     views = tuple(
         View(
-            width=80, height=80, colour="bgr", scale=(scale, scale), beyond="inside", resize="linear",
+            width=80,
+            height=80,
+            colour="bgr",
+            scale=(scale, scale),
+            beyond="inside",
+            resize="linear",
             about=f"{name}, {scale:g} x the face box",
-        )  # fmt: skip
+        )
         for scale, name in scales.items()
     )
     return Peer(views=views, live=1, source="minivision-ai/Silent-Face-Anti-Spoofing: src/generate_patches.py, test.py")

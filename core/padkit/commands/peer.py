@@ -50,8 +50,14 @@ def apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of scoring a dataset by a model."""
-    add = parser.add_argument_group("to score a dataset by a model, in place of or beside files of scores").add_argument
-    add("--model", action="append", default=[], metavar="FILE", help="a peer's ONNX file, one --model for each; or MODEL")
+    add = parser.add_argument_group("to score a dataset by a model, beside or without files of scores").add_argument
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a peer's ONNX file, one --model for each; or MODEL",
+    )
     add("--adapter", metavar="NAME", help="what the files take and give: a peer's name, or a YAML file; none for MODEL")
     add("--data", metavar="NAME", help="the dataset's reader, with --data.root DIR and its other settings")
     add("--face", default="auto", metavar="FINDER", help="face finder for a peer: auto, hints, lbp, scrfd or none")
@@ -108,7 +114,7 @@ def scored(line: argparse.Namespace, data: Sequence[str]) -> Candidate:
 
 def find_peer(name: str, catalog: Any) -> Peer:
     """Return the description of this name, or of this YAML file."""
-    from padkit.deploy.peer import SUFFIXES, Peer, read_peer
+    from padkit.deploy.peer import SUFFIXES, read_peer
 
     if name.endswith(SUFFIXES):
         return read_peer(Path(name).expanduser())
@@ -126,7 +132,7 @@ def _by_peer(line: argparse.Namespace, name: str, reader: DatasetReader, catalog
     options = CropOptions(frames=line.frames, face=face, face_model=_weights(line) if face == "scrfd" else "")
     found = score_dataset(peer, networks, reader, options, name=name)
     notes = [UNKNOWN.format(source=peer.source or line.adapter), *found.notes]
-    title = f"{line.adapter} ({', '.join(Path(file).name for file in line.model)})"
+    title = f"{Path(line.adapter).stem} ({', '.join(Path(file).name for file in line.model)})"
     return _candidate(title, reader, found.columns, found.scores, [*notes, *_silent(found.silent, found.asked)])
 
 
@@ -144,8 +150,7 @@ def _by_bundle(line: argparse.Namespace, name: str, reader: DatasetReader, _cata
     own = predictor.bundle.thresholds[0]
     notes = [
         f"the model's own threshold is {own.value:.4f} ({own.policy}); --policy fixed:{own.value:.4f} judges by it.",
-        f"non-response: {_share(silent, asked)} presentations had no face that could be cut; they are in no "
-        "rate.",
+        f"non-response: {_share(silent, asked)} presentations had no face that could be cut; they are in no rate.",
         *sample.notes,
     ]
     return _candidate(line.model[0], reader, sample.columns(), np.asarray(sample.scores, dtype=np.float64), notes)

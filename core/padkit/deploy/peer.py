@@ -105,15 +105,13 @@ def read_peer(path: Path) -> Peer:
         raise SettingsError(f"--adapter {path} is not valid YAML ({' '.join(str(error).split())}).") from error
     try:
         entries = _known(Peer, content)
-        if not isinstance(entries["views"], list):
-            raise SettingsError("views: is no list; begin each with a dash.")
-        views = tuple(View(**_tuples(_known(View, each))) for each in entries["views"])
+        views = tuple(View(**_tuples(_known(View, each))) for each in _listed(entries["views"]))
         return Peer(**{**entries, "views": views})
     except SettingsError as error:
         raise SettingsError(f"--adapter {path}: {error}") from error
 
 
-def _known(kind: type[Peer] | type[View], content: object) -> dict[str, Any]:
+def _known(kind: type[Peer | View], content: object) -> dict[str, Any]:
     """Return a mapping whose keys are attributes of `kind`, those without a default among them."""
     if not isinstance(content, Mapping):
         raise SettingsError(f"holds no `name: value` lines for a {kind.__name__.lower()}.")
@@ -126,12 +124,18 @@ def _known(kind: type[Peer] | type[View], content: object) -> dict[str, Any]:
     return dict(content)
 
 
+def _listed(views: object) -> list[object]:
+    if not isinstance(views, list):
+        raise SettingsError("views: is no list; begin each with a dash.")
+    return views
+
+
 def _tuples(entries: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a view with lists as tuples; one number for `scale` counts in both directions."""
-    found = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
+    found: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entries.items()}
     for key, length in (("scale", 2), ("mean", 3), ("deviation", 3)):
-        if isinstance(found.get(key), int | float):
-            found[key] = (float(found[key]),) * length
+        if isinstance(number := found.get(key), int | float):
+            found[key] = (float(number),) * length
     return found
 
 

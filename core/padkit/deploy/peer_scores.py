@@ -59,7 +59,9 @@ class Network:
         except Exception as error:  # onnxruntime's exceptions have no common base
             raise WeightsError(f"{self.path}: cannot score ({one_line(error)}); check the adapter's view.") from error
         if any(one.shape[:1] != part.shape[:1] for one, part in zip(found, parts, strict=True)):
-            raise WeightsError(f"{self.path}: gives {list(found[0].shape)} for {len(parts[0])} pictures, not one row each.")
+            raise WeightsError(
+                f"{self.path}: gives {list(found[0].shape)} for {len(parts[0])} pictures, not one row each."
+            )
         return np.concatenate([one.reshape(len(one), -1) for one in found])
 
 
@@ -252,9 +254,7 @@ def _live(peer: Peer, path: Path, found: NDArray[np.float64], notes: list[str]) 
     return 1 - live if peer.attack_scores else live
 
 
-def _notes(
-    networks: Sequence[Network], reader: DatasetReader, cropper: Cropper, tally: Tally
-) -> Iterator[str]:
+def _notes(networks: Sequence[Network], reader: DatasetReader, cropper: Cropper, tally: Tally) -> Iterator[str]:
     for one in networks:
         yield f"{one.path.name}: taken as {one.view.about or f'{one.view.width} x {one.view.height} pixels'}."
     if not are_photographs(reader) or cropper.options.face == "none":

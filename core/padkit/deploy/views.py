@@ -39,7 +39,8 @@ def viewed(picture: Image.Image, box: Box | None, view: View) -> Frame:
     rows = _weights(pixels.shape[0], view.height, cubic=view.resize == "cubic")
     columns = _weights(pixels.shape[1], view.width, cubic=view.resize == "cubic")
     found = np.einsum("yh,hwc,xw->yxc", rows, pixels.astype(np.float32), columns, optimize=True)
-    return np.rint(found).clip(0, 255).astype(np.uint8)
+    shown: Frame = np.rint(found).clip(0, 255).astype(np.uint8)
+    return shown
 
 
 def region_of(box: Box, view: View, width: int, height: int) -> Region:
@@ -76,7 +77,8 @@ def network_input(pictures: Sequence[Frame], view: View) -> NDArray[np.float32]:
     batch = np.stack(pictures).astype(np.float32)
     if view.colour == "bgr":
         batch = batch[..., ::-1]
-    batch = (batch - np.array(view.mean, dtype=np.float32)) / np.array(view.deviation, dtype=np.float32)
+    mean, deviation = np.asarray(view.mean, dtype=np.float32), np.asarray(view.deviation, dtype=np.float32)
+    batch = np.divide(np.subtract(batch, mean), deviation, dtype=np.float32)
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2) if view.layout == "nchw" else batch)
 
 
@@ -99,7 +101,8 @@ def _cut(picture: Image.Image, region: Region, *, black: bool) -> Frame:
     columns = np.arange(left, right).clip(0, picture.width - 1)
     rows = np.arange(top, bottom).clip(0, picture.height - 1)
     inside = np.asarray(picture.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)))
-    return inside[(rows - rows[0])[:, None], columns - columns[0]]
+    found: Frame = inside[(rows - rows[0])[:, None], columns - columns[0]]
+    return found
 
 
 def _weights(given: int, wanted: int, *, cubic: bool) -> NDArray[np.float32]:
