@@ -276,7 +276,7 @@ def test_a_plugin_may_implement_every_hook(install):
         f"@hookimpl\ndef {hook}():\n    return [specs.{record.__name__}(name='every', summary='', factory=dict)]\n"
         for hook, record in ROLES.values()
     ]
-    assert len(hooks) == 6
+    assert len(hooks) == 7
     source = "from padkit import specs\nfrom padkit.hookspecs import hookimpl\n" + "".join(hooks)
     install("padkit-every", "every", source)
     assert sorted(c.role for c in components(discover(), "every")) == sorted(ROLES)
