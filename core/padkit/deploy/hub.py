@@ -58,7 +58,9 @@ def hub_card(folder: Path, bundle: Bundle) -> str:
         card = ModelCard(text)
     except Exception as error:  # ValueError, or what YAML raises
         cause = " ".join(str(error).split())
-        raise DataError(f"{path}: its head cannot be read ({cause}); write it as YAML between two lines ---.") from error
+        raise DataError(
+            f"{path}: its head cannot be read ({cause}); write it as YAML between two lines ---."
+        ) from error
     for name, value in HEAD.items():
         if card.data.get(name) is None:
             setattr(card.data, name, value)

@@ -190,8 +190,8 @@ class Predictor:
             private: Whether a new repository is private.
 
         Raises:
-            DataError: The hub cannot be reached or refuses, the card's head is no YAML, or the predictor was loaded from
-                an exported file alone.
+            DataError: The hub cannot be reached or refuses, the card's head is no YAML, or the predictor was loaded
+                from an exported file alone.
         """
         if not self.folder.is_dir():
             raise DataError(

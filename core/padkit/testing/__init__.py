@@ -19,4 +19,12 @@ from padkit.testing.student import StudentSuite
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.teacher import TeacherSuite
 
-__all__ = ["AlignerSuite", "AugmentationSuite", "ComponentSuite", "DatasetSuite", "PeerSuite", "StudentSuite", "TeacherSuite"]
+__all__ = [
+    "AlignerSuite",
+    "AugmentationSuite",
+    "ComponentSuite",
+    "DatasetSuite",
+    "PeerSuite",
+    "StudentSuite",
+    "TeacherSuite",
+]
