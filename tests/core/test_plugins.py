@@ -86,8 +86,8 @@ def test_a_third_party_is_a_plugin_like_ours(install):
             "from padkit.hookspecs import hookimpl\n@hookimpl\ndef padkit_teacher(): return []",
             (
                 "unknown hook 'padkit_teacher'. Did you mean 'padkit_teachers'? "
-                "Known: padkit_aligners, padkit_augmentations, padkit_commands, padkit_datasets, padkit_students, "
-                "padkit_teachers."
+                "Known: padkit_aligners, padkit_augmentations, padkit_commands, padkit_datasets, padkit_peers, "
+                "padkit_students, padkit_teachers."
             ),
         ),
         (

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from padkit.commands.parser import Number
 from padkit.errors import SettingsError
+from padkit.settings.ranges import Processes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +52,7 @@ def apart(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of scoring a dataset by a model."""
-    add = parser.add_argument_group("to score a dataset by a model, beside or without files of scores").add_argument
+    add = parser.add_argument
     add(
         "--model",
         action="append",
@@ -64,7 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
     add("--frames", default="uniform:8", metavar="RULE", help="frames of each presentation (%(default)s)")
     add("--cropped", action="store_true", help="the media are face crops: find nothing, take them whole")
-    add("--threads", type=int, metavar="N", help="CPU threads")
+    add("--threads", type=Number(Processes), metavar="N", help="CPU threads")
     add("--scores", type=Path, metavar="FILE", help="write the scores: .parquet, for padkit evaluate and figures")
 
 
@@ -80,8 +82,6 @@ def check(line: argparse.Namespace, data: Sequence[str]) -> None:
         raise SettingsError("--data names what a model scores: add --model FILE, or leave it out.")
     if not line.model and (line.adapter or line.scores):
         raise SettingsError("--adapter and --scores go with --model FILE; add it, or leave them out.")
-    if line.threads is not None and line.threads < 1:
-        raise SettingsError(f"--threads {line.threads}: is below 1.")
     if line.cropped and line.face != "auto":
         raise SettingsError("--cropped finds no faces, so it goes without --face; leave one of them out.")
     if line.model and not line.adapter and len(line.model) > 1:

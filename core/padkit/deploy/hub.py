@@ -38,10 +38,8 @@ def push(folder: Path, bundle: Bundle, repository: str, *, private: bool = True)
         return str(client.create_commit(repository, added, commit_message=message).commit_url)
     except Exception as error:  # the client's own errors, the network's, and the file system's
         cause = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise DataError(
-            f"{repository}: not uploaded ({cause.rstrip('.')}); check the name, the network, HF_HUB_OFFLINE and `hf auth "
-            "login`."
-        ) from error
+        remedy = "check the name, the network, HF_HUB_OFFLINE and `hf auth login`"
+        raise DataError(f"{repository}: not uploaded ({cause.rstrip('.')}); {remedy}.") from error
 
 
 def hub_card(folder: Path, bundle: Bundle) -> str:
