@@ -12,6 +12,7 @@ from PIL import Image
 
 from padkit.commands.evaluate import main
 from padkit.commands.peer import apart
+from padkit.deploy.bundle import Bundle, BundleThreshold, describe
 from padkit.errors import PadkitError
 from padkit.evaluation.scores import read_scores
 
@@ -139,6 +140,26 @@ def test_faces_in_photographs_are_found_and_cut_by_the_box(tmp_path, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "non-response: 1 of 2 (50.0 %) bona fide presentations" in told
     assert "Faces were found by lbp, not by the peer's own finder" in told
+
+
+def test_a_bundle_of_padkit_is_scored_on_the_same_folder(data, tmp_path, monkeypatch, capsys):
+    bundle = Bundle(
+        student="timm", settings={}, image_size=16, simulated=False, sha256="ab" * 32,
+        thresholds=(BundleThreshold(policy="source-dev", value=0.4),),
+    )  # fmt: skip
+    describe(tmp_path / "model", bundle)
+
+    def blueness(crops):
+        return (crops[..., 2].mean(axis=(1, 2)) / 255).astype(np.float32)
+
+    monkeypatch.setattr("padkit.deploy.predictor.scorer", lambda *_, **__: blueness)
+    out = tmp_path / "s.parquet"
+    assert main(words([tmp_path], data, "--cropped", "--scores", out, "--policy", "fixed:0.4")) == 0
+    found = read_scores(out)
+    assert (len(found), found.score.max()) == (12, pytest.approx(205 / 255))
+    told = " ".join(capsys.readouterr().out.split())
+    assert "the model's own threshold is 0.4000 (source-dev)" in told
+    assert "non-response: 1 of 25 (4.0 %) presentations" in told
 
 
 def test_the_words_of_the_dataset_are_taken_apart():
