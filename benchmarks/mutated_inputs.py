@@ -4,7 +4,8 @@
 
 Kinds: bytes changed, cut short, wrong suffix, animated, zero bytes, no picture, bombs (30,000 x 30,000 pixels), strips.
 It prints what came of them, the longest time of one file, and the memory before and after, as JSON. Exit status 1: a
-file raised, an answer was not 200, a result had neither score nor reason, or one file took more than 30 s.
+file raised, an answer was not 200, a result had neither score nor reason, or one file took more than 30 s of processor
+time (the clock's time says little on a busy machine).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import io
 import json
 import random
 import resource
+import struct
 import sys
 import tempfile
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,7 +33,7 @@ from padkit.deploy.videos import Combine
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "TGA", "JPEG2000")
 SUFFIXES = ("png", "jpg", "webp", "gif", "bmp", "tiff", "tga", "heic", "jp2", "mp4", "dat", "")
-LONGEST = 30.0  # seconds
+LONGEST = 30.0  # seconds of processor time
 
 
 def saved(picture: Image.Image, kind: str, **settings: object) -> bytes:
@@ -38,6 +41,17 @@ def saved(picture: Image.Image, kind: str, **settings: object) -> bytes:
     file = io.BytesIO()
     picture.save(file, kind, **settings)
     return file.getvalue()
+
+
+def bomb(side: int) -> bytes:
+    """Return a white PNG of 1 bit a pixel that is small as a file; made row by row, so that it is no bomb here."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(b"\0" + b"\xff" * (side // 8)) for _ in range(side)) + packer.flush()
+    parts = [(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b"")]
+    chunks = [
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in parts
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
 
 
 def kinds(rng: random.Random) -> dict[str, Callable[[], bytes]]:
@@ -51,7 +65,7 @@ def kinds(rng: random.Random) -> dict[str, Callable[[], bytes]]:
         saved(frames[0], kind, save_all=True, append_images=frames[1:]) for kind in ("GIF", "WEBP", "PNG", "TIFF")
     ]
     small = saved(Image.new("L", (8, 8)), "GIF")
-    bombs = [saved(Image.new("1", (30_000, 30_000)), "PNG"), small[:6] + b"\x30\x75" * 2 + small[10:]]
+    bombs = [bomb(30_000), small[:6] + b"\x30\x75" * 2 + small[10:]]
     strips = [saved(Image.new("L", size), "PNG") for size in ((60_000, 200), (1, 60_000), (1, 1))]
 
     def changed() -> bytes:
@@ -97,7 +111,7 @@ def main() -> int:
     predictor = padkit.load(line.model, threads=1)
     wrong: list[str] = []
     came = {"predict": Counter[str](), "endpoint": Counter[str]()}
-    longest = dict.fromkeys(came, 0.0)
+    longest, by_clock = dict.fromkeys(came, 0.0), dict.fromkeys(came, 0.0)
     before = 0
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -107,7 +121,7 @@ def main() -> int:
             path = Path(folder) / (f"{number}.{suffix}" if suffix else str(number))
             path.write_bytes(content)
             for door, found in came.items():
-                start = time.perf_counter()
+                start, began = time.process_time(), time.perf_counter()
                 try:
                     if door == "predict":
                         results = [one.to_dict() for one in judge_file(predictor, path, Combine())]
@@ -118,8 +132,9 @@ def main() -> int:
                 except Exception as error:  # noqa: BLE001 - whatever is raised is a finding
                     wrong.append(f"{number} {kind} .{suffix} {door}: {error!r}")
                     continue
-                took = time.perf_counter() - start
+                took = time.process_time() - start
                 longest[door] = max(longest[door], took)
+                by_clock[door] = max(by_clock[door], time.perf_counter() - began)
                 found.update(str(one["reason"] or one["verdict"]) for one in results)
                 if (
                     took > LONGEST
@@ -134,7 +149,8 @@ def main() -> int:
     memory = [round(size / 2**20) for size in (before, after, peak)]
     print(json.dumps({
         "files": line.files, "seed": line.seed, "came": {door: dict(found) for door, found in came.items()},
-        "longest_seconds": {door: round(took, 2) for door, took in longest.items()},
+        "longest_processor_seconds": {door: round(took, 2) for door, took in longest.items()},
+        "longest_seconds": {door: round(took, 2) for door, took in by_clock.items()},
         "memory_mib_after_a_tenth_at_the_end_and_peak": memory, "wrong": wrong,
     }, indent=1))  # fmt: skip
     return int(bool(wrong))

@@ -26,6 +26,7 @@ from padkit.testing import (
     AugmentationSuite,
     ComponentSuite,
     DatasetSuite,
+    PeerSuite,
     StudentSuite,
     TeacherSuite,
 )
@@ -39,6 +40,7 @@ SUITES: dict[str, type[ComponentSuite]] = {
     "student": StudentSuite,
     "dataset": DatasetSuite,
     "augmentation": AugmentationSuite,
+    "peer": PeerSuite,
 }
 NARROW = IResNetShape(channels=(8, 8, 8, 8), stem=8, embedding=16)
 
@@ -177,6 +179,8 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("dataset", "wmca"): native(trees_public.write_wmca),
     ("augmentation", "light"): fixed(),
     ("augmentation", "photometric"): fixed(strength="strong", share=1),
+    ("peer", "silent-face"): fixed(),
+    ("peer", "anti-spoof-mn3"): fixed(),
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
     ("augmentation", "recapture+light"): fixed(recapture={"share": 0.4, "live_share": 0.4}),
     ("augmentation", "photometric+light"): fixed(photometric={"strength": "strong"}),

@@ -59,6 +59,7 @@ def test_it_is_listed_with_its_distribution_and_version(site, tmp_path):
         ("student", "cells", "padkit-example", version),
         ("dataset", "stripes", "padkit-example", version),
         ("augmentation", "dusk", "padkit-example", version),
+        ("peer", "contest", "padkit-example", version),
         ("command", "draw-stripes", "padkit-example", version),
     }
     assert {status[:4] for status in mine.values()} == {"ok: "}

@@ -19,6 +19,7 @@ BASES = {
     "student": "padkit.roles:Student",
     "dataset": "padkit.data.reader:DatasetReader",
     "augmentation": "padkit.data.augmentation:Augmentation",
+    "peer": "padkit.deploy.peer:Peer",
 }
 # Roles of which several components may be joined by `+`, with what makes one factory of several.
 JOINED = {"aligner": "padkit.alignment.joined:Joined", "augmentation": "padkit.data.joined_augmentation:joined"}

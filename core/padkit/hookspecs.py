@@ -1,10 +1,10 @@
-"""The six hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
+"""The seven hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
 
 from __future__ import annotations
 
 import pluggy
 
-from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, StudentSpec, TeacherSpec
+from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, PeerSpec, StudentSpec, TeacherSpec
 
 GROUP = "padkit"
 
@@ -39,6 +39,12 @@ def padkit_datasets() -> list[DatasetSpec]:
 @hookspec
 def padkit_augmentations() -> list[AugmentationSpec]:
     """Return the augmentations of this plugin; classes derive from `padkit.data.augmentation.Augmentation`."""
+    return []
+
+
+@hookspec
+def padkit_peers() -> list[PeerSpec]:
+    """Return the descriptions of other programs' models; functions that return a `padkit.deploy.peer.Peer`."""
     return []
 
 

@@ -22,6 +22,7 @@ from padkit.specs import (
     CommandSpec,
     ComponentSpec,
     DatasetSpec,
+    PeerSpec,
     StudentSpec,
     TeacherSpec,
 )
@@ -34,6 +35,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
     "student": ("padkit_students", StudentSpec),
     "dataset": ("padkit_datasets", DatasetSpec),
     "augmentation": ("padkit_augmentations", AugmentationSpec),
+    "peer": ("padkit_peers", PeerSpec),
     "command": ("padkit_commands", CommandSpec),
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.

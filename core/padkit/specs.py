@@ -48,6 +48,10 @@ class AugmentationSpec(ComponentSpec):
     """A variation of single training images."""
 
 
+class PeerSpec(ComponentSpec):
+    """The description of another program's model: `factory` is a function without parameters that returns a `Peer`."""
+
+
 class CommandSpec(ComponentSpec):
     """A subcommand of `padkit`: `factory` is a function `main(arguments: Sequence[str]) -> int`, the exit status.
 

@@ -1,4 +1,4 @@
-"""`padkit evaluate`: assesses runs, score files from any program, and models on data."""
+"""`padkit evaluate`: assesses runs, score files from any program, and models on data, also other programs' models."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from padkit.commands import peer
 from padkit.commands.parser import Number, Parser
 from padkit.data.column_names import SCORE_COLUMNS
 from padkit.data.labels import stated_values
@@ -51,11 +52,14 @@ padkit evaluate MODEL --data NAME ... scores data of your own with a trained mod
 thresholds, with the stability of its verdicts, its errors over face size, and what its AUC leans on: colour, the
 camera, the preparation. MODEL is a run's folder, its model/ folder, or owner/name on the Hugging Face Hub; padkit
 evaluate MODEL --data folder --help shows the options.
+
+padkit evaluate --model FILE --adapter NAME --data NAME ... scores another program's ONNX files (padkit plugins lists
+the peers that are known) and assesses them as a file of their scores would be.
 """
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the command line, checked.
+def parse(arguments: Sequence[str], data: Sequence[str] = ()) -> argparse.Namespace:
+    """Return the command line, checked; `data` are the words about the dataset that a model scores.
 
     Raises:
         SettingsError: An option is unknown, or its value is not valid.
@@ -65,7 +69,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("scores", nargs="+", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
+    add("files", nargs="*", metavar="RUN_OR_SCORES", help="run folder, or CSV, TSV or Parquet file of scores")
     add("--policy", action="append", default=[], help=f"{', '.join(POLICIES)}; repeat for several, the first is quoted")
     add(
         "--bootstrap",
@@ -85,13 +89,17 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--protocol", metavar="'A&B->C'", help="training and test domains of the models behind the files")
     for name in ("json", "markdown", "latex", "csv"):
         add(f"--{name}", type=Path, metavar="FILE", help=f"write {name} as well")
+    peer.add_options(parser)
     line = parser.parse_args(arguments)
+    peer.check(line, data)
+    if not line.files and not line.model:
+        raise SettingsError("padkit evaluate: name a run folder or a file of scores, or --model FILE with --data NAME.")
     for policy in line.policy:
         check_policy(policy)
     if line.bootstrap and line.bootstrap < FEWEST:
         raise SettingsError(f"--bootstrap {line.bootstrap}: takes {FEWEST} resamples or more, 1000 say.")
-    if line.against and len(line.scores) > 1:
-        raise SettingsError(f"--against compares two; {len(line.scores)} were given before it.")
+    if line.against and (count := len(line.files) + bool(line.model)) > 1:
+        raise SettingsError(f"--against compares two; {count} were given before it.")
     return line
 
 
@@ -120,13 +128,15 @@ class _Told:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command on the words after its name; return the exit status."""
-    if any(word.partition("=")[0] == "--data" for word in arguments):
+    own, data = peer.apart(arguments)
+    if data and not peer.is_asked(own):
         from padkit.commands.evaluate_model import main as evaluate_model
 
         return evaluate_model(arguments)
-    line = parse(arguments)
+    line = parse(own, data)
     told = _told(line)
-    candidates = [told.read(text, number) for number, text in enumerate(line.scores)]
+    candidates = [peer.scored(line, data)] if line.model else []
+    candidates += [told.read(text, number) for number, text in enumerate(line.files)]
     options = {"resamples": line.bootstrap, "seed": line.bootstrap_seed, "shown": True}
     methods = methods_of([assess(candidate, line.policy, **options) for candidate in candidates])
     comparison = None
@@ -180,8 +190,8 @@ def _told(line: argparse.Namespace) -> _Told:
             raise SettingsError(f"--column {text!r}: write --column score=NAME.{closest(column, SCORE_COLUMNS)}")
         names[column.strip()] = name
     seeds = tuple(_seed(word) for word in line.seeds.split(",")) if line.seeds else ()
-    if seeds and len(seeds) != len(line.scores):
-        raise SettingsError(f"--seeds names {len(seeds)} for {len(line.scores)} files; name one each.")
+    if seeds and len(seeds) != len(line.files):
+        raise SettingsError(f"--seeds names {len(seeds)} for {len(line.files)} files; name one each.")
     stated = line.bona_fide.split(",") if line.bona_fide is not None else None
     columns = ColumnNames(names, line.attack_scores, stated_values(stated, "--bona-fide"))
     return _Told(columns, seeds, line.selection or "", _protocol(line.protocol))

@@ -203,7 +203,7 @@ class BalancedBatches(Sampler[list[int] | list[Draw]]):
 
     def _choosers(self) -> list[Callable[[int], int]]:
         """Return what gives the frame of each draw, for each machine."""
-        found = []
+        found: list[Callable[[int], int]] = []
         for machine, share in enumerate(self._shares):
             walks = [Walk(members, self.seed, cell + machine * len(share)) for cell, members in enumerate(share)]
             found.append(partial(_next, walks))

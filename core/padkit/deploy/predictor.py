@@ -17,7 +17,7 @@ from padkit.data.preparation.squares import Square, cut, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import WHOLE, Bundle, model_folder, read_bundle
 from padkit.deploy.forms import from_metadata
-from padkit.deploy.quality import Limits, quality_of, refusal
+from padkit.deploy.quality import Limits, quality_of, refusal, strip
 from padkit.deploy.runtimes import SUFFIXES, open_exported
 from padkit.deploy.scorers import Scorer, applied_temperature, resized, scorer
 from padkit.deploy.stability import FaceStability, face_stability, shrunk, varied
@@ -94,6 +94,8 @@ class Predictor:
         if not isinstance(picture, Image.Image):
             check_frame(picture, source)
             picture = Image.fromarray(picture)
+        if detail := strip(*picture.size):
+            return [self.unjudged(source, Reason.UNREADABLE, detail, frame=frame)]
         picture = picture.convert("RGB")
         return self.judge_found(self.find(picture), source, frame, picture)
 
@@ -182,31 +184,23 @@ class Predictor:
         return target
 
     def push_to_hub(self, repository: str, *, private: bool = True) -> str:
-        """Upload the bundle to the Hugging Face Hub by its own client and return the address.
+        """Upload the bundle to the Hugging Face Hub by its own client, in one commit, and return the address.
 
         Args:
             repository: `owner/name`.
             private: Whether a new repository is private.
 
         Raises:
-            DataError: The hub cannot be reached or refuses, or the predictor was loaded from an exported file alone.
+            DataError: The hub cannot be reached or refuses, the card's head is no YAML, or the predictor was loaded
+                from an exported file alone.
         """
         if not self.folder.is_dir():
             raise DataError(
                 f"{self.folder}: is an exported file alone; load its bundle's folder to push it to the hub."
             )
-        from huggingface_hub import HfApi
-        from huggingface_hub.errors import HfHubHTTPError
+        from padkit.deploy.hub import push
 
-        client = HfApi()
-        try:
-            client.create_repo(repository, private=private, exist_ok=True)
-            return str(client.upload_folder(repo_id=repository, folder_path=self.folder))
-        except (HfHubHTTPError, OSError, ValueError) as error:
-            cause = str(error).splitlines()[0]
-            raise DataError(
-                f"{repository}: not uploaded ({cause}); check the name, the network and `hf auth login`."
-            ) from error
+        return push(self.folder, self.bundle, repository, private=private)
 
     def _found(self, picture: Image.Image, face: FaceHint, square: Square | None) -> Found:
         size = self.bundle.image_size

@@ -18,6 +18,7 @@ from padkit.data.preparation.squares import Square, cut, face_box
 from padkit.data.presentation import FaceHint
 from padkit.deploy.verdict import Reason
 
+SHAPE = 10  # largest ratio of a picture's sides: finding faces in a strip takes long, and no camera takes one
 SIDE = 112  # pixels of the crop that light and sharpness are measured on, so that they do not depend on the model
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -45,6 +46,13 @@ class Limits:
     tilt: float = 40.0
     turn: float = 0.2
     confidence: float = 0.5
+
+
+def strip(width: int, height: int) -> str:
+    """Return what is wrong with a picture whose sides differ too much, in words; "" if they do not."""
+    if max(width, height) <= SHAPE * min(width, height):
+        return ""
+    return f"{width} x {height} pixels, a strip and no photograph"
 
 
 def quality_of(picture: Image.Image, face: FaceHint, square: Square | None) -> dict[str, float]:

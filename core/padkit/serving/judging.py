@@ -18,10 +18,11 @@ from padkit.data.media.pictures import decode_picture
 from padkit.deploy import ONNX, WEIGHTS
 from padkit.deploy.bundle import sha256_of
 from padkit.deploy.predictor import Found, Predictor
+from padkit.deploy.quality import strip
 from padkit.deploy.verdict import Judgement, Reason
 from padkit.errors import DataError, one_line
 from padkit.serving.refusal import RefusalError
-from padkit.serving.service import SHAPE, ServeLimits
+from padkit.serving.service import ServeLimits
 
 if TYPE_CHECKING:
     from padkit.inspection.drawing import Explainer
@@ -144,9 +145,7 @@ class Judging:
             told = one_line(error).removeprefix(f"{source}: ").rstrip(".")
             reason = Reason.TOO_LARGE if "too many pixels" in told else Reason.UNREADABLE
             return None, [predictor.unjudged(source, reason, told)], []
-        width, height = picture.size
-        if max(width, height) > SHAPE * min(width, height):
-            detail = f"{width} x {height} pixels, a strip and no photograph"
+        if detail := strip(*picture.size):
             return picture, [predictor.unjudged(source, Reason.UNREADABLE, detail)], []
         found = predictor.find(picture)
         if len(found) > self.limits.most_faces:

@@ -8,8 +8,6 @@ from typing import Any
 from padkit.deploy.predictor import Predictor, load
 from padkit.deploy.quality import Limits
 
-SHAPE = 10  # largest ratio of a picture's sides: finding faces in a strip takes long, and no camera takes one
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServeLimits:

@@ -14,8 +14,17 @@ from __future__ import annotations
 from padkit.testing.aligner import AlignerSuite
 from padkit.testing.augmentation import AugmentationSuite
 from padkit.testing.dataset import DatasetSuite
+from padkit.testing.peer import PeerSuite
 from padkit.testing.student import StudentSuite
 from padkit.testing.suite import ComponentSuite
 from padkit.testing.teacher import TeacherSuite
 
-__all__ = ["AlignerSuite", "AugmentationSuite", "ComponentSuite", "DatasetSuite", "StudentSuite", "TeacherSuite"]
+__all__ = [
+    "AlignerSuite",
+    "AugmentationSuite",
+    "ComponentSuite",
+    "DatasetSuite",
+    "PeerSuite",
+    "StudentSuite",
+    "TeacherSuite",
+]

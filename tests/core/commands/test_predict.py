@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from libraries import link
 from PIL import Image
 
 from padkit.commands.predict import main
@@ -17,6 +20,7 @@ from padkit.deploy import ONNX
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe
 from padkit.errors import PadkitError, SettingsError
 
+ROOT = Path(__file__).parents[3]
 SIZE = 16
 WITHOUT_TORCH = """
 import sys
@@ -170,3 +174,20 @@ def test_onnx_needs_no_torch(model, pictures):
     words = [model, str(pictures / "bright.png"), "--cropped", "--judge-all", "--json"]
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *words], capture_output=True, text=True, check=False)
     assert (done.returncode, json.loads(done.stdout)["verdict"]) == (0, "bona fide"), done.stderr
+
+
+def test_a_photograph_is_judged_where_only_the_libraries_are_that_the_docs_name(model, tmp_path):
+    """`pip install --no-deps WHEEL ...` of docs/predict.md: torch is not there, nor anything else."""
+    data = pytest.importorskip("skimage.data")
+    page = (ROOT / "docs" / "predict.md").read_text().splitlines()
+    (line,) = [line for line in page if line.startswith("pip install --no-deps padkit")]
+    site = link(line.split()[4:], tmp_path / "site")
+    Image.fromarray(data.astronaut()).save(tmp_path / "astronaut.png")
+    path = os.pathsep.join(map(str, [ROOT / "core", ROOT / "plugins", site]))
+    code = "import importlib.util as u\nassert not u.find_spec('torch')\nassert not u.find_spec('yaml')\n"
+    command = [sys.executable, "-S", "-c", f"{code}{WITHOUT_TORCH}", model, str(tmp_path / "astronaut.png"), "--json"]
+    done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdict"] in ("bona fide", "attack")
+    assert found["box"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -90,3 +91,9 @@ def test_ratios_are_against_the_weights_on_the_same_input():
     table = benchmark_table(found)
     assert [cell.text for cell in table.rows[1].cells] == [CROPS, "1", "8.00", "9.00", "125.0", "5.00 x"]
     assert table.notes[0] == "2 CPU threads; processor toy."
+    assert (
+        "claims 95 FPS with a ResNet-18, hardware unknown; here onnx-int8, the fastest, makes 125.0" in table.notes[1]
+    )
+    assert table.notes[1].endswith("1.32 x that, at 96 instead of 256 pixels.")
+    (_, same, *_) = benchmark_table(dataclasses.replace(found, size=256)).notes
+    assert same.endswith("1.32 x that.")

@@ -41,6 +41,16 @@ def test_a_pattern_without_a_match_is_one_line(tmp_path):
         listed([str(tmp_path / "*.png")])
 
 
+def test_a_strip_is_refused_before_faces_are_sought(tmp_path, monkeypatch):
+    """Finding faces in 60,000 x 200 pixels takes seconds, and a mutated GIF says that it is so wide."""
+    monkeypatch.setattr("padkit.deploy.predictor.finder", lambda *_: pytest.fail("faces are sought in a strip"))
+    Image.new("L", (60_000, 200)).save(tmp_path / "strip.png")
+    seeking = Predictor(bundle=bundle(), score=redness, face="lbp")
+    (found,) = judge_file(seeking, tmp_path / "strip.png", Combine())
+    assert (found.verdict, found.reason) == (Verdict.NOT_JUDGED, Reason.UNREADABLE)
+    assert "60000 x 200 pixels, a strip and no photograph" in found.detail
+
+
 def test_files_that_are_no_pictures_get_a_reason(tmp_path, whole):
     good = tmp_path / "good.png"
     noisy(220).save(good)

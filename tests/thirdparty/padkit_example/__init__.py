@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from padkit.hookspecs import hookimpl
-from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, StudentSpec, TeacherSpec
+from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, PeerSpec, StudentSpec, TeacherSpec
 
 
 @hookimpl
@@ -38,6 +38,12 @@ def padkit_augmentations() -> list[AugmentationSpec]:
     """Offer `dusk`."""
     summary = "Darkens training images by a random factor."
     return [AugmentationSpec(name="dusk", summary=summary, factory="padkit_example.dusk:Dusk")]
+
+
+@hookimpl
+def padkit_peers() -> list[PeerSpec]:
+    """Offer `contest`."""
+    return [PeerSpec(name="contest", summary="The winner of a contest.", factory="padkit_example.contest:contest")]
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from PIL import Image
 
 from padkit.errors import SettingsError
 from padkit.roles import Batch, Features
-from padkit.testing import AlignerSuite, AugmentationSuite, DatasetSuite, StudentSuite, TeacherSuite
+from padkit.testing import AlignerSuite, AugmentationSuite, DatasetSuite, PeerSuite, StudentSuite, TeacherSuite
 
 
 class TestBank(TeacherSuite):
@@ -38,6 +38,10 @@ class TestCells(StudentSuite):
 
 class TestStripes(DatasetSuite):
     name = "stripes"
+
+
+class TestContest(PeerSuite):
+    name = "contest"
 
 
 class TestDusk(AugmentationSuite):
