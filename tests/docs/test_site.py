@@ -243,6 +243,8 @@ def _unknown(command: str, words: list[str]) -> list[str]:
     if command in ("dtda", "random_features", "pretrain_arcface", "pretrain_stargan"):
         chosen = _choices(words)
         asked = [flag.replace("-", "_").replace("__", "--", 1) for flag in asked]
+    elif command == "evaluate" and "--adapter" in words:  # the dataset's options are its reader's
+        asked = [flag for flag in asked if not flag.startswith("--data.")]
     elif command in ("teachers", "calibrate", "adapt") or (command == "evaluate" and "--data" in words):
         chosen = words
     elif command == "prepare" or words[:1] == ["show"]:

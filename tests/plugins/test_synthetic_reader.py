@@ -43,12 +43,13 @@ def clip(reader, record) -> np.ndarray:
     return np.stack(list(reader.frames(record)))
 
 
-def test_the_hook_offers_both_datasets_by_their_lazy_address():
+def test_the_hook_offers_its_datasets_by_their_lazy_address():
     specs = padkit_synthetic.padkit_datasets()
-    assert [spec.name for spec in specs] == ["synthetic", "faces"]
+    assert [spec.name for spec in specs] == ["synthetic", "faces", "photographs"]
     assert [spec.factory for spec in specs] == [
         "padkit_synthetic.reader:SyntheticReader",
         "padkit_synthetic.reader:FacesReader",
+        "padkit_synthetic.photographs.reader:PhotographsReader",
     ]
 
 

@@ -156,7 +156,7 @@ def _write(
     ]
     if len(methods) > 1:
         blocks.append(([methods_table(methods)], [made_by]))
-    if steady := _stability(line.scores):
+    if steady := _stability(line.files):
         blocks.append((steady, [made_by]))
     if comparison is not None:
         blocks.append(([comparison_table(comparison)], [*comparison_notes(comparison, **told), made_by]))
