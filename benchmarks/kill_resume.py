@@ -42,7 +42,8 @@ def main() -> int:
     parser.add_argument("--longest", type=float, default=6.0, help="seconds of training before a kill, at most")
     parser.add_argument("--folder", type=Path, default=Path("build/kill_resume"))
     asked = parser.parse_args()
-    data, left, killed = (asked.folder / name for name in ("data", "left", "killed"))
+    names = ("data", f"left-{asked.epochs}", "killed")  # a run left alone is as long as the killed one
+    data, left, killed = (asked.folder / name for name in names)
     shutil.rmtree(killed, ignore_errors=True)
     if not data.exists():
         write_images(data)

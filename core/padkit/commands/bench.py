@@ -183,15 +183,11 @@ def _named(text: str) -> list[str]:
 def _infer(line: argparse.Namespace) -> tuple[Any, Table]:
     from padkit.deploy.benchmark import benchmark
     from padkit.deploy.bundle import model_folder, read_bundle
-    from padkit.deploy.predictor import located
+    from padkit.deploy.predictor import finder_weights, located
     from padkit.report.tables.export import benchmark_table
 
     folder = model_folder(located(line.model))
-    face_model = ""
-    if line.face == "scrfd" and not line.no_detection:
-        from padkit.data.preparation.scrfd import scrfd_weights
-
-        face_model = str(scrfd_weights(line.face_model, download=False))
+    face_model = "" if line.no_detection else finder_weights(line.face, line.face_model)
     found = benchmark(
         folder, read_bundle(folder), threads=line.threads or len(os.sched_getaffinity(0)), seconds=line.seconds,
         photograph=None if line.no_detection else _photograph(line.photograph), face=line.face, face_model=face_model,

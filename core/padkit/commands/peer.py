@@ -132,11 +132,12 @@ def find_peer(name: str, catalog: Any) -> Peer:
 def _by_peer(line: argparse.Namespace, name: str, reader: DatasetReader, catalog: Any) -> Candidate:
     from padkit.data.preparation.options import CropOptions
     from padkit.deploy.peer_scores import open_peer, score_dataset
+    from padkit.deploy.predictor import finder_weights
 
     peer = find_peer(line.adapter, catalog)
     networks = open_peer(peer, [Path(file).expanduser() for file in line.model], line.threads)
     face = "none" if line.cropped else line.face
-    options = CropOptions(frames=line.frames, face=face, face_model=_weights(line) if face == "scrfd" else "")
+    options = CropOptions(frames=line.frames, face=face, face_model=finder_weights(face, line.face_model))
     found = score_dataset(peer, networks, reader, options, name=name)
     notes = [UNKNOWN.format(source=peer.source or line.adapter), *found.notes]
     title = f"{Path(line.adapter).stem} ({', '.join(Path(file).name for file in line.model)})"
@@ -183,9 +184,3 @@ def _silent(silent: Mapping[int, int], asked: Mapping[int, int]) -> Iterator[str
 
 def _share(part: int, whole: int) -> str:
     return f"{part} of {whole} ({100 * part / whole:.1f} %)" if whole else "0 of 0"
-
-
-def _weights(line: argparse.Namespace) -> str:
-    from padkit.data.preparation.scrfd import scrfd_weights
-
-    return str(scrfd_weights(line.face_model, download=False))

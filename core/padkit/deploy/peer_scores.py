@@ -14,13 +14,15 @@ from PIL.Image import Image
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.cropping import EVENTS, Cropper, Tally
 from padkit.data.preparation.options import CropOptions
+from padkit.data.preparation.shards import chunks
 from padkit.data.preparation.squares import Square, cut_exactly, face_box
 from padkit.data.presentation import FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.deploy.cutting import are_photographs
 from padkit.deploy.peer import Peer, View
+from padkit.deploy.runtimes import onnx_session
 from padkit.deploy.views import network_input, viewed
-from padkit.errors import DataError, SettingsError, WeightsError, extra_needed, one_line
+from padkit.errors import DataError, PadkitError, SettingsError, WeightsError, one_line
 from padkit.processes import counting_bar
 
 BATCH = 32
@@ -154,7 +156,7 @@ def score_dataset(
     rows: list[Presentation] = []
     outputs: list[list[NDArray[np.float64]]] = []
     tally, failures = Tally(), list[str]()
-    for batch in _batches(_faces(cropper, records, tally, failures)):
+    for batch in chunks(_faces(cropper, records, tally, failures), BATCH):
         rows += [record for record, _ in batch]
         pictures = [cropper.split(flat) for _, flat in batch]
         outputs.append([one.outputs([each[place] for each in pictures]) for place, one in enumerate(networks)])
@@ -189,30 +191,15 @@ def _faces(
             yield from ((record, flat) for _, flat in found)
 
 
-def _batches(faces: Iterator[tuple[Presentation, Frame]]) -> Iterator[list[tuple[Presentation, Frame]]]:
-    batch = []
-    for face in faces:
-        batch.append(face)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def _opened(path: Path, view: View, threads: int | None) -> Network:
     if path.suffix != ".onnx":
         raise WeightsError(f"{path}: is no .onnx file; a peer is scored by ONNX Runtime, so convert it first.")
     if not path.is_file():
         raise WeightsError(f"{path} does not exist; padkit ships no peer's weights, get them from their authors.")
-    with extra_needed(path.name, "padkit[onnx]"):
-        import onnxruntime
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if threads:
-        options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnx_session(path, threads)
+    except PadkitError:
+        raise
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise WeightsError(f"{path} cannot be read ({one_line(error)}); get it again.") from error
     inputs = session.get_inputs()

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.deploy.forms import PREFIX
-from padkit.errors import WeightsError, extra_needed, one_line
+from padkit.errors import PadkitError, WeightsError, extra_needed, one_line
 
 Arrays = Callable[..., NDArray[np.float32]]
 PT2_ENTRY = "padkit.json"  # of the extra files in a .pt2
@@ -69,16 +69,28 @@ def open_exported(path: Path, threads: int | None = None, precision: str = "f32"
     return _openvino(path, threads, precision) if path.suffix == ".xml" else _pt2(path, threads)
 
 
-def _onnx(path: Path, threads: int | None) -> Exported:
-    with extra_needed(f"{path.name}", "padkit[onnx]"):
+def onnx_session(path: Path, threads: int | None) -> Any:
+    """Return ONNX Runtime's session of a file, on the CPU.
+
+    Raises:
+        PluginError: ONNX Runtime is not installed.
+        Exception: It cannot read the file; its exceptions have no common base.
+    """
+    with extra_needed(path.name, "padkit[onnx]"):
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads:
         options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _onnx(path: Path, threads: int | None) -> Exported:
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common base
+        session = onnx_session(path, threads)
+    except PadkitError:
+        raise
+    except Exception as error:
         raise _unreadable(path, error) from error
     names = [one.name for one in session.get_inputs()]
 

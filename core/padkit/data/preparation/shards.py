@@ -14,7 +14,7 @@ from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -28,6 +28,8 @@ from padkit.processes import cores, counting_bar, worker_pool
 ROWS_IN_MEMORY, BYTES_IN_MEMORY = 256, 2**26
 TRIED = 3
 WORTH_A_POOL = 5.0  # least seconds of work left: processes that import a training script start slowly
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +183,7 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
     frames = 0
     try:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, task.schema) as stream:
-            for rows in _chunks(_rows(cropper, task, shard, counts), _rows_in_memory(cropper.options.size)):
+            for rows in chunks(_rows(cropper, task, shard, counts), _rows_in_memory(cropper.options.size)):
                 columns = {name: [row[name] for row in rows] for name in task.schema.names}
                 stream.write_batch(pa.RecordBatch.from_pydict(columns, schema=task.schema))
                 for row in rows:
@@ -211,10 +213,11 @@ def _rows_in_memory(size: int) -> int:
     return min(ROWS_IN_MEMORY, max(1, BYTES_IN_MEMORY // (3 * size * size)))
 
 
-def _chunks(rows: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of `size` items; the last one may be shorter."""
+    chunk: list[Item] = []
+    for item in items:
+        chunk.append(item)
         if len(chunk) == size:
             yield chunk
             chunk = []
