@@ -276,7 +276,7 @@ def train(
     threads: ThreadTuner,
 ) -> tuple[checkpoints.Progress, Detector]:  # fmt: skip
     """Run the training loop; write the selected weights of the averaged detector, which is returned, into the run."""
-    accelerator, run, frames = experiment.accelerator, experiment.run, experiment.frames(experiment.protocol.train)
+    accelerator, run, frames = experiment.accelerator, experiment.run, experiment.training_frames()
     jitter = jitter_within(experiment.table.room, scale=options.jitter_scale, shift=options.jitter_shift)
     varied = augmentation is not None or jitter is not None
     batches = experiment.batches(
@@ -305,6 +305,7 @@ def train(
     progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
     require_room(progress.step, total_steps, run)
     realign(optimizer, schedule)
+    threads.look_again()
     with whole(objective):
         fit_teachers(experiment, objective, resumed=progress.step > 0)
     if accelerator.is_main_process:

@@ -42,9 +42,17 @@ class Frames(Dataset[Sample]):
         domains: [n] int64, source index of each frame, -1 for other domains.
     """
 
-    def __init__(self, table: FrameTable, rows: NDArray[np.int64], domain_index: NDArray[np.int64]) -> None:
-        """Give access to `rows` of `table`; `domain_index` [N] is `Protocol.domain_index`."""
+    def __init__(
+        self, table: FrameTable, rows: NDArray[np.int64], domain_index: NDArray[np.int64], keep: int = 0
+    ) -> None:
+        """Give access to `rows` of `table`; `domain_index` [N] is `Protocol.domain_index`.
+
+        The first decoded pictures that fit into `keep` bytes stay in memory: decoding takes longer than all else that
+        is done to a picture.
+        """
         self.table = table
+        self._kept: dict[int, NDArray[np.uint8]] = {}
+        self._room = keep
         self.rows = np.asarray(rows, np.int64)
         self.labels: NDArray[np.int64] = table.column("label")[self.rows]
         self.domains: NDArray[np.int64] = np.asarray(domain_index, np.int64)[self.rows]
@@ -53,7 +61,21 @@ class Frames(Dataset[Sample]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Sample:
-        return self.sample(index, self.table.image(int(self.rows[index])))
+        return self.sample(index, self._decoded(index, self.table.image))
+
+    def surroundings(self, index: int) -> NDArray[np.uint8]:
+        """Return a frame with all that is stored around it, uint8 RGB [W, W, 3]; of one object, these or the frames."""
+        return self._decoded(index, self.table.surroundings)
+
+    def _decoded(self, index: int, read: Callable[[int], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        row = int(self.rows[index])
+        picture = self._kept.get(row)
+        if picture is None:
+            picture = read(row)
+            if picture.nbytes <= self._room:
+                self._room -= picture.nbytes
+                self._kept[row] = picture
+        return picture
 
     def sample(self, index: int, image: NDArray[np.uint8]) -> Sample:
         """Return a frame with another image, uint8 RGB [3, H, W]."""
@@ -107,9 +129,8 @@ class Augmented(Dataset[Sample]):
         return {**sample, "image": torch.from_numpy(planes), "label": label}
 
     def _moved(self, draw: Draw, jitter: Jitter) -> Sample:
-        table = self.frames.table
-        size = int(table.preparation["image_size"])
-        crop = jitter.cut(table.surroundings(int(self.frames.rows[draw.frame])), size, self.seed, draw.number)
+        size = int(self.frames.table.preparation["image_size"])
+        crop = jitter.cut(self.frames.surroundings(draw.frame), size, self.seed, draw.number)
         return self.frames.sample(draw.frame, np.ascontiguousarray(crop.transpose(2, 0, 1)))
 
 

@@ -41,7 +41,7 @@ from padkit.training import (
 )
 from padkit.training.compiling import enable_fast_kernels
 from padkit.training.distillation import HALF_PRECISION
-from padkit.training.loader import training_loader
+from padkit.training.loader import KEPT, training_loader
 
 WHOLE, STEP, STUDENT, ATTACK = "step with its batch", "step", "student", "attack"
 AUGMENTATION, LOADER, REFERENCE, TIMM = "augmentation", "loader", "plain loop", "timm's step"
@@ -133,7 +133,8 @@ class _Loop:
         self.load, self.accelerator, self.device = load, accelerator, accelerator.device
         catalog = Catalog()
         self.augmentation: Augmentation = catalog.build("augmentation", "light", {})
-        frames = Frames(cast("Any", table), torch.arange(len(table)).numpy(), table.domain_index)
+        rows, keep = torch.arange(len(table)).numpy(), 0 if load.workers else KEPT
+        frames = Frames(cast("Any", table), rows, table.domain_index, keep)
         self.batches = BalancedBatches(frames.labels, frames.domains, batch_size=load.batch, numbered=True)
         samples = Augmented(frames, self.augmentation, 0)
         loader = training_loader(samples, self.batches, load.workers, self.device)

@@ -26,7 +26,7 @@ from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Batch
 from padkit.runs.folder import RunFolder
 from padkit.training.agreement import machines
-from padkit.training.loader import training_loader
+from padkit.training.loader import KEPT, training_loader
 from padkit.training.scoring import FrameScores, score_frames
 from padkit.training.start import loader_workers
 
@@ -79,6 +79,11 @@ class Experiment:
     def frames(self, rows: NDArray[np.int64]) -> Frames:
         """Return rows of the table as a dataset."""
         return Frames(self.table, rows, self.protocol.domain_index)
+
+    def training_frames(self) -> Frames:
+        """Return the frames to train on; without loader processes, up to `KEPT` bytes of them are decoded once."""
+        keep = 0 if self.loader_workers() else KEPT
+        return Frames(self.table, self.protocol.train, self.protocol.domain_index, keep)
 
     def loader_workers(self) -> int:
         """Return the number of loader processes."""

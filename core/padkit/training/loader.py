@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, Dataset
 from padkit.data.batches import BalancedBatches, Sample
 
 AHEAD = 4  # batches that each loader process has ready
+KEPT = 2**29  # bytes of decoded pictures that stay in memory where no loader process decodes ahead
 
 
 def training_loader(

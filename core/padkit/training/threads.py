@@ -90,6 +90,22 @@ class ThreadTuner:
         self._settled, self._usual, self._suggested = False, 0.0, count
         self._wait, self._next, self._warm = WAIT, 0.0, WARM
 
+    def look_again(self) -> None:
+        """Before long work that is no step: leave cores to others that have come since the start.
+
+        Of two runs that start together neither sees the other one compute. This never raises the number; the timed
+        steps after it may.
+        """
+        if self.most == 1 or self.count == 1:
+            return
+        self._watch.look()  # own processes may have prepared data until now
+        _busy_for(LOOK)
+        suggested = paying_threads(self.most, self._watch.look())
+        if suggested < self.count:
+            self.count = self._suggested = suggested
+            self._use(suggested)
+            self._tell(f"threads: {suggested} of {self.most}, others have begun; --threads N sets them")
+
     @contextmanager
     def timed(self) -> Iterator[None]:
         """Time a step; when it is done, set the number of threads of the next."""
@@ -157,6 +173,13 @@ class ThreadTuner:
         self._watch.look()  # what was before the change is no guide
 
 
+def _busy_for(seconds: float) -> None:
+    """Compute, so that another run that looks at the same time sees this one."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
 def begin_threads(
     asked: Threads, *, on_cpu: bool = True, steady: bool = False, tell: Callable[[str], None] = print
 ) -> ThreadTuner:
@@ -179,7 +202,7 @@ def begin_threads(
     most = max(cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)
     watch, count = OtherUse(), most
     if on_cpu and most > 1:
-        time.sleep(LOOK)
+        _busy_for(LOOK)
         others = watch.look()
         count = paying_threads(most, others)
         if count < most:

@@ -250,6 +250,19 @@ def test_frames_pass_untouched_where_only_batches_are_varied(frames):
     assert {**found, "image": found["image"].tolist()} == {**frames[4], "image": frames[4]["image"].tolist()}
 
 
+def test_pictures_that_fit_are_decoded_once_and_stay_as_they_are(frames, monkeypatch):
+    read, room = [], 3 * 16 * 16 * 3
+    kept = Frames(frames.table, frames.rows, np.zeros(len(frames.table), np.int64), keep=room)
+    image = type(frames.table).image
+    monkeypatch.setattr(type(frames.table), "image", lambda table, row: read.append(row) or image(table, row))
+    for _ in range(3):
+        for index in range(5):
+            varied = Augmented(kept, Stamp(), 3)[Draw(index, index)]
+            assert varied["image"].shape == (3, 16, 16)
+            assert (kept[index]["image"] == torch.from_numpy(image(frames.table, int(frames.rows[index])))).all()
+    assert [read.count(int(frames.rows[index])) for index in range(5)] == [1, 1, 1, 6, 6]
+
+
 def test_loader_processes_give_the_same_augmentation(frames):
     sampler = BalancedBatches(frames.labels, frames.domains, batch_size=8, numbered=True)
     dataset = Augmented(frames, Stamp(), 3)

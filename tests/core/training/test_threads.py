@@ -171,3 +171,23 @@ def test_the_start(monkeypatch: pytest.MonkeyPatch, busy: float, asked: int, exp
         assert "".join(lines) == told
     finally:
         torch.set_num_threads(before)
+
+
+def test_what_came_after_the_start_gets_its_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "LOOK", 0.0)
+    machine = Machine(2)
+    lines: list[str] = []
+    tuner = machine.tuner(2)
+    tuner._tell = lines.append
+    tuner.look_again()
+    assert (machine.threads, lines) == (2, [])
+    machine.others = 1.0
+    tuner.look_again()
+    assert machine.threads == 1
+    assert lines == ["threads: 1 of 2, others have begun; --threads N sets them"]
+
+
+def test_two_that_start_together_see_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = time.process_time()
+    threads._busy_for(0.05)
+    assert time.process_time() - used > 0.03
