@@ -134,13 +134,13 @@ def _difference(first: KeptRun, other: KeptRun, free: Collection[str]) -> str:
             continue
         if same and key.partition(".")[0] == "data":
             continue
-        if key in here and key in there or _counts_alone(key, first if key in here else other):
+        if (key in here and key in there) or _counts_alone(key, first if key in here else other):
             return f"{key} ({values[0]!r} and {values[1]!r})"
     return ""
 
 
 def _compared(run: KeptRun) -> dict[str, Any]:
-    """Return the settings and facts of a run that are compared one by one; a component's name stands under its place."""
+    """Return the settings and facts of a run that are compared one by one; components by name under their place."""
     settings = {key.removesuffix(".name"): value for key, value in run.settings.items()}
     return settings | {key: value for key, value in run.facts.items() if key not in ("data", CONTENT)}
 

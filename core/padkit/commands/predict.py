@@ -9,7 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from padkit.commands.judging import add_judging, judging_parser, judging_settings, parse_judging, tell_doubts, tell_program
+from padkit.commands.judging import (
+    add_judging,
+    judging_parser,
+    judging_settings,
+    parse_judging,
+    tell_doubts,
+    tell_program,
+)
 from padkit.commands.parser import Number
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Whole

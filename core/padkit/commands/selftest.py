@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from padkit.commands.judging import add_judging, judging_parser, judging_settings, parse_judging, tell_doubts, tell_program
+from padkit.commands.judging import (
+    add_judging,
+    judging_parser,
+    judging_settings,
+    parse_judging,
+    tell_doubts,
+    tell_program,
+)
 from padkit.commands.parser import Number
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Whole
