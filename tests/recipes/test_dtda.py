@@ -200,6 +200,7 @@ def test_a_run_that_is_continued_to_where_it_stands_ships_that_step(
     dtda: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its last checkpoint, within an epoch, is of a step that had not been judged."""
+    line = ["--aligner", "none", "--student.model", "test_resnet", "--judge-every", "0", "--checkpoint-every", "2"]
     save, out = checkpoints.save, tmp_path / "run"
 
     def killed(accelerator: Accelerator, folder: Path, progress: checkpoints.Progress, *, kept: int) -> None:
@@ -209,12 +210,12 @@ def test_a_run_that_is_continued_to_where_it_stands_ships_that_step(
 
     monkeypatch.setattr(checkpoints, "save", killed)
     with pytest.raises(KilledError):
-        dtda([*arguments, "--aligner", "none", "--judge-every", "0", "--checkpoint-every", "2", "--out", str(out)])
+        dtda([*arguments, *line, "--out", str(out)])
     monkeypatch.setattr(checkpoints, "save", save)
-    for _ in range(2):  # and once more, when there is nothing left to do
-        assert dtda(["--resume", str(out), "--max-steps", "2", "--stability", "0"]) == 0
-        assert json.loads((out / "data.json").read_text())["selected_step"] == 2
-        assert [record["step"] for record in read_log(out) if "source_dev/loss" in record] == [2]
+    dtda(["--resume", str(out), "--max-steps", "2", "--stability", "0"])
+    assert json.loads((out / "data.json").read_text())["selected_step"] == 2
+    assert [record["step"] for record in read_log(out) if "source_dev/loss" in record] == [2]
+    assert json.loads((out / "checkpoints" / "step-0000002" / "progress.json").read_text())["judged"] == 2
 
 
 class KilledError(Exception):
