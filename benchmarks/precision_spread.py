@@ -4,13 +4,14 @@
 
 Options after `--` go to every run (for example `--max_steps 150`). Prints each run's AUC on the target, mean and
 standard deviation of both precisions, and their difference; exit status 0 if the means differ by no more than two
-standard deviations of float32's seeds. A run that has finished is not made again. `--precision fp16` (GPUs) asks the
-same of it.
+standard deviations of float32's seeds. A run that has finished with the same options is not made again. `--precision
+fp16` (GPUs) asks the same of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import statistics
 import subprocess
 import sys
@@ -33,9 +34,11 @@ def main() -> int:
     if asked.seeds < 2:
         parser.error("a spread needs two seeds or more")
     found: dict[str, list[float]] = {"no": [], asked.precision: []}
+    options = words[at + 1 :]
     for seed in range(asked.seeds):
         for precision, figures in found.items():
-            figures.append(auc_of(asked.out / f"{precision}-seed{seed}", precision, seed, words[at + 1 :]))
+            run = asked.out / folder_of(precision, seed, options)
+            figures.append(auc_of(run, precision, seed, options))
             print(f"{precision} seed {seed}: AUC {figures[-1]:.4f}", flush=True)
     spread = statistics.stdev(found["no"])
     means = {precision: statistics.mean(figures) for precision, figures in found.items()}
@@ -47,6 +50,12 @@ def main() -> int:
         f"difference {difference:+.4f}, {'within' if within else 'beyond'} two standard deviations of float32's seeds"
     )
     return 0 if within else 1
+
+
+def folder_of(precision: str, seed: int, options: list[str]) -> str:
+    """Return the name of a run's folder, another for other options."""
+    own = f"-{hashlib.sha256(repr(options).encode()).hexdigest()[:8]}" if options else ""
+    return f"{precision}-seed{seed}{own}"
 
 
 def auc_of(run: Path, precision: str, seed: int, options: list[str]) -> float:

@@ -311,6 +311,9 @@ def train(
     if accelerator.is_main_process:
         run.rewind_log(progress.step)
     begin_tracking(accelerator)
+    if progress.judged < progress.step == total_steps:  # continued to where it stands, a checkpoint within an epoch
+        select(experiment, options, objective, average.module, progress, last=True)
+        checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
 
     shown = accelerator.is_main_process
     with naming_dead_workers(), training_bar(total_steps, progress.step, shown=shown) as advance:

@@ -21,7 +21,7 @@ from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError, closest
 from padkit.settings.ranges import CropSide
-from padkit_folder.names import OPTION, SPLIT_NAMES, attack_names
+from padkit_folder.names import OPTION, SPLIT_NAMES, attack_names, named_split
 from padkit_folder.remote import PARQUET, is_remote, remote_splits
 
 METADATA = frozenset({"metadata.csv", "metadata.jsonl", "metadata.parquet"})  # columns of an imagefolder
@@ -304,6 +304,5 @@ def _by_split(folder: Path, files: list[Path]) -> dict[str, list[str]]:
 
 
 def _split_of(folder: Path, file: Path) -> str:
-    parts = [] if file == folder else list(file.relative_to(folder).parts[:-1])
-    words = [*(re.split(r"[-_.]", file.name.lower()) if file.suffix.lower() in PARQUET else []), *map(str.lower, parts)]
-    return next((word for word in words if word in SPLIT_NAMES), "")
+    parts = () if file == folder else file.relative_to(folder).parts[:-1]
+    return named_split(parts, file.name if file.suffix.lower() in PARQUET else "")

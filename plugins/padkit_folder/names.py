@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from padkit.data.presentation import ATTACK
@@ -37,6 +39,17 @@ def split_of(text: str, where: str) -> str:
     if name and name not in SPLIT_NAMES:
         raise DataError(f"{where}: unknown split {text!r}.{closest(name, SPLIT_NAMES)}")
     return SPLIT_NAMES.get(name, "")
+
+
+def named_split(folders: Iterable[str], name: str = "") -> str:
+    """Return the word by which a file's name, or else one of its folders, tells a split; "" if none does.
+
+    Args:
+        folders: Names of the folders that the file lies in, below the one that was asked for.
+        name: Name of the file (`train-00000-of-00002.parquet`); "" where it tells nothing.
+    """
+    words = [*re.split(r"[-_.]", name.lower()), *map(str.lower, folders)]
+    return next((word for word in words if word in SPLIT_NAMES), "")
 
 
 def attack_names(label: int, attack_type: str, species: str = "") -> tuple[str, str]:

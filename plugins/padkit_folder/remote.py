@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from padkit.errors import DataError, one_line
-from padkit_folder.names import SPLIT_NAMES
+from padkit_folder.names import named_split
 
 PARQUET = frozenset({".parquet", ".pq"})
 
@@ -46,20 +46,30 @@ def remote_splits(address: str) -> dict[str, StreamedRows]:
         ) from error
     if not places:
         raise DataError(f"{address} holds no Parquet file (.parquet, .pq); check the setting `path`.")
-    splits = {place: _split_of(place.removeprefix(root) or place) for place in places}
+    splits = {place: _split_of(place, root) for place in places}
     if len({bool(split) for split in splits.values()}) > 1:
         unnamed = next(place for place, split in splits.items() if not split)
         raise DataError(f"{unnamed} names no split, but others do; rename it (train-..., dev-..., test-...).")
     groups: dict[str, tuple[list[str], list[str]]] = {}
     for place, mark in zip(places, marks, strict=True):
         urls, told = groups.setdefault(splits[place] or "train", ([], []))
-        urls.append(files_of.unstrip_protocol(place))
+        urls.append(_address_of(place, root, address) or files_of.unstrip_protocol(place))
         told.append(mark)
     return {split: StreamedRows(*files) for split, files in groups.items()}
 
 
-def _split_of(place: str) -> str:
-    return next((word for word in re.split(r"[-_./]", place.lower()) if word in SPLIT_NAMES), "")
+def _split_of(place: str, root: str) -> str:
+    """Return the split that a file's place tells; what lies above the folder, or the pattern, asked for tells none."""
+    fixed = re.split(r"[*?[]", root)[0]
+    above = root if fixed == root and place != root else fixed.rpartition("/")[0]
+    *folders, name = place.removeprefix(above).split("/")
+    return named_split(folders, name)
+
+
+def _address_of(place: str, root: str, address: str) -> str:
+    """Return the address of a file below `address`, its host included, which file systems leave out; "" if unknown."""
+    asked, known = address.rstrip("/"), root.rstrip("/")
+    return asked.removesuffix(known) + place if known and asked.endswith(known) else ""
 
 
 class StreamedRows:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from padkit.errors import DataError
 from padkit_folder.huggingface import HuggingFaceReader
+from padkit_folder.remote import _address_of, _split_of
 
 
 def row(number: int, label: int) -> dict[str, object]:
@@ -60,3 +61,41 @@ def test_what_cannot_be_read_is_one_line(address: str, told: str) -> None:
     with pytest.raises(DataError, match=told) as caught:
         list(HuggingFaceReader(path=address).records())
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("place", "root", "split"),
+    [
+        ("bucket/train-faces/test-0.parquet", "bucket/train-faces", "test"),
+        ("bucket/train/faces/test-0.parquet", "bucket/train/faces/*.parquet", "test"),
+        ("bucket/train/test-0.parquet", "bucket/train/test-0.parquet", "test"),
+        ("bucket/train/faces/0.parquet", "bucket/train/faces/*.parquet", ""),
+        ("bucket/faces/val/0.parquet", "bucket/faces/*/0.parquet", "val"),
+        ("bucket/faces/test-set/train-0.parquet", "bucket/faces", "train"),
+        ("/faces/dev_0.parquet", "/faces", "dev"),
+    ],
+)
+def test_a_split_is_told_below_what_was_asked_for_as_in_a_local_folder(place: str, root: str, split: str) -> None:
+    """What a bucket is called divides nothing, and a file's name comes before its folder's."""
+    assert _split_of(place, root) == split
+
+
+def test_files_of_a_pattern_keep_their_splits(store: str) -> None:
+    """Its folder is called like a split."""
+    memory = fsspec.filesystem("memory")
+    for name in ("train-0.parquet", "test-0.parquet"):
+        memory.copy(f"/faces/{name}", f"/faces/train/all/{name}")
+    records = HuggingFaceReader(path=f"{store}/train/all/*.parquet").records()
+    assert [one.split for one in records] == ["test"] * 6 + ["train"] * 6
+
+
+@pytest.mark.parametrize(
+    ("place", "root", "address", "found"),
+    [
+        ("/data/x/0.parquet", "/data/x", "hdfs://name:8020/data/x/", "hdfs://name:8020/data/x/0.parquet"),
+        ("bucket/x/0.parquet", "bucket/x/*.parquet", "s3://bucket/x/*.parquet", "s3://bucket/x/0.parquet"),
+        ("box/x/0.parquet", "box/x", "abfs://box@account.dfs.core.windows.net/x", ""),
+    ],
+)
+def test_the_host_of_an_address_stays_with_its_files(place: str, root: str, address: str, found: str) -> None:
+    assert _address_of(place, root, address) == found

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from accelerate import Accelerator
 from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
 
 from padkit.catalog import Catalog
@@ -23,6 +24,7 @@ from padkit.deploy.stored import load_bundle
 from padkit.errors import PadkitError
 from padkit.evaluation.results import read_results
 from padkit.evaluation.scores import read_scores
+from padkit.runs import checkpoints
 
 BOOKKEEPING = {"step", "epoch", "total", "lr"}
 Run = Callable[[list[str]], int]
@@ -192,6 +194,32 @@ def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments:
     assert len(steps(whole)) == 24
     assert read_log(killed) == read_log(whole)
     assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
+def test_a_run_that_is_continued_to_where_it_stands_ships_that_step(
+    dtda: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last checkpoint, within an epoch, is of a step that had not been judged."""
+    line = ["--aligner", "none", "--student.model", "test_resnet", "--judge-every", "0", "--checkpoint-every", "2"]
+    save, out = checkpoints.save, tmp_path / "run"
+
+    def killed(accelerator: Accelerator, folder: Path, progress: checkpoints.Progress, *, kept: int) -> None:
+        save(accelerator, folder, progress, kept=kept)
+        if progress.step == 2:
+            raise KilledError
+
+    monkeypatch.setattr(checkpoints, "save", killed)
+    with pytest.raises(KilledError):
+        dtda([*arguments, *line, "--out", str(out)])
+    monkeypatch.setattr(checkpoints, "save", save)
+    dtda(["--resume", str(out), "--max-steps", "2", "--stability", "0"])
+    assert json.loads((out / "data.json").read_text())["selected_step"] == 2
+    assert [record["step"] for record in read_log(out) if "source_dev/loss" in record] == [2]
+    assert json.loads((out / "checkpoints" / "step-0000002" / "progress.json").read_text())["judged"] == 2
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
 
 
 def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[str], tmp_path: Path) -> None:

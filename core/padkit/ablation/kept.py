@@ -3,9 +3,9 @@
 A line holds `schema`, and
 
 - who: `cell`, `target`, `option` (`target` or `protocol`), `seed`;
-- what the figures depend on: `cell_settings`, `settings` (resolved, by dotted key, without bookkeeping), `facts` (the
-  data's key and content, the precision, the launcher's arguments, the recipe if it is another than dtda), `digest`
-  (SHA-256 of settings and facts, 16 digits);
+- what the figures depend on: `cell_settings`, `settings` (resolved, by dotted key, without bookkeeping), `given` (those
+  that somebody set; null in lines of earlier versions), `facts` (the data's key and content, the precision, the
+  launcher's arguments, the recipe if it is another than dtda), `digest` (SHA-256 of settings and facts, 16 digits);
 - where: `protocol` (as in `metrics.json`), `dataset`, `fingerprint`, `selection`, `policies` (the quoted one first);
 - `scores`: of `target`, `source_dev` and, where a policy needs it, `target_dev`: {"bona fide": [...], "attack": {PAI
   species: [...]}}, one score for each presentation; of several targets `target/NAME` each, in place of `target`;
@@ -76,6 +76,7 @@ class KeptRun:
     evidence: Mapping[str, float]
     seconds: float | None
     environment: Mapping[str, Any]
+    given: Sequence[str] | None = None
 
     @property
     def key(self) -> Key:
@@ -157,7 +158,7 @@ def keep(run: Run, seconds: float | None) -> KeptRun:
         policies=[entry.policy for entry in done.results.results],
         scores={part: _kept(scores) for part, scores in sets.items() if scores is not None},
         evidence=_evidence(done), seconds=None if seconds is None else round(seconds, 1),
-        environment=_environment(done),
+        environment=_environment(done), given=sorted(run.given & settings.keys()),
     )  # fmt: skip
     mine, told = kept.record(), record_run(run, "", run.folder)
     for name in FIGURES:
@@ -228,15 +229,19 @@ def append(path: Path, run: KeptRun) -> None:
 
 def _difference(there: Mapping[str, Any], asked: Mapping[str, Any]) -> Difference | None:
     """Return the first difference; of equal frames, what they were read with does not count."""
-    told = there.get(CONTENT), asked.get(CONTENT)
-    same = None not in told and told[0] == told[1]
-    ignored = {CONTENT} if None in told else set()
+    same = same_frames(there, asked)
+    ignored = set() if CONTENT in there and CONTENT in asked else {CONTENT}
 
     def counts(name: str) -> bool:
         return name not in ignored and not (same and name.partition(".")[0] == "data")
 
     one, other = ({name: value for name, value in side.items() if counts(name)} for side in (there, asked))
     return first_difference(one, other)
+
+
+def same_frames(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether the facts of two runs tell that their frames are equal, wherever they lie."""
+    return CONTENT in one and one[CONTENT] == other.get(CONTENT)
 
 
 @contextlib.contextmanager
@@ -264,8 +269,9 @@ def _parsed(line: str, where: str) -> KeptRun:
         problem = _problem(content) if isinstance(content, dict) else "no JSON object"
         if problem:
             raise ValueError(problem)  # noqa: TRY301 - one handler words every problem
-        values = {item.name: content[item.name] for item in fields(KeptRun)}
-        told = {"real_faces": False, **values["protocol"]}  # which lines of earlier versions do not have
+        whole = {"given": None, **content}  # which lines of earlier versions do not have
+        values = {item.name: whole[item.name] for item in fields(KeptRun)}
+        told = {"real_faces": False, **values["protocol"]}  # likewise
         protocol = {item.name: told[item.name] for item in fields(ProtocolSummary)}
         values["protocol"] = ProtocolSummary(**protocol | {"sources": tuple(protocol["sources"])})
         run = KeptRun(**values)

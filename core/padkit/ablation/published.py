@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from padkit.ablation.kept import KeptRun, Key
+from padkit.ablation.kept import CONTENT, KeptRun, Key, same_frames
 from padkit.ablation.plan import ALL, MAIN_RECIPE, Plan
 from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.data.protocols.names import Official, parse
@@ -94,7 +95,9 @@ def published(runs: Mapping[Key, KeptRun], grid: Grid, command: str) -> tuple[li
 def check_alike(runs: Sequence[KeptRun]) -> None:
     """Refuse runs that one table must not compare: of one seed on different data, or with different common settings.
 
-    Cells may differ in what some cell sets; nothing else but target, seed and what takes the seed may differ.
+    Cells may differ in what some cell sets; nothing else but target, seed and what takes the seed may differ. Data are
+    the same if the frames are equal, wherever they lie. A setting that one run's padkit did not have counts only if it
+    is not known to be the other's default.
 
     Raises:
         DataError: Two runs differ; the error names them and the first such setting.
@@ -103,7 +106,7 @@ def check_alike(runs: Sequence[KeptRun]) -> None:
     recipes: dict[str, list[KeptRun]] = {}
     for run in runs:
         first = data.setdefault(run.seed, run)
-        if run.facts.get("data") != first.facts.get("data"):
+        if not _same_data(run, first):
             raise DataError(f"{run.name!r} and {first.name!r} were made on different data; compare runs on the same.")
         recipes.setdefault(run.facts.get("recipe", MAIN_RECIPE), []).append(run)
     for alike in recipes.values():
@@ -114,14 +117,42 @@ def check_alike(runs: Sequence[KeptRun]) -> None:
                 raise DataError(f"{first.name!r} and {run.name!r} differ in {cause}; compare like runs.")
 
 
+def _same_data(one: KeptRun, other: KeptRun) -> bool:
+    """Return whether two runs were made on the same data: by what the frames hold, if both tell it."""
+    if CONTENT in one.facts and CONTENT in other.facts:
+        return same_frames(one.facts, other.facts)
+    return one.facts.get("data") == other.facts.get("data")
+
+
 def _difference(first: KeptRun, other: KeptRun, free: Collection[str]) -> str:
     """Return the first setting in which two runs differ that is not free and has not taken the seed; "" for none."""
-    here, there = ({**run.settings, **run.facts} for run in (first, other))
+    here, there = _compared(first), _compared(other)
+    same = same_frames(first.facts, other.facts)
     for key in {**here, **there}:
-        seeded = (here.get(key), there.get(key)) == (first.seed, other.seed)
-        if here.get(key) != there.get(key) and not seeded and key != "data" and not _under(key, free):
-            return f"{key} ({here.get(key)!r} and {there.get(key)!r})"
+        values = here.get(key), there.get(key)
+        if _stated(values[0]) == _stated(values[1]) or values == (first.seed, other.seed) or _under(key, free):
+            continue
+        if same and key.partition(".")[0] == "data":
+            continue
+        if (key in here and key in there) or _counts_alone(key, first if key in here else other):
+            return f"{key} ({values[0]!r} and {values[1]!r})"
     return ""
+
+
+def _compared(run: KeptRun) -> dict[str, Any]:
+    """Return the settings and facts of a run that are compared one by one; components by name under their place."""
+    settings = {key.removesuffix(".name"): value for key, value in run.settings.items()}
+    return settings | {key: value for key, value in run.facts.items() if key not in ("data", CONTENT)}
+
+
+def _stated(value: Any) -> Any:
+    """Return a value; None for false, because an earlier run says nothing of a switch that was added since."""
+    return None if value is False else value
+
+
+def _counts_alone(key: str, run: KeptRun) -> bool:
+    """Return whether a setting that only this run has may be another than the default."""
+    return run.given is None or key in {name.removesuffix(".name") for name in run.given}
 
 
 def _targets(runs: Sequence[KeptRun], plan: Plan | None) -> list[str]:
@@ -131,8 +162,8 @@ def _targets(runs: Sequence[KeptRun], plan: Plan | None) -> list[str]:
         return there
     found: list[str] = []
     for name in plan.targets or plan.protocols:
-        found += [one for one in there if one.startswith(f"{name}.")] if plan.protocols else []
-        found += [name] if not found or not found[-1].startswith(f"{name}.") else []
+        folds = [one for one in there if one.startswith(f"{name}.")] if plan.protocols else []
+        found += folds or [name]
     return found
 
 

@@ -74,6 +74,15 @@ def judging_settings(line: argparse.Namespace) -> dict[str, Any]:
     return settings | ({"face": face} if face else {})
 
 
+def tell_program(model: str) -> None:
+    """Print on stderr that opening a model runs code, if it is a file of torch.export.
+
+    `torch.export.load` reads pickles, and what a file calls is looked up in Python; nobody can check it from outside.
+    """
+    if model.endswith(".pt2"):
+        print(f"note: {model} is a program: torch runs what is in it. Open only files of your own.", file=sys.stderr)
+
+
 def tell_doubts(bundle: Bundle, *, policy: str = "", cropped: bool = False) -> None:
     """Print on stderr what makes a model's verdicts doubtful.
 

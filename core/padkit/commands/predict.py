@@ -9,7 +9,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from padkit.commands.judging import add_judging, judging_parser, judging_settings, parse_judging, tell_doubts
+from padkit.commands.judging import (
+    add_judging,
+    judging_parser,
+    judging_settings,
+    parse_judging,
+    tell_doubts,
+    tell_program,
+)
 from padkit.commands.parser import Number
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Whole
@@ -70,6 +77,7 @@ def main(arguments: Sequence[str]) -> int:
 
     combine = Combine(rule=line.combine, frames=line.frames)
     limits = None if line.judge_all else Limits()
+    tell_program(line.model)
     predictor = load(line.model, limits=limits, stability=line.stability, **judging_settings(line))
     tell_doubts(predictor.bundle, policy=predictor.policy, cropped=line.cropped)
     write = _json if line.json else _csv if line.csv else _table

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from padkit.commands.judging import add_judging, judging_parser, judging_settings, parse_judging, tell_doubts
+from padkit.commands.judging import (
+    add_judging,
+    judging_parser,
+    judging_settings,
+    parse_judging,
+    tell_doubts,
+    tell_program,
+)
 from padkit.commands.parser import Number
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Whole
@@ -79,6 +86,7 @@ def main(arguments: Sequence[str]) -> int:
     from padkit.report.tables.layout import MADE_BY, terminal
 
     combine = Combine(rule=line.combine, frames=line.frames)
+    tell_program(line.model)
     predictor = load(line.model, limits=None if line.judge_all else Limits(), **judging_settings(line))
     tell_doubts(predictor.bundle, policy=predictor.policy, cropped=line.cropped)
     out = Path(line.out).expanduser()

@@ -26,6 +26,8 @@ from padkit.networks.detector import Detector
 
 REPORT = "adaptation.md"
 CHOSEN_ON = "held-out own data and old domains, each weighing the same"
+# What a bundle's provenance measured on its weights; it says nothing of others.
+MEASURED = frozenset({"calibrations", "stability"})
 
 
 def scores_of(predictor: Predictor, table: FrameTable, rows: NDArray[np.int64]) -> Scores:
@@ -39,8 +41,8 @@ def adapted(
 ) -> Bundle:
     """Return the bundle of new weights.
 
-    The old thresholds and temperature, and what an earlier calibration measured, belong to the old weights and are left
-    out.
+    The old thresholds and temperature, and what training or a calibration measured (stability too), belong to the old
+    weights and are left out.
 
     Args:
         bundle: The old one.
@@ -60,7 +62,7 @@ def adapted(
         rates={"apcer": worst.rate, "bpcer": alive.rate, "hter": found.error},
         intervals={"apcer": worst.interval, "bpcer": alive.interval},
     )
-    kept = {name: value for name, value in bundle.provenance.items() if name != "calibrations"}
+    kept = {name: value for name, value in bundle.provenance.items() if name not in MEASURED}
     adaptations = [*kept.get("adaptations", []), {**record, "parent_sha256": bundle.sha256}]
     selection = {"checkpoint_selection": "the last step of padkit adapt", "checkpoint_test_set_choice": False}
     sources = [simulated for simulated in ((bundle.simulated, bundle.real_faces), *made) if simulated[0]]

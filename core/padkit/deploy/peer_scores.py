@@ -16,7 +16,7 @@ from padkit.data.preparation.cropping import EVENTS, Cropper, Tally
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.shards import chunks
 from padkit.data.preparation.squares import Square, cut_exactly, face_box
-from padkit.data.presentation import FaceHint, Presentation
+from padkit.data.presentation import CONTENT, FaceHint, Presentation
 from padkit.data.reader import DatasetReader
 from padkit.deploy.cutting import are_photographs
 from padkit.deploy.peer import Peer, View
@@ -150,9 +150,9 @@ def score_dataset(
             f"{name}: is a prepared table of padkit's own crops; a peer cuts its own, so give the photographs."
         )
     cropper = ViewCropper(reader, options, peer.views)
-    records = cropper.records()
+    records = [record for record in cropper.records() if record.session != CONTENT]
     if not records:
-        raise DataError(f"Dataset {name!r} is empty: its reader found no presentations.")
+        raise DataError(f"Dataset {name!r} is empty: its reader found no presentations of faces.")
     rows: list[Presentation] = []
     outputs: list[list[NDArray[np.float64]]] = []
     tally, failures = Tally(), list[str]()
@@ -164,6 +164,8 @@ def score_dataset(
         raise DataError(f"{name}: no frame could be scored; the first of {len(failures)}: {failures[0]}")
     raw = [np.concatenate([part[place] for part in outputs]) for place in range(len(networks))]
     notes = list(_notes(networks, reader, cropper, tally))
+    if content := len(cropper.records()) - len(records):
+        notes.append(f"{content} presentations of content, which shows no face, are left out.")
     scores = np.mean([_live(peer, one.path, found, notes) for one, found in zip(networks, raw, strict=True)], axis=0)
     labels, judged = {record.id: record.label for record in records}, {record.id for record in rows}
     return PeerScores(

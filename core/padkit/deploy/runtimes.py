@@ -1,4 +1,7 @@
-"""Opens exported files: ONNX by ONNX Runtime, OpenVINO, and torch.export; the first two import no torch."""
+"""Opens exported files: ONNX by ONNX Runtime, OpenVINO, and torch.export; the first two import no torch.
+
+A `.pt2` of torch.export is a program: torch unpickles parts of it and runs what it names. The others are data.
+"""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ class Progress:
         best: Its rank (`padkit.evaluation.selection.rank`), the larger the better; empty where nothing is ranked.
         ranked_by: Name of the figure behind `best`; "" where nothing is ranked, and in progress of an earlier padkit.
         recent: Figures of the last judged checkpoints on the test set, where the selection averages them.
+        judged: Step of the last judgement, 0 before the first.
     """
 
     step: int = 0
@@ -43,6 +44,7 @@ class Progress:
     best: list[float] = field(default_factory=list)
     ranked_by: str = ""
     recent: list[dict[str, Any]] = field(default_factory=list)
+    judged: int = 0
 
 
 def save(accelerator: Accelerator, folder: Path, progress: Progress, *, kept: int = 2) -> None:

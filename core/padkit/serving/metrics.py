@@ -88,10 +88,10 @@ class Metrics:
 
 
 def _resident() -> Iterator[int]:
-    for process in [psutil.Process(), *(psutil.Process(one.pid) for one in multiprocessing.active_children())]:
+    for number in (None, *(one.pid for one in multiprocessing.active_children())):
         try:
-            yield process.memory_info().rss
-        except psutil.Error:
+            yield psutil.Process(number).memory_info().rss
+        except psutil.Error:  # it has ended meanwhile
             continue
 
 

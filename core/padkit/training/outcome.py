@@ -106,26 +106,13 @@ def conclude(
         return None
     results = assess(experiment, scores, quoted, selection)
     results = replace(results, mean_last=mean_of(recent)) if recent else results
+    run.metrics.unlink(missing_ok=True)  # of a run that was continued: a kill must not leave its figures to new scores
     for found, file in zip(scores, (run.scores, run.source_dev_scores, run.target_dev_scores), strict=True):
         if found is not None:
             write_scores(found, file)
     data = _data(experiment)
     if student is not None:
-        bundle = Bundle(
-            student=student.name,
-            settings=student.settings,
-            image_size=experiment.reader.image_size,
-            thresholds=bundle_thresholds(results),
-            crop=crop_policy(experiment.reader, experiment.table),
-            simulated=experiment.reader.simulated,
-            real_faces=experiment.reader.real_faces,
-            provenance={
-                "protocol": data["division"],
-                "checkpoint_selection": results.checkpoint_selection,
-                "checkpoint_test_set_choice": results.checkpoint_selection == TARGET_BEST,
-                "settings": dict(settings),
-            },
-        )
+        bundle = _bundle(experiment, student, results, data["division"], settings)
         if stability and (held := _stability(experiment, detector, bundle, stability)):
             data["stability"] = held
             bundle = replace(bundle, provenance={**bundle.provenance, "stability": held})
@@ -134,6 +121,27 @@ def conclude(
     write_results(results, run.metrics)
     run.release()
     return results
+
+
+def _bundle(
+    experiment: Experiment, student: Chosen, results: Results, division: Mapping[str, Any], settings: Mapping[str, Any]
+) -> Bundle:
+    """Return what the run's bundle says of its weights."""
+    return Bundle(
+        student=student.name,
+        settings=student.settings,
+        image_size=experiment.reader.image_size,
+        thresholds=bundle_thresholds(results),
+        crop=crop_policy(experiment.reader, experiment.table),
+        simulated=experiment.reader.simulated,
+        real_faces=experiment.reader.real_faces,
+        provenance={
+            "protocol": division,
+            "checkpoint_selection": results.checkpoint_selection,
+            "checkpoint_test_set_choice": results.checkpoint_selection == TARGET_BEST,
+            "settings": dict(settings),
+        },
+    )
 
 
 def _stability(experiment: Experiment, detector: Detector, bundle: Bundle, limit: int) -> dict[str, Any] | None:

@@ -81,6 +81,7 @@ def score_frames(
         row |= {"embedding": features.embedding.float()} | {f"evidence.{k}": v for k, v in found.items()}
         for name, value in accelerator.gather(row).items():
             parts[name].append(value.cpu())
+    accelerator._dataloaders.remove(loader)  # where it would hold the frames' columns until the run ends
     # If the processes do not divide the last batch, it is filled up by repetition: keep each row once.
     columns = {name: torch.cat(values).numpy() for name, values in parts.items()}
     rows, first = np.unique(columns["row"], return_index=True)

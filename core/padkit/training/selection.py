@@ -48,7 +48,7 @@ def judge_target(
     found = assess(experiment, experiment.scores(detector, policies), policies, selection)
     if selection == MEAN_LAST:
         mine = {"step": progress.step, "values": found.values, "results": [asdict(entry) for entry in found.results]}
-        progress.recent = [*progress.recent, mine][-AVERAGED:]
+        progress.recent = [*(one for one in progress.recent if one["step"] != progress.step), mine][-AVERAGED:]
     return {TARGET_AUC: found.values["auc"]}
 
 
@@ -58,6 +58,7 @@ def best_yet(experiment: Experiment, progress: Progress, selection: str, figures
     A rank noted by another figure (by an earlier padkit, or under another selection) cannot be compared with this
     one: it is dropped, which is said in one line.
     """
+    progress.judged = progress.step
     ranked_by = RANKED_BY.get(selection, "")
     if not ranked_by:
         progress.best = []

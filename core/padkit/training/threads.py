@@ -164,8 +164,8 @@ class ThreadTuner:
         changed = best != self.count
         if changed or not self._settled:
             others = ", ".join(f"{seconds:.2g} s with {n}" for n, seconds in self._found.items() if n != best)
-            compared = f" ({others})" if others else ""
-            self._tell(f"threads: {best}, a step takes {self._found[best]:.2g} s{compared}; --threads N sets them")
+            beside = f" ({others})" if others else ""
+            self._tell(f"threads: {best}, a step takes {self._found[best]:.2g} s{beside}; --threads N sets them")
         self._wait = WAIT if changed or not self._settled else min(2 * self._wait, LONGEST)
         self._next = self._clock() + (self._wait if self._settled and not changed else SOON)
         self.count, self._usual, self._settled, self._trial = best, self._found[best], True, None

@@ -125,6 +125,19 @@ def test_settings_that_came_later_count_only_if_given(run: Run) -> None:
         kept.check(replace(later, given=frozenset({"zeal"})), Path("F"))
 
 
+def test_what_somebody_set_is_kept(run: Run, tmp_path: Path) -> None:
+    """An earlier line, which does not say, is read as before."""
+    kept = keep(replace(run, given=frozenset({"lr", "aligner.name", "out"})), None)
+    assert kept.given == ["aligner.name", "lr"]
+    (read,) = read_kept(write_kept(tmp_path / "new.jsonl", kept)).values()
+    assert read.given == kept.given
+    content = json.loads(kept.line())
+    del content["given"]
+    (tmp_path / "earlier.jsonl").write_text(json.dumps(content) + "\n")
+    (read,) = read_kept(tmp_path / "earlier.jsonl").values()
+    assert read.given is None
+
+
 def test_equal_frames_elsewhere_are_the_same_data(run: Run, tmp_path: Path) -> None:
     here = replace(run, settings={**run.settings, "data": {"name": "manifest", "file": "/a"}}, content="frames")
     there = replace(run, settings={**run.settings, "data": {"name": "manifest", "file": "/b"}}, content="frames")

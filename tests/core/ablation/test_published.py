@@ -85,3 +85,45 @@ def test_only_like_is_compared_with_like(changes: dict, message: str) -> None:
     runs = by_key([kept_run("plain", "hall", 0), kept_run("DAA", "hall", 0, **changes)])
     with pytest.raises(DataError, match=message):
         published(runs, grid_of(runs), "x")
+
+
+def test_seeds_with_frames_of_their_own_are_compared() -> None:
+    """`--seeded data.seed`: what the frames hold differs from seed to seed, and within a seed between nobody."""
+    pairs = [(cell, seed) for cell in ("plain", "DAA") for seed in SEEDS]
+    told = [kept_run(cell, "hall", seed, facts={"content": f"frames{seed}"}) for cell, seed in pairs]
+    assert published(by_key(told), grid_of(by_key(told)), "x")[0][0].rows[0].texts[-1] == "3/3"
+    odd = kept_run("DAT", "hall", 2, facts={"content": "frames0"})
+    runs = by_key([*told, odd])
+    with pytest.raises(DataError, match="'DAT, hall, seed 2' and 'plain, hall, seed 2' were made on different data"):
+        published(runs, grid_of(runs), "x")
+
+
+def test_equal_frames_elsewhere_are_the_same_data() -> None:
+    here, there = (
+        {"facts": {"data": place, "content": "frames"}, "settings": {"data.root": f"/{place}", "data.seed": 0}}
+        for place in ("here", "there")
+    )
+    for seed in (0, 1):
+        runs = by_key([kept_run("plain", "hall", 0, **here), kept_run("DAA", "hall", seed, **there)])
+        assert published(runs, grid_of(runs), "x")[0]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [(["aligner.name"], ""), (["batches"], r"batches \(None and 'pairs'\)"), (None, "batches")]
+)
+def test_settings_that_came_later_count_only_if_given(given: list[str] | None, message: str) -> None:
+    """As when the ablation took the earlier run for done."""
+    later = {"settings": {"batches": "pairs", "sync_batchnorm": False}, "given": given}
+    runs = by_key([kept_run("plain", "hall", 0), kept_run("DAA", "hall", 0, **later)])
+    if not message:
+        assert published(runs, grid_of(runs), "x")[0]
+        return
+    with pytest.raises(DataError, match=message):
+        published(runs, grid_of(runs), "x")
+
+
+def test_another_component_is_another_setting() -> None:
+    changes = [{"settings": {"student.name": "timm"}}, {"settings": {"student": "none"}}]
+    runs = by_key([kept_run(cell, "hall", 0, **one) for cell, one in zip(("plain", "DAA"), changes, strict=True)])
+    with pytest.raises(DataError, match=r"student \('timm' and 'none'\)"):
+        published(runs, grid_of(runs), "x")

@@ -7,7 +7,7 @@ import importlib
 import pytest
 from PIL import Image
 
-from padkit.commands.judging import judging_settings, tell_doubts
+from padkit.commands.judging import judging_settings, tell_doubts, tell_program
 from padkit.deploy import predictor
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe
 from padkit.errors import PadkitError, SettingsError, WeightsError
@@ -75,3 +75,11 @@ def test_doubts_are_told_where_there_are_some(capsys):
     assert capsys.readouterr().err == "", "crops are not cut"
     with pytest.raises(PadkitError, match="'best'"):
         tell_doubts(bundle(), policy="best")
+
+
+def test_a_file_that_runs_code_is_told(capsys):
+    for model in ("model.onnx", "runs/one", "model.xml"):
+        tell_program(model)
+    assert capsys.readouterr().err == ""
+    tell_program("model.pt2")
+    assert capsys.readouterr().err.startswith("note: model.pt2 is a program: ")

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from peer_files import write_means
 
+from padkit.data.preparation.options import CropOptions
+from padkit.data.presentation import CONTENT, Presentation
+from padkit.data.reader import DatasetReader
 from padkit.deploy.peer import Peer, View
-from padkit.deploy.peer_scores import _live, open_peer
+from padkit.deploy.peer_scores import _live, open_peer, score_dataset
 from padkit.errors import PadkitError, WeightsError
 
 EYE = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
@@ -51,6 +54,28 @@ def test_files_that_are_missing_too_many_or_no_networks(network, tmp_path):
     ):
         with pytest.raises(PadkitError, match=re.escape(told)):
             open_peer(Peer(views=(VIEW,)), files)
+
+
+class Pictures(DatasetReader):
+    """A live face, an attack, and an attack on a picture without a face."""
+
+    cropped = True
+
+    def records(self):
+        for name, label, session in (("live", 1, ""), ("print", 0, ""), ("vase", 0, CONTENT)):
+            yield Presentation(dataset="set", domain="desk", id=name, label=label, session=session)
+
+    def frames(self, presentation):
+        yield np.full((8, 8, 3), (presentation.label, 2, 3), dtype=np.uint8)
+
+
+def test_pictures_without_faces_are_not_scored_and_counted(network):
+    peer = Peer(views=(VIEW,), outputs="logits")
+    options = CropOptions(frames="all", face="none")
+    found = score_dataset(peer, open_peer(peer, [network]), Pictures(), options, name="set")
+    assert found.columns["presentation"].tolist() == ["live", "print"]
+    assert found.asked == {1: 1, 0: 1}
+    assert "1 presentations of content, which shows no face, are left out." in found.notes
 
 
 LOGITS = np.array([[0.0, 2.0], [1.0, -1.0]])

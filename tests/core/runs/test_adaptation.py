@@ -20,6 +20,7 @@ class Toy:
     def __init__(self, rows, images=None):
         names = ("subject", "label", "split", "domain")
         self.columns = {name: np.array([row[at] for row in rows]) for at, name in enumerate(names)}
+        self.columns["session"] = np.full(len(rows), "", dtype="U9")
         self.columns["presentation"] = np.array([f"p{number}" for number in range(len(rows))])
         self.images = images or [f"{id(self)}/{number}" for number in range(len(rows))]
 
@@ -88,6 +89,15 @@ def test_old_data_with_a_test_split_alone_are_measured_on_and_not_learned_from()
     table = Toy(people(3, split="test"))
     (part,) = old_parts(table, "set", 0.5, 0)
     assert (len(part.train), part.check.tolist()) == (0, [*table.all])
+
+
+@pytest.mark.parametrize("split", ["", "test"])
+def test_pictures_without_faces_are_not_measured_on(split):
+    table = Toy(people(6, split=split))
+    table.columns["session"][:12] = "content"
+    (part,) = old_parts(table, "set", 0.5, 0)
+    assert len(part.check)
+    assert {*table.column("session")[part.check]} == {""}
 
 
 def test_what_is_among_the_own_data_is_no_old_data():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("fastapi")
 
+from padkit.serving import metrics as figures
 from padkit.serving.judging import Result
 from padkit.serving.metrics import Metrics
 
@@ -43,6 +46,11 @@ def test_answers_with_an_odd_status_are_counted_together_and_memory_is_told():
     assert found['padkit_responses_total{status="other"}'] == 2
     assert found["padkit_processes"] >= 1
     assert found["padkit_resident_bytes"] > 1e6
+
+
+def test_a_worker_that_ends_meanwhile_is_not_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(figures.multiprocessing, "active_children", lambda: [SimpleNamespace(pid=2**31 - 2)])
+    assert read(Metrics())["padkit_processes"] == 1
 
 
 def test_every_family_is_described_once_and_stands_together():

@@ -88,9 +88,13 @@ def grey(table, rows) -> np.ndarray:
 class Repeating:
     """Stands for processes that fill up the last batch by repetition."""
 
+    def __init__(self) -> None:
+        self._dataloaders = []
+
     def prepare_data_loader(self, loader):
         batches = list(loader)
-        return [*batches[::-1], batches[0]]
+        self._dataloaders.append([*batches[::-1], batches[0]])
+        return self._dataloaders[-1]
 
     def autocast(self):
         return nullcontext()
@@ -113,6 +117,14 @@ def test_every_row_once_with_its_own_score(table, accelerator, batch_size):
     assert judged.domains.tolist() == index[judged.rows].tolist()
     assert judged.evidence == {}
     assert not model.training
+
+
+def test_nothing_of_the_frames_stays_with_the_accelerator(table):
+    """A long run judges often: each loader left there would keep columns of all frames."""
+    accelerator, rows = Accelerator(cpu=True), np.arange(len(table))
+    for _ in range(2):
+        score_frames(detector(), Frames(table, rows, np.zeros(len(table), np.int64)), accelerator, batch_size=7)
+    assert accelerator._dataloaders == []
 
 
 def test_one_score_per_presentation_the_mean_over_its_frames(table):

@@ -44,6 +44,7 @@ def course(progress: Progress, selection: str, losses: list[float]) -> tuple[lis
         if best_yet(experiment, progress, selection, {"source_dev/loss": loss, "source_dev/auc": 1.0}):
             taken.append(progress.step)
             assert progress.best_step == progress.step
+        assert progress.judged == progress.step
     return taken, said
 
 

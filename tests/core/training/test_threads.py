@@ -72,6 +72,7 @@ def test_when_the_machine_is_quiet_again_so_are_the_threads() -> None:
     tuner = machine.tuner(1)
     machine.run(tuner, 50)
     assert machine.threads == 1
+    assert machine.told == ["threads: 1, a step takes 0.66 s; --threads N sets them"]
     machine.others = 0.0
     machine.run(tuner, 100)
     assert machine.threads == 2
