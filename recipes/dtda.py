@@ -185,6 +185,7 @@ class Options:
     thumbnails: bool = True
 
 
+@naming_dead_workers()
 def main() -> int:
     """Read the settings, prepare the data, train, evaluate."""
     catalog = Catalog()
@@ -312,7 +313,7 @@ def train(
     begin_tracking(accelerator)
 
     shown = accelerator.is_main_process
-    with naming_dead_workers(), training_bar(total_steps, progress.step, shown=shown) as advance:
+    with training_bar(total_steps, progress.step, shown=shown) as advance:
         noted = LateLosses(accelerator, run, advance)
         while progress.step < total_steps:
             epoch, done = divmod(progress.step, batches.steps)

@@ -8,11 +8,11 @@ from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
 from padkit.training.image_size import check_image_size
 from padkit.training.jitter import jitter_within
+from padkit.training.loader import naming_dead_workers
 from padkit.training.loop import (
     LateLosses,
     batches_from,
     keep,
-    naming_dead_workers,
     require_finite,
     require_room,
     seed_run,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from padkit.data.batches import BalancedBatches, Sample
+from padkit.errors import TrainingError, one_line
 
 AHEAD = 4  # batches that each loader process has ready
+# How torch begins to tell that a loader process is gone. An error raised within one begins with "Caught".
+ENDED = ("DataLoader worker (pid", "DataLoader timed out", "Pin memory thread exited")
 
 
 def training_loader(
@@ -18,3 +24,26 @@ def training_loader(
         samples, batch_sampler=batches, num_workers=workers, pin_memory=device.type == "cuda",
         persistent_workers=workers > 0, prefetch_factor=AHEAD if workers else None,
     )  # fmt: skip
+
+
+@contextmanager
+def naming_dead_workers() -> Iterator[None]:
+    """Turn the end of a loader process into one line that names it; torch notices it and does not hang.
+
+    A process that has nothing to load may end at any moment, so this stands around the whole of a recipe's `main`, as a
+    decorator. What a loader process raises itself, such as an unreadable image, passes through.
+
+    Raises:
+        TrainingError: A loader process has died, or waited too long.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        # Where torch was waiting for a batch, what the signal told is the cause of what the queue told.
+        told = [one for one in (error.__cause__, error) if str(one).startswith(ENDED)]
+        if not told:
+            raise
+        raise TrainingError(
+            f"a process that loads images ended ({one_line(told[0])}); the machine may be short of memory: use fewer "
+            "--workers (0 loads in the main process). A run that has checkpoints goes on with --resume."
+        ) from error
