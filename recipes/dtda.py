@@ -193,8 +193,9 @@ def main() -> int:
     options = settings.recipe
     quoted_policies(options.policy)
     accelerator = start(
-        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, shards=True
-    )
+        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, shards=True,
+        clip_norm=options.clip_norm,
+    )  # fmt: skip
     threads = choose_threads(accelerator, options.threads, steady=options.compile)
     reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))

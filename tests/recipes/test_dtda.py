@@ -19,6 +19,7 @@ import yaml
 from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
 
 from padkit.catalog import Catalog
+from padkit.data.batches import Frames
 from padkit.deploy.stored import load_bundle
 from padkit.errors import PadkitError
 from padkit.evaluation.results import read_results
@@ -192,6 +193,29 @@ def test_resume_gives_the_sequence_of_an_uninterrupted_run(dtda: Run, arguments:
     assert len(steps(whole)) == 24
     assert read_log(killed) == read_log(whole)
     assert (killed / "metrics.json").read_text() == (whole / "metrics.json").read_text()
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_killed_loader_process_ends_the_run_in_a_line_and_the_run_goes_on(
+    dtda: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an epoch of 12 steps, some batches after a checkpoint."""
+    from torch.utils.data import get_worker_info
+
+    out, load = tmp_path / "run", Frames.__getitem__
+
+    def deadly(frames: Frames, at: int) -> object:
+        if get_worker_info() is not None and (out / "checkpoints" / "step-0000003").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(frames, at)
+
+    line = [*arguments, "--aligner", "none", "--batch-size", "4", "--workers", "1", "--judge-every", "0"]
+    with monkeypatch.context() as patch, pytest.raises(PadkitError, match=r"loads images ended .*--resume"):
+        patch.setattr(Frames, "__getitem__", deadly)
+        dtda([*line, "--checkpoint-every", "3", "--max-steps", "14", "--out", str(out)])
+    assert 3 <= len(steps(out)) < 12
+    assert dtda(["--resume", str(out), "--workers", "0"]) == 0
+    assert [record["step"] for record in steps(out)] == list(range(1, 15))
 
 
 def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
