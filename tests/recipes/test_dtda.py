@@ -29,9 +29,10 @@ BOOKKEEPING = {"step", "epoch", "total", "lr"}
 Run = Callable[[list[str]], int]
 
 
-def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_a_run_leaves_all_that_is_promised(presented: Run, arguments: list[str], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert dtda([*arguments, "--epochs", "2", "--tracker", "tensorboard", "--out", str(out)]) == 0
+    told = ["--tracker", "tensorboard", "--stability", "200", "--thumbnails", "true", "--student.model", "resnet18"]
+    assert presented([*arguments, *told, "--epochs", "2", "--out", str(out)]) == 0
     results = read_results(out / "metrics.json")
     assert results.protocol.name == "a&b->c"
     assert results.protocol.simulated is False
@@ -155,7 +156,7 @@ def test_an_augmentation_changes_the_run_and_is_saved_with_it(dtda: Run, argumen
 
 def test_pinned_losses(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """Changes only where the method, the batches, the augmentation or the libraries' random numbers change."""
-    dtda([*arguments, "--max-steps", "4", "--out", str(tmp_path / "run")])
+    dtda([*arguments, "--student.model", "resnet18", "--max-steps", "4", "--out", str(tmp_path / "run")])
     seen = [[record["live"], record["domain"]] for record in steps(tmp_path / "run")]
     np.testing.assert_allclose(seen, PINNED, rtol=2e-3)
 
@@ -218,18 +219,18 @@ def test_a_killed_loader_process_ends_the_run_in_a_line_and_the_run_goes_on(
     assert [record["step"] for record in steps(out)] == list(range(1, 15))
 
 
-def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_a_run_keeps_what_it_knows_of_its_teachers(presented: Run, arguments: list[str], tmp_path: Path) -> None:
     """Statistics and first losses are in the checkpoints: a resumed run needs no new ones and says the same."""
     teacher = ["--teachers", "fr", "--teachers.fr.schedule", "cosine", "--aligner", "none"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for out in (whole, cut):
-        dtda([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
+        presented([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
     last = max((cut / "checkpoints").glob("step-*"))
     shutil.rmtree(last)
     (cut / "metrics.json").unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("padkit.training.teaching.fit_statistics", None)
-        dtda(["--resume", str(cut)])
+        presented(["--resume", str(cut)])
     assert read_log(cut) == read_log(whole)
     told = [record for record in read_log(whole) if "distillation/fr/loss" in record]
     assert len(told) == 2
@@ -242,16 +243,16 @@ def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[st
 
 @pytest.mark.parametrize("selection", ["target-best", "mean-last-10"])
 def test_choices_on_the_test_set_are_labelled_and_survive_a_kill(
-    dtda: Run, arguments: list[str], tmp_path: Path, selection: str
+    presented: Run, arguments: list[str], tmp_path: Path, selection: str
 ) -> None:
     line = [*arguments, "--aligner", "none", "--epochs", "2", "--lr", "1e-4", "--checkpoint-every", "3"]
     line += ["--selection", selection, "--judge-every", "2"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for out in (whole, cut):
-        dtda([*line, "--out", str(out)])
+        presented([*line, "--out", str(out)])
     shutil.rmtree(max((cut / "checkpoints").glob("step-*")))
     (cut / "metrics.json").unlink()
-    dtda(["--resume", str(cut)])
+    presented(["--resume", str(cut)])
     assert read_log(cut) == read_log(whole)
     assert (cut / "metrics.json").read_text() == (whole / "metrics.json").read_text()
     seen = {record["step"]: record["test_set/auc"] for record in read_log(whole) if "test_set/auc" in record}
@@ -389,7 +390,7 @@ def test_a_run_is_continued_as_it_was_begun(dtda: Run, tmp_path: Path, capsys: p
         "--sources a": r"sources None there, \['a'\] asked for",
         "--batch-size 24": "batch_size 12 there, 24 asked for",
         "--optimizer sgd": "optimizer 'adamw' there, 'sgd' asked for",
-        "--student.model resnet34": "student.model 'resnet18' there, 'resnet34' asked for",
+        "--student.model resnet34": "student.model 'test_resnet' there, 'resnet34' asked for",
         "--max-steps 1": "2 steps are done, epochs and max_steps ask for 1 in all",
     }.items():
         with pytest.raises(PadkitError, match=told):
