@@ -161,6 +161,7 @@ SHIPPED = {
     "aligners": "9 cells x 5 targets x 5 seeds = 225 runs",
     "paper": "11 cells x 5 targets x 5 seeds = 275 runs",
     "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
+    "large": "2 cells x 4 targets x 3 seeds = 24 runs",
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
     # A world for each seed: one is enough here.
     "trial": "10 cells x 4 targets x 1 seeds = 40 runs",
