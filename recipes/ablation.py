@@ -18,7 +18,7 @@ which need not exist yet, in place of OUT/runs.jsonl. `padkit results FILE` make
 
 `--seeded data.seed` gives that setting the seed of the run: then another seed is also another simulated world, which
 all cells share. A cell's setting `recipe=random_features` has it made by that recipe instead of dtda.py; options after
--- that only dtda.py has do not concern it.
+-- that only dtda.py has do not concern it. No table tells stability, so runs measure it only if `--stability` is set.
 """
 
 from __future__ import annotations
