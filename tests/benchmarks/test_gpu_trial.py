@@ -137,8 +137,8 @@ def test_what_has_finished_on_this_machine_is_not_measured_again(tmp_path):
 def test_what_was_measured_stays_in_the_report_if_the_next_call_is_cut_off(tmp_path, monkeypatch):
     todo = [printing("world"), printing("speed", once=True)]
     carried_out(tmp_path, todo)
-    with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patch:
-        patch.setattr(gpu_trial, "print", lambda *_, **__: signal.raise_signal(signal.SIGINT), raising=False)
+    monkeypatch.setattr(gpu_trial, "print", lambda *_, **__: signal.raise_signal(signal.SIGINT), raising=False)
+    with pytest.raises(KeyboardInterrupt):
         carried_out(tmp_path, todo)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [line["name"] for line in report["steps"]] == ["world", "speed"]

@@ -211,9 +211,11 @@ def test_a_killed_loader_process_ends_the_run_in_a_line_and_the_run_goes_on(
         return load(frames, at)
 
     line = [*arguments, "--aligner", "none", "--batch-size", "4", "--workers", "1", "--judge-every", "0"]
-    with monkeypatch.context() as patch, pytest.raises(PadkitError, match=r"loads images ended .*--resume"):
-        patch.setattr(Frames, "__getitem__", deadly)
-        dtda([*line, "--checkpoint-every", "3", "--max-steps", "14", "--out", str(out)])
+    line += ["--checkpoint-every", "3", "--max-steps", "14", "--out", str(out)]
+    monkeypatch.setattr(Frames, "__getitem__", deadly)
+    with pytest.raises(PadkitError, match=r"loads images ended .*--resume"):
+        dtda(line)
+    monkeypatch.setattr(Frames, "__getitem__", load)
     assert 3 <= len(steps(out)) < 12
     assert dtda(["--resume", str(out), "--workers", "0"]) == 0
     assert [record["step"] for record in steps(out)] == list(range(1, 15))

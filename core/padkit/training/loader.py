@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +13,7 @@ from padkit.data.batches import BalancedBatches, Sample
 from padkit.errors import TrainingError, one_line
 
 AHEAD = 4  # batches that each loader process has ready
+NOTICE = 0.5  # seconds in which the end of a process is noticed
 # How torch begins to tell that a loader process is gone. An error raised within one begins with "Caught".
 ENDED = ("DataLoader worker (pid", "DataLoader timed out", "Pin memory thread exited")
 
@@ -38,12 +40,26 @@ def naming_dead_workers() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        # Where torch was waiting for a batch, what the signal told is the cause of what the queue told.
-        told = [one for one in (error.__cause__, error) if str(one).startswith(ENDED)]
-        if not told:
+    except (RuntimeError, OSError, EOFError) as error:
+        told = _end_behind(error)
+        if told is None:
             raise
         raise TrainingError(
-            f"a process that loads images ended ({one_line(told[0])}); the machine may be short of memory: use fewer "
-            "--workers (0 loads in the main process). A run that has checkpoints goes on with --resume."
+            f"a process that loads images ended ({told}); the machine may be short of memory: use fewer --workers (0 "
+            "loads in the main process). A run that has checkpoints goes on with --resume."
         ) from error
+
+
+def _end_behind(error: BaseException) -> str | None:
+    """Return what torch tells of a loader process whose end is behind an error, or None.
+
+    A batch that lies in the memory of a process which has just ended is an error of the connection; torch gets to know
+    of the end a moment later, by a signal, and raises it wherever Python is.
+    """
+    found = [error.__cause__, error]
+    try:
+        if not any(str(one).startswith(ENDED) for one in found):
+            time.sleep(NOTICE)
+    except RuntimeError as later:
+        found.append(later)
+    return next((one_line(one) for one in found if one is not None and str(one).startswith(ENDED)), None)

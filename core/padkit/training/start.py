@@ -187,13 +187,13 @@ def check_launch(accelerator: Accelerator, *, accumulate: int, clip_norm: float 
         clip_norm: Length that it shortens gradients to, or None.
 
     Raises:
-        SettingsError: The launch accumulates another number of micro-batches, or DeepSpeed clips in place of the recipe.
+        SettingsError: The launch accumulates another number of micro-batches, or DeepSpeed clips itself.
     """
     plugin = getattr(accelerator, "deepspeed_plugin", None)
     for found in (accelerator.gradient_accumulation_steps, getattr(plugin, "gradient_accumulation_steps", "auto")):
         if found not in ("auto", accumulate):
             raise SettingsError(
-                f"--accumulate {accumulate}: the launch says gradient_accumulation_steps {found} and would have its way; "
+                f"--accumulate {accumulate}: the launch says gradient_accumulation_steps {found}, which would count; "
                 "give both the same number."
             )
     if clip_norm is not None and accelerator.distributed_type == DistributedType.DEEPSPEED:

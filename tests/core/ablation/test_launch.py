@@ -42,7 +42,14 @@ def test_precision_and_launcher_reach_every_run(monkeypatch: pytest.MonkeyPatch)
     assert Launch().facts() == {"precision": "no", "launch": ""}
     assert Launch(jobs=2).crew() == [{}, {}]
     launch = Launch(jobs=2, devices=2, precision="bf16", words="--num_processes 2")
-    assert launch.command()[1:] == ["-m", "accelerate.commands.launch", "--mixed_precision", "bf16", "--num_processes", "2"]
+    assert launch.command()[1:] == [
+        "-m",
+        "accelerate.commands.launch",
+        "--mixed_precision",
+        "bf16",
+        "--num_processes",
+        "2",
+    ]
     assert launch.facts() == {"precision": "bf16", "launch": "--num_processes 2"}
     assert [place["CUDA_VISIBLE_DEVICES"] for place in launch.crew()] == ["0", "1"]
     assert {place["ACCELERATE_MIXED_PRECISION"] for place in launch.crew()} == {"bf16"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 
 import pytest
 import torch
@@ -21,11 +22,17 @@ def ask() -> None:
     warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
 
 
-def test_what_torch_warns_of_is_counted_by_its_place(modes: list[str]) -> None:
-    with pytest.warns(FutureWarning, match="something else"), counted_waits(torch.device("cuda")) as waits:
+def watched() -> Counter[str]:
+    with counted_waits(torch.device("cuda")) as waits:
         ask()
         ask()
         warnings.warn("something else", FutureWarning, stacklevel=1)
+    return waits
+
+
+def test_what_torch_warns_of_is_counted_by_its_place(modes: list[str]) -> None:
+    with pytest.warns(FutureWarning, match="something else"):
+        waits = watched()
     line = ask.__code__.co_firstlineno + 1
     assert waits == {f"test_synchronisation.py:{line}": 2}
     assert modes == ["warn", "default"]

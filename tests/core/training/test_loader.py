@@ -17,6 +17,7 @@ from toy_run import reset_accelerate
 
 from padkit.data.batches import BalancedBatches
 from padkit.errors import TrainingError
+from padkit.training import loader
 from padkit.training.loader import AHEAD, naming_dead_workers, training_loader
 from padkit.training.loop import batches_from
 
@@ -65,10 +66,10 @@ def loaders(accelerator: Accelerator, order: Path, workers: int) -> Iterator[set
     labels, domains = np.arange(BATCH * STEPS) % 2, np.arange(BATCH * STEPS) // 2 % 2
     batches = BalancedBatches(labels, domains, batch_size=BATCH)
     assert batches.steps == STEPS
-    loader = accelerator.prepare(training_loader(Mortal(order), batches, workers, torch.device("cpu")))
+    loading = accelerator.prepare(training_loader(Mortal(order), batches, workers, torch.device("cpu")))
     for epoch in range(3):
         batches.set_epoch(epoch)
-        for batch in batches_from(loader, 0, epoch):
+        for batch in batches_from(loading, 0, epoch):
             yield set(batch.tolist())
 
 
@@ -77,12 +78,16 @@ def test_a_killed_loader_process_is_named_and_nothing_hangs(
     accelerator: Accelerator, in_time: None, tmp_path: Path, workers: int, at: int
 ) -> None:
     order, seen = tmp_path / "order", []
+
+    @naming_dead_workers()
+    def load() -> None:
+        for batch in loaders(accelerator, order, workers):
+            seen.append(batch)
+            if len(seen) == at:
+                order.touch()
+
     with pytest.raises(TrainingError, match=r"process that loads images ended .*\(pid.*fewer --workers") as caught:
-        with naming_dead_workers():
-            for batch in loaders(accelerator, order, workers):
-                seen.append(batch)
-                if len(seen) == at:
-                    order.touch()
+        load()
     processes = set().union(*seen)
     assert len(processes) == workers, "they stay from epoch to epoch"
     assert os.getpid() not in processes
@@ -96,10 +101,15 @@ def test_what_a_loader_process_raises_is_not_taken_for_its_end(
 ) -> None:
     order = tmp_path / "order"
     order.write_text("stack expects each tensor to be equal size")
+    load = naming_dead_workers()(lambda: list(loaders(accelerator, order, 1)))
     with pytest.raises(RuntimeError, match="Caught RuntimeError in DataLoader worker process 0") as caught:
-        with naming_dead_workers():
-            list(loaders(accelerator, order, 1))
+        load()
     assert "stack expects" in str(caught.value)
+
+
+@naming_dead_workers()
+def fail(error: Exception, cause: Exception | None = None) -> None:
+    raise error from cause
 
 
 @pytest.mark.parametrize(
@@ -112,15 +122,29 @@ def test_what_a_loader_process_raises_is_not_taken_for_its_end(
         ("CUDA out of memory", False),
     ],
 )
-def test_only_the_end_of_a_loader_process_is_told_as_such(text: str, ended: bool) -> None:
-    with pytest.raises(TrainingError if ended else RuntimeError, match="pid 7|7, 8|60 seconds|Pin|CUDA"):
-        with naming_dead_workers():
-            raise RuntimeError(text)
+def test_only_the_end_of_a_loader_process_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, text: str, ended: bool
+) -> None:
+    monkeypatch.setattr(loader, "NOTICE", 0.0)
+    with pytest.raises(TrainingError if ended else RuntimeError, match=r"pid 7|7, 8|60 seconds|Pin|CUDA"):
+        fail(RuntimeError(text))
 
 
 def test_the_signal_is_told_where_the_queue_tells_less() -> None:
-    with pytest.raises(TrainingError, match="killed by signal: Killed"), naming_dead_workers():
-        try:
-            raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
-        except RuntimeError as error:
-            raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly") from error
+    signalled = RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+    with pytest.raises(TrainingError, match="killed by signal: Killed"):
+        fail(RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly"), signalled)
+
+
+def test_a_broken_connection_waits_for_the_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a process that has ended leaves is met first."""
+
+    def signalled(_seconds: float) -> None:
+        raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. ")
+
+    monkeypatch.setattr(loader.time, "sleep", signalled)
+    with pytest.raises(TrainingError, match="pid 7"):
+        fail(ConnectionResetError(104, "Connection reset by peer"))
+    monkeypatch.setattr(loader.time, "sleep", lambda _seconds: None)
+    with pytest.raises(ConnectionResetError):
+        fail(ConnectionResetError(104, "Connection reset by peer"))

@@ -190,7 +190,8 @@ def launch(kind: DistributedType, steps: int = 1, plugin: object = None) -> Any:
 
 def test_clipping_is_refused_where_deepspeed_clips() -> None:
     """Accelerate's own call only asks DeepSpeed for the length there, and shortens nothing."""
-    with pytest.raises(SettingsError, match=r"--clip_norm 0\.5: .*gradient_clipping: 0\.5 under deepspeed_config") as caught:
+    told = r"--clip_norm 0\.5: .*gradient_clipping: 0\.5 under deepspeed_config"
+    with pytest.raises(SettingsError, match=told) as caught:
         check_launch(launch(DistributedType.DEEPSPEED), accumulate=1, clip_norm=0.5)
     assert "\n" not in str(caught.value)
     check_launch(launch(DistributedType.DEEPSPEED), accumulate=1, clip_norm=None)
