@@ -91,11 +91,11 @@ def test_a_teacher_of_one_piece_is_compiled_as_it_is_called(kind):
     teacher, options = kind(), {"t": TeacherOptions()}
     objective = Objective(Detector(Blocks()), None, FrozenTeachers({"t": teacher}, options), options, 8)
     images = torch.rand(4, 3, 8, 8)
-    before = objective.teachers(images)["t"].maps[0]
-    assert teacher.ran == 1
+    before, ran = objective.teachers(images)["t"].maps[0], teacher.ran
+    assert ran
     assert compile_networks(objective, backend="eager") == 4
     torch.testing.assert_close(objective.teachers(images)["t"].maps[0], before)
-    assert teacher.ran == 1, "Python computed its features itself"
+    assert teacher.ran == ran, "Python computed its features itself"
 
 
 def test_without_a_compiler_one_line_says_so(monkeypatch):
