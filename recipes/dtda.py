@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from accelerate import Accelerator
 
 from padkit.catalog import Catalog
 from padkit.data.augmentation import Augmentation
-from padkit.data.batches import Augmented, to_images
+from padkit.data.batches import to_images
 from padkit.data.preparation.prepare import prepare
 from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.errors import SettingsError, run_as_command
@@ -36,17 +36,16 @@ from padkit.training import (
     Experiment,
     FrozenTeachers,
     LateLosses,
+    Learner,
     Objective,
     TeacherOptions,
     ThreadTuner,
-    averaged,
     batches_from,
     begin_tracking,
     best_yet,
     check_image_size,
     choose_threads,
     clip,
-    compile_networks,
     conclude,
     fit_teachers,
     follow,
@@ -55,11 +54,9 @@ from padkit.training import (
     judging_interval,
     keep,
     main_process_prepares,
-    make_optimizer,
+    make_learner,
     naming_dead_workers,
     open_run,
-    parameter_groups,
-    prepare_parts,
     quoted_policies,
     read_run_settings,
     realign,
@@ -67,11 +64,9 @@ from padkit.training import (
     reserve_folder,
     seed_run,
     seed_step,
-    share_out,
     start,
     teaching_figures,
     training_bar,
-    warm_up_cosine,
     whole,
     whole_state,
 )  # fmt: skip
@@ -185,6 +180,7 @@ class Options:
     thumbnails: bool = True
 
 
+@naming_dead_workers()
 def main() -> int:
     """Read the settings, prepare the data, train, evaluate."""
     catalog = Catalog()
@@ -192,8 +188,9 @@ def main() -> int:
     options = settings.recipe
     quoted_policies(options.policy)
     accelerator = start(
-        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, shards=True
-    )
+        batch_size=options.batch_size, accumulate=options.accumulate, tracker=options.tracker, shards=True,
+        clip_norm=options.clip_norm,
+    )  # fmt: skip
     threads = choose_threads(accelerator, options.threads, steady=options.compile)
     reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))
@@ -276,76 +273,39 @@ def train(
     threads: ThreadTuner,
 ) -> tuple[checkpoints.Progress, Detector]:  # fmt: skip
     """Run the training loop; write the selected weights of the averaged detector, which is returned, into the run."""
-    accelerator, run, frames = experiment.accelerator, experiment.run, experiment.training_frames()
+    accelerator, run = experiment.accelerator, experiment.run
     jitter = jitter_within(experiment.table.room, scale=options.jitter_scale, shift=options.jitter_shift)
-    varied = augmentation is not None or jitter is not None
-    batches = experiment.batches(
-        frames, options.batches, parts=options.accumulate, numbered=varied, by_machine=options.split_by_machine
+    loader, batches = experiment.training(
+        options.batches, augmentation, jitter, parts=options.accumulate, by_machine=options.split_by_machine
     )
-    samples = Augmented(frames, augmentation, options.seed, jitter) if varied else frames
-    total_steps = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
-    judge_every = judging_interval(options.judge_every, total=total_steps, epoch=batches.steps)
-    scales = {
-        "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
-        "aligner": options.aligner_lr_scale,
-    }  # fmt: skip
-    objective.to(accelerator.device)
-    average = averaged(objective.detector, options.ema)
-    share_out(accelerator, objective, sync_batchnorm=options.sync_batchnorm)
-    groups = parameter_groups(objective, options.lr, scales)
-    optimizer = make_optimizer(
-        options.optimizer, groups, options.lr, options.weight_decay, scaled=accelerator.scaler is not None
-    )
-    schedule = warm_up_cosine(optimizer, total_steps, options.warmup)
-    loader = experiment.loader(samples, batches)
-    model, optimizer, schedule, loader = prepare_parts(accelerator, objective, optimizer, schedule, loader)
-    if options.compile:
-        compile_networks(objective)
-    accelerator.register_for_checkpointing(average)
-    progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
-    require_room(progress.step, total_steps, run)
-    realign(optimizer, schedule)
+    total = min(options.epochs * batches.steps, options.max_steps or sys.maxsize)
+    judge_every = judging_interval(options.judge_every, total=total, epoch=batches.steps)
     threads.look_again()
-    with whole(objective):
-        fit_teachers(experiment, objective, resumed=progress.step > 0)
-    if accelerator.is_main_process:
-        run.rewind_log(progress.step)
-    begin_tracking(accelerator)
-    if progress.judged < progress.step == total_steps:  # continued to where it stands, a checkpoint within an epoch
+    learner, progress = begin(experiment, options, objective, loader, total)
+    average = learner.average
+    if progress.judged < progress.step == total:  # continued to where it stands, a checkpoint within an epoch
         select(experiment, options, objective, average.module, progress, last=True)
         checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
-
-    shown = accelerator.is_main_process
-    with naming_dead_workers(), training_bar(total_steps, progress.step, shown=shown) as advance:
+    with training_bar(total, progress.step, shown=accelerator.is_main_process) as advance:
         noted = LateLosses(accelerator, run, advance)
-        while progress.step < total_steps:
+        while progress.step < total:
             epoch, done = divmod(progress.step, batches.steps)
             batches.set_epoch(epoch)
-            model.train()
-            for position, sample in enumerate(batches_from(loader, done * options.accumulate, epoch)):
-                micro_step = progress.step * options.accumulate + position % options.accumulate
-                seed_step(accelerator, options.seed, micro_step)
-                with threads.timed(), accelerator.accumulate(model):
-                    images = to_images(sample["image"])
-                    images = images if augmentation is None else augmentation.vary(images)
-                    done_share = progress.step / total_steps
-                    losses = model(images, sample["label"], sample["domain"], done_share)
-                    total = objective.total(losses, done_share)
-                    noted.add({**losses, "total": total})
-                    accelerator.backward(total)
-                    clip(accelerator, model, options.clip_norm)
-                    optimizer.step()
-                    schedule.step()
-                    optimizer.zero_grad()
+            learner.model.train()
+            for position, sample in enumerate(batches_from(learner.loader, done * options.accumulate, epoch)):
+                share = progress.step / total
+                seed_step(accelerator, options.seed, progress.step * options.accumulate + position % options.accumulate)
+                with threads.timed(), accelerator.accumulate(learner.model):
+                    learn(learner, options, augmentation, sample, share, noted)
                 if not accelerator.sync_gradients:
                     continue
                 follow(average, objective, objective.detector, accelerator)
                 progress.step += 1
-                course = {**objective.scheduled_weights(done_share), "lr": schedule.get_last_lr()[0]}
+                course = {**objective.scheduled_weights(share), "lr": learner.schedule.get_last_lr()[0]}
                 noted.step({"step": progress.step, "epoch": epoch + 1, **course})
-                if progress.step == total_steps:
-                    break
                 within = progress.step % batches.steps
+                if progress.step == total:
+                    break
                 if judge_every and within and within % judge_every == 0:
                     noted.flush()
                     select(experiment, options, objective, average.module, progress, within=True)
@@ -353,10 +313,51 @@ def train(
                     noted.flush()
                     checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
             noted.flush()
-            select(experiment, options, objective, average.module, progress, last=progress.step == total_steps)
+            select(experiment, options, objective, average.module, progress, last=progress.step == total)
             checkpoints.save(accelerator, run.checkpoints, progress, kept=options.checkpoints_kept)
     accelerator.print(f"selected by {options.selection}: the weights of step {progress.best_step}")
     return progress, average.module
+
+
+def learn(
+    learner: Learner, options: Options, augmentation: Augmentation | None, sample: Any, share: float, noted: LateLosses
+) -> None:
+    """Learn from one micro-batch, when `share` of training is done; the last one of a batch ends in a step."""
+    images = to_images(sample["image"])
+    images = images if augmentation is None else augmentation.vary(images)
+    losses = learner.model(images, sample["label"], sample["domain"], share)
+    total = learner.objective.total(losses, share)
+    noted.add({**losses, "total": total})
+    learner.accelerator.backward(total)
+    clip(learner.accelerator, learner.model, options.clip_norm)
+    learner.optimizer.step()
+    learner.schedule.step()
+    learner.optimizer.zero_grad()
+
+
+def begin(
+    experiment: Experiment, options: Options, objective: Objective, loader: Any, total: int
+) -> tuple[Learner, checkpoints.Progress]:
+    """Make what learns; restore a continued run, or set what distillation needs to know of the data."""
+    accelerator, run = experiment.accelerator, experiment.run
+    learner = make_learner(
+        accelerator, objective, loader, steps=total, optimizer=options.optimizer, lr=options.lr,
+        scales={
+            "detector.head": options.head_lr_scale, "distillers": options.adapter_lr_scale,
+            "aligner": options.aligner_lr_scale,
+        },
+        weight_decay=options.weight_decay, warmup=options.warmup, ema=options.ema,
+        sync_batchnorm=options.sync_batchnorm, compiled=options.compile,
+    )  # fmt: skip
+    progress = checkpoints.restore(accelerator, run.checkpoints) if options.resume else checkpoints.Progress()
+    require_room(progress.step, total, run)
+    realign(learner.optimizer, learner.schedule)
+    with whole(objective):
+        fit_teachers(experiment, objective, resumed=progress.step > 0)
+    if accelerator.is_main_process:
+        run.rewind_log(progress.step)
+    begin_tracking(accelerator)
+    return learner, progress
 
 
 def select(

@@ -36,6 +36,7 @@ from padkit.errors import DataError, SettingsError, TrainingError, run_as_comman
 from padkit.networks.inputs import network_input, normalise
 from padkit.settings import Slot, read_settings
 from padkit.settings.ranges import Channels, Count, OpenShare, Positive, Range, Seed, Share, Workers
+from padkit.training.loader import naming_dead_workers
 from padkit.training.start import choose_threads, loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_arcface.network import DEPTHS, IResNet, IResNetShape, initialise, load
@@ -217,6 +218,7 @@ def check(portraits: Portraits, purpose: str) -> Portraits:
     return portraits
 
 
+@naming_dead_workers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, write the weights and verify the written file."""
     words, catalog = list(sys.argv[1:] if argv is None else argv), Catalog()

@@ -47,6 +47,7 @@ from padkit.settings.ranges import (
     Whole,
     Workers,
 )
+from padkit.training.loader import naming_dead_workers
 from padkit.training.start import choose_threads, loader_workers, start
 from padkit.weights import check_destination, read_weights, write_card, write_weights
 from padkit_stargan.assessment import assess, draw_edits, train_judge
@@ -234,6 +235,7 @@ def chosen_attributes(asked: str, table: FrameTable) -> tuple[str, ...]:
     return names
 
 
+@naming_dead_workers()
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, write the weights and assess the written files."""
     words, catalog = list(sys.argv[1:] if argv is None else argv), Catalog()

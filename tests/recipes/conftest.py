@@ -24,13 +24,20 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def arguments(toy: Path) -> list[str]:
-    """Options of a run of a second or two on the toy set, target c."""
+    """Options of a run of a second on the toy set, target c."""
     return ["--data", "folder", "--data.root", str(toy), "--data.image_size", "32", "--target", "c", *FAST]
 
 
 @pytest.fixture
 def dtda() -> Iterator[Callable[[list[str]], int]]:
-    """Run the recipe's `main` in this process."""
+    """Run the recipe's `main` in this process, without page and printed table."""
+    with recipe(presented=False) as run:
+        yield run
+
+
+@pytest.fixture
+def presented() -> Iterator[Callable[[list[str]], int]]:
+    """Run the recipe's `main` in this process, with page and printed table."""
     with recipe() as run:
         yield run
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import sys
@@ -154,7 +153,7 @@ class Interrupted:
 
 @pytest.fixture
 def interrupted(ablate: Ablate, monkeypatch: pytest.MonkeyPatch) -> type[Interrupted]:
-    monkeypatch.setattr(sys.modules["recipe_ablation"], "Workers", Interrupted)
+    monkeypatch.setattr("padkit.ablation.execution.Workers", Interrupted)
     return Interrupted
 
 
@@ -162,6 +161,7 @@ SHIPPED = {
     "aligners": "9 cells x 5 targets x 5 seeds = 225 runs",
     "paper": "11 cells x 5 targets x 5 seeds = 275 runs",
     "rivals": "4 cells x 5 targets x 5 seeds = 100 runs",
+    "large": "2 cells x 4 targets x 3 seeds = 24 runs",
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
     # A world for each seed: one is enough here.
     "trial": "10 cells x 4 targets x 1 seeds = 40 runs",
@@ -222,6 +222,7 @@ def test_a_seed_is_a_world_and_another_recipe_gets_its_own_options(
     assert [len(found) for found in keys.values()] == [1, 1]
     assert keys[0] != keys[1]
     plain, random = runs["plain", 1], runs["random", 1]
+    assert plain.options[2:4] == ["--stability", "0"], "no table tells it, and nobody asked for it"
     assert plain.options[-2:] == ["--strict", "--data.seed=1"]
     own = ["--data.size=tiny", "--data.image_size=64", "--strict=true", "--data.seed=1"]
     assert random.options == ["--threads", "1", *own]
@@ -265,22 +266,3 @@ def test_the_grid_of_all_aligners_and_teachers(
 
 def component(settings: dict[str, str] | str) -> str:
     return settings if isinstance(settings, str) else settings["name"]
-
-
-@pytest.mark.parametrize(
-    ("jobs", "threads", "given", "expected"),
-    [
-        (1, None, set(), []),  # a run alone finds its own number
-        (2, None, set(), ["--threads", "3"]),  # of six free cores
-        (9, None, set(), ["--threads", "1"]),
-        (2, 4, set(), ["--threads", "4"]),
-        (2, None, {"threads"}, []),
-    ],
-)
-def test_runs_side_by_side_share_the_free_cores(
-    monkeypatch: pytest.MonkeyPatch, jobs: int, threads: int | None, given: set[str], expected: list[str]
-) -> None:
-    with recipe_module("ablation") as module:
-        monkeypatch.setattr(module, "cores", lambda: 8)
-        monkeypatch.setattr(module, "free_cores", lambda: 6)
-        assert module.share(argparse.Namespace(jobs=jobs, threads=threads, devices=0), given) == expected

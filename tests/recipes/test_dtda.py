@@ -20,6 +20,7 @@ from accelerate import Accelerator
 from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
 
 from padkit.catalog import Catalog
+from padkit.data.batches import Frames
 from padkit.deploy.stored import load_bundle
 from padkit.errors import PadkitError
 from padkit.evaluation.results import read_results
@@ -30,9 +31,10 @@ BOOKKEEPING = {"step", "epoch", "total", "lr"}
 Run = Callable[[list[str]], int]
 
 
-def test_a_run_leaves_all_that_is_promised(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_a_run_leaves_all_that_is_promised(presented: Run, arguments: list[str], tmp_path: Path) -> None:
     out = tmp_path / "run"
-    assert dtda([*arguments, "--epochs", "2", "--tracker", "tensorboard", "--out", str(out)]) == 0
+    told = ["--tracker", "tensorboard", "--stability", "200", "--thumbnails", "true", "--student.model", "resnet18"]
+    assert presented([*arguments, *told, "--epochs", "2", "--out", str(out)]) == 0
     results = read_results(out / "metrics.json")
     assert results.protocol.name == "a&b->c"
     assert results.protocol.simulated is False
@@ -156,7 +158,7 @@ def test_an_augmentation_changes_the_run_and_is_saved_with_it(dtda: Run, argumen
 
 def test_pinned_losses(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
     """Changes only where the method, the batches, the augmentation or the libraries' random numbers change."""
-    dtda([*arguments, "--max-steps", "4", "--out", str(tmp_path / "run")])
+    dtda([*arguments, "--student.model", "resnet18", "--max-steps", "4", "--out", str(tmp_path / "run")])
     seen = [[record["live"], record["domain"]] for record in steps(tmp_path / "run")]
     np.testing.assert_allclose(seen, PINNED, rtol=2e-3)
 
@@ -222,18 +224,43 @@ class KilledError(Exception):
     """Stands for a kill."""
 
 
-def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_killed_loader_process_ends_the_run_in_a_line_and_the_run_goes_on(
+    dtda: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of an epoch of 12 steps, some batches after a checkpoint."""
+    from torch.utils.data import get_worker_info
+
+    out, load = tmp_path / "run", Frames.__getitem__
+
+    def deadly(frames: Frames, at: int) -> object:
+        if get_worker_info() is not None and (out / "checkpoints" / "step-0000003").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(frames, at)
+
+    line = [*arguments, "--aligner", "none", "--batch-size", "4", "--workers", "1", "--judge-every", "0"]
+    line += ["--checkpoint-every", "3", "--max-steps", "14", "--out", str(out)]
+    monkeypatch.setattr(Frames, "__getitem__", deadly)
+    with pytest.raises(PadkitError, match=r"loads images ended .*--resume"):
+        dtda(line)
+    monkeypatch.setattr(Frames, "__getitem__", load)
+    assert 3 <= len(steps(out)) < 12
+    assert dtda(["--resume", str(out), "--workers", "0"]) == 0
+    assert [record["step"] for record in steps(out)] == list(range(1, 15))
+
+
+def test_a_run_keeps_what_it_knows_of_its_teachers(presented: Run, arguments: list[str], tmp_path: Path) -> None:
     """Statistics and first losses are in the checkpoints: a resumed run needs no new ones and says the same."""
     teacher = ["--teachers", "fr", "--teachers.fr.schedule", "cosine", "--aligner", "none"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for out in (whole, cut):
-        dtda([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
+        presented([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
     last = max((cut / "checkpoints").glob("step-*"))
     shutil.rmtree(last)
     (cut / "metrics.json").unlink()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("padkit.training.teaching.fit_statistics", None)
-        dtda(["--resume", str(cut)])
+        presented(["--resume", str(cut)])
     assert read_log(cut) == read_log(whole)
     told = [record for record in read_log(whole) if "distillation/fr/loss" in record]
     assert len(told) == 2
@@ -246,16 +273,16 @@ def test_a_run_keeps_what_it_knows_of_its_teachers(dtda: Run, arguments: list[st
 
 @pytest.mark.parametrize("selection", ["target-best", "mean-last-10"])
 def test_choices_on_the_test_set_are_labelled_and_survive_a_kill(
-    dtda: Run, arguments: list[str], tmp_path: Path, selection: str
+    presented: Run, arguments: list[str], tmp_path: Path, selection: str
 ) -> None:
     line = [*arguments, "--aligner", "none", "--epochs", "2", "--lr", "1e-4", "--checkpoint-every", "3"]
     line += ["--selection", selection, "--judge-every", "2"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     for out in (whole, cut):
-        dtda([*line, "--out", str(out)])
+        presented([*line, "--out", str(out)])
     shutil.rmtree(max((cut / "checkpoints").glob("step-*")))
     (cut / "metrics.json").unlink()
-    dtda(["--resume", str(cut)])
+    presented(["--resume", str(cut)])
     assert read_log(cut) == read_log(whole)
     assert (cut / "metrics.json").read_text() == (whole / "metrics.json").read_text()
     seen = {record["step"]: record["test_set/auc"] for record in read_log(whole) if "test_set/auc" in record}
@@ -279,12 +306,11 @@ def test_choices_on_the_test_set_are_labelled_and_survive_a_kill(
         assert "last 4 judged checkpoints on the test set (mean-last-10, test set)" in page
 
 
-@pytest.mark.parametrize("launcher", ["accelerate", "bf16", "torchrun"])
+@pytest.mark.parametrize("launcher", ["accelerate", "torchrun"])
 def test_launchers(arguments: list[str], tmp_path: Path, launcher: str) -> None:
     out = tmp_path / "run"
     start = {
-        "accelerate": [sys.executable, "-m", "accelerate.commands.launch"],
-        "bf16": [sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", "bf16"],
+        "accelerate": [sys.executable, "-m", "accelerate.commands.launch", "--mixed_precision", "bf16"],
         "torchrun": [
             sys.executable,
             "-m",
@@ -301,7 +327,7 @@ def test_launchers(arguments: list[str], tmp_path: Path, launcher: str) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     hardware = json.loads((out / "environment.json").read_text())["hardware"]
     assert hardware["processes"] == (2 if launcher == "torchrun" else 1)
-    assert hardware["precision"] == ("bf16" if launcher == "bf16" else "no")
+    assert hardware["precision"] == ("bf16" if launcher == "accelerate" else "no")
     assert len(steps(out)) == 2
     assert len(read_scores(out / "scores.parquet")) == 12
 
@@ -393,7 +419,7 @@ def test_a_run_is_continued_as_it_was_begun(dtda: Run, tmp_path: Path, capsys: p
         "--sources a": r"sources None there, \['a'\] asked for",
         "--batch-size 24": "batch_size 12 there, 24 asked for",
         "--optimizer sgd": "optimizer 'adamw' there, 'sgd' asked for",
-        "--student.model resnet34": "student.model 'resnet18' there, 'resnet34' asked for",
+        "--student.model resnet34": "student.model 'test_resnet' there, 'resnet34' asked for",
         "--max-steps 1": "2 steps are done, epochs and max_steps ask for 1 in all",
     }.items():
         with pytest.raises(PadkitError, match=told):

@@ -36,8 +36,9 @@ def runs(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path
     """A plain run and one with the attack, on the same data."""
     folder = tmp_path_factory.mktemp("runs")
     with recipe() as run:
+        student = ["--student.model", "resnet18", "--thumbnails", "true"]  # with faces unless told otherwise
         for name, options in (("plain", ["--aligner", "none"]), ("daa", ["--thumbnails", "false"])):
-            run([*arguments, *options, "--epochs", "2", "--judge-every", "0", "--out", str(folder / name)])
+            run([*arguments, *student, *options, "--epochs", "2", "--judge-every", "0", "--out", str(folder / name)])
     return folder
 
 

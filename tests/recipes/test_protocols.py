@@ -12,6 +12,7 @@ from listed import OCIM, prepared, presentations
 from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
+from padkit.ablation.launch import Launch
 from padkit.ablation.plan import read_plan
 from padkit.catalog import Catalog
 from padkit.deploy.stored import load_bundle
@@ -47,9 +48,9 @@ def line(tables: str, tmp_path: Path) -> list[str]:
 
 
 def test_one_to_many_at_the_targets_dev_split(
-    dtda: Run, line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    presented: Run, line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dtda([*line, "--protocol", "C->O&I", "--convention", "ssdg", "--policy", "dev-eer"])
+    presented([*line, "--protocol", "C->O&I", "--convention", "ssdg", "--policy", "dev-eer"])
     results = read_results(tmp_path / "run" / "metrics.json")
     assert (results.protocol.name, results.protocol.convention) == ("C->O&I", "ssdg")
     assert (results.protocol.sources, results.protocol.target) == (("C",), "O&I")
@@ -123,8 +124,7 @@ def plan_runs() -> Iterator[Callable[[list[str]], Any]]:
 
         def plan(argv: list[str]) -> Any:
             line, asked = module.read_words(argv)
-            line.devices, line.jobs = 0, 1
-            return module.plan_runs(line, asked)
+            return module.plan_runs(asked, ROOT / "recipes", Launch(), out=Path(line.out))
 
         yield plan
 

@@ -25,11 +25,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 *options,
                 "--aligner",
                 "none",
-                "--student.model",
-                "resnet10t",
                 "--max-steps",
                 "1",
                 *FAST,
+                "--thumbnails",
+                "true",
                 "--out",
                 str(out),
             ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from toy_run import steps
+from toy_run import FAST, steps
 
 from padkit.plugins import discover
 
@@ -45,7 +45,7 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> It
 def epoch(dtda: Run, out: Path, *more: str) -> list[dict[str, float]]:
     """Train for an epoch, test on webcam, and return the losses of each step."""
     world = ["--data.size", "small", "--data.image_size", "64", "--target", "webcam"]
-    brief = ["--epochs", "1", "--batch-size", "24", "--threads", "1", "--tracker", "none", "--fresh-probe", "0"]
+    brief = [*FAST[2:], "--batch-size", "24", "--epochs", "1", "--judge-every", "0"]
     assert dtda([*world, *brief, *more, "--out", str(out)]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["protocol"]["simulated"]

@@ -1,10 +1,12 @@
-"""What two processes (torchrun, gloo) and one compute of the same small run; each main process writes it to a file.
+"""What two processes (gloo) and one compute of the same small run.
 
-`python -m torch.distributed.run --nproc_per_node 2 agreeing.py FILE` and `python agreeing.py FILE`.
+`compute(FOLDER)` is the one process, `python agreeing.py FILE` the two, which `FILE` tells of.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,8 @@ from padkit.training import (
     TeacherOptions,
     averaged,
     batches_from,
+    clip,
+    compile_networks,
     follow,
     make_optimizer,
     prepare_parts,
@@ -41,6 +45,7 @@ from padkit_daa.aligner import DomainAdversarialAttack
 from padkit_dat.aligner import DomainAdversarialTraining
 
 SIDE, FRAMES, BATCH, STEPS = 8, 96, 32, 4
+Found = dict[str, dict[str, Any]]  # what was computed, by case
 
 
 class SmallStudent(Student):
@@ -89,7 +94,9 @@ class Noise(torch.utils.data.Dataset[dict[str, Any]]):
         return {"image": image, "label": int(self.labels[at]), "domain": int(self.domains[at]), "index": at}
 
 
-def train(accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, folder: Path | None = None) -> Any:
+def train(
+    accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, folder: Path, compiled: bool = False
+) -> SimpleNamespace:
     """Train a few steps as the recipe does; return losses, average, figures and what each process holds."""
     set_seed(0)
     accelerator.gradient_accumulation_steps = parts
@@ -111,6 +118,7 @@ def train(accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, 
     schedule = warm_up_cosine(optimizer, 2 * STEPS, 0.1)
     loader = DataLoader(frames, batch_sampler=batches)
     model, optimizer, schedule, loader = prepare_parts(accelerator, objective, optimizer, schedule, loader)
+    networks = compile_networks(objective, backend="eager") if compiled else 0
     accelerator._custom_objects.clear()
     accelerator.register_for_checkpointing(average)
     losses: list[float] = []
@@ -127,6 +135,7 @@ def train(accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, 
                     images = sample["image"].float() / 255
                     total = objective.total(model(images, sample["label"], sample["domain"], 0.0))
                     accelerator.backward(total)
+                    clip(accelerator, model, 0.5)
                     optimizer.step()
                     schedule.step()
                     optimizer.zero_grad()
@@ -139,14 +148,13 @@ def train(accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, 
                     return
 
     steps(STEPS)
-    if folder is not None:
-        checkpoints.save(accelerator, folder, checkpoints.Progress(STEPS))
-        steps(1)
-        before = [tensor.clone() for tensor in average.module.state_dict().values()]
-        checkpoints.restore(accelerator, folder)
-        steps(1)
-        again = list(average.module.state_dict().values())
-        assert all(torch.equal(one, other) for one, other in zip(before, again, strict=True)), "not resumed exactly"
+    checkpoints.save(accelerator, folder, checkpoints.Progress(STEPS))
+    steps(1)
+    before = [tensor.clone() for tensor in average.module.state_dict().values()]
+    checkpoints.restore(accelerator, folder)
+    steps(1)
+    again = list(average.module.state_dict().values())
+    assert all(torch.equal(one, other) for one, other in zip(before, again, strict=True)), "not resumed exactly"
     scores = score_frames(average.module, frames, accelerator, batch_size=20)  # type: ignore[arg-type]
     mine = torch.cat([tensor.detach().flatten().double() for tensor in average.module.state_dict().values()])
     with whole(objective):
@@ -161,28 +169,45 @@ def train(accelerator: Accelerator, *, sharded: bool, parts: int, frozen: bool, 
     return SimpleNamespace(
         losses=np.array(losses).reshape(-1, parts).mean(1), average=mine.numpy(), everyone=everyone.numpy(),
         scores=scores.scores, fixed=fixed, held=held, teacher=type(teacher).__name__,
+        compiled=networks,
     )  # fmt: skip
 
 
-def main() -> None:
-    """Compute every case."""
-    file = Path(sys.argv[1])
+def compute(folder: Path) -> Found:
+    """Return what this process, alone or one of several, finds in each case; checkpoints go into `folder`."""
     accelerator = Accelerator(cpu=True, dataloader_config=DataLoaderConfiguration(split_batches=True))
-    cases = {
-        "plain": {"sharded": False, "parts": 1, "frozen": False},
+    cases: dict[str, dict[str, Any]] = {
         "frozen": {"sharded": False, "parts": 1, "frozen": True},
         "accumulated": {"sharded": False, "parts": 2, "frozen": True},
     }
     if accelerator.num_processes > 1:
-        cases["sharded"] = {"sharded": True, "parts": 1, "frozen": False}
-    found = {
-        name: vars(train(accelerator, **case, folder=file.parent / f"{file.stem}-{name}"))  # type: ignore[arg-type]
-        for name, case in cases.items()
-        if name in sys.argv[2:] or not sys.argv[2:]
-    }
-    if accelerator.is_main_process:
-        torch.save(found, file)
+        cases |= {
+            "plain": {"sharded": False, "parts": 1, "frozen": False},
+            "sharded": {"sharded": True, "parts": 1, "frozen": False},
+            "compiled": {"sharded": True, "parts": 1, "frozen": False, "compiled": True},
+        }
+    found = {name: vars(train(accelerator, **case, folder=folder / name)) for name, case in cases.items()}
     accelerator.end_training()
+    return found
+
+
+def main() -> None:
+    """Compute every case in two processes that share what is imported; the first writes what it finds."""
+    file = Path(sys.argv[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    other = os.fork()
+    rank = 0 if other else 1
+    # As torchrun sets them.
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    found = compute(file.parent / "two")
+    if not other:
+        return
+    torch.save(found, file)
+    _, status = os.waitpid(other, 0)
+    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":

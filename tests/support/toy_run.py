@@ -17,7 +17,11 @@ from PIL import Image
 from recipe_modules import ROOT, recipe_module
 
 DTDA = ROOT / "recipes" / "dtda.py"
-FAST = ["--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1", "--fresh-probe", "0"]
+# A small student, and nothing that a run tells beside its figures: tests of that ask for it.
+FAST = [
+    "--teachers", "none", "--tracker", "none", "--batch-size", "12", "--threads", "1", "--fresh-probe", "0",
+    "--stability", "0", "--thumbnails", "false", "--student.model", "test_resnet",
+]  # fmt: skip
 
 
 def write_toy(root: Path, domains: tuple[tuple[str, int], ...] = (("a", 60), ("b", 120), ("c", 180))) -> Path:
@@ -42,10 +46,12 @@ def reset_accelerate() -> None:
 
 
 @contextmanager
-def recipe() -> Iterator[Callable[[list[str]], int]]:
-    """Run the recipe's `main` in this process."""
+def recipe(*, presented: bool = True) -> Iterator[Callable[[list[str]], int]]:
+    """Run the recipe's `main` in this process; page and printed table, which take longer than a toy run, on request."""
     threads = torch.get_num_threads()
     with recipe_module("dtda") as module:
+        if not presented:
+            module.present = lambda _folder: None
 
         def run(argv: list[str]) -> int:
             reset_accelerate()

@@ -57,6 +57,11 @@ class Run:
         return f"{self.cell.name}, {self.target}, seed {self.seed}"
 
     @property
+    def key(self) -> tuple[str, str, int]:
+        """What it is kept by: cell, target and seed."""
+        return self.cell.name, self.target, self.seed
+
+    @property
     def files(self) -> RunFolder:
         """Its files."""
         return RunFolder(self.folder)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.commands.samples import SampleOptions
 from padkit.data.simulation import facts_of, simulated_warning
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import BatchSize, Count, OpenShare, Positive, Processes, Seed, Share
@@ -32,7 +33,7 @@ USAGE = f"{PROG} MODEL --data NAME ... --out DIR"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(SampleOptions):
     """Fine-tune a trained model on a few captures of your own, and write a new model.
 
     padkit adapt MODEL --data folder --data.root DIR --regression.NAME prepared --regression.NAME.folders DIR --out NEW.
@@ -51,9 +52,6 @@ class Options:
         split: Only this split of the own data: train, dev or test.
         domains: Only these domains of the own data (A,B).
         cropped: The media, own and old, are face crops already: find nothing, take the square.
-        frames: Frames of each presentation that are cut from photographs and videos: `uniform:N`, `every:N`, ...
-        face: Another face finder than the model's: `auto`, `hints`, `lbp` or `scrfd`.
-        face_model: Weights of scrfd, an .onnx file or a pack's name.
         policy: Threshold policy of the model before, or fixed:VALUE; its first by default.
         lr: Peak learning rate (AdamW).
         epochs: Passes over the own captures.
@@ -67,12 +65,6 @@ class Options:
     accept_regression: bool = False
     run_data: bool = True
     held_out: OpenShare = 0.3
-    split: str = ""
-    domains: list[str] = dataclasses.field(default_factory=list)
-    cropped: bool = False
-    frames: str = "uniform:8"
-    face: str = ""
-    face_model: str = "buffalo_l"
     policy: str = ""
     lr: Positive = 1e-4
     epochs: Count = 10

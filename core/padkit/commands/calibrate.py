@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.commands.samples import SampleOptions
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Processes, Range, Whole
 
@@ -20,7 +21,7 @@ PROG = "padkit calibrate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(SampleOptions):
     """Set a trained model's threshold and temperature on presentations of your own, and write a new model.
 
     padkit calibrate MODEL --data folder --data.root DIR --target apcer:0.05 --out NEW. MODEL is a run's folder, its
@@ -34,12 +35,6 @@ class Options:
             of an attack accepted and of a bona fide presentation rejected, and P(attack), 0.5 by default.
         level: Confidence of the proof.
         temperature: Whether scores are calibrated too (temperature scaling).
-        split: Only this split of the data: train, dev or test.
-        domains: Only these domains of the data (A,B).
-        cropped: The media are face crops already: find nothing, take the square.
-        frames: Frames of each presentation that are cut from photographs and videos: `uniform:N`, `every:N`, ...
-        face: Another face finder than the model's: `auto`, `hints`, `lbp` or `scrfd`.
-        face_model: Weights of scrfd, an .onnx file or a pack's name.
         stability: Presentations whose box and size are changed to see whether verdicts hold; 0 for none.
         scores: File to write the scores of the sample to, for `padkit evaluate`: .parquet.
         backend: What computes the scores.
@@ -50,12 +45,6 @@ class Options:
     target: str = "apcer:0.05"
     level: Annotated[float, Range(0.5, 1, open="right")] = 0.95
     temperature: bool = True
-    split: str = ""
-    domains: list[str] = dataclasses.field(default_factory=list)
-    cropped: bool = False
-    frames: str = "uniform:8"
-    face: str = ""
-    face_model: str = "buffalo_l"
     stability: Whole = 200
     scores: str | None = None
     backend: Literal["auto", "torch", "onnx", "openvino"] = "auto"
@@ -94,7 +83,7 @@ def main(arguments: Sequence[str]) -> int:
 def _calibrate(model: str, options: Options, name: str, reader: object, words: Sequence[str]) -> None:
     from padkit.data.reader import DatasetReader
     from padkit.deploy import calibrated as steps
-    from padkit.deploy.predictor import finder_weights, load
+    from padkit.deploy.predictor import load
     from padkit.deploy.steady import steady
     from padkit.evaluation.calibration import calibrate
     from padkit.evaluation.scores import write_scores
@@ -106,11 +95,7 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
     target, out = read_target(options.target), Path(options.out).expanduser()
     predictor = load(model, backend=options.backend, threads=options.threads)
     steps.check_out(predictor, out)
-    sample = steps.gather(
-        predictor, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
-        face_model=finder_weights(options.face or predictor.bundle.crop.face, options.face_model), split=options.split,
-        domains=options.domains,
-    )  # fmt: skip
+    sample = options.gathered(predictor, reader, name)
     found = calibrate(sample.columns(), sample.scores, target, level=options.level, temperature=options.temperature)
     bundle = steps.calibrated(predictor.bundle, found, sample)
     stable = None

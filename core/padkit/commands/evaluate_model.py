@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.commands.samples import SampleOptions
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Processes, Seed, Whole
 
@@ -27,7 +28,7 @@ PROG = "padkit evaluate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(SampleOptions):
     """Assess a trained model on data, at its own thresholds.
 
     padkit evaluate MODEL --data folder --data.root DIR. MODEL is a run's folder, its model/ folder, or owner/name on
@@ -36,12 +37,6 @@ class Options:
 
     Args:
         policy: The model's threshold policy that is quoted first, or fixed:VALUE; by default its first.
-        split: Only this split of the data: train, dev or test.
-        domains: Only these domains of the data (A,B).
-        cropped: The media are face crops already: find nothing, take the square.
-        frames: Frames of each presentation that are cut from photographs and videos: `uniform:N`, `every:N`, ...
-        face: Another face finder than the model's: `auto`, `hints`, `lbp` or `scrfd`.
-        face_model: Weights of scrfd, an .onnx file or a pack's name.
         stability: Presentations whose box and size are changed to see whether verdicts hold; 0 for none.
         shortcuts: Score everything again with colours normalised, and cut in another way, to see what the AUC leans on.
         bootstrap: Resamples of the 95 % intervals; 0 for none.
@@ -54,12 +49,6 @@ class Options:
     """
 
     policy: str = ""
-    split: str = ""
-    domains: list[str] = dataclasses.field(default_factory=list)
-    cropped: bool = False
-    frames: str = "uniform:8"
-    face: str = ""
-    face_model: str = "buffalo_l"
     stability: Whole = 200
     shortcuts: bool = True
     bootstrap: Whole = 1000
@@ -95,8 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, words: Sequence[str]) -> None:
-    from padkit.deploy.calibrated import gather
-    from padkit.deploy.predictor import finder_weights, load
+    from padkit.deploy.predictor import load
     from padkit.deploy.shortcuts import shortcuts
     from padkit.deploy.steady import steady
     from padkit.evaluation.export import to_json
@@ -109,11 +97,7 @@ def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, wo
     from padkit.report.tables.stability import stability_tables
 
     predictor = load(model, backend=options.backend, threads=options.threads, policy=options.policy)
-    sample = gather(
-        predictor, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
-        face_model=finder_weights(options.face or predictor.bundle.crop.face, options.face_model), split=options.split,
-        domains=options.domains,
-    )  # fmt: skip
+    sample = options.gathered(predictor, reader, name)
     told = {"resamples": options.bootstrap, "seed": options.bootstrap_seed}
     scores, found = _assessed(model, predictor, sample, **told, shown=True)
     method = Method((found,))

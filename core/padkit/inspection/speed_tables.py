@@ -25,6 +25,7 @@ def training_table(found: TrainingSpeed) -> Table:
         f"Sum of the parts ({', '.join(found.parts())}): a step with its batch takes {found.over_parts:.2f} times it.",
         f"{found.times('plain loop'):.2f} times as fast as the plain loop: float32, NCHW, Pillow image by image.",
         f"Waiting for the batch: {found.waiting:.1%}. Peak memory: {found.memory:.0f} MiB.",
+        *([] if found.synchronisations is None else [_waits(found.synchronisations)]),
         f"{how}; {_told(found.machine)}.",
         BUSY,
     ]
@@ -48,6 +49,12 @@ def _table(title: str, first: str, timings: Mapping[str, Timing], unit: Timing, 
         for name, one in timings.items()
     ]
     return Table(title=title, head=head, rows=rows, notes=notes)
+
+
+def _waits(found: Mapping[str, int]) -> str:
+    """Return what is said of where steps waited for the device."""
+    places = ", ".join(f"{place} ({count})" for place, count in found.items())
+    return f"Some steps waited for the GPU at {places}." if places else "No step waited for the GPU."
 
 
 def _told(machine: Mapping[str, str]) -> str:

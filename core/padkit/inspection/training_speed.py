@@ -24,6 +24,7 @@ from padkit.deploy.benchmark import machine
 from padkit.deploy.timing import Timing, timed
 from padkit.inspection.drawn_crops import DOMAINS, DrawnTable
 from padkit.inspection.plain_loop import plain_batches, plain_step, timm_step
+from padkit.inspection.synchronisation import counted_waits
 from padkit.networks.detector import Detector
 from padkit.roles import Batch, StudentFeatures
 from padkit.runs.folder import RunFolder
@@ -47,6 +48,7 @@ WHOLE, STEP, STUDENT, ATTACK = "step with its batch", "step", "student", "attack
 AUGMENTATION, LOADER, REFERENCE, TIMM = "augmentation", "loader", "plain loop", "timm's step"
 CROPS = 384
 WARM, TURNS = 1, 3
+WATCHED = 3  # steps in which it is looked whether they wait for the device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,7 @@ class TrainingSpeed:
         waiting: Share of the time of the step with its batch in which it waited for the batch.
         memory: Peak memory of padkit's own loop in MiB: of the GPU, or else of the process.
         machine: On what, by name.
+        synchronisations: Places where some steps waited for the CUDA device, and how often; None on other devices.
     """
 
     workload: Workload
@@ -95,6 +98,7 @@ class TrainingSpeed:
     waiting: float
     memory: float
     machine: Mapping[str, str]
+    synchronisations: Mapping[str, int] | None = None
 
     def parts(self) -> list[str]:
         """Return the kinds that a step with its batch consists of: student, each teacher, attack, augmentation, batch.
@@ -122,7 +126,9 @@ class TrainingSpeed:
             for name, one in self.timings.items()
         ]
         ratios = {"over_parts": self.over_parts, "times_plain_loop": self.times(REFERENCE), "waiting": self.waiting}
+        waits = self.synchronisations
         facts = {"workload": load, "machine": dict(self.machine), "peak_memory_mib": self.memory}
+        facts |= {"synchronisations": None if waits is None else dict(waits)}
         return {"schema": "padkit-training-benchmark/1", **facts, **ratios, "rows": rows}
 
 
@@ -255,6 +261,9 @@ def measure_training(load: Workload) -> TrainingSpeed:
         loop = _Loop(load, accelerator, run, table)
         for _ in range(3):
             loop.whole()
+        with counted_waits(device) as waits:
+            for _ in range(WATCHED):
+                loop.step(loop.ready)
         loop.waited = loop.lasted = 0.0
         kinds: dict[str, Callable[[], object]] = {WHOLE: loop.whole, STEP: partial(loop.step, loop.ready)}
         kinds |= loop.parts()
@@ -269,7 +278,10 @@ def measure_training(load: Workload) -> TrainingSpeed:
             seconds=load.seconds, items=load.batch, warm=WARM, turns=TURNS,
         )  # fmt: skip
     share = loop.waited / loop.lasted if loop.lasted else 0.0
-    return TrainingSpeed(workload=load, timings=timings, waiting=share, memory=memory, machine=machine())
+    return TrainingSpeed(
+        workload=load, timings=timings, waiting=share, memory=memory, machine=machine(),
+        synchronisations=waits if device.type == "cuda" else None,
+    )  # fmt: skip
 
 
 def _until_done(device: torch.device, call: Callable[[], object]) -> None:

@@ -8,11 +8,12 @@ from padkit.training.distillation import FrozenTeachers, TeacherOptions
 from padkit.training.experiment import Experiment
 from padkit.training.image_size import check_image_size
 from padkit.training.jitter import jitter_within
+from padkit.training.learner import Learner, make_learner
+from padkit.training.loader import naming_dead_workers
 from padkit.training.loop import (
     LateLosses,
     batches_from,
     keep,
-    naming_dead_workers,
     require_finite,
     require_room,
     seed_run,
@@ -40,6 +41,7 @@ __all__ = [
     "Experiment",
     "FrozenTeachers",
     "LateLosses",
+    "Learner",
     "Objective",
     "TeacherOptions",
     "ThreadTuner",
@@ -60,6 +62,7 @@ __all__ = [
     "keep",
     "loader_workers",
     "main_process_prepares",
+    "make_learner",
     "make_optimizer",
     "naming_dead_workers",
     "open_run",

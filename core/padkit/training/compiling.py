@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from padkit.errors import SettingsError
+from padkit.roles import Teacher
 from padkit.training.objective import Objective
 
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -34,11 +35,21 @@ def compile_networks(objective: Objective, backend: str = "inductor") -> int:
         )
     compiled = 0
     for network in (objective.detector.student, *objective.teachers.networks()):
-        blocks = list(repeated_blocks(network)) or [network]
+        blocks = list(repeated_blocks(network))
         for block in blocks:
             block.compile(backend=backend)
-        compiled += len(blocks)
+        if not blocks:
+            _compile_whole(network, backend)
+        compiled += len(blocks) or 1
     return compiled
+
+
+def _compile_whole(network: nn.Module, backend: str) -> None:
+    """Compile a network as it is called: a teacher that shares its inputs with others by `extract`, not as a module."""
+    if isinstance(network, Teacher) and type(network).forward is Teacher.forward:
+        network.extract = torch.compile(network.extract, backend=backend)  # type: ignore[method-assign]
+    else:
+        network.compile(backend=backend)
 
 
 def repeated_blocks(network: nn.Module) -> Iterator[nn.Module]:

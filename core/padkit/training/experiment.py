@@ -9,10 +9,12 @@ from typing import NamedTuple
 import numpy as np
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
 from padkit.alignment.fresh import fresh_domain_accuracy
-from padkit.data.batches import BalancedBatches, Frames, Sample, to_images
+from padkit.data.augmentation import Augmentation
+from padkit.data.batches import Augmented, BalancedBatches, Frames, Sample, to_images
+from padkit.data.jitter import Jitter
 from padkit.data.pairs import Kind, PairedBatches, training_batches
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.protocols.protocol import Protocol
@@ -89,29 +91,30 @@ class Experiment:
         """Return the number of loader processes."""
         return loader_workers(self.workers, self.accelerator)
 
-    def batches(
-        self, frames: Frames, kind: Kind, *, parts: int, numbered: bool, by_machine: bool = False
-    ) -> BalancedBatches:
-        """Return the sampler of the training batches, and print how many frames are in pairs.
+    def training(
+        self, kind: Kind, augmentation: Augmentation | None, jitter: Jitter | None, *, parts: int,
+        by_machine: bool = False,
+    ) -> tuple[DataLoader[Sample], BalancedBatches]:  # fmt: skip
+        """Return the loader of the training batches and its sampler; print how many frames are in pairs.
+
+        The loader's processes stay from epoch to epoch and load ahead.
 
         Args:
-            frames: The training frames.
             kind: `balanced` or `pairs`.
+            augmentation: Varies the frames, or None.
+            jitter: Cuts them anew, or None.
             parts: Micro-batches per optimiser step.
-            numbered: Whether an augmentation needs the draws' numbers.
             by_machine: Share the frames among the machines, so that each reads only its part.
         """
-        found = training_batches(
-            kind, frames, batch_size=self.batch_size, parts=parts, seed=self.seed, numbered=numbered,
+        frames, varied = self.training_frames(), augmentation is not None or jitter is not None
+        batches = training_batches(
+            kind, frames, batch_size=self.batch_size, parts=parts, seed=self.seed, numbered=varied,
             machines=machines(self.accelerator) if by_machine else 1,
         )  # fmt: skip
-        if isinstance(found, PairedBatches):
-            self.accelerator.print(found.line)
-        return found
-
-    def loader(self, samples: Dataset[Sample], batches: BalancedBatches) -> DataLoader[Sample]:
-        """Return the loader of the training batches; its processes stay from epoch to epoch and load ahead."""
-        return training_loader(samples, batches, self.loader_workers(), self.accelerator.device)
+        if isinstance(batches, PairedBatches):
+            self.accelerator.print(batches.line)
+        samples = Augmented(frames, augmentation, self.seed, jitter) if varied else frames
+        return training_loader(samples, batches, self.loader_workers(), self.accelerator.device), batches
 
     def presentations(self, detector: Detector, rows: NDArray[np.int64]) -> Scores:
         """Return `detector`'s scores of the presentations behind `rows`, without augmentation or attack."""

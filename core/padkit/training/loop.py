@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-from padkit.errors import TrainingError, one_line
+from padkit.errors import TrainingError
 from padkit.runs.folder import RunFolder
 
 
@@ -58,24 +58,6 @@ def batches_from(loader: Any, done: int, epoch: int) -> Iterable[Any]:
         loader.set_epoch(epoch)
     batches: Iterable[Any] = skip_first_batches(loader, done) if done else loader
     return batches
-
-
-@contextmanager
-def naming_dead_workers() -> Iterator[None]:
-    """Turn the end of a loader process into one line; torch notices it and does not hang.
-
-    Raises:
-        TrainingError: A loader process has died, or waited too long.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error) and "DataLoader timed out" not in str(error):
-            raise
-        raise TrainingError(
-            f"a process that loads images ended ({one_line(error)}); the machine may be short of memory: continue with "
-            "--resume and fewer --workers, 0 loads in the main process."
-        ) from error
 
 
 def require_finite(losses: Mapping[str, float], step: int, run: RunFolder) -> None:

@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 from accelerate.tracking import get_available_trackers
-from accelerate.utils import DataLoaderConfiguration, InitProcessGroupKwargs, LoggerType, broadcast_object_list
+from accelerate.utils import (
+    DataLoaderConfiguration,
+    DistributedType,
+    InitProcessGroupKwargs,
+    LoggerType,
+    broadcast_object_list,
+)
 
 from padkit.catalog import Catalog
 from padkit.data.protocols.names import file_name
@@ -43,7 +49,10 @@ SHARDING = {
 Options = TypeVar("Options")
 
 
-def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", shards: bool = False) -> Accelerator:
+def start(
+    *, batch_size: int, accumulate: int = 1, tracker: str = "none", shards: bool = False,
+    clip_norm: float | None = None,
+) -> Accelerator:  # fmt: skip
     """Return the Accelerator of this process.
 
     A batch does not depend on the number of processes: each takes a slice of it. On a machine without an accelerator,
@@ -54,10 +63,11 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", shards
         accumulate: Micro-batches per optimiser step.
         tracker: A tracker of Accelerate whose package is installed, or `none`.
         shards: The recipe can share out weights among processes; see `padkit.training.sharding.is_sharded`.
+        clip_norm: Length that the recipe shortens gradients to, if it does.
 
     Raises:
-        SettingsError: The tracker is unknown or not installed, the precision cannot be had, or the numbers are
-            inconsistent.
+        SettingsError: The tracker is unknown or not installed, the precision cannot be had, the numbers are
+            inconsistent, or the launch's configuration would override one.
     """
     check_tracker(tracker)
     if accumulate < 1:
@@ -73,6 +83,7 @@ def start(*, batch_size: int, accumulate: int = 1, tracker: str = "none", shards
         kwargs_handlers=[InitProcessGroupKwargs(timeout=PATIENCE)],
     )
     check_precision(accelerator, sharded=sharded)
+    check_launch(accelerator, accumulate=accumulate, clip_norm=clip_norm)
     if sharded and accelerator.num_processes > 1:
         mark_sharded(accelerator)
     if passed_over:
@@ -155,14 +166,41 @@ def check_precision(accelerator: Accelerator, *, sharded: bool) -> None:
     """Refuse float16 where Accelerate would compute in float32, or scale gradients that it does not see whole.
 
     Raises:
-        SettingsError: float16 on a CPU, or of a sharded objective.
+        SettingsError: float16 on a CPU, or of a sharded objective; 8 bits.
     """
+    if accelerator.mixed_precision == "fp8":
+        raise SettingsError("--mixed_precision fp8: padkit trains in bf16, fp16 or no (float32); use one of them.")
     if accelerator.mixed_precision != "fp16":
         return
     if accelerator.device.type == "cpu":
         raise SettingsError("--mixed_precision fp16: a CPU does not compute in float16; use bf16 or no.")
     if sharded:
         raise SettingsError("--mixed_precision fp16: shared-out weights are trained in bf16 or no; use one of them.")
+
+
+def check_launch(accelerator: Accelerator, *, accumulate: int, clip_norm: float | None) -> None:
+    """Refuse options that the configuration of the launch overrides without a word.
+
+    Args:
+        accelerator: The launch.
+        accumulate: Micro-batches per optimiser step that the recipe counts with.
+        clip_norm: Length that it shortens gradients to, or None.
+
+    Raises:
+        SettingsError: The launch accumulates another number of micro-batches, or DeepSpeed clips itself.
+    """
+    plugin = getattr(accelerator, "deepspeed_plugin", None)
+    for found in (accelerator.gradient_accumulation_steps, getattr(plugin, "gradient_accumulation_steps", "auto")):
+        if found not in ("auto", accumulate):
+            raise SettingsError(
+                f"--accumulate {accumulate}: the launch says gradient_accumulation_steps {found}, which would count; "
+                "give both the same number."
+            )
+    if clip_norm is not None and accelerator.distributed_type == DistributedType.DEEPSPEED:
+        raise SettingsError(
+            f"--clip_norm {clip_norm:g}: DeepSpeed clips gradients itself and ignores it; drop it and write "
+            f"gradient_clipping: {clip_norm:g} under deepspeed_config in the launch's --config_file."
+        )
 
 
 def asks_for_fsdp2() -> bool:
@@ -195,6 +233,8 @@ def drop_sharding(*, keep: Collection[str] = ()) -> str:
     for variable, name in SHARDING.items():
         if not (name == "DeepSpeed" and name in keep):
             os.environ.pop(variable, None)
+    if "DeepSpeed" in found:  # the number stands in its configuration
+        os.environ.pop("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", None)
     return " and ".join(found)
 
 

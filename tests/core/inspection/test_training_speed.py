@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from toy_run import reset_accelerate
@@ -47,6 +48,20 @@ def test_table_and_json_say_the_same(measured):
     assert json.loads(json.dumps(found))["times_plain_loop"] == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize(
+    ("waits", "told"),
+    [
+        (None, ""),
+        ({}, "No step waited for the GPU."),
+        ({"loop.py:7": 3}, "Some steps waited for the GPU at loop.py:7 (3)."),
+    ],
+)
+def test_where_steps_waited_for_the_device_is_told(measured, waits, told):
+    found = replace(measured, synchronisations=waits)
+    assert [note for note in training_table(found).notes if "GPU" in note] == ([told] if told else [])
+    assert found.to_dict()["synchronisations"] == waits
+
+
 def test_every_part_is_measured_in_turn(monkeypatch):
     """One call of each kind, with the smallest networks; what is timed does run."""
 
@@ -66,6 +81,7 @@ def test_every_part_is_measured_in_turn(monkeypatch):
     parts = ["student", *teacher, "attack", "augmentation", "loader"]
     assert list(found.timings) == ["step with its batch", "step", *parts, "plain loop", "timm's step"]
     assert found.memory > 1
+    assert found.synchronisations is None, "a CPU"
     assert 0 < found.waiting < 1
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from agreeing import Found
 from torch import nn
 from toy_run import reset_accelerate
 
@@ -26,22 +27,24 @@ from padkit.training import agreement
 from padkit.training.agreement import follow, main_process_prepares, running_statistics, wait_for
 from padkit.training.optimisation import averaged, clip, make_optimizer, warm_up_cosine
 
-Found = dict[str, dict[str, Any]]
-
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found]:
     """What one process and two computed of the same runs; each also went back to a checkpoint, and came out alike."""
     folder = tmp_path_factory.mktemp("agreeing")
-    script = [str(agreeing.__file__)]
-    two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    for command, file in (([sys.executable], "one.pt"), (two, "two.pt")):
-        line = [*command, *script, str(folder / file)]
-        done = subprocess.run(line, capture_output=True, text=True, env=environment, check=False, timeout=600)
-        assert done.returncode == 0, done.stderr[-3000:]
-    one, several = (torch.load(folder / file, weights_only=False) for file in ("one.pt", "two.pt"))
-    return one, several
+    line = [sys.executable, str(agreeing.__file__), str(folder / "two.pt")]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True, env=environment) as two:
+        reset_accelerate()
+        one = agreeing.compute(folder / "one")
+        reset_accelerate()
+        try:
+            _, told = two.communicate(timeout=300)
+        except subprocess.TimeoutExpired:
+            two.kill()
+            raise
+    assert two.returncode == 0, told[-3000:]
+    return one, torch.load(folder / "two.pt", weights_only=False)
 
 
 def test_every_process_judges_the_same_weights(both: tuple[Found, Found]) -> None:
@@ -77,6 +80,14 @@ def test_shared_out_weights_train_like_whole_ones(both: tuple[Found, Found]) -> 
     np.testing.assert_allclose(sharded["scores"], plain["scores"], rtol=0, atol=2e-2)
     assert sharded["teacher"] == "DTensor"
     assert sharded["held"] < 0.6 * plain["held"]
+
+
+def test_compiled_networks_of_shared_out_weights_train_alike(both: tuple[Found, Found]) -> None:
+    """What a compiler makes of them is another matter."""
+    sharded, compiled = both[1]["sharded"], both[1]["compiled"]
+    assert compiled["compiled"] == 4, "the student, and the blocks in which its teacher is shared out"
+    np.testing.assert_allclose(compiled["losses"], sharded["losses"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(compiled["scores"], sharded["scores"], rtol=0, atol=1e-4)
 
 
 @pytest.fixture

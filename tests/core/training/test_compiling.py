@@ -11,8 +11,8 @@ from torch import nn
 
 from padkit.errors import SettingsError
 from padkit.networks.detector import Detector
-from padkit.roles import Student, StudentFeatures
-from padkit.training import FrozenTeachers, Objective, compile_networks
+from padkit.roles import Features, Student, StudentFeatures, Teacher
+from padkit.training import FrozenTeachers, Objective, TeacherOptions, compile_networks
 from padkit.training.compiling import repeated_blocks
 
 torch.set_num_threads(1)
@@ -62,6 +62,40 @@ def test_results_and_names_stay_and_copies_are_not_compiled():
     assert all(block._compiled_call_impl is not None for block in blocks)
     assert blocks[0].conv.weight.grad is not None
     assert all(block._compiled_call_impl is None for block in copy.deepcopy(objective.detector).student.blocks)
+
+
+class Plain(Teacher):
+    """No block repeats, so it is compiled whole; it counts how often Python computes its features."""
+
+    input_size, ran = 8, 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 2, stride=2)
+
+    def extract(self, inputs):
+        if not torch.compiler.is_compiling():
+            self.ran += 1
+        return Features((self.conv(inputs),), None)
+
+
+class Own(Plain):
+    """It prepares its images itself."""
+
+    def forward(self, images):
+        return self.extract(images * 2)
+
+
+@pytest.mark.parametrize("kind", [Plain, Own])
+def test_a_teacher_of_one_piece_is_compiled_as_it_is_called(kind):
+    teacher, options = kind(), {"t": TeacherOptions()}
+    objective = Objective(Detector(Blocks()), None, FrozenTeachers({"t": teacher}, options), options, 8)
+    images = torch.rand(4, 3, 8, 8)
+    before, ran = objective.teachers(images)["t"].maps[0], teacher.ran
+    assert ran
+    assert compile_networks(objective, backend="eager") == 4
+    torch.testing.assert_close(objective.teachers(images)["t"].maps[0], before)
+    assert teacher.ran == ran, "Python computed its features itself"
 
 
 def test_without_a_compiler_one_line_says_so(monkeypatch):

@@ -53,6 +53,8 @@ def test_float16_is_refused_where_it_would_be_something_else(kind: str, sharded:
     with pytest.raises(SettingsError, match=told):
         check_precision(launch(kind, precision="fp16"), sharded=sharded)
     check_precision(launch(kind, precision="bf16"), sharded=sharded)
+    with pytest.raises(SettingsError, match="fp8: padkit trains in bf16"):
+        check_precision(launch("cuda", precision="fp8"), sharded=False)
 
 
 def test_weights_that_are_not_shared_out_are_whole() -> None:

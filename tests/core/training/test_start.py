@@ -7,18 +7,28 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from toy_run import reset_accelerate
 
 from padkit.catalog import Catalog
 from padkit.errors import PadkitError, SettingsError, TrainingError
 from padkit.runs.folder import RunFolder
 from padkit.settings import Slot, read_settings
-from padkit.training.start import begin_tracking, check_tracker, read_run_settings, reserve_folder, split_resume, start
+from padkit.training.start import (
+    begin_tracking,
+    check_launch,
+    check_tracker,
+    read_run_settings,
+    reserve_folder,
+    split_resume,
+    start,
+)
 
 SLOTS = {"data": Slot("dataset", "folder", required=True), "aligner": Slot("aligner", "daa")}
 
@@ -159,6 +169,8 @@ def test_leftovers_of_accelerate_config_are_passed_over_and_named(
     fresh: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, name: str
 ) -> None:
     monkeypatch.setenv(f"ACCELERATE_USE_{variable}", "true")
+    if variable == "DEEPSPEED":
+        monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "2")  # as its configuration says
     accelerator = start(batch_size=4)
     assert accelerator.distributed_type.value == "NO"
     assert f"ACCELERATE_USE_{variable}" not in os.environ
@@ -170,6 +182,40 @@ def test_leftovers_of_accelerate_config_are_passed_over_and_named(
 def test_nothing_is_said_where_nothing_is_left_over(fresh: None, capsys: pytest.CaptureFixture[str]) -> None:
     start(batch_size=4)
     assert capsys.readouterr().out == ""
+
+
+def launch(kind: DistributedType, steps: int = 1, plugin: object = None) -> Any:
+    return SimpleNamespace(distributed_type=kind, gradient_accumulation_steps=steps, deepspeed_plugin=plugin)
+
+
+def test_clipping_is_refused_where_deepspeed_clips() -> None:
+    """Accelerate's own call only asks DeepSpeed for the length there, and shortens nothing."""
+    told = r"--clip_norm 0\.5: .*gradient_clipping: 0\.5 under deepspeed_config"
+    with pytest.raises(SettingsError, match=told) as caught:
+        check_launch(launch(DistributedType.DEEPSPEED), accumulate=1, clip_norm=0.5)
+    assert "\n" not in str(caught.value)
+    check_launch(launch(DistributedType.DEEPSPEED), accumulate=1, clip_norm=None)
+    check_launch(launch(DistributedType.MULTI_GPU), accumulate=1, clip_norm=0.5)
+
+
+@pytest.mark.parametrize("said", [1, 2, "auto"])
+def test_a_file_of_deepspeed_must_accumulate_as_many(said: object) -> None:
+    """Accelerate would take DeepSpeed's number when the parts are prepared, and only log it."""
+    plugin = SimpleNamespace(gradient_accumulation_steps=said)
+    if said == 1:
+        with pytest.raises(SettingsError, match="--accumulate 2: the launch says gradient_accumulation_steps 1"):
+            check_launch(launch(DistributedType.DEEPSPEED, 2, plugin), accumulate=2, clip_norm=None)
+    else:
+        check_launch(launch(DistributedType.DEEPSPEED, 2, plugin), accumulate=2, clip_norm=None)
+
+
+def test_the_launcher_must_not_change_the_number_of_micro_batches(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accelerate prefers the variable to what the recipe asks for; batches and seeds would be those of another run."""
+    monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
+    with pytest.raises(SettingsError, match="--accumulate 2: the launch says gradient_accumulation_steps 4"):
+        start(batch_size=4, accumulate=2)
+    reset_accelerate()
+    assert start(batch_size=4, accumulate=4).gradient_accumulation_steps == 4
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -88,6 +88,7 @@ class Ground:
             *FAST,
         ]
         student = ["--student.model", MODEL, "--aligner", "none", "--batch-size", "2"]
+        student += ["--stability", "200", "--thumbnails", "true"]  # the more is written, the more can be damaged
         return [*words, *student, "--max-steps", "2", "--checkpoint-every", "1", "--epochs", "2"]
 
     @cached_property
