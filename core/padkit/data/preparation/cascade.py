@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +16,7 @@ SMALLEST = 32  # side of the smallest window, pixels
 GROWTH = 1.2  # from one size of the window to the next
 FEWEST = 4  # windows that must agree on a face
 SHARED = 0.5  # share of the smaller of two windows that both cover, above which they show one face
+FEW_VALUES = 3 * 160**2  # of a picture, below which starting a thread costs more than it saves
 EACH_ALONE = 2.0  # no share is as large, so scikit-image returns the windows themselves
 
 
@@ -35,7 +36,8 @@ def face_squares(picture: Frame) -> list[tuple[int, int, int]]:
     """Return left, top and side of each face in pixels: what `Cascade.detect_multi_scale` returns, in half the time.
 
     Half of its work is the smallest window, which alone moves by single pixels. So a second thread searches with that
-    one (the search holds no lock), and the windows of both are grouped together.
+    one (the search holds no lock), and the windows of both are grouped together. The work stays the same: a machine
+    whose cores are all busy gains nothing.
 
     Args:
         picture: uint8 RGB [H, W, 3].
@@ -46,18 +48,25 @@ def face_squares(picture: Frame) -> list[tuple[int, int, int]]:
     longest = min(picture.shape[:2])
     if longest < SMALLEST:
         return []
-    found = cascade()
+    search_all = cascade().detect_multi_scale
     from skimage.color import rgb2gray
 
     search = functools.partial(
-        found.detect_multi_scale, img=rgb2gray(picture), scale_factor=GROWTH, step_ratio=1, min_neighbor_number=1,
+        search_all, img=rgb2gray(picture), scale_factor=GROWTH, step_ratio=1, min_neighbor_number=1,
         intersection_score_threshold=EACH_ALONE,
     )  # fmt: skip
     second = SMALLEST * GROWTH
-    with ThreadPoolExecutor(1) as pool:
-        small = pool.submit(search, min_size=(SMALLEST, SMALLEST), max_size=(min(longest, second - 1),) * 2)
-        large = search(min_size=(second, second), max_size=(longest, longest)) if longest > second else []
-        return grouped([*small.result(), *large])
+    searches = [functools.partial(search, min_size=(SMALLEST,) * 2, max_size=(min(longest, second - 1),) * 2)]
+    if longest > second:
+        searches.append(functools.partial(search, min_size=(second,) * 2, max_size=(longest,) * 2))
+    if picture.size < FEW_VALUES:
+        return grouped(window for one in searches for window in one())
+    with ThreadPoolExecutor(len(searches)) as pool:
+        return grouped(window for found in pool.map(_called, searches) for window in found)
+
+
+def _called(search: Callable[[], list[dict[str, int]]]) -> list[dict[str, int]]:
+    return search()
 
 
 def grouped(windows: Iterable[Mapping[str, int]]) -> list[tuple[int, int, int]]:
