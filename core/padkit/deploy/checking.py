@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,14 @@ class CheckCrops:
         columns: Columns of their presentations, with one entry per crop (`padkit.evaluation.scores`); empty where
             it is not known what they show.
         told: What they are, in words.
+        held: Further crops, held-out source frames of the run: forms that round are compared on these too, so that one
+            can choose among them without a look at the test. None without a run.
     """
 
     crops: NDArray[np.uint8]
     columns: Mapping[str, NDArray[Any]]
     told: str
+    held: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class FormCheck:
         auc_change: How much larger it is.
         size: Bytes of the form's files.
         p50: Median milliseconds for one crop.
+        held: Largest and mean difference on held-out source crops; None for forms that do not round, and without a run.
     """
 
     form: str
@@ -70,6 +74,7 @@ class FormCheck:
     auc_change: float | None
     size: int
     p50: float
+    held: tuple[float, float] | None = None
 
     @property
     def differs(self) -> bool:
@@ -118,6 +123,12 @@ def check_forms(
         size = sum((folder / name).stat().st_size for name in files_of(form))
         truth = again if form.photograph else expected
         found.append(_compared(form, scores, truth, shown, bundle.threshold, size, times[form.name]))
+    if shown.held is not None and any(form.calibrated for form in forms):
+        truth = in_batches(weights, shown.held)
+        for place, form in enumerate(forms):
+            if form.calibrated:
+                held = _difference(in_batches(opened[form.name], shown.held), truth)
+                found[place] = replace(found[place], held=held)
     return found, times["weights"].p50
 
 
@@ -165,15 +176,21 @@ def _compared(
     form: Form, scores: NDArray[np.float32], truth: NDArray[np.float32], shown: CheckCrops, threshold: float,
     size: int, time: Timing,
 ) -> FormCheck:  # fmt: skip
-    difference = np.abs(scores.astype(np.float64) - truth)
+    largest, mean = _difference(scores, truth)
     flips = float(np.mean((scores >= threshold) != (truth >= threshold)))
     rates, former = _rates(scores, shown, threshold), _rates(truth, shown, threshold)
     return FormCheck(
-        form=form.name, largest=float(difference.max()), mean=float(difference.mean()), flips=flips,
+        form=form.name, largest=largest, mean=mean, flips=flips,
         hter=rates and rates[0], hter_change=rates and former and rates[0] - former[0],
         auc=rates and rates[1], auc_change=rates and former and rates[1] - former[1],
         size=size, p50=time.p50,
     )  # fmt: skip
+
+
+def _difference(scores: NDArray[np.float32], truth: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the largest and the mean difference."""
+    difference = np.abs(scores.astype(np.float64) - truth)
+    return float(difference.max()), float(difference.mean())
 
 
 def _rates(scores: NDArray[np.float32], shown: CheckCrops, threshold: float) -> tuple[float, float] | None:

@@ -96,7 +96,8 @@ class Predictor:
             picture = Image.fromarray(picture)
         if detail := strip(*picture.size):
             return [self.unjudged(source, Reason.UNREADABLE, detail, frame=frame)]
-        picture = picture.convert("RGB")
+        if picture.mode != "RGB":
+            picture = picture.convert("RGB")
         return self.judge_found(self.find(picture), source, frame, picture)
 
     def judge_found(

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,16 +19,11 @@ from numpy.typing import NDArray
 from padkit.deploy.bundle import Bundle
 from padkit.deploy.exported import OfCrops, OfPhotograph
 from padkit.deploy.forms import FORMS, OPSET, Form, to_metadata
+from padkit.deploy.int8 import onnx_int8, openvino_int8
 from padkit.deploy.runtimes import PT2_ENTRY
 from padkit.errors import SettingsError, WeightsError, extra_needed, one_line
 from padkit.networks.detector import Detector
 
-LAYERS = ("Conv", "Gemm", "MatMul")
-# Operators that int8 computes in integers. Without Clip and Relu each layer's range would be that before the cut.
-ROUNDED = (
-    *LAYERS, "Add", "Mul", "Clip", "Relu", "LeakyRelu", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
-    "Concat",
-)  # fmt: skip
 EXAMPLE = (160, 200)  # height and width of the photograph that is traced; any size may be given to the result
 
 
@@ -87,7 +81,8 @@ class Exporter:
         elif form.name == "onnx-fp16":
             _write_fp16(base, path, metadata)
         elif form.name == "onnx-int8":
-            _write_int8(base, path, metadata, self.crops)
+            assert self.crops is not None
+            _save_onnx(onnx_int8(base, self.crops), path, metadata)
         elif path.suffix == ".xml":
             _write_openvino(base, path, metadata, self.crops if form.calibrated else None)
         else:
@@ -139,71 +134,13 @@ def _write_fp16(base: Path, path: Path, metadata: dict[str, str]) -> None:
     _save_onnx(model, path, metadata)
 
 
-def _write_int8(base: Path, path: Path, metadata: dict[str, str], crops: NDArray[np.uint8] | None) -> None:
-    with extra_needed("padkit export to int8", "padkit[onnx]"):
-        import onnx
-        from onnxruntime import quantization as q
-        from onnxruntime.quantization.shape_inference import quant_pre_process
-    assert crops is not None
-    shown = crops
-    folded = path.with_name("folded.onnx")
-    quant_pre_process(base, folded, skip_symbolic_shape=True)
-    graph = onnx.load(str(folded)).graph
-    name = graph.input[0].name
-
-    class Reader(q.CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.left = iter([{name: crop[None]} for crop in shown])
-
-        def get_next(self) -> Any:
-            return next(self.left, None)
-
-    q.quantize_static(
-        folded, path, Reader(), quant_format=q.QuantFormat.QDQ, per_channel=True,
-        activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8, op_types_to_quantize=list(ROUNDED),
-        nodes_to_exclude=_kept_in_float(graph),
-    )  # fmt: skip
-    folded.unlink()
-    _save_onnx(onnx.load(str(path)), path, metadata)
-
-
-def _kept_in_float(graph: Any) -> list[str]:
-    """Return the nodes that normalise the crops, and those from the last layer to the score."""
-    weights = {one.name for one in graph.initializer}
-    layers = [node for node in graph.node if node.op_type in LAYERS and weights.intersection(node.input)]
-    if not layers:
-        return []
-    after: set[str] = set()
-    for node in graph.node:  # in the order of computation
-        if node.name == layers[0].name or after.intersection(node.input):
-            after.update(node.output)
-    before = [node.name for node in graph.node if not after.intersection(node.output)]
-    last = {node.name: position for position, node in enumerate(graph.node)}[layers[-1].name]
-    return [*before, *(node.name for node in graph.node[last:])]
-
-
 def _write_openvino(base: Path, path: Path, metadata: dict[str, str], crops: NDArray[np.uint8] | None) -> None:
     with extra_needed("padkit export to OpenVINO", "padkit[openvino]"):
         import openvino
-    model = openvino.Core().read_model(base)
-    if crops is not None:
-        model = _quantized(model, crops)
+    model = openvino.Core().read_model(base) if crops is None else openvino_int8(base, crops)
     for name, text in metadata.items():
         model.set_rt_info(text, name.split("."))
     openvino.save_model(model, path, compress_to_fp16=False)
-
-
-def _quantized(model: Any, crops: NDArray[np.uint8]) -> Any:
-    os.environ.setdefault("NNCF_CI", "1")  # otherwise it reports its use to its makers
-    with extra_needed("padkit export to OpenVINO int8", "padkit[openvino]"):
-        import nncf
-        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
-    data = nncf.Dataset([crop[None] for crop in crops])
-    # Activations with a zero point, because those of linear bottlenecks have two signs, and their whole range: by its
-    # defaults NNCF moved the HTER of an EfficientNet-Lite0 by 4 points, so not at all.
-    whole = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
-    preset = nncf.QuantizationPreset.MIXED
-    return nncf.quantize(model, data, subset_size=len(crops), preset=preset, advanced_parameters=whole)
 
 
 def _write_pt2(program: torch.export.ExportedProgram, path: Path, metadata: dict[str, str]) -> None:

@@ -86,7 +86,8 @@ def test_the_table_says_what_changed_and_warns():
         student="timm", settings={}, image_size=SIZE, simulated=True,
         thresholds=(BundleThreshold(policy="source-dev", value=0.5),),
     )  # fmt: skip
-    checks = [check(), check(form="onnx", hter_change=0.004), check(form="torch", hter=None, hter_change=None)]
+    alike = [check(form="onnx", hter_change=0.004), check(form="torch", hter=None, hter_change=None)]
+    checks = [check(held=(0.02, 0.001)), *alike]
     found = export_table(Export(folder=None, bundle=bundle, checks=checks, weights_ms=50.0, weights_size=2**21,
                                 shown="8 crops", calibrated=300, threads=2))  # fmt: skip
     assert found.rows[1].texts == [
@@ -104,6 +105,7 @@ def test_the_table_says_what_changed_and_warns():
     assert [note.split()[0] for note in warned] == ["onnx-int8"]
     assert any("Simulated data" in note for note in found.notes)
     assert any("300 crops" in note for note in found.notes)
+    assert [note.partition(": ")[2] for note in found.notes if "held-out" in note] == ["onnx-int8 2.0e-02, 1.0e-03."]
 
 
 def test_a_section_of_the_card_is_replaced():

@@ -62,6 +62,20 @@ def test_differences_are_of_crops_and_rates_of_presentations(form):
     assert (found.auc_change, found.differs) == (0, True)
 
 
+def test_forms_that_round_are_compared_on_held_out_source_crops_too(tmp_path, form, monkeypatch):
+    form(redness)
+    monkeypatch.setattr(
+        checking, "open_exported", lambda path, threads: Exported(run=lambda c: 0.9 * redness(c), path=path)
+    )
+    held = grey(0.5, 1.0)
+    (tmp_path / FORMS["onnx"].file).write_bytes(b"1")
+    for shown, expected in ((held, (0.1, 0.075)), (None, None)):
+        crops = CheckCrops(crops=grey(0.9, 0.1), columns={}, told="two", held=shown)
+        plain, rounded = check_forms(tmp_path, [FORMS["onnx"], FORMS["onnx-int8"]], bundle(), redness, crops, None)[0]
+        assert plain.held is None
+        assert rounded.held == (expected and pytest.approx(expected, abs=1e-3))
+
+
 def test_without_labels_verdicts_alone_are_compared(tmp_path, form, monkeypatch):
     form(redness)
     monkeypatch.setattr(

@@ -90,6 +90,25 @@ def test_int8_stores_int8(written):
     assert written("onnx-int8").stat().st_size < 0.5 * written("onnx").stat().st_size
 
 
+def test_int8_moves_scores_to_neither_side(written, exporter, crops):
+    """On the crops that it was calibrated on; the offset that it carries is what took the side away."""
+    onnx = pytest.importorskip("onnx")
+    path = written("onnx-int8")
+    found, expected = open_exported(path, threads=1)(crops), exporter.score(crops)
+    (held,) = [one for one in onnx.load(str(path)).graph.initializer if one.name.endswith("_offset")]
+    before = 1 / (1 + np.exp(onnx.numpy_helper.to_array(held)[0, 1] - np.log(found / (1 - found))))
+    assert abs(np.mean(found - expected)) < min(2e-5, 0.1 * abs(np.mean(before - expected)))
+
+
+def test_int8_leaves_the_first_layer_in_float(written):
+    onnx = pytest.importorskip("onnx")
+    graph = onnx.load(str(written("onnx-int8"))).graph
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    layers = [made.get(node.input[0]) for node in graph.node if node.op_type == "Conv"]
+    assert layers[0] != "DequantizeLinear"
+    assert set(layers[1:]) == {"DequantizeLinear"}
+
+
 @pytest.mark.parametrize("name", ["onnx", "torch", "openvino"])
 def test_a_file_alone_judges_and_the_temperature_counts_once(name, written, exporter, crops, tmp_path):
     loaded = padkit.load(written(name), face="none", limits=None, threads=1)

@@ -5,22 +5,21 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from padkit.data.media.pictures import Box
+from padkit.data.preparation.cascade import face_squares
 from padkit.data.preparation.squares import face_box
 from padkit.data.presentation import FaceHint
-from padkit.errors import SettingsError, closest, extra_needed
+from padkit.errors import SettingsError, closest
 
 # Returns all faces in a frame of mode RGB, given the dataset's own hint for it or None. A face that has neither box nor
 # eyes is the whole frame.
 Finder = Callable[[Image.Image, FaceHint | None], Sequence[FaceHint]]
 
-LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade, and the smallest face in them
-LBP_SMALLEST = 32
+LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade
 # Its boxes reach from the brows to the mouth; enlarged by this factor they match datasets and other detectors (one
 # portrait measured, scikit-image's astronaut).
 LBP_GROWTH = 1.2
@@ -53,13 +52,6 @@ def hinted(_picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
     return [hint] if hint is not None and (hint.box is not None or hint.eyes is not None) else []
 
 
-@functools.cache
-def _cascade() -> Any:
-    with extra_needed("face finder lbp", "padkit[lbp]"):
-        from skimage import data, feature
-    return feature.Cascade(data.lbp_frontal_face_cascade_filename())
-
-
 def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     """Find frontal faces by scikit-image's cascade of local binary patterns, which it ships with.
 
@@ -73,17 +65,7 @@ def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     if scale < 1:
         size = max(round(width * scale), 1), max(round(height * scale), 1)
         picture = picture.resize(size, Image.Resampling.BILINEAR)
-    longest = min(picture.size)
-    if longest < LBP_SMALLEST:
-        return []
-    found = _cascade().detect_multi_scale(
-        img=np.asarray(picture),
-        scale_factor=1.2,
-        step_ratio=1,
-        min_size=(LBP_SMALLEST, LBP_SMALLEST),
-        max_size=(longest, longest),
-    )
-    boxes = [_grown(face["c"], face["r"], face["width"], scale) for face in found]
+    boxes = [_grown(*square, scale) for square in face_squares(np.asarray(picture))]
     return [FaceHint(box=box) for box in _apart(boxes)]
 
 

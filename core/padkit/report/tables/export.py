@@ -49,6 +49,9 @@ def _notes(export: Export) -> list[str]:
     ]
     if export.calibrated:
         notes.append(f"int8 was calibrated on {export.calibrated} crops.")
+    held = [f"{one.form} {one.held[0]:.1e}, {one.held[1]:.1e}" for one in export.checks if one.held is not None]
+    if held:
+        notes.append(f"largest, mean on held-out source crops, to choose among int8 forms by: {'; '.join(held)}.")
     if any(FORMS[check.form].photograph for check in export.checks):
         notes.append("onnx-photograph: photographs made of these crops, cut in the graph and by padkit.")
     notes += [
