@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from padkit_synthetic.camera import Camera, Range, Session
+from padkit_synthetic.camera import LARGEST_ERROR, Camera, Range, Session
 from padkit_synthetic.delivery import Delivery, Kernel, Subsampling, h264_encoder
 from padkit_synthetic.imaging import between, log_between
 
@@ -15,7 +15,7 @@ from padkit_synthetic.imaging import between, log_between
 FINEST = 1.6
 # Sides of a camera's own pictures per delivered side.
 OWN_SIDES = (0.5, FINEST)
-LARGEST_ERROR = 1.5  # stops
+SURROUNDINGS = (0.08, 0.45)  # radiance, relative to a white sheet: a dark corner to a bright wall
 MEAN_LEVEL = 0.2  # share of full scale at which the noise is reckoned that denoising is set by
 OFFSETS = 16  # columns and rows of the largest block, a macroblock
 ENLARGING: tuple[Kernel, ...] = ("bilinear", "bicubic")
@@ -37,6 +37,7 @@ class Kind:
         read_noise, rows: Photoelectrons.
         flicker: Strength of the bands.
         stops: Deviation of the exposure's error, cut at 1.5 stops.
+        filled: Share of the metered view that the crop fills; the surroundings are darker or brighter than a face.
         warmth, tint: Deviations of the white balance's error, cut at twice this.
         gamma: Exponent of the tone curve.
         denoising: Strength of noise removal, 1 being in proportion to the noise.
@@ -56,7 +57,8 @@ class Kind:
     vignetting: Range = (0.0, 0.35)
     flare: Range = (0.0, 0.3)
     exposure: Range = (0.14, 0.24)
-    stops: float = 0.55
+    stops: float = 0.5
+    filled: Range = (0.25, 0.95)
     full_well: Range = (120, 5000)
     read_noise: Range = (1.5, 4.5)
     rows: Range = (0.0, 0.8)
@@ -177,34 +179,35 @@ def draw_camera(base: Camera, rng: np.random.Generator, *, video: bool = True) -
         h264_encoder()
     kind = kind_of(base)
     count, resolution = merging(log_between(rng, kind.resolution))
-    missed = between(rng, (1.7, 2.4)) if rng.random() < kind.misfocus else 1.0 + 0.0 * rng.random()
+    missed, chance = between(rng, (1.7, 2.4)), rng.random()
+    defocus = between(rng, kind.defocus) * (missed if chance < kind.misfocus else 1.0)
     full_well, read_noise = log_between(rng, kind.full_well), between(rng, kind.read_noise)
-    drawn = {
-        "resolution": resolution,
-        "defocus": between(rng, kind.defocus) * missed / count,
-        "shake": between(rng, kind.shake) / count,
-        "flare": between(rng, kind.flare),
-        "exposure": between(rng, kind.exposure),
-        "full_well": full_well,
-        "saturation": between(rng, kind.saturation),
-        "contrast": between(rng, kind.contrast),
-        "sharpening": between(rng, kind.sharpening),
-        "quality": finer_quality(between(rng, kind.quality), count),
-    }
-    vignetting, session = between(rng, kind.vignetting), _draw_session(kind, count, rng)
     noise = math.hypot((MEAN_LEVEL * full_well) ** -0.5, read_noise / (MEAN_LEVEL * full_well)) / count
-    delivery = _draw_delivery(kind, resolution, count, noise, rng)
+    session, delivery = _draw_session(kind, count, rng), _draw_delivery(kind, resolution, count, noise, rng)
     return replace(
         base,
-        **{name: (value, value) for name, value in drawn.items()},
+        resolution=_always(resolution),
+        defocus=_always(defocus / count),
         misfocus=0.0,
-        vignetting=vignetting,
+        shake=_always(between(rng, kind.shake) / count),
+        vignetting=between(rng, kind.vignetting),
+        flare=_always(between(rng, kind.flare)),
+        exposure=_always(between(rng, kind.exposure)),
+        full_well=_always(full_well),
         read_noise=read_noise,
         balance_error=0.0,
+        saturation=_always(between(rng, kind.saturation)),
+        contrast=_always(between(rng, kind.contrast)),
+        sharpening=_always(between(rng, kind.sharpening)),
+        quality=_always(finer_quality(between(rng, kind.quality), count)),
         denoise=0.0,
         session=session,
         delivery=delivery if video else replace(delivery, quantiser=0),
     )
+
+
+def _always(value: float) -> Range:
+    return value, value
 
 
 def merging(resolution: float) -> tuple[int, float]:
@@ -235,6 +238,8 @@ def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
     stops, warmth, tint = rng.standard_normal(3)
     return Session(
         stops=float(np.clip(kind.stops * stops, -LARGEST_ERROR, LARGEST_ERROR)),
+        filled=between(rng, kind.filled),
+        surroundings=log_between(rng, SURROUNDINGS),
         flicker=between(rng, kind.flicker),
         rows=between(rng, kind.rows),
         merged=count,
