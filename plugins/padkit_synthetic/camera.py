@@ -43,6 +43,7 @@ class Session:
         merged: How many by how many photosites are merged into one before development; 1 is none.
         white: Share of full scale above which a photosite counts as saturated; where all three colours are, the
             picture is white. 1 leaves them as they are.
+        adapted: Share of a cast of light that the white balance removes.
         warmth: Error of the white balance from cold (negative) to warm, ln(red gain / blue gain).
         tint: Its error from magenta (negative) to green, ln(green gain).
         gamma: Exponent applied to the encoded picture; above 1 it is darker.
@@ -55,6 +56,7 @@ class Session:
     rows: float = 0.0
     merged: int = 1
     white: float = 1.0
+    adapted: float = 0.8
     warmth: float = 0.0
     tint: float = 0.0
     gamma: float = 1.0
@@ -271,11 +273,11 @@ def demosaicked(mosaic: Floats) -> Floats:
     return result
 
 
-def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
-    """Return the image white-balanced towards a grey world: by 80 % and with a random error per channel."""
+def balanced(image: Floats, error: float, rng: np.random.Generator, adapted: float = 0.8) -> Floats:
+    """Return the image white-balanced towards a grey world: by the share `adapted`, with a random error per channel."""
     means = np.maximum(image[..., ::4, ::4].mean(axis=(0, 2, 3)), 1e-4)
     grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than grey
-    gains = (means[1] / means * grey) ** 0.8 * np.exp(error * rng.standard_normal(3))
+    gains = (means[1] / means * grey) ** adapted * np.exp(error * rng.standard_normal(3))
     gains[1] = 1.0
     return image * floats(np.clip(gains, 0.4, 2.8))[None, :, None, None]
 
@@ -359,7 +361,8 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     image = misexposed(exposed(image, between(rng, camera.exposure), rng), stops)
     image = flickered(image, session.flicker, rng)
     raw = recorded(image, camera, log_between(rng, camera.full_well), rng)
-    image = tinged(balanced(raw, camera.balance_error, rng), session.warmth, session.tint)
+    image = balanced(raw, camera.balance_error, rng, session.adapted)
+    image = tinged(image, session.warmth, session.tint)
     image = whitened(image, raw, session.white)
     image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * camera.crosstalk)))
     developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast), session.gamma)

@@ -16,6 +16,7 @@ FINEST = 1.6
 # Sides of a camera's own pictures per delivered side.
 OWN_SIDES = (0.5, FINEST)
 SURROUNDINGS = (0.08, 0.45)  # radiance, relative to a white sheet: a dark corner to a bright wall
+ADAPTED = (0.55, 0.95)
 MEAN_LEVEL = 0.2  # share of full scale at which the noise is reckoned that denoising is set by
 OFFSETS = 16  # columns and rows of the largest block, a macroblock
 ENLARGING: tuple[Kernel, ...] = ("bilinear", "bicubic")
@@ -214,9 +215,9 @@ def merging(resolution: float) -> tuple[int, float]:
     """Return how many by how many photosites are merged, and the merged ones per delivered pixel.
 
     Rendering costs by the square of the side, and a reduction averages what is finer than the delivered pixels anyway.
-    So a sensor at least twice as fine as they are is rendered with its photosites merged, to one to one and a half per
-    delivered pixel: noise, blur and colour are those of the finer sensor after this reduction, and rasters of screens
-    and prints fade as much. Between `FINEST` and 2 it is taken for one twice as fine.
+    So a sensor at least twice as fine as they are is rendered as one that merges its photosites, to one to one and a
+    half per delivered pixel: each of these averages over the area of all, so that noise, blur, and the rasters of
+    screens and prints fade as by the reduction. Between `FINEST` and 2 a sensor is taken for one twice as fine.
     """
     if resolution <= FINEST:
         return 1, resolution
@@ -244,6 +245,7 @@ def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
         rows=between(rng, kind.rows),
         merged=count,
         white=0.9,
+        adapted=between(rng, ADAPTED),
         warmth=float(kind.warmth * np.clip(warmth, -2, 2)),
         tint=float(kind.tint * np.clip(tint, -2, 2)),
         gamma=between(rng, kind.gamma),
