@@ -27,7 +27,7 @@ from padkit_synthetic.imaging import (
 
 Range = tuple[float, float]
 APERTURE = 12**-0.5
-LARGEST_ERROR = 1.5  # stops by which exposure is off at most: beyond it nobody would see a face
+LEVELS = (0.045, 0.55)  # mean luminance, share of full scale: beyond these nobody would see a face
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,6 @@ class Session:
 
     Attributes:
         stops: Error of the exposure in stops; -1 halves the light, +1 doubles it and clips the highlights.
-        filled: Share of what exposure is metered on that the crop fills; 1 is all of it.
-        surroundings: Radiance of the rest, relative to a white sheet in the light of the scene.
         flicker: Strength of the bright and dark bands that pulsed lamps and a rolling shutter make, in [0, 1].
         rows: Deviation of the offset that all photosites of a row share, in photoelectrons.
         merged: How many by how many photosites are merged into one before development; 1 is none.
@@ -50,8 +48,6 @@ class Session:
     """
 
     stops: float = 0.0
-    filled: float = 1.0
-    surroundings: float = 0.2
     flicker: float = 0.0
     rows: float = 0.0
     merged: int = 1
@@ -146,37 +142,23 @@ def flared(image: Floats, share: float) -> Floats:
     return floats(image + np.float32(share) * image[..., ::4, ::4].mean(axis=(-2, -1), keepdims=True))
 
 
-def metered(image: Floats) -> float:
-    """Return the centre-weighted mean luminance of a clip, at least 1e-6."""
+def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
+    """Return the image scaled so that its centre-weighted mean luminance is `target`; one gain for the whole clip."""
     quarter = image.shape[-1] // 6
     centre = luminance(image[..., quarter:-quarter:2, quarter:-quarter:2]).mean()
     whole = luminance(image[..., ::4, ::4]).mean()
-    return max(float(0.7 * centre + 0.3 * whole), 1e-6)
-
-
-def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
-    """Return the image scaled so that its centre-weighted mean luminance is `target`; one gain for the whole clip."""
-    level = metered(image)
+    metered = float(0.7 * centre + 0.3 * whole)
     gains = np.exp(0.02 * rng.standard_normal((image.shape[0], 1, 1, 1))).astype(np.float32)
-    return image * (gains * (target / level))
+    return image * (gains * (target / max(metered, 1e-6)))
 
 
-def exposure_error(image: Floats, session: Session) -> float:
-    """Return by how many stops automatic exposure misses its target in the crop, within `LARGEST_ERROR`.
+def misjudged(target: float, stops: float) -> float:
+    """Return the mean luminance that exposure reaches in place of `target` if it is off by `stops`, within `LEVELS`.
 
-    It meters the whole view, of which the crop fills a share. So a screen brighter than the room comes out too bright,
-    and a face before a window too dark. `session.stops` are added.
+    Automatic exposure meters the whole view: a window behind a face makes it dark, a dark room makes it too bright. What
+    is then beyond 1, the sensor clips.
     """
-    if session.filled == 1:
-        return session.stops
-    level = metered(image)
-    whole = session.filled * level + (1 - session.filled) * session.surroundings
-    return min(max(session.stops + math.log2(level / whole), -LARGEST_ERROR), LARGEST_ERROR)
-
-
-def misexposed(image: Floats, stops: float) -> Floats:
-    """Return the image with 2^stops times the light; what is then beyond 1, the sensor clips."""
-    return image * np.float32(2.0**stops) if stops else image
+    return min(max(target * 2.0**stops, LEVELS[0]), LEVELS[1]) if stops else target
 
 
 def flickered(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
@@ -357,8 +339,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     image = focused(scene, between(rng, camera.defocus) * missed, side)
     image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)))
     image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
-    stops = exposure_error(image, session)
-    image = misexposed(exposed(image, between(rng, camera.exposure), rng), stops)
+    image = exposed(image, misjudged(between(rng, camera.exposure), session.stops), rng)
     image = flickered(image, session.flicker, rng)
     raw = recorded(image, camera, log_between(rng, camera.full_well), rng)
     image = balanced(raw, camera.balance_error, rng, session.adapted)

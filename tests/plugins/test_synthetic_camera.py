@@ -273,17 +273,12 @@ def test_over_exposure_clips_the_highlights():
     assert clipped[11.5] > 0.15
 
 
-def test_exposure_is_metered_on_the_surroundings_too():
-    """Hand calculation: the view is 0.4 and 0.1 at equal shares, 0.25; the crop is log2(0.4 / 0.25) stops above it."""
-    half = Session(filled=0.5, surroundings=0.1)
-    assert chain.exposure_error(FLAT, half) == pytest.approx(np.log2(1.6), abs=1e-3)
-    assert chain.exposure_error(FLAT, replace(half, stops=-0.2)) == pytest.approx(np.log2(1.6) - 0.2, abs=1e-3)
-    assert chain.exposure_error(FLAT * 100, replace(half, stops=1)) == 1.5
-    assert chain.exposure_error(FLAT / 1000, replace(half, filled=0.1)) == -1.5
-    assert chain.exposure_error(FLAT * 100, Session(stops=0.3)) == 0.3
-    screen, face = (linear(at(FLAT * gain, filled=0.4, surroundings=0.1)).mean() for gain in (1.0, 0.2))
-    assert screen > 1.3 * face
-    assert linear(at(FLAT)).mean() == pytest.approx(linear(at(FLAT * 0.2)).mean(), rel=0.01), "without, all are equal"
+def test_exposure_errs_no_further_than_a_face_is_seen():
+    assert chain.misjudged(0.2, 1.0) == 0.4
+    assert chain.misjudged(0.2, -1.0) == 0.1
+    assert chain.misjudged(0.4, 1.5) == chain.LEVELS[1]
+    assert chain.misjudged(0.08, -1.5) == chain.LEVELS[0]
+    assert chain.misjudged(0.9, 0.0) == 0.9, "without an error nothing is changed"
 
 
 def test_lamps_flicker_in_bands_of_their_strength():

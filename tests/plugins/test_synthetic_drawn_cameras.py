@@ -49,7 +49,7 @@ def test_values_are_within_the_ranges_of_the_kind_and_fill_them(name, drawn):
         found = np.array([getattr(camera, value) for camera in cameras])
         assert (found[:, 0] == found[:, 1]).all(), "one session, one value"
         assert low <= found.min() <= low + 0.1 * (high - low) < low + 0.8 * (high - low) <= found.max() <= high
-    for value in ("rows", "flicker", "filled", "gamma"):
+    for value in ("rows", "flicker", "gamma"):
         low, high = getattr(kind, value)
         found = np.array([getattr(camera.session, value) for camera in cameras])
         assert low <= found.min() <= low + 0.1 * (high - low) < high - 0.1 * (high - low) <= found.max() <= high

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from padkit_synthetic.camera import LARGEST_ERROR, Camera, Range, Session
+from padkit_synthetic.camera import Camera, Range, Session
 from padkit_synthetic.delivery import Delivery, Kernel, Subsampling, h264_encoder
 from padkit_synthetic.imaging import between, log_between
 
 # Photosites per delivered pixel up to which a sensor is rendered photosite by photosite; finer ones are merged.
 FINEST = 1.6
+LARGEST_ERROR = 1.5  # stops
 # Sides of a camera's own pictures per delivered side.
 OWN_SIDES = (0.5, FINEST)
-SURROUNDINGS = (0.08, 0.45)  # radiance, relative to a white sheet: a dark corner to a bright wall
 ADAPTED = (0.55, 0.95)
 MEAN_LEVEL = 0.2  # share of full scale at which the noise is reckoned that denoising is set by
 OFFSETS = 16  # columns and rows of the largest block, a macroblock
@@ -38,7 +38,6 @@ class Kind:
         read_noise, rows: Photoelectrons.
         flicker: Strength of the bands.
         stops: Deviation of the exposure's error, cut at 1.5 stops.
-        filled: Share of the metered view that the crop fills; the surroundings are darker or brighter than a face.
         warmth, tint: Deviations of the white balance's error, cut at twice this.
         gamma: Exponent of the tone curve.
         denoising: Strength of noise removal, 1 being in proportion to the noise.
@@ -58,8 +57,7 @@ class Kind:
     vignetting: Range = (0.0, 0.35)
     flare: Range = (0.0, 0.3)
     exposure: Range = (0.14, 0.24)
-    stops: float = 0.5
-    filled: Range = (0.25, 0.95)
+    stops: float = 0.6
     full_well: Range = (120, 5000)
     read_noise: Range = (1.5, 4.5)
     rows: Range = (0.0, 0.8)
@@ -239,8 +237,6 @@ def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
     stops, warmth, tint = rng.standard_normal(3)
     return Session(
         stops=float(np.clip(kind.stops * stops, -LARGEST_ERROR, LARGEST_ERROR)),
-        filled=between(rng, kind.filled),
-        surroundings=log_between(rng, SURROUNDINGS),
         flicker=between(rng, kind.flicker),
         rows=between(rng, kind.rows),
         merged=count,
