@@ -43,7 +43,7 @@ class Delivery:
     Attributes:
         luma: Contrast in grey levels (0..255) below which fine structure of the luma is taken for noise; 0 is none.
         chroma: Deviation in photosites of the blur of the two chroma planes.
-        output: Side of the camera's own pictures per delivered side.
+        output: Side of the camera's own pictures per side of the developed ones; None is the delivered side.
         halo: Deviation in pixels of the unsharp mask's blur, on luma only; 0 is the mask of version 3 of the world.
         kernels: Interpolation to the camera's own size and to the delivered one.
         subsampling: Chroma planes of the camera's JPEG.
@@ -55,7 +55,7 @@ class Delivery:
 
     luma: float = 0.0
     chroma: float = 0.0
-    output: float = 1.0
+    output: float | None = None
     halo: float = 0.0
     kernels: tuple[Kernel, Kernel] = ("bicubic", "bicubic")
     subsampling: Subsampling = "4:2:0"
@@ -212,8 +212,11 @@ def _cut(whole: Image.Image, size: tuple[int, int], right: int, down: int) -> Im
     return whole.crop((right, down, right + size[0], down + size[1])) if right or down else whole
 
 
+PLAIN = Delivery()
+
+
 def delivered(
-    frames: Bytes, size: int, sharpening: float, quality: int, delivery: Delivery = Delivery()
+    frames: Bytes, size: int, sharpening: float, quality: int, delivery: Delivery = PLAIN
 ) -> Bytes:
     """Return the delivered frames uint8 RGB [T, size, size, 3] of a developed clip uint8 RGB [T, S, S, 3].
 
@@ -228,8 +231,9 @@ def delivered(
         PluginError: The clip is filmed, and there is no encoder of H.264.
     """
     to_own, to_delivered = delivery.kernels
+    own = size if delivery.output is None else round(delivery.output * frames.shape[1])
     pictures = [denoised(Image.fromarray(frame), delivery.luma, delivery.chroma) for frame in frames]
-    pictures = [scaled(picture, round(delivery.output * size), to_own) for picture in pictures]
+    pictures = [scaled(picture, own, to_own) for picture in pictures]
     pictures = [sharpened(picture, sharpening, delivery.halo) for picture in pictures]
     if delivery.quantiser:
         pictures = filmed(pictures, delivery.quantiser, delivery.offset)

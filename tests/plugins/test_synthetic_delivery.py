@@ -54,7 +54,9 @@ def spreads(frame: Bytes) -> list[float]:
 
 
 def test_noise_goes_from_the_chroma_and_less_from_the_luma():
-    before, neither, both = (spreads(through(noisy(), luma=l, chroma=c)) for l, c in ((0, 0), (0, 2.0), (8.0, 2.0)))
+    before, neither, both = (
+        spreads(through(noisy(), luma=luma, chroma=chroma)) for luma, chroma in ((0, 0), (0, 2.0), (8.0, 2.0))
+    )
     assert neither[0] == pytest.approx(before[0], rel=0.1)
     assert max(neither[1:]) < 0.4 * min(before[1:])
     assert both[0] < 0.6 * before[0]

@@ -76,7 +76,7 @@ def test_faces_have_60_to_500_photosites_before_crops_of_128_pixels(drawn):
     assert faces.max() > 470
     assert all(c.session.merged == 1 or 1 <= c.resolution[0] < 1.5 + 1e-9 for c in cameras)
     assert max(c.resolution[0] for c in cameras) <= FINEST
-    assert 0.1 < np.mean([c.session.merged > 1 for c in cameras]) < 0.6
+    assert 0.1 < np.mean([c.session.merged > 1 for c in cameras]) < 0.7
 
 
 @pytest.mark.parametrize(("resolution", "expected"), [(0.5, (1, 0.5)), (1.6, (1, 1.6)), (1.7, (2, 1.0)), (2.0, (2, 1.0)), (2.6, (2, 1.3)), (4.8, (4, 1.2))])
@@ -116,10 +116,11 @@ def test_kernels_and_subsamplings_vary(drawn):
     assert kernels == {"box", "bilinear", "bicubic", "lanczos", "points"}
     assert {camera.delivery.subsampling for camera in cameras} == {"4:4:4", "4:2:2", "4:2:0"}
     for camera in cameras:
-        first, last = camera.delivery.kernels
-        assert not (camera.delivery.output > camera.resolution[0] + 1e-9 and first in ("box", "points", "lanczos"))
-        assert not (camera.delivery.output < 1 - 1e-9 and last in ("box", "points", "lanczos"))
-    twice = [c for c in cameras if c.delivery.output > c.resolution[0] + 0.01 and c.delivery.output > 1]
+        (first, last), output = camera.delivery.kernels, camera.delivery.output
+        assert 0.49 < output * camera.resolution[0] < 1.61
+        assert not (output > 1 and first in ("box", "points", "lanczos"))
+        assert not (output * camera.resolution[0] < 1 and last in ("box", "points", "lanczos"))
+    twice = [c for c in cameras if c.delivery.output > 1.01 and c.delivery.output * c.resolution[0] > 1]
     assert len(twice) > 0.03 * len(cameras), "enlarged, then reduced"
 
 

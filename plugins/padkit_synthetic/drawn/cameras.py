@@ -42,7 +42,7 @@ class Kind:
         gamma: Exponent of the tone curve.
         denoising: Strength of noise removal, 1 being in proportion to the noise.
         halo: Radius of sharpening in pixels.
-        scaled: Probability that the camera puts out another size than its crop has.
+        scaled: Probability that the camera enlarges or reduces what its sensor gives.
         quality: JPEG quality.
         filmed: Probability of H.264 in place of JPEG.
         quantiser: Its quantiser.
@@ -251,10 +251,9 @@ def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
 def _draw_delivery(kind: Kind, resolution: float, count: int, noise: float, rng: np.random.Generator) -> Delivery:
     """Return what happens to the pictures of a sensor with this relative noise at its mean level."""
     strength, uneven = between(rng, kind.denoising), between(rng, (0.5, 1.5))
-    factor = log_between(rng, (0.6, 2.0))
-    output = resolution * (factor if rng.random() < kind.scaled else 1.0)
-    output = min(max(output, OWN_SIDES[0]), OWN_SIDES[1])
-    kernels = _drawn_kernel(output > resolution, rng), _drawn_kernel(output < 1, rng)
+    own, chance = min(max(resolution * log_between(rng, (0.6, 2.0)), OWN_SIDES[0]), OWN_SIDES[1]), rng.random()
+    output = own / resolution if chance < kind.scaled else 1.0
+    kernels = _drawn_kernel(output > 1, rng), _drawn_kernel(output * resolution < 1, rng)
     subsampling = SUBSAMPLINGS[int(rng.integers(len(SUBSAMPLINGS)))]
     quantiser = between(rng, kind.quantiser) - 6 * math.log2(count)
     filmed, again = rng.random() < kind.filmed, rng.random() < kind.again
