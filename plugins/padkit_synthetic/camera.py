@@ -211,7 +211,7 @@ def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.G
 def rowed(image: Floats, deviation: float, rng: np.random.Generator) -> Floats:
     """Return an image [T, ..., H, W] with row noise: one offset per row and frame, of `deviation` times full scale.
 
-    All photosites of a row are read against the same reference, whose noise they share (EMVA 1288 4.0, section 8).
+    All photosites of a row are read against the same reference, whose noise they share.
     """
     if not deviation:
         return image
