@@ -65,6 +65,15 @@ class Delivery:
     again_offset: tuple[int, int] = (0, 0)
 
 
+def softened(plane: Image.Image, deviation: float) -> Image.Image:
+    """Return a plane blurred by a box whose deviation in pixels is this, as small processors blur.
+
+    The deviation of a box of width w is sqrt((w^2 - 1) / 12).
+    """
+    width = (12 * deviation * deviation + 1) ** 0.5
+    return plane.filter(ImageFilter.BoxBlur((width - 1) / 2))
+
+
 def denoised(picture: Image.Image, luma: float, chroma: float) -> Image.Image:
     """Return the picture with less noise, as webcams and phones remove it: more in the chroma than in the luma.
 
@@ -75,11 +84,11 @@ def denoised(picture: Image.Image, luma: float, chroma: float) -> Image.Image:
         return picture
     grey, *colours = picture.convert("YCbCr").split()
     if luma:
-        soft = np.asarray(grey.filter(ImageFilter.GaussianBlur(LUMA_BLUR)))
+        soft = np.asarray(softened(grey, LUMA_BLUR))
         difference = np.subtract(np.asarray(grey), soft, dtype=np.int16)
         grey = Image.fromarray((soft + _cored(luma)[difference]).astype(np.uint8))
     if chroma:
-        colours = [plane.filter(ImageFilter.GaussianBlur(chroma)) for plane in colours]
+        colours = [softened(plane, chroma) for plane in colours]
     return Image.merge("YCbCr", [grey, *colours])
 
 
@@ -113,7 +122,7 @@ def sharpened(picture: Image.Image, strength: float, halo: float) -> Image.Image
     if not halo:
         return Image.fromarray(_unsharp(picture, picture.reduce(2).resize(picture.size), strength))
     grey, *colours = picture.convert("YCbCr").split()
-    grey = Image.fromarray(_unsharp(grey, grey.filter(ImageFilter.GaussianBlur(halo)), strength))
+    grey = Image.fromarray(_unsharp(grey, softened(grey, halo), strength))
     return Image.merge("YCbCr", [grey, *colours])
 
 
@@ -139,7 +148,8 @@ def jpeg(
 def filmed(pictures: Sequence[Image.Image], quantiser: int, offset: tuple[int, int] = (0, 0)) -> list[Image.Image]:
     """Return the pictures, RGB, after H.264: the first is coded by itself, the others from the one before.
 
-    Encoder and decoder are FFmpeg's (PyAV), in one thread, so that the same pictures give the same result.
+    Encoder and decoder are FFmpeg's (PyAV), in one thread, so that the same pictures give the same result. Chroma is
+    subsampled (4:2:0) and enlarged here, because FFmpeg's scaler starts threads for it.
 
     Args:
         pictures: Frames of one size.
@@ -165,13 +175,28 @@ def filmed(pictures: Sequence[Image.Image], quantiser: int, offset: tuple[int, i
     encoder.thread_count = decoder.thread_count = 1
     packets = []
     for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_image(_extended(picture, right, down).convert("RGB"))
+        frame = av.VideoFrame.from_ndarray(_video_planes(_extended(picture, right, down)), format="yuv420p")
         frame.pts = number
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
-    decoded = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    decoded = [frame.to_ndarray() for packet in [*packets, None] for frame in decoder.decode(packet)]
     assert len(decoded) == len(pictures)
-    return [_cut(frame.to_image(), size, right, down) for frame in decoded]
+    return [_cut(_from_video_planes(planes), size, right, down).convert("RGB") for planes in decoded]
+
+
+def _video_planes(picture: Image.Image) -> Bytes:
+    """Return luma and both chroma planes at half the resolution, one below the other: uint8 [3 H / 2, W]."""
+    grey, *colours = picture.convert("YCbCr").split()
+    planes = [np.asarray(plane) for plane in (grey, *(plane.reduce(2) for plane in colours))]
+    return np.concatenate([plane.ravel() for plane in planes]).reshape(-1, picture.width)
+
+
+def _from_video_planes(planes: Bytes) -> Image.Image:
+    """Return the YCbCr picture of what `_video_planes` returns."""
+    height, width = 2 * planes.shape[0] // 3, planes.shape[1]
+    halves = planes[height:].reshape(2, height // 2, width // 2)
+    colours = [Image.fromarray(half).resize((width, height), Image.Resampling.BILINEAR) for half in halves]
+    return Image.merge("YCbCr", [Image.fromarray(planes[:height]), *colours])
 
 
 @cache

@@ -202,13 +202,13 @@ def test_h264_gives_the_same_twice_and_any_size_a_picture():
 
 
 def test_frames_of_a_clip_are_coded_from_the_one_before():
-    clip = np.stack([noisy(3.0, seed) for seed in (1, 2, 3)])
-    together = delivered(clip, SIZE, 0.0, BEST, Delivery(quantiser=34))
-    alone = np.concatenate([delivered(frame[None], SIZE, 0.0, BEST, Delivery(quantiser=34)) for frame in clip])
+    noise = [4 * generator(seed).standard_normal((SIZE, SIZE, 3)) for seed in (1, 2, 3)]
+    clip = np.stack([(smooth() + one).clip(0, 255).astype(np.uint8) for one in noise])
+    together = delivered(clip, SIZE, 0.0, BEST, Delivery(quantiser=30))
+    alone = np.concatenate([delivered(frame[None], SIZE, 0.0, BEST, Delivery(quantiser=30)) for frame in clip])
     assert (together[0] == alone[0]).all()
-    assert (together[1:] != alone[1:]).any()
     changes = [np.abs(np.diff(frames.astype(int), axis=0)).mean() for frames in (together, alone)]
-    assert changes[0] < 0.5 * changes[1], "what hardly changes is skipped"
+    assert changes[0] < 0.1 * changes[1], "what hardly changes is skipped"
 
 
 def test_encoders_with_other_options_give_every_frame(monkeypatch):

@@ -78,7 +78,7 @@ class Kind:
     again_quality: Range = (40, 95)
 
 
-LAPTOP = Kind(resolution=(0.55, 2.4), full_well=(100, 4000))
+LAPTOP = Kind(resolution=(0.65, 2.6), full_well=(100, 4000))
 PHONE = Kind(
     resolution=(0.9, 5.0),
     defocus=(0.3, 0.8),
@@ -95,7 +95,7 @@ PHONE = Kind(
     again=0.5,
 )
 WEBCAM = Kind(
-    resolution=(0.5, 2.6),
+    resolution=(0.6, 2.8),
     defocus=(0.3, 1.1),
     misfocus=0.12,
     full_well=(80, 2500),
@@ -109,7 +109,7 @@ WEBCAM = Kind(
     scaled=0.4,
     quality=(25, 85),
     filmed=0.35,
-    quantiser=(24, 40),
+    quantiser=(24, 38),
 )
 TERMINAL = Kind(
     resolution=(0.8, 4.0),
