@@ -45,6 +45,7 @@ class Session:
         warmth: Error of the white balance from cold (negative) to warm, ln(red gain / blue gain).
         tint: Its error from magenta (negative) to green, ln(green gain).
         gamma: Exponent applied to the encoded picture; above 1 it is darker.
+        wraps: Whether shake takes what is beyond a border from the opposite one, as in version 3 of the world.
     """
 
     stops: float = 0.0
@@ -56,6 +57,7 @@ class Session:
     warmth: float = 0.0
     tint: float = 0.0
     gamma: float = 1.0
+    wraps: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,16 +121,25 @@ def focused(scene: Floats, defocus: float, side: int) -> Floats:
     return blurred(scene, math.hypot(defocus, APERTURE), scene.shape[-1] // side)
 
 
-def shaken(image: Floats, length: float, angle: float) -> Floats:
+def shaken(image: Floats, length: float, angle: float, *, wraps: bool = True) -> Floats:
     """Return the irradiance blurred along a straight path of `length` photosites, sampled at three positions.
 
-    The borders wrap around; the path is a few photosites at most.
+    The borders wrap around, or, if not `wraps`, go on as they are; the path is a few photosites at most.
     """
     step_x, step_y = round(0.5 * length * math.cos(angle)), round(0.5 * length * math.sin(angle))
     if not step_x and not step_y:
         return image
-    ends = np.roll(image, (step_y, step_x), (-2, -1)) + np.roll(image, (-step_y, -step_x), (-2, -1))
-    return floats((image + ends) * (1 / 3))
+    if wraps:
+        ends = np.roll(image, (step_y, step_x), (-2, -1)) + np.roll(image, (-step_y, -step_x), (-2, -1))
+        return floats((image + ends) * (1 / 3))
+    reach, (height, width) = max(abs(step_x), abs(step_y)), image.shape[-2:]
+    wider = np.pad(image, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="edge")
+    total = image.copy()
+    for way in (-1, 1):
+        top, left = reach + way * step_y, reach + way * step_x
+        total += wider[..., top : top + height, left : left + width]
+    total *= np.float32(1 / 3)
+    return total
 
 
 def vignetted(image: Floats, loss: float) -> Floats:
@@ -155,8 +166,8 @@ def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
 def misjudged(target: float, stops: float) -> float:
     """Return the mean luminance that exposure reaches in place of `target` if it is off by `stops`, within `LEVELS`.
 
-    Automatic exposure meters the whole view: a window behind a face makes it dark, a dark room makes it too bright. What
-    is then beyond 1, the sensor clips.
+    Automatic exposure meters the whole view: a window behind a face makes it dark, a dark room makes it too bright.
+    What is then beyond 1, the sensor clips.
     """
     return min(max(target * 2.0**stops, LEVELS[0]), LEVELS[1]) if stops else target
 
@@ -337,7 +348,7 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     session = camera.session
     missed = between(rng, (1.7, 2.4)) if rng.random() < camera.misfocus else 1.0
     image = focused(scene, between(rng, camera.defocus) * missed, side)
-    image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)))
+    image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)), wraps=session.wraps)
     image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
     image = exposed(image, misjudged(between(rng, camera.exposure), session.stops), rng)
     image = flickered(image, session.flicker, rng)

@@ -240,9 +240,7 @@ def _cut(whole: Image.Image, size: tuple[int, int], right: int, down: int) -> Im
 PLAIN = Delivery()
 
 
-def delivered(
-    frames: Bytes, size: int, sharpening: float, quality: int, delivery: Delivery = PLAIN
-) -> Bytes:
+def delivered(frames: Bytes, size: int, sharpening: float, quality: int, delivery: Delivery = PLAIN) -> Bytes:
     """Return the delivered frames uint8 RGB [T, size, size, 3] of a developed clip uint8 RGB [T, S, S, 3].
 
     Args:

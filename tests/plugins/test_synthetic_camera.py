@@ -67,6 +67,20 @@ def test_shake_smears_in_its_own_direction():
     assert chain.shaken(stripes[True], 0.0, 0.3) is stripes[True]
 
 
+def test_shake_takes_nothing_from_the_opposite_border_unless_it_wraps():
+    edge = np.zeros((2, 3, 32, 32), np.float32)
+    edge[..., :16] = 1
+    for angle, image in ((0.0, edge), (np.pi / 2, edge.swapaxes(2, 3).copy())):
+        inside, wrapped = (chain.shaken(image, 4.0, angle, wraps=wraps) for wraps in (False, True))
+        corners = np.concatenate([inside[..., 0, 0].ravel(), 1 - inside[..., -1, -1].ravel()])
+        assert corners.tolist() == pytest.approx([1] * 12, abs=1e-6)
+        assert inside[..., 4:-4, 4:-4] == pytest.approx(wrapped[..., 4:-4, 4:-4], abs=1e-6)
+        assert wrapped[0, 0, -1, -1] > 0.3
+    diagonal = speckles()
+    inside, wrapped = (chain.shaken(diagonal, 5.0, 2.2, wraps=wraps) for wraps in (False, True))
+    assert inside[..., 4:-4, 4:-4] == pytest.approx(wrapped[..., 4:-4, 4:-4], abs=1e-6)
+
+
 def test_shake_is_seen_in_the_frame():
     def loss(length: float, seed: int) -> float:
         """Return how differently gradients of opposite directions are kept."""

@@ -12,7 +12,17 @@ from optics import IDEAL, SIZE, live
 from padkit.errors import PluginError
 from padkit_synthetic import delivery
 from padkit_synthetic.camera import Camera, capture
-from padkit_synthetic.drawn.cameras import FINEST, KINDS, draw_camera, finer_quality, kind_of, merging
+from padkit_synthetic.drawn.cameras import (
+    COARSEST,
+    FINEST,
+    KINDS,
+    LARGEST_BLUR,
+    LEAST_LIGHT,
+    draw_camera,
+    finer_quality,
+    kind_of,
+    merging,
+)
 from padkit_synthetic.imaging import generator, resized
 from padkit_synthetic.world import DOMAINS, SOURCE_CAMERAS
 
@@ -79,7 +89,10 @@ def test_faces_have_60_to_500_photosites_before_crops_of_128_pixels(drawn):
     assert 0.1 < np.mean([c.session.merged > 1 for c in cameras]) < 0.7
 
 
-@pytest.mark.parametrize(("resolution", "expected"), [(0.5, (1, 0.5)), (1.6, (1, 1.6)), (1.7, (2, 1.0)), (2.0, (2, 1.0)), (2.6, (2, 1.3)), (4.8, (4, 1.2))])
+@pytest.mark.parametrize(
+    ("resolution", "expected"),
+    [(0.5, (1, 0.5)), (1.6, (1, 1.6)), (1.7, (2, 1.0)), (2.0, (2, 1.0)), (2.6, (2, 1.3)), (4.8, (4, 1.2))],
+)
 def test_fine_sensors_merge_photosites(resolution, expected):
     assert merging(resolution) == pytest.approx(expected)
 
@@ -87,8 +100,25 @@ def test_fine_sensors_merge_photosites(resolution, expected):
 def test_blur_and_noise_of_fine_sensors_shrink_with_them(drawn):
     fine = [camera for camera in drawn["phone-front-a"] if camera.session.merged > 2]
     coarse = [camera for camera in drawn["phone-front-a"] if camera.session.merged == 1]
-    for mean in (lambda some: np.mean([c.defocus for c in some]), lambda some: np.mean([c.delivery.luma for c in some])):
+    for mean in (
+        lambda some: np.mean([c.defocus for c in some]),
+        lambda some: np.mean([c.delivery.luma for c in some]),
+    ):
         assert mean(fine) < 0.6 * mean(coarse)
+
+
+def test_bounds_keep_the_face_visible(drawn):
+    for cameras in drawn.values():
+        for camera in cameras:
+            session, fineness = camera.session, camera.resolution[0] * camera.session.merged
+            assert camera.full_well[0] * fineness**2 * 2 ** min(session.stops, 0) > LEAST_LIGHT - 1e-6
+            assert camera.defocus[0] / camera.resolution[0] <= LARGEST_BLUR + 1e-9
+            if fineness < 1:
+                assert camera.delivery.quantiser <= COARSEST + 6 * np.log2(fineness) + 0.5
+    webcams = drawn["webcam-usb"]
+    assert min(camera.full_well[0] for camera in webcams) < 100
+    assert max(camera.delivery.quantiser for camera in webcams) >= 36
+    assert max(camera.defocus[0] / camera.resolution[0] for camera in webcams) > 1.7
 
 
 def test_jpeg_before_a_reduction_is_as_much_milder():

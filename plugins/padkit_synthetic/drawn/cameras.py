@@ -14,6 +14,9 @@ from padkit_synthetic.imaging import between, log_between
 # Photosites per delivered pixel up to which a sensor is rendered photosite by photosite; finer ones are merged.
 FINEST = 1.6
 LARGEST_ERROR = 1.5  # stops
+# Within these a person still sees the face. Light is counted in photoelectrons at full scale of a delivered pixel, blur
+# in delivered pixels, and the quantiser is that of a crop with a photosite per delivered pixel.
+LEAST_LIGHT, LARGEST_BLUR, COARSEST = 60.0, 2.0, 38.0
 # Sides of a camera's own pictures per delivered side.
 OWN_SIDES = (0.5, FINEST)
 ADAPTED = (0.55, 0.95)
@@ -60,7 +63,7 @@ class Kind:
     stops: float = 0.6
     full_well: Range = (120, 5000)
     read_noise: Range = (1.5, 4.5)
-    rows: Range = (0.0, 0.8)
+    rows: Range = (0.0, 0.6)
     flicker: Range = (0.0, 0.04)
     warmth: float = 0.14
     tint: float = 0.03
@@ -99,7 +102,7 @@ WEBCAM = Kind(
     defocus=(0.3, 1.1),
     misfocus=0.12,
     full_well=(80, 2500),
-    rows=(0.0, 1.2),
+    rows=(0.0, 0.8),
     flicker=(0.0, 0.06),
     warmth=0.17,
     tint=0.04,
@@ -178,15 +181,17 @@ def draw_camera(base: Camera, rng: np.random.Generator, *, video: bool = True) -
         h264_encoder()
     kind = kind_of(base)
     count, resolution = merging(log_between(rng, kind.resolution))
+    session = _draw_session(kind, count, rng)
     missed, chance = between(rng, (1.7, 2.4)), rng.random()
     defocus = between(rng, kind.defocus) * (missed if chance < kind.misfocus else 1.0)
-    full_well, read_noise = log_between(rng, kind.full_well), between(rng, kind.read_noise)
+    light = LEAST_LIGHT / (resolution * count) ** 2 * 2.0 ** max(-session.stops, 0)
+    full_well, read_noise = max(log_between(rng, kind.full_well), light), between(rng, kind.read_noise)
     noise = math.hypot((MEAN_LEVEL * full_well) ** -0.5, read_noise / (MEAN_LEVEL * full_well)) / count
-    session, delivery = _draw_session(kind, count, rng), _draw_delivery(kind, resolution, count, noise, rng)
+    delivery = _draw_delivery(kind, resolution, count, noise, rng)
     return replace(
         base,
         resolution=_always(resolution),
-        defocus=_always(defocus / count),
+        defocus=_always(min(defocus / count, LARGEST_BLUR * resolution)),
         misfocus=0.0,
         shake=_always(between(rng, kind.shake) / count),
         vignetting=between(rng, kind.vignetting),
@@ -226,8 +231,8 @@ def merging(resolution: float) -> tuple[int, float]:
 def finer_quality(quality: float, count: int) -> float:
     """Return the JPEG quality whose steps are those of `quality` divided by `count`.
 
-    A picture compressed before it is reduced by averaging `count` x `count` pixels keeps that share of its error. (Steps
-    are scaled by 50 / quality below 50, by 2 - quality / 50 above: libjpeg's jpeg_quality_scaling.)
+    A picture compressed before it is reduced by averaging `count` x `count` pixels keeps that share of its error.
+    (Steps are scaled by 50 / quality below 50, by 2 - quality / 50 above: libjpeg's jpeg_quality_scaling.)
     """
     scale = (50 / quality if quality < 50 else 2 - quality / 50) / count
     return 50 / scale if scale > 1 else 50 * (2 - scale)
@@ -245,6 +250,7 @@ def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
         warmth=float(kind.warmth * np.clip(warmth, -2, 2)),
         tint=float(kind.tint * np.clip(tint, -2, 2)),
         gamma=between(rng, kind.gamma),
+        wraps=False,
     )
 
 
@@ -255,7 +261,9 @@ def _draw_delivery(kind: Kind, resolution: float, count: int, noise: float, rng:
     output = own / resolution if chance < kind.scaled else 1.0
     kernels = _drawn_kernel(output > 1, rng), _drawn_kernel(output * resolution < 1, rng)
     subsampling = SUBSAMPLINGS[int(rng.integers(len(SUBSAMPLINGS)))]
-    quantiser = between(rng, kind.quantiser) - 6 * math.log2(count)
+    quantiser = min(between(rng, kind.quantiser), COARSEST + 6 * math.log2(min(resolution * count, 1))) - 6 * math.log2(
+        count
+    )
     filmed, again = rng.random() < kind.filmed, rng.random() < kind.again
     again_quality = round(between(rng, kind.again_quality))
     offsets = [int(way) for way in rng.integers(OFFSETS, size=4)]
