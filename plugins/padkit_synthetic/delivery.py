@@ -96,7 +96,8 @@ def _cored(threshold: float) -> NDArray[np.int16]:
     """Return what is left of differences 0..255, -255..-1 (in this order, so that a negative one is its own index)."""
     difference = np.concatenate([np.arange(256), np.arange(-255, 0)]).astype(np.float32)
     square = difference * difference
-    return np.rint(difference * square / (square + np.float32(threshold * threshold))).astype(np.int16)
+    kept: NDArray[np.int16] = np.rint(difference * square / (square + threshold * threshold)).astype(np.int16)
+    return kept
 
 
 def scaled(picture: Image.Image, side: int, kernel: Kernel) -> Image.Image:
@@ -133,7 +134,8 @@ def _unsharp(picture: Image.Image, blurred: Image.Image, strength: float) -> Byt
     sharp >>= 6
     sharp += frame
     np.clip(sharp, 0, 255, out=sharp)
-    return sharp.astype(np.uint8)
+    result: Bytes = sharp.astype(np.uint8)
+    return result
 
 
 def jpeg(
@@ -179,7 +181,9 @@ def filmed(pictures: Sequence[Image.Image], quantiser: int, offset: tuple[int, i
         frame.pts = number
         packets += encoder.encode(frame)
     packets += encoder.encode(None)
-    decoded = [frame.to_ndarray() for packet in [*packets, None] for frame in decoder.decode(packet)]
+    decoded = [
+        np.asarray(frame.to_ndarray(), np.uint8) for packet in [*packets, None] for frame in decoder.decode(packet)
+    ]
     assert len(decoded) == len(pictures)
     return [_cut(_from_video_planes(planes), size, right, down).convert("RGB") for planes in decoded]
 
