@@ -205,3 +205,19 @@ def test_every_camera_shows_the_face(name):
         assert frame.shape == (SIZE, SIZE, 3)
         found.append(np.corrcoef(frame[..., 1].astype(float).ravel(), wanted.ravel())[0, 1])
     assert min(found) > 0.75
+
+
+@pytest.mark.parametrize("size", [64, 112])
+def test_clips_of_any_size_come_out_alike_twice(size):
+    kinds = set()
+    for number in range(20):
+        first, second = (draw_camera(BASES["webcam-usb"], generator(8, number)) for _ in range(2))
+        side = first.side(size, generator(1))
+        assert side % 2 == 0
+        clip = np.repeat(live(portrait(), side), 2, axis=0)
+        frames = [capture(clip, side, camera, size, generator(9, number)) for camera in (first, second)]
+        assert frames[0].shape == (2, size, size, 3)
+        assert (frames[0] == frames[1]).all()
+        assert (frames[0][0] != frames[0][1]).any(), "noise is new in every frame"
+        kinds.add((first.delivery.quantiser > 0, first.session.merged > 1))
+    assert len(kinds) == 4
