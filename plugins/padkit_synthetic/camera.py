@@ -1,15 +1,17 @@
-"""The camera chain: scene radiance in linear light -> lens -> sensor -> development -> JPEG; one function per stage."""
+"""The camera chain: scene radiance in linear light -> lens -> sensor -> development; one function per stage.
+
+What becomes of the developed picture before it reaches a detector is in `padkit_synthetic.delivery`.
+"""
 
 from __future__ import annotations
 
-import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from PIL import Image
 
+from padkit_synthetic.delivery import Delivery, delivered
 from padkit_synthetic.imaging import (
     Bytes,
     Floats,
@@ -25,6 +27,37 @@ from padkit_synthetic.imaging import (
 
 Range = tuple[float, float]
 APERTURE = 12**-0.5
+LEVELS = (0.045, 0.55)  # mean luminance, share of full scale: beyond these nobody would see a face
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What one capture session adds to a camera: values, not ranges. By default nothing, and no random number.
+
+    Attributes:
+        stops: Error of the exposure in stops; -1 halves the light, +1 doubles it and clips the highlights.
+        flicker: Strength of the bright and dark bands that pulsed lamps and a rolling shutter make, in [0, 1].
+        rows: Deviation of the offset that all photosites of a row share, in photoelectrons.
+        merged: How many by how many photosites are merged into one before development; 1 is none.
+        white: Share of full scale above which a photosite counts as saturated; where all three colours are, the
+            picture is white. 1 leaves them as they are.
+        adapted: Share of a cast of light that the white balance removes.
+        warmth: Error of the white balance from cold (negative) to warm, ln(red gain / blue gain).
+        tint: Its error from magenta (negative) to green, ln(green gain).
+        gamma: Exponent applied to the encoded picture; above 1 it is darker.
+        wraps: Whether shake takes what is beyond a border from the opposite one, as in version 3 of the world.
+    """
+
+    stops: float = 0.0
+    flicker: float = 0.0
+    rows: float = 0.0
+    merged: int = 1
+    white: float = 1.0
+    adapted: float = 0.8
+    warmth: float = 0.0
+    tint: float = 0.0
+    gamma: float = 1.0
+    wraps: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +83,8 @@ class Camera:
         sharpening: Range of the unsharp mask's strength.
         quality: Range of JPEG quality.
         denoise: Deviation in photosites of the blur that removes noise before sharpening.
+        session, delivery: What a drawn camera has beyond these (`padkit_synthetic.drawn.cameras`). They are not in the
+            camera's text, whose checksum freezes version 3 of the world: its cameras have none.
     """
 
     name: str
@@ -69,6 +104,8 @@ class Camera:
     sharpening: Range = (0.2, 0.6)
     quality: Range = (75.0, 92.0)
     denoise: float = 0.0
+    session: Session = field(default=Session(), repr=False)
+    delivery: Delivery = field(default=Delivery(), repr=False)
 
     def side(self, size: int, rng: np.random.Generator) -> int:
         """Return the sensor's side in photosites, an even number, for delivered crops of `size` pixels."""
@@ -84,16 +121,25 @@ def focused(scene: Floats, defocus: float, side: int) -> Floats:
     return blurred(scene, math.hypot(defocus, APERTURE), scene.shape[-1] // side)
 
 
-def shaken(image: Floats, length: float, angle: float) -> Floats:
+def shaken(image: Floats, length: float, angle: float, *, wraps: bool = True) -> Floats:
     """Return the irradiance blurred along a straight path of `length` photosites, sampled at three positions.
 
-    The borders wrap around; the path is a few photosites at most.
+    The borders wrap around, or, if not `wraps`, go on as they are; the path is a few photosites at most.
     """
     step_x, step_y = round(0.5 * length * math.cos(angle)), round(0.5 * length * math.sin(angle))
     if not step_x and not step_y:
         return image
-    ends = np.roll(image, (step_y, step_x), (-2, -1)) + np.roll(image, (-step_y, -step_x), (-2, -1))
-    return floats((image + ends) * (1 / 3))
+    if wraps:
+        ends = np.roll(image, (step_y, step_x), (-2, -1)) + np.roll(image, (-step_y, -step_x), (-2, -1))
+        return floats((image + ends) * (1 / 3))
+    reach, (height, width) = max(abs(step_x), abs(step_y)), image.shape[-2:]
+    wider = np.pad(image, [(0, 0), (0, 0), (reach, reach), (reach, reach)], mode="edge")
+    total = image.copy()
+    for way in (-1, 1):
+        top, left = reach + way * step_y, reach + way * step_x
+        total += wider[..., top : top + height, left : left + width]
+    total *= np.float32(1 / 3)
+    return total
 
 
 def vignetted(image: Floats, loss: float) -> Floats:
@@ -115,6 +161,27 @@ def exposed(image: Floats, target: float, rng: np.random.Generator) -> Floats:
     metered = float(0.7 * centre + 0.3 * whole)
     gains = np.exp(0.02 * rng.standard_normal((image.shape[0], 1, 1, 1))).astype(np.float32)
     return image * (gains * (target / max(metered, 1e-6)))
+
+
+def misjudged(target: float, stops: float) -> float:
+    """Return the mean luminance that exposure reaches in place of `target` if it is off by `stops`, within `LEVELS`.
+
+    Automatic exposure meters the whole view: a window behind a face makes it dark, a dark room makes it too bright.
+    What is then beyond 1, the sensor clips.
+    """
+    return min(max(target * 2.0**stops, LEVELS[0]), LEVELS[1]) if stops else target
+
+
+def flickered(image: Floats, strength: float, rng: np.random.Generator) -> Floats:
+    """Return the image with horizontal bands of relative `strength`, half a band to three bands high, in every frame.
+
+    Lamps on mains pulse at 100 or 120 Hz, and a rolling shutter exposes row after row (about 10 to 30 ms a picture).
+    """
+    if not strength:
+        return image
+    rows = np.linspace(0, 2 * math.pi * between(rng, (0.5, 3.0)), image.shape[-2], dtype=np.float32)
+    phase = rng.uniform(0, 2 * math.pi, (image.shape[0], 1)).astype(np.float32)
+    return floats(image * (1 + np.float32(strength) * np.cos(rows + phase))[:, None, :, None])
 
 
 def mosaicked(image: Floats) -> Floats:
@@ -152,6 +219,31 @@ def sensed(mosaic: Floats, full_well: float, read_noise: float, rng: np.random.G
     return noisy
 
 
+def rowed(image: Floats, deviation: float, rng: np.random.Generator) -> Floats:
+    """Return an image [T, ..., H, W] with row noise: one offset per row and frame, of `deviation` times full scale.
+
+    All photosites of a row are read against the same reference, whose noise they share.
+    """
+    if not deviation:
+        return image
+    shape = (image.shape[0], *[1] * (image.ndim - 3), image.shape[-2], 1)
+    return image + np.float32(deviation) * rng.standard_normal(shape, np.float32)
+
+
+def merged(image: Floats, full_well: float, read_noise: float, count: int, rng: np.random.Generator) -> Floats:
+    """Return planes [T, 3, H, W] as `count` x `count` photosites of an RGGB mosaic record each sample together.
+
+    Of these a quarter are red, half are green and a quarter are blue. m photosites hold m times the electrons, and the
+    variances of their read noise add up.
+    """
+    result = np.empty_like(image)
+    for channel, share in enumerate((0.25, 0.5, 0.25)):
+        photosites = max(1.0, share * count * count)
+        noise = read_noise * photosites**0.5
+        result[:, channel] = sensed(image[:, channel], full_well * photosites, noise, rng)
+    return result
+
+
 def demosaicked(mosaic: Floats) -> Floats:
     """Return planar images [T, 3, H, W] by bilinear interpolation of an RGGB mosaic [T, H, W]."""
     padded = np.pad(mosaic, [(0, 0), (1, 1), (1, 1)], mode="reflect")
@@ -174,13 +266,54 @@ def demosaicked(mosaic: Floats) -> Floats:
     return result
 
 
-def balanced(image: Floats, error: float, rng: np.random.Generator) -> Floats:
-    """Return the image white-balanced towards a grey world: by 80 % and with a random error per channel."""
+def balanced(image: Floats, error: float, rng: np.random.Generator, adapted: float = 0.8) -> Floats:
+    """Return the image white-balanced towards a grey world: by the share `adapted`, with a random error per channel."""
     means = np.maximum(image[..., ::4, ::4].mean(axis=(0, 2, 3)), 1e-4)
     grey = np.array([1.18, 1.0, 0.86], np.float32)  # faces are warmer than grey
-    gains = (means[1] / means * grey) ** 0.8 * np.exp(error * rng.standard_normal(3))
+    gains = (means[1] / means * grey) ** adapted * np.exp(error * rng.standard_normal(3))
     gains[1] = 1.0
     return image * floats(np.clip(gains, 0.4, 2.8))[None, :, None, None]
+
+
+def recorded(image: Floats, camera: Camera, full_well: float, rng: np.random.Generator) -> Floats:
+    """Return what the sensor records [T, 3, H, W] of the light on its photosites, all colours at every place.
+
+    A sensor whose crop is at least twice as fine as the delivered one is not rendered photosite by photosite: they are
+    merged as the later reduction would merge them. All colours are then known everywhere, so there is no mosaic.
+    """
+    session, leak = camera.session, camera.crosstalk
+    if session.merged == 1:
+        mosaic = sensed(leaked(image, leak), full_well, camera.read_noise, rng)
+        return demosaicked(rowed(mosaic, session.rows / full_well, rng))
+    leaking = floats((1 - 1.5 * leak) * np.eye(3) + leak / 2)
+    planes = merged(mixed(image, leaking), full_well, camera.read_noise, session.merged, rng)
+    return rowed(planes, session.rows / (full_well * session.merged**0.5), rng)
+
+
+def tinged(image: Floats, warmth: float, tint: float) -> Floats:
+    """Return the image under a white balance that is off: ln(red/blue) by `warmth`, ln(green) by `tint`.
+
+    The luminance of grey stays.
+    """
+    if not (warmth or tint):
+        return image
+    gains = np.exp(floats([warmth / 2, tint, -warmth / 2]))
+    gains /= gains @ floats([0.2126, 0.7152, 0.0722])
+    return image * gains[:, None, None]
+
+
+def whitened(image: Floats, raw: Floats, white: float) -> Floats:
+    """Return the image with white where all colours of `raw`, what the sensor recorded, are between `white` and 1.
+
+    A saturated photosite no longer tells the colour; gains of the white balance would make one up.
+    """
+    if white >= 1:
+        return image
+    least = raw.min(axis=1, keepdims=True)
+    if least.max() <= white:
+        return image
+    share = np.clip((least - white) * np.float32(1 / (1 - white)), 0, 1)
+    return floats(image + share * np.maximum(1 - image, 0))
 
 
 @cache
@@ -189,33 +322,17 @@ def _encoded_levels() -> Floats:
     return np.where(level <= 0.0031308, 12.92 * level, 1.055 * level ** (1 / 2.4) - 0.055)
 
 
-def toned(image: Floats, contrast: float) -> Bytes:
-    """Return gamma-encoded uint8 images of linear images: the sRGB curve blended with an S-curve."""
-    encoded = _encoded_levels()
+def toned(image: Floats, contrast: float, gamma: float = 1.0) -> Bytes:
+    """Return gamma-encoded uint8 images of linear images: the sRGB curve to the power `gamma`, blended with an S-curve.
+
+    Negative `contrast` flattens the middle tones, as cameras do that lighten shadows.
+    """
+    encoded = _encoded_levels() if gamma == 1 else _encoded_levels() ** np.float32(gamma)
     curved = encoded + contrast * (encoded * encoded * (3 - 2 * encoded) - encoded)
     table: Bytes = np.round(255 * curved).astype(np.uint8)
     level = image * 4095
     np.clip(level, 0, 4095, out=level)
     return table.take(level.astype(np.intp))
-
-
-def delivered(image: Bytes, size: int, sharpening: float, quality: int) -> Bytes:
-    """Return one frame uint8 [size, size, 3]: resized, sharpened (unsharp mask) and JPEG-compressed."""
-    picture = Image.fromarray(image)
-    if image.shape[0] != size:
-        picture = picture.resize((size, size), Image.Resampling.BICUBIC)
-    if sharpening > 0.02:
-        frame = np.asarray(picture)
-        soft = np.asarray(picture.reduce(2).resize((size, size)))
-        sharp = np.subtract(frame, soft, dtype=np.int16)
-        sharp *= np.int16(round(64 * sharpening))
-        sharp >>= 6
-        sharp += frame
-        np.clip(sharp, 0, 255, out=sharp)
-        picture = Image.fromarray(sharp.astype(np.uint8))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return np.asarray(Image.open(buffer, formats=("JPEG",)))
 
 
 def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:
@@ -228,16 +345,19 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
         size: Side of the delivered frames.
         rng: Source of the session's settings and of the sensor's noise.
     """
+    session = camera.session
     missed = between(rng, (1.7, 2.4)) if rng.random() < camera.misfocus else 1.0
     image = focused(scene, between(rng, camera.defocus) * missed, side)
-    image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)))
+    image = shaken(image, between(rng, camera.shake), between(rng, (0.0, math.pi)), wraps=session.wraps)
     image = flared(vignetted(image, camera.vignetting), between(rng, camera.flare))
-    image = exposed(image, between(rng, camera.exposure), rng)
-    leak = camera.crosstalk
-    mosaic = sensed(leaked(image, leak), log_between(rng, camera.full_well), camera.read_noise, rng)
-    image = balanced(demosaicked(mosaic), camera.balance_error, rng)
-    image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * leak)))
-    developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast))
+    image = exposed(image, misjudged(between(rng, camera.exposure), session.stops), rng)
+    image = flickered(image, session.flicker, rng)
+    raw = recorded(image, camera, log_between(rng, camera.full_well), rng)
+    image = balanced(raw, camera.balance_error, rng, session.adapted)
+    image = tinged(image, session.warmth, session.tint)
+    image = whitened(image, raw, session.white)
+    image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * camera.crosstalk)))
+    developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast), session.gamma)
     sharpening, quality = between(rng, camera.sharpening), round(between(rng, camera.quality))
     frames = np.ascontiguousarray(developed.transpose(0, 2, 3, 1))
-    return np.stack([delivered(frame, size, sharpening, quality) for frame in frames])
+    return delivered(frames, size, sharpening, quality, camera.delivery)

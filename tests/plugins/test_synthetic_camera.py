@@ -9,8 +9,10 @@ import pytest
 from optics import IDEAL, SIZE, irradiance, linear, live, plain_picture, shot
 
 from padkit_synthetic import camera as chain
-from padkit_synthetic.camera import Camera, capture
-from padkit_synthetic.imaging import Bytes, Floats, blurred, generator, srgb_table
+from padkit_synthetic.camera import Camera, Session, capture
+from padkit_synthetic.delivery import Delivery
+from padkit_synthetic.imaging import Bytes, Floats, blurred, generator, luminance, srgb_table
+from padkit_synthetic.world import DOMAINS, SOURCE_CAMERAS
 
 FLAT = np.full((1, 3, SIZE, SIZE), 0.4, np.float32)
 FIRST, LAST = slice(0, 4), slice(-4, None)
@@ -63,6 +65,20 @@ def test_shake_smears_in_its_own_direction():
         assert kept[smeared] == pytest.approx(1 / 3, abs=0.01)
         assert kept[not smeared] == pytest.approx(1, abs=0.01)
     assert chain.shaken(stripes[True], 0.0, 0.3) is stripes[True]
+
+
+def test_shake_takes_nothing_from_the_opposite_border_unless_it_wraps():
+    edge = np.zeros((2, 3, 32, 32), np.float32)
+    edge[..., :16] = 1
+    for angle, image in ((0.0, edge), (np.pi / 2, edge.swapaxes(2, 3).copy())):
+        inside, wrapped = (chain.shaken(image, 4.0, angle, wraps=wraps) for wraps in (False, True))
+        corners = np.concatenate([inside[..., 0, 0].ravel(), 1 - inside[..., -1, -1].ravel()])
+        assert corners.tolist() == pytest.approx([1] * 12, abs=1e-6)
+        assert inside[..., 4:-4, 4:-4] == pytest.approx(wrapped[..., 4:-4, 4:-4], abs=1e-6)
+        assert wrapped[0, 0, -1, -1] > 0.3
+    diagonal = speckles()
+    inside, wrapped = (chain.shaken(diagonal, 5.0, 2.2, wraps=wraps) for wraps in (False, True))
+    assert inside[..., 4:-4, 4:-4] == pytest.approx(wrapped[..., 4:-4, 4:-4], abs=1e-6)
 
 
 def test_shake_is_seen_in_the_frame():
@@ -166,7 +182,7 @@ def cast(frame: Bytes) -> tuple[float, float]:
 def test_white_balance_takes_most_of_a_cast_away(monkeypatch):
     warm, cold = tinted(1.4, 0.7), tinted(0.7, 1.4)
     seen = [np.subtract(cast(shot(warm, IDEAL)), cast(shot(cold, IDEAL)))[n] for n in (0, 1)]
-    monkeypatch.setattr(chain, "balanced", lambda image, error, rng: image)
+    monkeypatch.setattr(chain, "balanced", lambda image, *_: image)
     raw = [np.subtract(cast(shot(warm, IDEAL)), cast(shot(cold, IDEAL)))[n] for n in (0, 1)]
     assert raw == pytest.approx([np.log(2), -np.log(2)], rel=0.05)
     assert np.array(seen) == pytest.approx(0.2 * np.array(raw), abs=0.02)
@@ -210,40 +226,12 @@ def test_developing_scales_the_colours():
 
 
 def test_crosstalk_mixes_the_channels(monkeypatch):
-    monkeypatch.setattr(chain, "balanced", lambda image, error, rng: image)
+    monkeypatch.setattr(chain, "balanced", lambda image, *_: image)
     monkeypatch.setattr(chain, "saturation_matrix", lambda amount: np.eye(3, dtype=np.float32))
     red = speckles() * np.array([1.0, 0.0, 0.0], np.float32)[None, :, None, None]
     for leak in (0.0, 0.1):
         means = linear(shot(red, replace(IDEAL, crosstalk=leak), 2)).mean(axis=(1, 2))
         assert means[1:] / means[0] == pytest.approx(0.5 * leak / (1 - leak), abs=0.01)
-
-
-@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
-def test_sharpening_overshoots_at_edges(strength):
-    edge = np.full((SIZE, SIZE, 3), 90, np.uint8)
-    edge[:, SIZE // 2 + 1 :] = 160
-    frame = chain.delivered(edge, SIZE, strength, 100).astype(int)
-    over, under = frame.max() - 160, 90 - frame.min()
-    if strength:
-        assert min(over, under) > 12 * strength
-    else:
-        assert max(over, under) <= 2
-    assert abs(frame[:, :50].mean() - 90) < 1, "areas keep their level"
-
-
-def grid_step(frame: Bytes) -> float:
-    """Return the mean step across the borders of 8-pixel blocks over that elsewhere."""
-    steps = np.abs(np.diff(frame[..., 1].astype(float), axis=1)).mean(axis=0)
-    at_borders = np.arange(len(steps)) % 8 == 7
-    return float(steps[at_borders].mean() / steps[~at_borders].mean())
-
-
-def test_jpeg_leaves_its_8_pixel_grid():
-    ramp = blurred(speckles(), 2.5)
-    found = {q: grid_step(shot(ramp, replace(IDEAL, quality=(q, q)))) for q in (30, 100)}
-    assert found[30] > 1.4 > 1.15 > found[100]
-    shifted = shot(ramp, replace(IDEAL, quality=(30, 30)))[:, 3:]
-    assert grid_step(shifted) < 1.1, "the grid begins at the border"
 
 
 def test_exposure_aims_at_its_level():
@@ -272,3 +260,129 @@ def test_photosites_average_over_their_area():
     checks = np.indices((2 * SIZE, 2 * SIZE)).sum(0) % 2
     scene = np.broadcast_to(checks.astype(np.float32), (1, 3, 2 * SIZE, 2 * SIZE))
     assert irradiance(scene)[..., 4:-4, 4:-4] == pytest.approx(0.5, abs=0.05)
+
+
+def at(light: Floats = FLAT, seed: int = 1, **session: float) -> Bytes:
+    """Return a frame of `light` by an ideal camera in a session with these values."""
+    return shot(light, replace(IDEAL, quality=(100, 100), session=Session(**session)), seed)
+
+
+def test_cameras_of_version_3_have_no_session_of_their_own_and_their_text_is_as_before():
+    for camera in (*SOURCE_CAMERAS, *(camera for domain in DOMAINS for camera in domain.cameras)):
+        assert (camera.session, camera.delivery) == (Session(), Delivery())
+        assert repr(camera).endswith(f"denoise={camera.denoise})")
+
+
+@pytest.mark.parametrize("stops", [-1.5, -0.5, 0.0, 1.0])
+def test_exposure_is_off_by_its_stops(stops):
+    assert linear(at(stops=stops)).mean() == pytest.approx(0.2 * 2**stops, rel=0.04)
+
+
+def ramp() -> Floats:
+    """Return a grey radiance [1, 3, SIZE, SIZE] that grows from left to right."""
+    return np.broadcast_to(np.linspace(0.05, 1, SIZE, dtype=np.float32), (1, 3, SIZE, SIZE))
+
+
+def test_over_exposure_clips_the_highlights():
+    clipped = {stops: (at(ramp(), stops=stops)[..., 1] > 250).mean() for stops in (-1.0, 0.0, 1.5)}
+    assert max(clipped[-1.0], clipped[0.0]) < 0.001
+    assert clipped[1.5] > 0.04
+    assert at(ramp(), stops=-1.0).max() < 160
+
+
+def test_exposure_errs_no_further_than_a_face_is_seen():
+    assert chain.misjudged(0.2, 1.0) == 0.4
+    assert chain.misjudged(0.2, -1.0) == 0.1
+    assert chain.misjudged(0.4, 1.5) == chain.LEVELS[1]
+    assert chain.misjudged(0.08, -1.5) == chain.LEVELS[0]
+    assert chain.misjudged(0.9, 0.0) == 0.9, "without an error nothing is changed"
+
+
+def test_lamps_flicker_in_bands_of_their_strength():
+    for strength in (0.0, 0.06):
+        rows = linear(at(flicker=strength))[1].mean(axis=1)
+        columns = linear(at(flicker=strength))[1].mean(axis=0)
+        assert columns.std() / columns.mean() < 0.004
+        if strength:
+            assert np.ptp(rows) / rows.mean() == pytest.approx(2 * strength, rel=0.35)
+        else:
+            assert rows.std() / rows.mean() < 0.004
+    clip = chain.flickered(np.repeat(FLAT, 2, axis=0), 0.05, generator(1))
+    assert np.abs(clip[0] - clip[1]).max() > 0.002, "the lamp goes on between frames"
+
+
+def test_rows_share_an_offset():
+    field = np.full((2, 400, 300), 0.4, np.float32)
+    noisy = chain.rowed(field, 0.01, generator(2)) - field
+    assert noisy.std(axis=2).max() < 1e-6
+    assert noisy[:, :, 0].std(axis=1) == pytest.approx(0.01, rel=0.15)
+    assert np.abs(noisy[0] - noisy[1]).max() > 0.005, "new in every frame"
+    assert chain.rowed(np.repeat(FLAT, 2, 0), 0.01, generator(2)).std(axis=(1, 3)).max() < 1e-6, "for all colours"
+    assert chain.rowed(field, 0.0, generator(2)) is field
+
+    def streaks(rows: float) -> float:
+        plane = linear(shot(FLAT, replace(IDEAL, full_well=(1000, 1000), session=Session(rows=rows))))[1]
+        return plane.mean(axis=1).std() / plane.mean(axis=0).std()
+
+    assert streaks(0.0) < 1.5 < 3 < streaks(10.0)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_merged_photosites_have_the_noise_of_all_their_electrons(count):
+    """Variance = signal / electrons + (read noise / full well)^2 / photosites; a quarter of them is red, half green."""
+    field = np.full((1, 3, 256, 256), 0.4, np.float32)
+    noisy = chain.merged(field, 500.0, 5.0, count, generator(3))
+    for channel, share in enumerate((0.25, 0.5, 0.25)):
+        photosites = share * count**2
+        variance = (0.4 / 500 + (5 / 500) ** 2) / photosites
+        assert noisy[0, channel].mean() == pytest.approx(0.4, rel=2e-3)
+        assert noisy[0, channel].astype(float).var() == pytest.approx(variance, rel=0.05)
+
+
+def test_merged_photosites_know_all_colours():
+    base, *fine = (false_colour(at(grating(period), merged=count)) for period, count in ((24, 1), (2.3, 1), (2.3, 2)))
+    assert fine[0] - base > 8 * max(fine[1] - base, 0.2)
+
+
+def test_merged_photosites_leak_like_single_ones():
+    red = FLAT * np.array([1.0, 0.0, 0.0], np.float32)[None, :, None, None]
+    for count in (1, 2):
+        camera = replace(IDEAL, crosstalk=0.1, session=Session(merged=count))
+        means = chain.recorded(red, camera, 1e6, generator(1)).mean(axis=(0, 2, 3))
+        assert means[1:] / means[0] == pytest.approx(0.05 / 0.9, abs=0.002)
+
+
+def test_what_is_saturated_is_white():
+    """A warm picture: where the sensor is full, gains alone would give it the colour of the error."""
+    frames = [at(ramp(), stops=1.5, warmth=0.3, white=white) for white in (1.0, 0.9)]
+    bright = [frame[:, -6:].reshape(-1, 3).astype(int) for frame in frames]
+    assert bright[0][:, 2].mean() < 245
+    assert bright[1].min() > 250
+    assert np.abs(frames[0][:, :20].astype(int) - frames[1][:, :20]).max() <= 2, "the rest is as before"
+
+
+@pytest.mark.parametrize(("warmth", "tint"), [(0.0, 0.0), (0.3, 0.0), (-0.3, 0.0), (0.0, 0.08)])
+def test_the_white_balance_is_off_by_its_warmth_and_tint(warmth, tint):
+    red, blue = np.subtract(cast(at(speckles(), warmth=warmth, tint=tint)), cast(at(speckles())))
+    assert red - blue == pytest.approx(warmth, abs=0.02)
+    assert -(red + blue) / 2 == pytest.approx(tint, abs=0.01)
+    tinged = chain.tinged(FLAT, warmth, tint)
+    assert luminance(tinged) == pytest.approx(luminance(FLAT), rel=1e-5)
+
+
+def test_the_white_balance_removes_the_share_of_a_cast_that_it_is_said_to():
+    for adapted in (0.5, 0.9):
+        warm, cold = (np.subtract(*cast(at(tinted(*gains), adapted=adapted))) for gains in ((1.4, 0.7), (0.7, 1.4)))
+        assert warm - cold == pytest.approx((1 - adapted) * 2 * np.log(2), abs=0.03)
+
+
+def test_gamma_bends_the_tones_and_negative_contrast_flattens_them():
+    light = np.broadcast_to(srgb_table()[None, None, :], (1, 3, 256))
+    plain, dark, bright = (chain.toned(light, 0.0, gamma)[0, 0].astype(int) for gamma in (1.0, 1.25, 0.8))
+    assert (dark[30:220] < plain[30:220] - 3).all()
+    assert (bright[30:220] > plain[30:220] + 3).all()
+    assert {tuple(curve[[0, 255]]) for curve in (plain, dark, bright)} == {(0, 255)}
+    flat = chain.toned(light, -0.3)[0, 0].astype(int)
+    assert (np.diff(flat) >= 0).all()
+    assert flat[192] - flat[64] < plain[192] - plain[64] - 10
+    assert at(gamma=1.25).mean() < at().mean() - 8
