@@ -70,6 +70,13 @@ def resized(image: Bytes, size: int) -> Bytes:
     return np.asarray(Image.fromarray(image).resize((size, size), kind))
 
 
+def softened(image: Bytes, detail: float) -> Bytes:
+    """Return uint8 [S, S, 3] without its finest detail: reduced to the share `detail` of its side and enlarged again."""
+    side = image.shape[0]
+    small = max(8, round(detail * side))
+    return image if small >= side else resized(resized(image, small), side)
+
+
 def enlarged(plane: Floats, size: int) -> Floats:
     """Return a plane [h, w] resampled smoothly to [size, size]."""
     picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
