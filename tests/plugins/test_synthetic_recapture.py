@@ -71,7 +71,7 @@ def test_the_face_keeps_its_size():
     disc = np.repeat(disc, 3, axis=2)
     for options in ({"share": 1, "live_share": 0}, {"share": 0, "live_share": 1}):
         areas = []
-        for number in range(12):
+        for number in range(24):
             grey = Recapture(**options)(disc, 1, draw_generator(2, number))[0].mean(axis=2)
             low, high = np.percentile(grey, (10, 95))
             areas.append((grey > (low + high) / 2).mean() / (0.3 * np.pi / 4))
@@ -81,6 +81,8 @@ def test_the_face_keeps_its_size():
 def test_attack_types_and_settings_are_those_asked_for():
     assert {domain.name for domain in Recapture(settings="hall+webcam").domains} == {"hall", "webcam"}
     assert {domain.name for domain in Recapture().domains} >= {"office", "phone", "webcam", "hall"}
+    assert all(domain.drawn for domain in Recapture().domains)
+    assert not any(domain.drawn for domain in Recapture(world=3).domains)
     assert Recapture(attacks="print").attacks == ("print",)
 
 

@@ -41,7 +41,7 @@ def instruments_for_photographs(domain: Domain, without: Collection[str] = ()) -
     return found
 
 
-def find_domains(names: Sequence[str] | None, attacks: Sequence[str], world: World) -> list[Domain]:
+def find_domains(names: Sequence[str] | None, attacks: Sequence[str], world: World = DRAWN) -> list[Domain]:
     """Return the domains called `names`, by default all domains that have instruments of every type in `attacks`.
 
     Args:
