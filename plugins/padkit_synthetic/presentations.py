@@ -143,7 +143,7 @@ def attack(
 
 def _of_session(camera: Camera, domain: Domain, rng: np.random.Generator) -> Camera:
     """Return the camera of one session: the listed one, or another one of its kind."""
-    return draw_camera(camera, rng) if domain.drawn else camera
+    return draw_camera(camera, rng, video=domain.video) if domain.drawn else camera
 
 
 def _wearer(victim: Scene, attacker: Scene | None, light: Light, side: int, frames: int, wider: float) -> Wearer:

@@ -97,6 +97,8 @@ class SyntheticReader(DatasetReader):
             from ranges, anew for each presentation, of the same people.
         without: Families of instruments, joined by `+` (`laser`, `inkjet`, `photo-lab`, `phone`, `tablet`, `laptop`,
             `monitor`), that are left out of train and dev and kept in test. Needs world 4.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
     """
 
     default_target: str = "webcam"
@@ -117,6 +119,7 @@ class SyntheticReader(DatasetReader):
         room: Room = 0.0,
         world: World = LISTED,
         without: str = "",
+        video: bool = True,
     ) -> None:
         if size not in SIZES:
             raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
@@ -127,7 +130,7 @@ class SyntheticReader(DatasetReader):
         self.seed = seed
         self.room = room
         self.world = world
-        self.domains = domains_of(world)
+        self.domains = domains_of(world, video=video)
         self.without = left_out(without, drawn=world == DRAWN)
         self._side = image_size + 2 * pixels_beyond(image_size, room)
 
@@ -158,7 +161,8 @@ class SyntheticReader(DatasetReader):
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""
         world = f"synthetic world {self.world}, size {self.size}, {self.image_size} px, seed {self.seed}"
-        return world + (f", room {self.room:g}" if self.room else "")
+        compressed = "" if self.domains[0].video or self.world == LISTED else ", without video"
+        return world + compressed + (f", room {self.room:g}" if self.room else "")
 
     def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
         domain, wider = self.domains[place], self._side / self.image_size

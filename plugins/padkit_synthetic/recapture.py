@@ -34,6 +34,8 @@ class Recapture(Augmentation):
             that has these attacks.
         world: Version of the simulated world: 4 draws cameras and instruments from ranges, anew for each image; 3 takes
             those of a fixed list.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Recapture(Augmentation):
         attacks: str = "+".join(ATTACKS),
         settings: str = "all",
         world: World = DRAWN,
+        video: bool = False,
     ) -> None:
         if not (share >= 0 and live_share >= 0 and share + live_share <= 1):
             raise SettingsError(
@@ -53,7 +56,8 @@ class Recapture(Augmentation):
         self.share = share
         self.live_share = live_share
         self.attacks = tuple(attacks.split("+"))
-        self.domains = tuple(find_domains(None if settings == "all" else settings.split("+"), self.attacks, world))
+        names = None if settings == "all" else settings.split("+")
+        self.domains = tuple(find_domains(names, self.attacks, world, video=video))
 
     def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """Return the image (uint8 RGB [S, S, 3]) and its label, changed or not.

@@ -39,6 +39,7 @@ class Domain:
         view: Framing of the face crop: half side over the tight crop's.
         splits: Splits that have subjects; a domain without `train` is never a source, only a target.
         drawn: Whether each session draws its camera around the listed one.
+        video: Whether some of the drawn cameras deliver H.264.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Domain:
     view: float = 1.08
     splits: tuple[str, ...] = SPLITS
     drawn: bool = False
+    video: bool = True
 
 
 # The attackers' cameras: pictures that are printed or played were first captured by one of these.
@@ -340,15 +342,19 @@ def _with_families(domain: Domain) -> Domain:
 WORLDS: dict[int, tuple[Domain, ...]] = {LISTED: DOMAINS, DRAWN: tuple(map(_with_families, DOMAINS))}
 
 
-def domains_of(world: int) -> tuple[Domain, ...]:
+def domains_of(world: int, *, video: bool = True) -> tuple[Domain, ...]:
     """Return the domains of a version of the world.
+
+    Args:
+        world: The version.
+        video: Whether some of the cameras of world 4 deliver H.264, for which PyAV is needed.
 
     Raises:
         SettingsError: There is no such version.
     """
     if world not in WORLDS:
         raise SettingsError(f"world {world!r} is unknown: choose 3 (listed instruments) or 4 (drawn from families).")
-    return WORLDS[world]
+    return WORLDS[world] if video else tuple(replace(domain, video=False) for domain in WORLDS[world])
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ def test_screens_differ_in_panel_white_brightness_and_focus(family):
 def test_a_session_draws_one_camera_for_live_and_attacks_alike(monkeypatch):
     cameras = []
 
-    def draw(base, rng):
+    def draw(base, rng, *, video):
+        assert video == (len(cameras) < 10)
         return replace(base, quality=(q := round(50 + 40 * rng.random(), 6), q))
 
     def watched(scene, side, camera, size, rng):
@@ -112,6 +113,8 @@ def test_a_session_draws_one_camera_for_live_and_attacks_alike(monkeypatch):
     assert set(others) == {first}
     bona_fide(PLAIN_SCENE, domain, camera, 64, 1, generator(4))
     assert cameras[-1][2] != first[2]
+    bona_fide(PLAIN_SCENE, domains_of(DRAWN, video=False)[1], camera, 64, 1, generator(4))
+    assert cameras[-1] == cameras[-2]
     bona_fide(PLAIN_SCENE, DOMAINS[1], camera, 64, 1, generator(2))
     assert cameras[-1][2] == camera.quality, "world 3 draws none"
 

@@ -7,6 +7,6 @@ import numpy as np
 from padkit_synthetic.camera import Camera
 
 
-def draw_camera(base: Camera, rng: np.random.Generator) -> Camera:  # noqa: ARG001
+def draw_camera(base: Camera, rng: np.random.Generator, *, video: bool = True) -> Camera:  # noqa: ARG001
     """Return the camera of one session."""
     return base

@@ -34,7 +34,7 @@ from padkit_synthetic.photographs.recordings import ATTACKS, find_domains
 from padkit_synthetic.photographs.scene import FRAMING, largest_photograph, photograph_scene, read_photograph
 from padkit_synthetic.presentations import Scene, Shown, attack, bona_fide, first_capture
 from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
-from padkit_synthetic.world import DRAWN, World
+from padkit_synthetic.world import DRAWN, LISTED, World
 
 TARGET = "webcam"  # the setting held out by default, as in the simulated world
 
@@ -67,6 +67,8 @@ class PhotographsReader(DatasetReader):
             those of a fixed list.
         without: Families of instruments, joined by `+` (`laser`, `inkjet`, `photo-lab`, `phone`, `tablet`, `laptop`,
             `monitor`), that are left out of train and dev and kept in test. Needs world 4.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
         subject_pattern: Regular expression with one group that finds the subject in the names of a flat folder's images
             or of a list without subjects.
         bona_fide: Labels of a list that mean bona fide, joined by commas.
@@ -91,6 +93,7 @@ class PhotographsReader(DatasetReader):
         variants: Count = 1,
         world: World = DRAWN,
         without: str = "",
+        video: bool = True,
         subject_pattern: str | None = None,
         bona_fide: list[str] | None = None,
         seed: Seed = 0,
@@ -104,7 +107,8 @@ class PhotographsReader(DatasetReader):
         self.framing = None if self.margin is None else (self.margin, 0.0)
         kinds = tuple(attacks.split("+"))
         self.world = world
-        self.domains = find_domains(None if settings == "all" else settings.split("+"), kinds, world)
+        self.video = video
+        self.domains = find_domains(None if settings == "all" else settings.split("+"), kinds, world, video=video)
         self.plan = CapturePlan(
             attacks=kinds, cameras=cameras, untouched=untouched, variants=variants, seed=seed,
             without=left_out(without, drawn=world == DRAWN, attacks=kinds),
@@ -163,7 +167,8 @@ class PhotographsReader(DatasetReader):
         """Return the photographs' state, the world's version and the settings that frames depend on."""
         face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
         made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
-        return f"photographs before simulated world {self.world}, face {face}, {made}"
+        world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
+        return f"photographs before simulated world {world}, face {face}, {made}"
 
     def _found(self) -> Gallery:
         """Return the photographs, listed once."""

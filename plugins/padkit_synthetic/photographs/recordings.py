@@ -41,18 +41,21 @@ def instruments_for_photographs(domain: Domain, without: Collection[str] = ()) -
     return found
 
 
-def find_domains(names: Sequence[str] | None, attacks: Sequence[str], world: World = DRAWN) -> list[Domain]:
+def find_domains(
+    names: Sequence[str] | None, attacks: Sequence[str], world: World = DRAWN, *, video: bool = True
+) -> list[Domain]:
     """Return the domains called `names`, by default all domains that have instruments of every type in `attacks`.
 
     Args:
         names: Names of domains; None takes all that have the attacks.
         attacks: Attack types.
         world: Version of the world.
+        video: Whether some of the cameras of world 4 deliver H.264.
 
     Raises:
         SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
     """
-    known = domains_of(world)
+    known = domains_of(world, video=video)
     kinds = {domain.name: set(instruments_for_photographs(domain)) for domain in known}
     _check_names("--attacks", "attack type", attacks, set().union(*kinds.values()))
     if names is None:
@@ -86,6 +89,7 @@ class RecordingPlan:
         margin: Share of the face's side shown beyond it on each side; None takes the middle of each photograph.
         world: Version of the world whose cameras and instruments are used.
         without: Families of instruments that only the test split has.
+        video: Whether some of the cameras of world 4 deliver H.264.
     """
 
     seed: int
@@ -95,6 +99,7 @@ class RecordingPlan:
     margin: float | None = None
     world: World = DRAWN
     without: tuple[str, ...] = ()
+    video: bool = True
 
     @property
     def limit(self) -> int:

@@ -78,7 +78,9 @@ def describe(
     # Without faces nothing is added, so that folders of earlier versions can be continued.
     framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
     others = {"content": _digest({name: (path,) for name, path in content.items()})} if content else {}
-    fewer = {"without": list(plan.without)} if plan.without else {}
+    fewer: dict[str, Any] = {"without": list(plan.without)} if plan.without else {}
+    if plan.world == DRAWN:
+        fewer["video"] = plan.video
     return {
         "simulated": True,
         "world_version": plan.world,
@@ -192,7 +194,7 @@ def simulate(
         raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
     if plan.margin is not None and not 0 <= plan.margin <= 2:
         raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
-    domains = find_domains(settings, plan.attacks, plan.world)
+    domains = find_domains(settings, plan.attacks, plan.world, video=plan.video)
     _refuse_within(out, "--faces", faces)
     _refuse_within(out, "--content", content)
     count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
@@ -300,6 +302,10 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         help=f"families of instruments, joined by +, that are left out of train and dev and kept in test, of: "
         f"{families} (none)",
     )  # fmt: skip
+    add(
+        "--no-video", dest="video", action="store_false",
+        help="no camera of world 4 delivers H.264, for which padkit[video] is needed; all deliver JPEG",
+    )  # fmt: skip
     names = " ".join(domain.name for domain in DOMAINS)
     add("--settings", nargs="+", metavar="NAME", help=f"capture settings, of: {names} (all that have the attacks)")
     kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
@@ -335,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_arguments(arguments)
     plan = RecordingPlan(
         options.seed, options.image_size, tuple(options.attacks), options.frames, options.margin, options.world,
-        left_out(options.without, drawn=options.world == DRAWN, attacks=options.attacks),
+        left_out(options.without, drawn=options.world == DRAWN, attacks=options.attacks), options.video,
     )  # fmt: skip
     count, unreadable = simulate(
         options.faces.expanduser(),
