@@ -79,8 +79,8 @@ def describe(
     framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
     others = {"content": _digest({name: (path,) for name, path in content.items()})} if content else {}
     fewer: dict[str, Any] = {"without": list(plan.without)} if plan.without else {}
-    if plan.world == DRAWN:
-        fewer["video"] = plan.video
+    if plan.world == DRAWN and not plan.video:
+        fewer["video"] = False
     return {
         "simulated": True,
         "world_version": plan.world,
