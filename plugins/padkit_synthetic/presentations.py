@@ -118,15 +118,14 @@ def attack(
         ValueError: The print is cut or worn and the eyes of victim or attacker are not known.
     """
     again = again or rng
-    if isinstance(instrument, PrintFamily | ScreenFamily):
-        holes = scene.eyes is not None and attacker is not None and attacker.eyes is not None
-        instrument = instrument.drawn(rng, holes=holes)
-    still = isinstance(instrument, Printer)
     if shown is None:
-        worn = isinstance(instrument, Printer) and instrument.form == "mask"
+        still, worn = instrument.attack_type != "replay", instrument.attack_type == "mask"
         shown = first_capture(scene, domain, size, 1 if still else frames, rng, worn=worn)
     camera = _of_session(camera, domain, again)
     light, side = draw_light(domain.place, again), camera.side(size, again)
+    if isinstance(instrument, PrintFamily | ScreenFamily):
+        holes = scene.eyes is not None and attacker is not None and attacker.eyes is not None
+        instrument = instrument.drawn(side, rng, holes=holes)
     behind = None
     if instrument.border is not None:
         behind = draw_background(domain.place, light, ROOM, rng)[None]
@@ -138,7 +137,7 @@ def attack(
         if instrument.needs_wearer:
             wearer = _wearer(scene, attacker, light, side, frames, 1 / shown.zoom)
         radiance = printed(shown.pictures[0], instrument, light, side, shown.zoom, frames, rng, wearer, behind)
-    return capture(radiance, side, refocused(camera, instrument.blur), size, again)
+    return capture(radiance, side, refocused(camera, instrument.blur * side), size, again)
 
 
 def _of_session(camera: Camera, domain: Domain, rng: np.random.Generator) -> Camera:

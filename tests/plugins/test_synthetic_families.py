@@ -42,21 +42,24 @@ def test_every_setting_that_trains_has_every_family_and_the_unknown_one_its_mask
 
 @pytest.mark.parametrize("family", [*FAMILIES, *MASKS], ids=lambda family: family.species)
 def test_no_two_instruments_of_a_family_are_alike_and_all_are_of_its_kind(family):
-    drawn = [family.drawn(generator(seed), holes=False) for seed in range(40)]
-    assert drawn == [family.drawn(generator(seed), holes=False) for seed in range(40)]
+    drawn = [family.drawn(128, generator(seed), holes=False) for seed in range(40)]
+    assert drawn == [family.drawn(128, generator(seed), holes=False) for seed in range(40)]
     assert len(set(map(repr, drawn))) == 40
     for one in drawn:
         assert (one.species, one.attack_type) == (family.species, family.attack_type)
         assert one.needs_wearer == family.needs_wearer
-        assert family.pitch[0] <= one.pitch[0] == one.pitch[1] <= family.pitch[1]
+        finest, coarsest = family.columns if one.attack_type == "replay" else family.dots
+        assert finest / 128 <= one.pitch[0] == one.pitch[1] <= coarsest / 128
+    first, finer = (family.drawn(side, generator(1), holes=False).pitch[0] for side in (64, 256))
+    assert first == pytest.approx(4 * finer), "a finer sensor sees the same dots and pixels larger"
 
 
 @pytest.mark.parametrize("family", PRINTS, ids=lambda family: family.species)
 def test_prints_differ_in_paper_form_and_gloss(family):
-    drawn = [family.drawn(generator(seed), holes=True) for seed in range(200)]
+    drawn = [family.drawn(128, generator(seed), holes=True) for seed in range(200)]
     assert all(isinstance(one, Printer) for one in drawn)
     assert {one.form for one in drawn} == {"flat", "warped", "cut"}
-    assert {one.form for one in (family.drawn(generator(s), holes=False) for s in range(60))} == {"flat", "warped"}
+    assert {one.form for one in (family.drawn(128, generator(s), holes=False) for s in range(60))} == {"flat", "warped"}
     papers = np.array([one.paper for one in drawn])
     assert papers.min() > 0.6
     assert papers.max() < 1
@@ -71,7 +74,7 @@ def test_prints_differ_in_paper_form_and_gloss(family):
 
 @pytest.mark.parametrize("family", SCREENS, ids=lambda family: family.species)
 def test_screens_differ_in_panel_white_brightness_and_focus(family):
-    drawn = [family.drawn(generator(seed), holes=False) for seed in range(200)]
+    drawn = [family.drawn(128, generator(seed), holes=False) for seed in range(200)]
     assert all(isinstance(one, Display) for one in drawn)
     assert {one.layout for one in drawn} == {"stripe", "diamond"}
     assert all((one.black == 0) == (one.lag == 0) == (one.layout == "diamond") for one in drawn)
@@ -82,7 +85,7 @@ def test_screens_differ_in_panel_white_brightness_and_focus(family):
     assert np.exp([bright.min(), bright.max()]) == pytest.approx([0.25, 5.0], rel=0.1)
     assert np.mean(bright > np.log(0.25 * 5.0) / 2) == pytest.approx(0.5, abs=0.12)
     resolved = np.mean([one.depth[1] > 0 for one in drawn])
-    assert 0.5 < resolved < 1
+    assert 0.2 < resolved < 0.8, "some show pixels and some do not"
     assert all((one.pitch[0] > 1.25) == (one.depth == (0, 0)) for one in drawn)
     edges = np.array([min(one.border.edges) for one in drawn])
     assert 0.1 < (edges < 1).mean() < 0.9, "some fill the crop and some do not"

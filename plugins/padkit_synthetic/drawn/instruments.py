@@ -22,7 +22,7 @@ Colour = tuple[float, float, float]
 
 # Dots and pixels that are finer per photosite are not resolved: the photosites average over them.
 FINEST_DOTS, FINEST_PIXELS = 1.1, 1.25
-MISSED = (0.7, 2.2)  # photosites, deviation of a missed focus
+MISSED = (0.005, 0.018)  # deviation of the blur of a missed focus, share of the crop's side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,8 @@ class PrintFamily:
         worn: Whether all of them are masks.
         cut: Share of prints with cut-out eyes, where the places of the eyes are known.
         grey: Share of prints without colour.
-        pitch, crispness, ink, gain, saturation, gloss: Ranges as in `Printer`.
+        dots: Range of the halftone cells (`am`) or dots (`fm`) across the crop; drawn evenly in the logarithm.
+        crispness, ink, gain, saturation, gloss: Ranges as in `Printer`.
         cast: Range of the deviation of each ink's strength.
         white: Range of the paper's reflectance.
         tint: Deviation of the paper's colour per channel.
@@ -53,7 +54,7 @@ class PrintFamily:
     worn: bool = False
     cut: float = 0.25
     grey: float = 0.0
-    pitch: Range
+    dots: Range
     crispness: Range
     ink: Range
     gain: Range = (0.7, 1.4)
@@ -80,14 +81,15 @@ class PrintFamily:
         """Whether each of them needs a person who looks through it."""
         return self.worn
 
-    def drawn(self, rng: np.random.Generator, *, holes: bool) -> Printer:
+    def drawn(self, side: int, rng: np.random.Generator, *, holes: bool) -> Printer:
         """Return one print.
 
         Args:
+            side: Side of the sensor in photosites.
             rng: Source of randomness.
             holes: Whether the places of the eyes are known, so that a print may have holes.
         """
-        pitch, bend = log_between(rng, self.pitch), between(rng, self.bend)
+        pitch, bend = log_between(rng, self.dots) / side, between(rng, self.bend)
         bent, cut, grey, window, missed, bare = rng.random(6)
         form: Literal["flat", "warped", "cut", "mask"] = "warped" if bent < 0.5 else "flat"
         if self.worn:
@@ -127,7 +129,8 @@ class ScreenFamily:
     Attributes:
         species: Name of the family, which is the PAI species.
         oled: Share of OLED panels (`diamond`, black); the others are LCD (`stripe`, slow, a little light in the dark).
-        pitch, gamma, depth, reflectance, saturation: Ranges as in `Display`.
+        columns: Range of the pixels across the crop; drawn evenly in the logarithm.
+        gamma, depth, reflectance, saturation: Ranges as in `Display`.
         black: Range of an LCD's black level.
         kelvin: Range of the white's colour temperature.
         brightness: Range of its white relative to a white sheet in the room; drawn evenly in the logarithm.
@@ -146,7 +149,7 @@ class ScreenFamily:
 
     species: str
     oled: float
-    pitch: Range
+    columns: Range
     gamma: Range = (1.8, 2.6)
     black: Range = (0.001, 0.012)
     depth: Range = (0.3, 0.8)
@@ -176,14 +179,15 @@ class ScreenFamily:
         """Whether each of them needs a person who looks through it."""
         return False
 
-    def drawn(self, rng: np.random.Generator, *, holes: bool) -> Display:  # noqa: ARG002 - as PrintFamily
+    def drawn(self, side: int, rng: np.random.Generator, *, holes: bool) -> Display:  # noqa: ARG002 - as PrintFamily
         """Return one screen.
 
         Args:
+            side: Side of the sensor in photosites.
             rng: Source of randomness.
             holes: Without effect: screens have none.
         """
-        pitch, brightness = log_between(rng, self.pitch), log_between(rng, self.brightness)
+        pitch, brightness = log_between(rng, self.columns) / side, log_between(rng, self.brightness)
         panel, banded, window, missed, bars = rng.random(5)
         oled = panel < self.oled
         margin = between(rng, self.margin) if bars < 0.5 else 0.0
@@ -255,7 +259,7 @@ PRINTS = (
         species="laser",
         screen="am",
         grey=0.15,
-        pitch=(0.25, 1.6),
+        dots=(50, 500),
         crispness=(0.2, 0.6),
         ink=(0.008, 0.06),
         saturation=(0.55, 1.05),
@@ -267,7 +271,7 @@ PRINTS = (
     PrintFamily(
         species="inkjet",
         screen="fm",
-        pitch=(0.7, 2.4),
+        dots=(90, 500),
         crispness=(0.12, 0.45),
         ink=(0.006, 0.05),
         saturation=(0.6, 1.1),
@@ -277,7 +281,7 @@ PRINTS = (
     PrintFamily(
         species="photo-lab",
         screen="none",
-        pitch=(1.0, 2.0),
+        dots=(100, 200),
         crispness=(0.0, 0.0),
         ink=(0.004, 0.015),
         gain=(0.8, 1.25),
@@ -294,13 +298,13 @@ PRINTS = (
 )
 
 SCREENS = (
-    ScreenFamily(species="phone", oled=0.55, pitch=(0.4, 2.4), edge=(0.76, 1.4), bezel=(0.02, 0.12), corner=(0.0, 0.2)),
-    ScreenFamily(species="tablet", oled=0.25, pitch=(0.35, 2.2), edge=(0.8, 1.8), bezel=(0.05, 0.22)),
+    ScreenFamily(species="phone", oled=0.55, columns=(90, 700), edge=(0.76, 1.4), bezel=(0.02, 0.12), corner=(0.0, 0.2)),
+    ScreenFamily(species="tablet", oled=0.25, columns=(80, 600), edge=(0.8, 1.8), bezel=(0.05, 0.22)),
     ScreenFamily(
-        species="laptop", oled=0.12, pitch=(0.3, 1.8), edge=(0.84, 2.4), bezel=(0.04, 0.25), black=(0.002, 0.015)
+        species="laptop", oled=0.12, columns=(70, 500), edge=(0.84, 2.4), bezel=(0.04, 0.25), black=(0.002, 0.015)
     ),
     ScreenFamily(
-        species="monitor", oled=0.08, pitch=(0.28, 1.6), edge=(0.84, 2.6), bezel=(0.04, 0.3), lag=(0.0, 0.45)
+        species="monitor", oled=0.08, columns=(60, 420), edge=(0.84, 2.6), bezel=(0.04, 0.3), lag=(0.0, 0.45)
     ),
 )
 
@@ -310,7 +314,7 @@ MASKS = (
         species="paper-mask-matte",
         screen="fm",
         worn=True,
-        pitch=(0.8, 2.4),
+        dots=(100, 500),
         crispness=(0.12, 0.45),
         ink=(0.006, 0.05),
         saturation=(0.6, 1.1),
@@ -320,7 +324,7 @@ MASKS = (
         species="paper-mask-laser",
         screen="am",
         worn=True,
-        pitch=(0.25, 1.6),
+        dots=(50, 500),
         crispness=(0.2, 0.6),
         ink=(0.008, 0.06),
         saturation=(0.55, 1.05),

@@ -60,7 +60,7 @@ class Display:
         detail: Share of the picture's detail that the shown file keeps.
         freely: Factor on how far it is tilted, turned and shifted.
         border: Its edges; None is a screen without end.
-        blur: Deviation in photosites by which the camera's focus misses it.
+        blur: Deviation of the blur by which the camera's focus misses it, share of the crop's side.
         room: Share of the room in what the camera meters.
     """
 

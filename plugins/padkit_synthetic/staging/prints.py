@@ -67,7 +67,7 @@ class Printer:
         detail: Share of the picture's detail that the printer keeps.
         freely: Factor on how far it is tilted, turned and shifted.
         border: Its edges; None is a sheet without end.
-        blur: Deviation in photosites by which the camera's focus misses it.
+        blur: Deviation of the blur by which the camera's focus misses it, share of the crop's side.
     """
 
     species: str
