@@ -48,8 +48,8 @@ def test_no_two_instruments_of_a_family_are_alike_and_all_are_of_its_kind(family
     for one in drawn:
         assert (one.species, one.attack_type) == (family.species, family.attack_type)
         assert one.needs_wearer == family.needs_wearer
-        finest, coarsest = family.columns if one.attack_type == "replay" else family.dots
-        assert finest / 128 <= one.pitch[0] == one.pitch[1] <= coarsest / 128
+        fewest, most = family.columns if one.attack_type == "replay" else family.dots
+        assert fewest / 128 <= one.pitch[0] == one.pitch[1] <= most / 128
     first, finer = (family.drawn(side, generator(1), holes=False).pitch[0] for side in (64, 256))
     assert first == pytest.approx(4 * finer), "a finer sensor sees the same dots and pixels larger"
 
