@@ -71,7 +71,7 @@ def resized(image: Bytes, size: int) -> Bytes:
 
 
 def softened(image: Bytes, detail: float) -> Bytes:
-    """Return uint8 [S, S, 3] without its finest detail: reduced to the share `detail` of its side and enlarged again."""
+    """Return uint8 [S, S, 3] without its finest detail: reduced to a share of its side and enlarged again."""
     side = image.shape[0]
     small = max(8, round(detail * side))
     return image if small >= side else resized(resized(image, small), side)

@@ -14,7 +14,7 @@ from padkit_synthetic.imaging import Bytes, Floats, between
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.staging.displays import Display, replayed
 from padkit_synthetic.staging.lens import metered, refocused
-from padkit_synthetic.staging.prints import Printer, Wearer, printed
+from padkit_synthetic.staging.prints import Wearer, printed
 from padkit_synthetic.staging.scenes import ROOM, draw_background, draw_light
 from padkit_synthetic.world import SOURCE_CAMERAS, Domain, Instrument
 

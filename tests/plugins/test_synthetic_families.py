@@ -19,7 +19,7 @@ from padkit_synthetic.staging.prints import Printer
 from padkit_synthetic.world import DOMAINS, DRAWN, LISTED, domains_of
 
 NAMES = {"laser", "inkjet", "photo-lab", "phone", "tablet", "laptop", "monitor"}
-PLAIN_SCENE = Scene(lambda side, light, frames, wider: np.full((frames, 3, side, side), 0.3, np.float32))  # noqa: ARG005
+PLAIN_SCENE = Scene(lambda side, light, frames, wider: np.full((frames, 3, side, side), 0.3, np.float32))
 
 
 def test_every_setting_that_trains_has_every_family_and_the_unknown_one_its_masks():

@@ -39,7 +39,9 @@ def test_excess_is_zero_for_a_spectrum_that_depends_on_frequency_alone():
 def test_every_family_of_world_4_is_shown():
     (office, *_) = domains_of(4)
     kinds = examples(SyntheticReader(size="tiny", image_size=64, world=4), people=1)
-    assert {species for domain, species in kinds if domain == "office"} == {"", *(i.species for i in office.instruments)}
+    assert {species for domain, species in kinds if domain == "office"} - {""} == {
+        i.species for i in office.instruments
+    }
     assert draw_species(kinds, 4).height == 64 * len(kinds) == 64 * (4 * 8 + 3)
 
 

@@ -77,7 +77,7 @@ def test_the_face_keeps_its_size(world):
         for number in range(24):
             grey = Recapture(**options, world=world)(disc, 1, draw_generator(2, number))[0].mean(axis=2)
             # Halfway between the disc's middle and the dark ring around it; what is bright beyond is paper or a room.
-            ring = np.percentile(grey[(0.3 < square) & (square < 0.5)], 20)
+            ring = np.percentile(grey[(square > 0.3) & (square < 0.5)], 20)
             parts, _ = ndimage.label(grey > (grey[56:72, 56:72].mean() + ring) / 2)
             areas.append((parts == parts[64, 64]).mean() / (0.3 * np.pi / 4))
         assert 0.93 < np.median(areas) < 1.07, (options, areas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -209,7 +210,7 @@ def place(half_sides: float) -> int:
 def test_a_screen_ends_in_black_bars_a_bezel_and_what_lies_behind(square_view):
     across = columns(screen(replace(DARK, border=BORDER, black=0.01), plain_picture(255)))
     parts = [0, place(0.94), place(0.88), place(0.8), FINE]
-    behind, bezel, bar, picture = (across[:, a + 2 : b - 2].mean(axis=1) for a, b in zip(parts, parts[1:], strict=False))
+    behind, bezel, bar, picture = (across[:, a + 2 : b - 2].mean(axis=1) for a, b in pairwise(parts))
     assert behind == pytest.approx([0, 0.9, 0], abs=1e-3)
     assert bezel == pytest.approx(0.5 * (EVEN.key + EVEN.ambient), rel=1e-3)
     assert bar == pytest.approx(0.01 * LIGHT, rel=1e-3)
@@ -219,7 +220,7 @@ def test_a_screen_ends_in_black_bars_a_bezel_and_what_lies_behind(square_view):
 def test_a_print_ends_in_a_white_margin_and_what_lies_behind(square_view):
     across = columns(sheet(replace(PLAIN, border=replace(BORDER, bezel=0.0)), plain_picture(0)))
     parts = [0, place(0.88), place(0.8), FINE]
-    behind, margin, picture = (across[:, a + 2 : b - 2].mean(axis=1) for a, b in zip(parts, parts[1:], strict=False))
+    behind, margin, picture = (across[:, a + 2 : b - 2].mean(axis=1) for a, b in pairwise(parts))
     assert behind == pytest.approx([0, 0.9, 0], abs=1e-3)
     assert margin == pytest.approx(LIGHT, rel=0.12), "bare paper"
     assert picture == pytest.approx(0, abs=1e-3)
@@ -287,7 +288,7 @@ def test_a_window_in_the_glass_adds_light_whatever_is_shown():
 def test_a_window_is_bright_with_edges_and_bars():
     axis = np.linspace(-1, 1, 128, dtype=np.float32)
     seen = [window_seen(axis[None, :], axis[:, None], generator(seed)) for seed in range(20)]
-    assert all(0 <= one.min() and one.max() <= 1 for one in seen)
+    assert all(one.min() >= 0 and one.max() <= 1 for one in seen)
     assert np.mean([one.max() for one in seen]) > 0.7
     assert 0.02 < np.mean(seen) < 0.4
     room = mirrored(EVEN, 0.05, 0.0, 128, generator(1))

@@ -100,9 +100,7 @@ def test_three_steps_give_weights_that_the_teacher_loads(recipe, tmp_path, capsy
     card = json.loads(out.with_suffix(".json").read_text())
     assert card["sha256"] == weights.sha256(out)
     assert card["seed"] == 5
-    assert (
-        card["data"] == f"trained on simulated faces of world {LISTED}, 64 px, seed 0: 12 images of 4 identities"
-    )
+    assert card["data"] == f"trained on simulated faces of world {LISTED}, 64 px, seed 0: 12 images of 4 identities"
     assert card["figures"]["unseen_identities"] == 2
     assert "pretrain_arcface.py --steps 3" in card["recipe"]
     features = ArcFaceTeacher(weights=str(out))(torch.rand(1, 3, 64, 64))

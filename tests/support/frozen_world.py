@@ -23,8 +23,8 @@ from padkit_synthetic.reader import FacesReader, SyntheticReader
 from padkit_synthetic.world import DRAWN, LISTED, SIZES, SOURCE_CAMERAS, WORLDS, World
 
 CHANGED = (
-    "the world changed: give what changed another version in plugins/padkit_synthetic/world.py, and keep this one as it "
-    "is; a version that nobody has used yet is frozen anew by `python tests/support/frozen_world.py --world N --write`"
+    "the world changed: give what changed another version in plugins/padkit_synthetic/world.py, and keep this one; a "
+    "version that nobody has used yet is frozen anew by `python tests/support/frozen_world.py --world N --write`"
 )
 # The fields that describe world 3. What came later counts only where it is not at its default, which changes nothing.
 FIELDS = {

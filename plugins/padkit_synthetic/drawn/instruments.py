@@ -42,7 +42,7 @@ class PrintFamily:
         tint: Deviation of the paper's colour per channel.
         bend: Range of the largest displacement by bending.
         fibre: Range of the paper's texture.
-        glare: Range of the strength at which the paper mirrors a window, which half of the prints of a range above 0 do.
+        glare: Range of the strength at which the paper mirrors a window; half of the prints mirror none.
         detail: Range of the share of the picture's detail that remains.
         missed: Share of prints that the focus misses.
         edge: Range of the places of the edges, half sides of the crop.
@@ -298,14 +298,14 @@ PRINTS = (
 )
 
 SCREENS = (
-    ScreenFamily(species="phone", oled=0.55, columns=(90, 700), edge=(0.76, 1.4), bezel=(0.02, 0.12), corner=(0.0, 0.2)),
+    ScreenFamily(
+        species="phone", oled=0.55, columns=(90, 700), edge=(0.76, 1.4), bezel=(0.02, 0.12), corner=(0.0, 0.2)
+    ),
     ScreenFamily(species="tablet", oled=0.25, columns=(80, 600), edge=(0.8, 1.8), bezel=(0.05, 0.22)),
     ScreenFamily(
         species="laptop", oled=0.12, columns=(70, 500), edge=(0.84, 2.4), bezel=(0.04, 0.25), black=(0.002, 0.015)
     ),
-    ScreenFamily(
-        species="monitor", oled=0.08, columns=(60, 420), edge=(0.84, 2.6), bezel=(0.04, 0.3), lag=(0.0, 0.45)
-    ),
+    ScreenFamily(species="monitor", oled=0.08, columns=(60, 420), edge=(0.84, 2.6), bezel=(0.04, 0.3), lag=(0.0, 0.45)),
 )
 
 # Worn by another person; no training split has them.

@@ -63,8 +63,8 @@ class PhotographsReader(DatasetReader):
             out. Development and test see photographs through cameras only.
         variants: Differently drawn captures, with their attacks, of each training photograph by each setting. An epoch
             passes over all of them, so N make it N times as long.
-        world: Version of the simulated world: 4 draws cameras and instruments from ranges, anew for each capture; 3 takes
-            those of a fixed list.
+        world: Version of the simulated world: 4 draws cameras and instruments from ranges, anew for each capture; 3
+            takes those of a fixed list.
         without: Families of instruments, joined by `+` (`laser`, `inkjet`, `photo-lab`, `phone`, `tablet`, `laptop`,
             `monitor`), that are left out of train and dev and kept in test. Needs world 4.
         video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all

@@ -239,9 +239,7 @@ def _refuse_within(out: Path, option: str, folder: Path | None) -> None:
 
 def _note(faces: Path, content: Path | None, domains: Sequence[Domain], plan: RecordingPlan) -> str:
     names = ", ".join(domain.name for domain in domains)
-    note = NOTE.format(
-        version=plan.world, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
-    )
+    note = NOTE.format(version=plan.world, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks))
     return note if content is None else note + CONTENT_NOTE.format(content=content)
 
 
