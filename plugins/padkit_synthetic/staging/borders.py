@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from padkit_synthetic.imaging import Floats, enlarged, floats
 from padkit_synthetic.views import View
@@ -105,7 +106,7 @@ def before(radiance: Floats, cover: Cover | None, behind: Floats | None) -> Floa
     for channel in range(3):
         for frame in range(radiance.shape[0]):
             if frame < len(behind):
-                far = enlarged(behind[frame, channel], size)
+                far = enlarged(behind[frame, channel], size, Image.Resampling.BILINEAR)
             plane = radiance[frame, channel]
             plane -= far
             plane *= cover.whole[frame]

@@ -6,10 +6,12 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from PIL import Image
 
 from padkit_synthetic.camera import Camera
 from padkit_synthetic.imaging import Floats, blurred, enlarged, log_between
 
+BILINEAR = Image.Resampling.BILINEAR
 GLOW_STEP = 8  # glow varies slowly: one sample in so many is enough
 REACH = (0.04, 0.3)  # deviation of the glow, share of the crop's side
 LEAST_EXPOSURE, MOST_EXPOSURE = 0.4, 2.2
@@ -34,7 +36,7 @@ def glowing(radiance: Floats, share: float, rng: np.random.Generator) -> Floats:
     for place in np.ndindex(radiance.shape[:2]):
         plane = radiance[place]
         plane *= 1 - share
-        plane += enlarged(halo[place], plane.shape[-1])
+        plane += enlarged(halo[place], plane.shape[-1], BILINEAR)
     return radiance
 
 
