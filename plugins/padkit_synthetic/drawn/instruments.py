@@ -66,8 +66,8 @@ class PrintFamily:
     bend: Range = (0.0, 0.22)
     fibre: Range = (0.004, 0.035)
     glare: Range = (0.0, 0.0)
-    detail: Range = (0.4, 1.0)
-    missed: float = 0.15
+    detail: Range = (0.5, 1.0)
+    missed: float = 0.1
     edge: Range = (0.76, 1.7)
     margin: Range = (0.02, 0.2)
 
@@ -161,8 +161,8 @@ class ScreenFamily:
     window: Range = (2.0, 30.0)
     lag: Range = (0.0, 0.35)
     glow: Range = (0.0, 0.25)
-    detail: Range = (0.35, 1.0)
-    missed: float = 0.25
+    detail: Range = (0.45, 1.0)
+    missed: float = 0.2
     room: Range = (0.0, 0.5)
     edge: Range
     margin: Range = (0.03, 0.3)
@@ -266,7 +266,7 @@ PRINTS = (
         gloss=(0.0, 0.12),
         glare=(0.0, 0.25),
         fibre=(0.008, 0.04),
-        detail=(0.35, 0.9),
+        detail=(0.45, 0.95),
     ),
     PrintFamily(
         species="inkjet",
