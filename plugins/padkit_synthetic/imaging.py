@@ -70,11 +70,9 @@ def resized(image: Bytes, size: int) -> Bytes:
     return np.asarray(Image.fromarray(image).resize((size, size), kind))
 
 
-def softened(image: Bytes, detail: float) -> Bytes:
-    """Return uint8 [S, S, 3] without its finest detail: reduced to a share of its side and enlarged again."""
-    side = image.shape[0]
-    small = max(8, round(detail * side))
-    return image if small >= side else resized(resized(image, small), side)
+def reduced(image: Bytes, share: float) -> Bytes:
+    """Return uint8 [S, S, 3] without its finest detail, resampled to this share of its side; 1 changes nothing."""
+    return resized(image, min(image.shape[0], max(8, round(share * image.shape[0]))))
 
 
 def enlarged(plane: Floats, size: int, kind: Image.Resampling = Image.Resampling.BICUBIC) -> Floats:

@@ -28,7 +28,7 @@ from optics import (
 
 from padkit_synthetic.camera import capture
 from padkit_synthetic.drawn.instruments import screen_white
-from padkit_synthetic.imaging import Bytes, Floats, generator, resized, softened
+from padkit_synthetic.imaging import Bytes, Floats, generator, reduced, resized
 from padkit_synthetic.staging.borders import Border, before, covered
 from padkit_synthetic.staging.displays import Display, lagged, pulsed, replayed
 from padkit_synthetic.staging.glass import mirrored, window_seen
@@ -316,8 +316,8 @@ def test_a_continuous_tone_has_no_dots():
 
 def test_detail_that_is_lost_stays_lost():
     noise = generator(3).integers(0, 255, (96, 96, 3), np.uint8)
-    assert softened(noise, 1.0) is noise
-    assert softened(noise, 0.4).shape == noise.shape
+    assert reduced(noise, 1.0) is noise
+    assert reduced(noise, 0.4).shape == (38, 38, 3)
     for show, one in ((screen, DARK), (sheet, PLAIN)):
         full, little = (irradiance(show(replace(one, detail=d), resized(noise, 96))[None])[0, 1] for d in (1.0, 0.35))
         assert grain(full) > 2 * grain(little)

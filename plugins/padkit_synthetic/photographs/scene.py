@@ -20,8 +20,8 @@ FRAMING = 0.88
 SWAY = 0.012
 # Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
 LARGEST = 1024
-# In world 4, sides of the delivered picture: as fine as any of its sensors, and read much faster.
-ENOUGH = 4
+# In world 4, sides of the delivered picture: as fine as any of its sensors, and rendered much faster.
+ENOUGH = 2
 
 
 def largest_photograph(image_size: int, world: World) -> int:

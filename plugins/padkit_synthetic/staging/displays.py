@@ -20,10 +20,10 @@ from padkit_synthetic.imaging import (
     floats,
     log_between,
     mixed,
+    reduced,
     resized,
     saturation_matrix,
     smooth_noise,
-    softened,
     srgb_table,
 )
 from padkit_synthetic.people.faces import Light
@@ -131,12 +131,13 @@ def replayed(
         behind: Radiance [1, 3, R, R] of what lies behind a screen with a border.
     """
     frames, fine = pictures.shape[0], FINER * size
-    pictures = lagged(np.stack([softened(picture, display.detail) for picture in pictures]), display.lag)
+    pictures = lagged(np.stack([reduced(picture, display.detail) for picture in pictures]), display.lag)
     view, pitch = aimed(rng, frames, fine, zoom, 0.0, 0.0, display.freely), log_between(rng, display.pitch)
     columns = round(pitch * size / zoom)
-    raster = min(columns, FINEST_RASTER)
-    index = view.cells(raster)
     depth = between(rng, display.depth) * resolved(pitch / FINER)
+    # Pixels without gaps need not be finer than the samples.
+    raster = min(columns, FINEST_RASTER if depth else fine)
+    index = view.cells(raster)
     grid = _pixel_grid(view, display.layout, float(columns), depth) if depth else None
     table = srgb_table() ** (between(rng, display.gamma) / 2.2)
     gamut = saturation_matrix(between(rng, display.saturation))

@@ -24,11 +24,11 @@ from padkit_synthetic.imaging import (
     linear_from_srgb,
     log_between,
     mixed,
+    reduced,
     resized,
     saturation_matrix,
     smooth_noise,
     smoothstep,
-    softened,
 )
 from padkit_synthetic.people.canvas import doubled
 from padkit_synthetic.people.faces import Light
@@ -145,7 +145,6 @@ def printed(
     """
     if printer.needs_wearer and wearer is None:
         raise ValueError(f"a {printer.form} print needs a wearer")
-    picture = softened(picture, printer.detail)
     if printer.form == "mask" and wearer is not None:
         return _worn(picture, printer, light, wearer, rng)
     along = between(rng, (-0.5, 0.5)) * math.pi if printer.form == "warped" else 0.0
@@ -172,7 +171,7 @@ def _trimmed(reflectance: Floats, printer: Printer, cover: Cover | None) -> Floa
 def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Generator) -> Floats:
     """Return the linear reflectance [T, 3, S, S] of the print; its mean over a dot follows the picture's tone."""
     raster = 3 * picture.shape[0] // 2
-    tone = linear_from_srgb(resized(picture, raster))
+    tone = linear_from_srgb(resized(reduced(picture, printer.detail), raster))
     tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
     strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
     cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)
