@@ -126,9 +126,10 @@ def attack(
     if isinstance(instrument, PrintFamily | ScreenFamily):
         holes = scene.eyes is not None and attacker is not None and attacker.eyes is not None
         instrument = instrument.drawn(side, rng, holes=holes)
-    behind = None
-    if instrument.border is not None:
-        behind = draw_background(domain.place, light, ROOM, rng)[None]
+
+    def behind() -> Floats:
+        return draw_background(domain.place, light, ROOM, rng)[None]
+
     if isinstance(instrument, Display):
         radiance = replayed(shown.pictures, instrument, light, side, shown.zoom, rng, behind)
         camera = metered(camera, instrument.brightness[0], instrument.room)

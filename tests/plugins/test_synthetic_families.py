@@ -122,15 +122,16 @@ def test_a_session_draws_one_camera_for_live_and_attacks_alike(monkeypatch):
     assert cameras[-1][2] == camera.quality, "world 3 draws none"
 
 
-def test_what_lies_behind_is_the_settings_room(monkeypatch):
+def test_what_lies_behind_is_the_settings_room_and_drawn_only_if_an_edge_is_in_sight(monkeypatch):
     seen = []
     monkeypatch.setattr(
         presentations, "draw_background", lambda place, *_: seen.append(place) or np.zeros((3, 64, 64), np.float32)
     )
     domain = domains_of(DRAWN)[0]
-    for instrument in (*FAMILIES, DOMAINS[0].instruments[0]):
+    near, far = (replace(SCREENS[0], edge=(edge, edge)) for edge in (0.8, 9.0))
+    for instrument in (near, far, DOMAINS[0].instruments[0]):
         attack(PLAIN_SCENE, domain, domain.cameras[0], instrument, 64, 1, generator(3))
-    assert seen == [domain.place] * len(FAMILIES)
+    assert seen == [domain.place]
 
 
 def test_only_the_test_split_has_what_is_left_out():

@@ -29,7 +29,7 @@ from optics import (
 from padkit_synthetic.camera import capture
 from padkit_synthetic.drawn.instruments import screen_white
 from padkit_synthetic.imaging import Bytes, Floats, generator, reduced, resized
-from padkit_synthetic.staging.borders import Border, before, covered
+from padkit_synthetic.staging.borders import Behind, Border, before, covered
 from padkit_synthetic.staging.displays import Display, lagged, pulsed, replayed
 from padkit_synthetic.staging.glass import mirrored, window_seen
 from padkit_synthetic.staging.lens import glowing, metered, refocused
@@ -42,13 +42,13 @@ GREEN = np.broadcast_to(np.array([0.0, 0.9, 0.0], np.float32)[None, :, None, Non
 BORDER = Border(edges=(0.8, 9.0, 9.0, 9.0), margin=0.08, bezel=0.06, albedo=(0.5, 0.5, 0.5))
 
 
-def screen(display: Display, picture: Bytes | None = None, seed: int = 3, behind: Floats = GREEN) -> Floats:
+def screen(display: Display, picture: Bytes | None = None, seed: int = 3, behind: Behind = lambda: GREEN) -> Floats:
     """Return the radiance [3, S, S] of a screen on the fine grid."""
     shown = smooth_picture() if picture is None else picture
     return replayed(shown[None], display, EVEN, SIZE, ZOOM, generator(seed), behind)[0]
 
 
-def sheet(printer: Printer, picture: Bytes | None = None, seed: int = 3, behind: Floats = GREEN) -> Floats:
+def sheet(printer: Printer, picture: Bytes | None = None, seed: int = 3, behind: Behind = lambda: GREEN) -> Floats:
     """Return the radiance [3, S, S] of a print on the fine grid."""
     shown = smooth_picture() if picture is None else picture
     return printed(shown, printer, EVEN, SIZE, ZOOM, 1, generator(seed), None, behind)[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from padkit_synthetic.imaging import Floats, enlarged, floats
 from padkit_synthetic.views import View
 
 Sides = tuple[float, float, float, float]
+Behind = Callable[[], Floats]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +88,14 @@ def covered(view: View, zoom: float, border: Border | None) -> Cover | None:
     return Cover(filled(beyond), filled(outer), filled(outer - np.float32(border.bezel)))
 
 
-def before(radiance: Floats, cover: Cover | None, behind: Floats | None) -> Floats:
+def before(radiance: Floats, cover: Cover | None, behind: Behind | None) -> Floats:
     """Return the instrument's radiance [T, 3, S, S] before what lies behind it; changed in place.
 
     Args:
         radiance: The instrument, as if it had no end.
         cover: Where it is; None is everywhere.
-        behind: Radiance [F, 3, R, R] of what lies behind, at any resolution; the last of F frames stays.
+        behind: Returns the radiance [F, 3, R, R] of what lies behind, at any resolution; the last of F frames stays.
+            It is asked only if an edge is in sight.
 
     Raises:
         ValueError: An edge is in sight and nothing lies behind.
@@ -102,11 +105,11 @@ def before(radiance: Floats, cover: Cover | None, behind: Floats | None) -> Floa
     if behind is None:
         raise ValueError("an instrument with a border needs something behind it")
     size = radiance.shape[-1]
-    far = np.empty((0, 0), np.float32)
+    room, far = behind(), np.empty((0, 0), np.float32)
     for channel in range(3):
         for frame in range(radiance.shape[0]):
-            if frame < len(behind):
-                far = enlarged(behind[frame, channel], size, Image.Resampling.BILINEAR)
+            if frame < len(room):
+                far = enlarged(room[frame, channel], size, Image.Resampling.BILINEAR)
             plane = radiance[frame, channel]
             plane -= far
             plane *= cover.whole[frame]

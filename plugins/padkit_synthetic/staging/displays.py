@@ -27,7 +27,7 @@ from padkit_synthetic.imaging import (
     srgb_table,
 )
 from padkit_synthetic.people.faces import Light
-from padkit_synthetic.staging.borders import Border, before, covered
+from padkit_synthetic.staging.borders import Behind, Border, before, covered
 from padkit_synthetic.staging.glass import mirrored
 from padkit_synthetic.staging.lens import glowing
 from padkit_synthetic.views import FINER, View, aimed, resolved
@@ -117,7 +117,7 @@ def replayed(
     size: int,
     zoom: float,
     rng: np.random.Generator,
-    behind: Floats | None = None,
+    behind: Behind | None = None,
 ) -> Floats:
     """Return the radiance [T, 3, FINER*size, FINER*size] of a screen that plays a clip.
 
@@ -128,7 +128,7 @@ def replayed(
         size: Side of the sensor.
         zoom: Share of the picture that fills the crop.
         rng: Source of randomness.
-        behind: Radiance [1, 3, R, R] of what lies behind a screen with a border.
+        behind: Returns the radiance [1, 3, R, R] of what lies behind a screen with a border.
     """
     frames, fine = pictures.shape[0], FINER * size
     pictures = lagged(np.stack([reduced(picture, display.detail) for picture in pictures]), display.lag)

@@ -32,7 +32,7 @@ from padkit_synthetic.imaging import (
 )
 from padkit_synthetic.people.canvas import doubled
 from padkit_synthetic.people.faces import Light
-from padkit_synthetic.staging.borders import Border, Cover, before, covered
+from padkit_synthetic.staging.borders import Behind, Border, Cover, before, covered
 from padkit_synthetic.staging.glass import window_seen
 from padkit_synthetic.views import FINER, View, aimed, resolved
 
@@ -125,7 +125,7 @@ def printed(
     frames: int,
     rng: np.random.Generator,
     wearer: Wearer | None = None,
-    behind: Floats | None = None,
+    behind: Behind | None = None,
 ) -> Floats:
     """Return the radiance [T, 3, FINER*size, FINER*size] of a print before the camera.
 
@@ -138,7 +138,7 @@ def printed(
         frames: Number of frames T of hand movement.
         rng: Source of randomness.
         wearer: The person who looks through the holes of a `cut` print or wears a `mask`.
-        behind: Radiance [1, 3, R, R] of what lies behind a print with a border; behind a cut one it is the wearer.
+        behind: Returns the radiance [1, 3, R, R] of what lies behind a print with a border; behind a cut one it is the wearer.
 
     Raises:
         ValueError: A `cut` print or `mask` without a wearer.
@@ -154,7 +154,7 @@ def printed(
     paper = _lit(reflectance, printer, view, light, rng)
     if wearer is None:
         return before(paper, cover, behind)
-    return before(_cut_open(paper, view, wearer, zoom), cover, wearer.radiance)
+    return before(_cut_open(paper, view, wearer, zoom), cover, lambda: wearer.radiance)
 
 
 def _trimmed(reflectance: Floats, printer: Printer, cover: Cover | None) -> Floats:
