@@ -138,7 +138,8 @@ def printed(
         frames: Number of frames T of hand movement.
         rng: Source of randomness.
         wearer: The person who looks through the holes of a `cut` print or wears a `mask`.
-        behind: Returns the radiance [1, 3, R, R] of what lies behind a print with a border; behind a cut one it is the wearer.
+        behind: Returns the radiance [1, 3, R, R] of what lies behind a print with a border; behind a cut one it is the
+            wearer.
 
     Raises:
         ValueError: A `cut` print or `mask` without a wearer.
