@@ -87,6 +87,8 @@ def test_screens_differ_in_panel_white_brightness_and_focus(family):
     resolved = np.mean([one.depth[1] > 0 for one in drawn])
     assert 0.2 < resolved < 0.8, "some show pixels and some do not"
     assert all((one.pitch[0] > 1.25) == (one.depth == (0, 0)) for one in drawn)
+    assert all(one.window * one.reflectance[0] <= 0.71 * one.brightness[0] for one in drawn), "the face can be seen"
+    assert np.mean([one.window > 0 for one in drawn]) == pytest.approx(0.4, abs=0.12)
     edges = np.array([min(one.border.edges) for one in drawn])
     assert 0.1 < (edges < 1).mean() < 0.9, "some fill the crop and some do not"
 

@@ -22,6 +22,8 @@ Colour = tuple[float, float, float]
 
 # Dots and pixels that are finer per photosite are not resolved: the photosites average over them.
 FINEST_DOTS, FINEST_PIXELS = 1.1, 1.25
+# A window brighter than this in the glass, relative to the screen's white, hides the face: nobody attacks so.
+BRIGHTEST_MIRRORED = 0.7
 MISSED = (0.005, 0.018)  # deviation of the blur of a missed focus, share of the crop's side
 
 
@@ -130,12 +132,14 @@ class ScreenFamily:
         species: Name of the family, which is the PAI species.
         oled: Share of OLED panels (`diamond`, black); the others are LCD (`stripe`, slow, a little light in the dark).
         columns: Range of the pixels across the crop; drawn evenly in the logarithm.
-        gamma, depth, reflectance, saturation: Ranges as in `Display`.
+        gamma, depth, saturation: Ranges as in `Display`.
+        reflectance: Range of the share of light that the glass mirrors; drawn evenly in the logarithm.
         black: Range of an LCD's black level.
         kelvin: Range of the white's colour temperature.
         brightness: Range of its white relative to a white sheet in the room; drawn evenly in the logarithm.
         bands: Range of the strength of bands, which 60 % of the screens have.
-        window: Range of the radiance of a mirrored window relative to a white sheet, which 40 % of the screens have.
+        window: Range of the radiance of a mirrored window relative to a white sheet, which 40 % of the screens have;
+            drawn evenly in the logarithm.
         lag: Range of what remains of the previous frame on an LCD.
         glow: Range of the share of light in the halo.
         detail: Range of the share of the picture's detail that the shown file keeps.
@@ -188,6 +192,7 @@ class ScreenFamily:
             holes: Without effect: screens have none.
         """
         pitch, brightness = log_between(rng, self.columns) / side, log_between(rng, self.brightness)
+        share, mirrored = log_between(rng, self.reflectance), log_between(rng, self.window)
         panel, banded, window, missed, bars = rng.random(5)
         oled = panel < self.oled
         margin = between(rng, self.margin) if bars < 0.5 else 0.0
@@ -206,12 +211,12 @@ class ScreenFamily:
             black=0.0 if oled else between(rng, self.black),
             white=screen_white(between(rng, self.kelvin), rng),
             depth=self.depth if pitch <= FINEST_PIXELS else (0.0, 0.0),
-            reflectance=self.reflectance,
+            reflectance=(share, share),
             bands=self.bands if banded < 0.6 else (0.0, 0.0),
             brightness=(brightness, brightness),
             saturation=self.saturation,
             duty=between(rng, (0.15, 0.85)),
-            window=log_between(rng, self.window) if window < 0.4 else 0.0,
+            window=min(mirrored, BRIGHTEST_MIRRORED * brightness / share) if window < 0.4 else 0.0,
             lag=0.0 if oled else between(rng, self.lag),
             glow=between(rng, self.glow),
             detail=between(rng, self.detail),
