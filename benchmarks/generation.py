@@ -26,6 +26,7 @@ from padkit.data.reader import DatasetReader
 from padkit.processes import cores
 from padkit_synthetic.photographs.reader import PhotographsReader
 from padkit_synthetic.reader import FacesReader, SyntheticReader
+from padkit_synthetic.world import DRAWN, LISTED
 
 RUN = 48  # presentations: people come one after another, and what is known of a person is kept meanwhile
 PORTRAIT = 256  # pixels, doubled: what a photograph is large by
@@ -74,7 +75,8 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--image_size", type=int, default=128)
     options = parser.parse_args()
-    for world in map(int, options.worlds.split(",")):
+    chosen = options.worlds.split(",")
+    for world in (one for one in (LISTED, DRAWN) if str(one) in chosen):
         for size in options.sizes.split(",") if options.sizes != "none" else ():
             reader = Part(size=size, image_size=options.image_size, world=world)
             reader.every = max(1, len(list(reader.records())) // options.presentations)
@@ -82,8 +84,8 @@ def main() -> int:
         if options.photographs:
             with tempfile.TemporaryDirectory() as folder:
                 write_portraits(Path(folder), options.photographs)
-                reader = PhotographsReader(root=folder, finder="none", image_size=options.image_size, world=world)
-                measure(f"world {world}, photographs", reader, options.workers)
+                live = PhotographsReader(root=folder, finder="none", image_size=options.image_size, world=world)
+                measure(f"world {world}, photographs", live, options.workers)
     return 0
 
 

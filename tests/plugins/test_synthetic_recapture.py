@@ -88,6 +88,7 @@ def test_attack_types_and_settings_are_those_asked_for():
     assert {domain.name for domain in Recapture().domains} >= {"office", "phone", "webcam", "hall"}
     assert all(domain.drawn for domain in Recapture().domains)
     assert not any(domain.drawn for domain in Recapture(world=3).domains)
+    assert [Recapture(video=video).domains[0].video for video in (False, True)] == [False, True]
     assert Recapture(attacks="print").attacks == ("print",)
 
 
