@@ -1,1 +1,1 @@
-"""World 4: cameras, prints and screens that are drawn from ranges anew for each presentation."""
+"""What is drawn from ranges anew for every capture session, in place of a fixed list: version 4 of the world."""
