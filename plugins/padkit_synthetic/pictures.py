@@ -19,18 +19,21 @@ from padkit.settings.ranges import Seed
 from padkit_synthetic.imaging import Bytes
 from padkit_synthetic.reader import FacesReader, RenderedSide, SyntheticReader, check_image_size
 from padkit_synthetic.spectra import excess, line_strength, spectrum
-from padkit_synthetic.world import DOMAINS, WORLD_VERSION
+from padkit_synthetic.world import DRAWN, LISTED, World, domains_of
 
 PEOPLE, PORTRAITS, COLUMNS = 10, 8, 8
-DRAWN = 14  # pictures of each kind behind the spectra
+PICTURES = 14  # of each kind, behind the spectra
 LABEL = 150  # pixels beside a row of pictures
-SHOWN = (
-    ("office", ""),
-    ("office", "laser-plain"),
-    ("phone", "photo-glossy"),
-    ("webcam", "laptop-tn"),
-    ("phone", "phone-oled"),
-)
+SHOWN = {
+    LISTED: (
+        ("office", ""),
+        ("office", "laser-plain"),
+        ("phone", "photo-glossy"),
+        ("webcam", "laptop-tn"),
+        ("phone", "phone-oled"),
+    ),
+    DRAWN: (("office", ""), ("office", "laser"), ("phone", "inkjet"), ("webcam", "laptop"), ("phone", "phone")),
+}
 Kind = tuple[str, str]
 
 PAGE = """<!doctype html>
@@ -82,10 +85,10 @@ def draw_portraits(image_size: int, seed: int) -> Image.Image:
     return Image.fromarray(np.concatenate(rows))
 
 
-def draw_species(kinds: dict[Kind, list[Bytes]]) -> Image.Image:
+def draw_species(kinds: dict[Kind, list[Bytes]], world: World = LISTED) -> Image.Image:
     """Return a sheet with a labelled row for each (domain, species)."""
     side = next(iter(kinds.values()))[0].shape[0]
-    types = {instrument.species: instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}
+    types = {one.species: one.attack_type for domain in domains_of(world) for one in domain.instruments}
     sheet = Image.new("RGB", (LABEL + COLUMNS * side, len(kinds) * side), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
     for row, ((domain, species), frames) in enumerate(kinds.items()):
@@ -96,11 +99,11 @@ def draw_species(kinds: dict[Kind, list[Bytes]]) -> Image.Image:
     return sheet
 
 
-def draw_spectra(kinds: dict[Kind, list[Bytes]]) -> Figure:
+def draw_spectra(kinds: dict[Kind, list[Bytes]], world: World) -> Figure:
     """Return the figure of spectra: examples above, the strength of the strongest line by kind below."""
     figure = Figure(figsize=(13, 9.5), layout="constrained")
-    grid = figure.add_gridspec(3, len(SHOWN), height_ratios=(1, 1, 1.25))
-    for column, kind in enumerate(SHOWN):
+    grid = figure.add_gridspec(3, len(SHOWN[world]), height_ratios=(1, 1, 1.25))
+    for column, kind in enumerate(SHOWN[world]):
         frame = max(kinds[kind], key=line_strength) if kind[1] else kinds[kind][0]
         picture, plane = figure.add_subplot(grid[0, column]), figure.add_subplot(grid[1, column])
         picture.imshow(frame)
@@ -121,22 +124,22 @@ def draw_spectra(kinds: dict[Kind, list[Bytes]]) -> Figure:
     return figure
 
 
-def draw_world(out: Path, image_size: int, seed: int, people: int) -> None:
+def draw_world(out: Path, image_size: int, seed: int, people: int, world: World) -> None:
     """Write `faces.jpg`, `species.jpg`, `spectra.png` and `index.html` into the folder `out`.
 
     Raises:
         DataError: The folder cannot be written.
     """
-    kinds = examples(SyntheticReader(size="default", image_size=image_size, seed=seed), people)
+    kinds = examples(SyntheticReader(size="default", image_size=image_size, seed=seed, world=world), people)
     try:
         out.mkdir(parents=True, exist_ok=True)
         draw_portraits(image_size, seed).save(out / "faces.jpg", quality=90)
-        draw_species(kinds).save(out / "species.jpg", quality=90, subsampling=0)
+        draw_species(kinds, world).save(out / "species.jpg", quality=90, subsampling=0)
         with mpl.rc_context({"svg.hashsalt": "padkit"}):
-            draw_spectra(kinds).savefig(out / "spectra.png", dpi=80, metadata={"Software": None})
+            draw_spectra(kinds, world).savefig(out / "spectra.png", dpi=80, metadata={"Software": None})
     except OSError as error:
         raise DataError(f"{out} cannot be written ({error.strerror}): choose another folder for --out.") from error
-    page = PAGE.format(version=WORLD_VERSION, people=PEOPLE, seed=seed, count=people)
+    page = PAGE.format(version=world, people=PEOPLE, seed=seed, count=people)
     write_atomically(out / "index.html", page.encode())
 
 
@@ -150,8 +153,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder to write index.html and its pictures to")
     parser.add_argument("--image-size", type=Number(RenderedSide), default=128, help="side of the pictures in pixels")
     parser.add_argument("--seed", type=Number(Seed), default=0, help="which population")
+    parser.add_argument(
+        "--world", type=int, choices=(LISTED, DRAWN), default=LISTED,
+        help="version: 3 has listed cameras and instruments, 4 draws both from ranges (3)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     check_image_size(options.image_size)
-    draw_world(options.out, options.image_size, options.seed, DRAWN)
+    draw_world(options.out, options.image_size, options.seed, PICTURES, options.world)
     Console(stderr=True).print(f"{options.out / 'index.html'}", markup=False, highlight=False, soft_wrap=True)
     return 0

@@ -15,13 +15,24 @@ from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
 from padkit.settings.ranges import Count, Range, Room, Seed, ShareBelowOne
 from padkit_synthetic.camera import capture
+from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.people.canvas import eye_places
 from padkit_synthetic.people.faces import Light, render
 from padkit_synthetic.people.identity import ATTRIBUTES, Identity, draw_identity, draw_motion
 from padkit_synthetic.presentations import Scene, attack, bona_fide, chosen_camera
 from padkit_synthetic.staging.scenes import Place, draw_background, draw_light
-from padkit_synthetic.world import DOMAINS, SIZES, SOURCE_CAMERAS, SOURCES, WORLD_VERSION, Domain, Instrument
+from padkit_synthetic.world import (
+    DRAWN,
+    LISTED,
+    SIZES,
+    SOURCE_CAMERAS,
+    SOURCES,
+    Domain,
+    Instrument,
+    World,
+    domains_of,
+)
 
 # First part of every random key, so that the two datasets never draw the same person.
 WORLD_STREAM, FACES_STREAM = 101, 202
@@ -82,6 +93,12 @@ class SyntheticReader(DatasetReader):
         seed: Another seed is another population captured anew.
         room: Share of the crop's side drawn beyond it on each side, in which training moves crops. A world with room is
             captured anew: the same people do the same, before a wider background and with other noise.
+        world: Version of the world: 3 has listed cameras and instruments, and made all published figures; 4 draws both
+            from ranges, anew for each presentation, of the same people.
+        without: Families of instruments, joined by `+` (`laser`, `inkjet`, `photo-lab`, `phone`, `tablet`, `laptop`,
+            `monitor`), that are left out of train and dev and kept in test. Needs world 4.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
     """
 
     default_target: str = "webcam"
@@ -100,6 +117,9 @@ class SyntheticReader(DatasetReader):
         image_size: RenderedSide = 128,
         seed: Seed = 0,
         room: Room = 0.0,
+        world: World = LISTED,
+        without: str = "",
+        video: bool = True,
     ) -> None:
         if size not in SIZES:
             raise SettingsError(f"size {size!r} of dataset 'synthetic' is unknown.{closest(size, SIZES)}")
@@ -109,11 +129,14 @@ class SyntheticReader(DatasetReader):
         self.image_size = image_size
         self.seed = seed
         self.room = room
+        self.world = world
+        self.domains = domains_of(world, video=video)
+        self.without = left_out(without, drawn=world == DRAWN)
         self._side = image_size + 2 * pixels_beyond(image_size, room)
 
     def records(self) -> Iterator[Presentation]:
         """Yield every presentation, by domain, split, subject and kind."""
-        for domain in DOMAINS:
+        for domain in self.domains:
             for subject, split in enumerate(SIZES[self.size].splits(domain)):
                 yield from self._of_subject(domain, subject, split)
 
@@ -125,7 +148,7 @@ class SyntheticReader(DatasetReader):
         """
         retain_memory()
         place, subject, kind, number = self._place_of(presentation.id)
-        domain, instrument = DOMAINS[place], self._instrument(DOMAINS[place], kind)
+        domain, instrument = self.domains[place], self._instrument(self.domains[place], kind)
         key = (WORLD_STREAM, self.seed, place, subject, CLIP, kind, number)
         scene = self._scene(place, subject, self._smiles(key), (*key, 1))
         camera, rng, count = chosen_camera(domain.cameras, number), generator(*key, 2), SIZES[self.size].frames
@@ -137,11 +160,12 @@ class SyntheticReader(DatasetReader):
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""
-        world = f"synthetic world {WORLD_VERSION}, size {self.size}, {self.image_size} px, seed {self.seed}"
-        return world + (f", room {self.room:g}" if self.room else "")
+        world = f"synthetic world {self.world}, size {self.size}, {self.image_size} px, seed {self.seed}"
+        compressed = "" if self.domains[0].video or self.world == LISTED else ", without video"
+        return world + compressed + (f", room {self.room:g}" if self.room else "")
 
     def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
-        domain, wider = DOMAINS[place], self._side / self.image_size
+        domain, wider = self.domains[place], self._side / self.image_size
         return person_scene(
             self._identity(place, subject), domain.place, domain.view * wider, domain.restless, smile, key
         )
@@ -162,11 +186,13 @@ class SyntheticReader(DatasetReader):
         return None if kind == 0 else domain.instruments[kind - 1]
 
     def _of_subject(self, domain: Domain, subject: int, split: str) -> Iterator[Presentation]:
-        size, place = SIZES[self.size], DOMAINS.index(domain)
+        size, place = SIZES[self.size], self.domains.index(domain)
         identity, name = self._identity(place, subject), f"{domain.name}-s{subject:03d}"
         for kind in range(len(domain.instruments) + 1):
             instrument = self._instrument(domain, kind)
             word = instrument.species if instrument else "live"
+            if split != "test" and word in self.without:
+                continue
             for number in range(size.attacks(domain) if instrument else size.clips):
                 smile = self._smiles((WORLD_STREAM, self.seed, place, subject, CLIP, kind, number))
                 yield Presentation(
@@ -185,7 +211,7 @@ class SyntheticReader(DatasetReader):
 
     def _place_of(self, name: str) -> tuple[int, int, int, int]:
         """Return (domain, subject, kind, number) of a presentation's id."""
-        for place, domain in enumerate(DOMAINS):
+        for place, domain in enumerate(self.domains):
             for kind in range(len(domain.instruments) + 1):
                 instrument = self._instrument(domain, kind)
                 word = f"-{instrument.species if instrument else 'live'}-"
@@ -280,7 +306,7 @@ class FacesReader(DatasetReader):
 
     def fingerprint(self) -> str:
         """Return the world's version and the settings that frames depend on."""
-        return f"faces of world {WORLD_VERSION}, {self.image_size} px, seed {self.seed}"
+        return f"faces of world {LISTED}, {self.image_size} px, seed {self.seed}"
 
     def _identity(self, subject: int) -> Identity:
         return person(FACES_STREAM, self.seed, subject)

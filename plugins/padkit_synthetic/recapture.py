@@ -13,6 +13,7 @@ from padkit_synthetic.imaging import resized
 from padkit_synthetic.photographs.recordings import ATTACKS, find_domains, instruments_for_photographs
 from padkit_synthetic.photographs.scene import photograph_scene
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
+from padkit_synthetic.world import DRAWN, World
 
 SMALLEST, LARGEST, STEP = 64, 256, 16  # sides in pixels that the chain can render
 
@@ -31,6 +32,10 @@ class Recapture(Augmentation):
         attacks: Attack types, joined by `+`.
         settings: Capture settings whose cameras, light and instruments are used, joined by `+`; `all` takes every one
             that has these attacks.
+        world: Version of the simulated world: 4 draws cameras and instruments from ranges, anew for each image; 3 takes
+            those of a fixed list.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
     """
 
     def __init__(
@@ -40,6 +45,8 @@ class Recapture(Augmentation):
         live_share: Share = 0.25,
         attacks: str = "+".join(ATTACKS),
         settings: str = "all",
+        world: World = DRAWN,
+        video: bool = False,
     ) -> None:
         if not (share >= 0 and live_share >= 0 and share + live_share <= 1):
             raise SettingsError(
@@ -49,7 +56,8 @@ class Recapture(Augmentation):
         self.share = share
         self.live_share = live_share
         self.attacks = tuple(attacks.split("+"))
-        self.domains = tuple(find_domains(None if settings == "all" else settings.split("+"), self.attacks))
+        names = None if settings == "all" else settings.split("+")
+        self.domains = tuple(find_domains(names, self.attacks, world, video=video))
 
     def __call__(self, image: NDArray[np.uint8], label: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
         """Return the image (uint8 RGB [S, S, 3]) and its label, changed or not.

@@ -53,7 +53,15 @@ class View:
         return View(self.u[:, ::2, ::2], self.v[:, ::2, ::2], bend_x, bend_y)
 
 
-def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: float = 0.0, along: float = 0.0) -> View:
+def aimed(
+    rng: np.random.Generator,
+    frames: int,
+    size: int,
+    zoom: float,
+    bend: float = 0.0,
+    along: float = 0.0,
+    freely: float = 1.0,
+) -> View:
     """Return the view of a hand-held instrument.
 
     It is tilted, turned and shifted at random (a homography) and shakes a little from frame to frame.
@@ -65,6 +73,7 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
         zoom: Share of the shown picture that fills the camera's crop.
         bend: Largest displacement by bending as a cylinder, share of the crop; 0 is a rigid plane.
         along: Direction across the cylinder's axis in radians, 0 = sideways.
+        freely: Factor on how far it is tilted, turned and shifted.
     """
     axis = ((np.arange(size, dtype=np.float32) + 0.5) * (2.0 / size) - 1)[None]
     x, y = axis[:, None, :], axis[:, :, None]
@@ -73,8 +82,9 @@ def aimed(rng: np.random.Generator, frames: int, size: int, zoom: float, bend: f
         middle = min(max(rng.standard_normal(), -2.0), 2.0) * spread
         return np.asarray(middle + shake * rng.standard_normal(frames), np.float32).reshape(-1, 1, 1)
 
-    turn, tilt_x, tilt_y = track(0.05, 0.008), track(0.07, 0.008), track(0.07, 0.008)
-    shift_x, shift_y = track(0.02, 0.006), track(0.02, 0.006)
+    turn = track(0.05 * freely, 0.008)
+    tilt_x, tilt_y = track(0.07 * freely, 0.008), track(0.07 * freely, 0.008)
+    shift_x, shift_y = track(0.02 * freely, 0.006), track(0.02 * freely, 0.006)
     nearness = tilt_y * y + (1 + tilt_x * x)
     np.divide(zoom * (1 + track(0.03, 0.004)), nearness, out=nearness)
     cosine, sine = 0.5 * np.cos(turn), 0.5 * np.sin(turn)

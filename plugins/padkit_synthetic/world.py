@@ -1,19 +1,28 @@
-"""The simulated world as data: five domains with their cameras, places and attack instruments, and the sizes."""
+"""The simulated world as data: five domains with their cameras, places and attack instruments, and the sizes.
+
+It has two versions that stay: in 3, cameras and instruments are those listed here; in 4, each presentation draws its
+camera around the listed one, and its instrument from a family.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from padkit.data.presentation import SPLITS
+from padkit.errors import SettingsError
 from padkit_synthetic.camera import Camera
+from padkit_synthetic.drawn.instruments import FAMILIES, MASKS, Family
 from padkit_synthetic.staging.displays import Display
 from padkit_synthetic.staging.prints import Printer
 from padkit_synthetic.staging.scenes import Place
 
-# Raise it whenever a frame changes: keys of prepared tables and reports contain it.
-WORLD_VERSION = 3
+# Keys of prepared tables and reports contain the version: whenever one of its frames changes, it needs another number.
+World = Literal[3, 4]
+LISTED: World = 3
+DRAWN: World = 4
 
-Instrument = Printer | Display
+Instrument = Printer | Display | Family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +33,13 @@ class Domain:
         name: Its name in protocols.
         cameras: Recapturing devices; each presentation uses one.
         place: Light and background.
-        instruments: Attack instruments.
+        instruments: Attack instruments, or families of which each presentation draws one.
         attack_share: Presentations per instrument relative to bona fide presentations.
         restless: How much subjects move and turn.
         view: Framing of the face crop: half side over the tight crop's.
         splits: Splits that have subjects; a domain without `train` is never a source, only a target.
+        drawn: Whether each session draws its camera around the listed one.
+        video: Whether some of the drawn cameras deliver H.264.
     """
 
     name: str
@@ -39,6 +50,8 @@ class Domain:
     restless: float = 1.0
     view: float = 1.08
     splits: tuple[str, ...] = SPLITS
+    drawn: bool = False
+    video: bool = True
 
 
 # The attackers' cameras: pictures that are printed or played were first captured by one of these.
@@ -317,6 +330,31 @@ UNKNOWN = Domain(
 
 DOMAINS = (OFFICE, PHONE, WEBCAM, HALL, UNKNOWN)
 SOURCES = tuple(domain for domain in DOMAINS if "train" in domain.splits)
+
+
+def _with_families(domain: Domain) -> Domain:
+    """Return the domain in world 4: about as many attacks as in world 3, of more kinds."""
+    if "train" in domain.splits:
+        return replace(domain, drawn=True, instruments=FAMILIES, attack_share=0.35)
+    return replace(domain, drawn=True, instruments=MASKS)
+
+
+WORLDS: dict[int, tuple[Domain, ...]] = {LISTED: DOMAINS, DRAWN: tuple(map(_with_families, DOMAINS))}
+
+
+def domains_of(world: int, *, video: bool = True) -> tuple[Domain, ...]:
+    """Return the domains of a version of the world.
+
+    Args:
+        world: The version.
+        video: Whether some of the cameras of world 4 deliver H.264, for which PyAV is needed.
+
+    Raises:
+        SettingsError: There is no such version.
+    """
+    if world not in WORLDS:
+        raise SettingsError(f"world {world!r} is unknown: choose 3 (listed instruments) or 4 (drawn from families).")
+    return WORLDS[world] if video else tuple(replace(domain, video=False) for domain in WORLDS[world])
 
 
 @dataclass(frozen=True, slots=True)

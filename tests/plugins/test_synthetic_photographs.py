@@ -62,9 +62,28 @@ def test_every_capture_has_its_attacks_beside_it(faces):
 
 
 def test_instruments_take_turns(faces):
-    species = {one.species for one in reader(faces).records() if one.label == 0}
+    species = {one.species for one in reader(faces, world=3).records() if one.label == 0}
     wanted = {"photo-glossy", "phone-oled", "monitor-va", "laser-recycled", "laptop-tn"}
     assert wanted <= species <= {*wanted, "photo-lab-cut"}
+    families = Counter(one.species for one in reader(faces, variants=3).records() if one.attack_type == "print")
+    assert families.keys() == {"laser", "inkjet", "photo-lab"}
+    assert min(families.values()) > 0.5 * max(families.values())
+
+
+def test_families_that_are_left_out_are_only_tested_on(faces):
+    found = defaultdict(set)
+    source = reader(faces, without="inkjet+phone", variants=3)
+    for one in source.records():
+        found[one.split].add(one.species)
+    whole = {one.species for one in reader(faces, variants=3).records()}
+    assert found["train"] == whole - {"inkjet", "phone"}
+    assert not found["dev"] & {"inkjet", "phone"}
+    assert found["test"] >= {"inkjet", "phone"}
+    assert "without inkjet and phone: only the test split has these families" in source.notes()[-1]
+    with pytest.raises(SettingsError, match="no effect in world 3"):
+        reader(faces, world=3, without="laser")
+    with pytest.raises(SettingsError, match="leaves no replay"):
+        reader(faces, without="phone+tablet+laptop+monitor")
 
 
 @pytest.mark.parametrize("cameras", ["all", "one"])
@@ -110,10 +129,12 @@ def test_within_a_pair_only_the_presentation_differs(faces, monkeypatch):
     source = reader(faces, image_size=64)
     group = [one for one in source.records() if one.domain == "webcam" and one.split == "test"][:3]
     live, first, second = (frame(source, one) for one in group)
-    (shot,), printed, played = seen[:1], seen[1:3], seen[3:5]
-    assert printed[1] == played[1] == shot, "the same camera, sensor and session"
-    assert printed[0] == played[0], "both show the same first capture"
-    assert printed[0][0].startswith("source-")
+    alone = frame(reader(faces, image_size=64), group[2])
+    assert (alone == second).all(), "whichever was made before"
+    del seen[4:]
+    shot, source_shot, printed, played = seen
+    assert printed == played == shot, "the same camera, sensor and session"
+    assert source_shot[0].startswith("source-"), "and one first capture that both show"
     assert (live != first).any()
     assert (first != second).any()
 
@@ -134,6 +155,8 @@ def test_variants_are_more_captures_of_training_photographs_alone(faces):
 def test_another_seed_and_another_photograph_make_another_table(faces, tmp_path):
     source = reader(faces)
     assert source.fingerprint() == reader(faces).fingerprint() != reader(faces, seed=1).fingerprint()
+    assert "before simulated world 4, " in source.fingerprint()
+    assert source.fingerprint().replace("world 4", "world 3") == reader(faces, world=3).fingerprint()
     root = portraits(tmp_path)
     before = reader(root).fingerprint()
     os.utime(root / "p0" / "0.png", (1, 1))

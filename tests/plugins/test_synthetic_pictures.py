@@ -8,7 +8,7 @@ from padkit.errors import SettingsError
 from padkit_synthetic.pictures import draw_species, examples, main
 from padkit_synthetic.reader import SyntheticReader
 from padkit_synthetic.spectra import excess, line_strength, spectrum
-from padkit_synthetic.world import DOMAINS
+from padkit_synthetic.world import DOMAINS, domains_of
 
 
 def wave(side: int, cycles: int) -> np.ndarray:
@@ -36,6 +36,15 @@ def test_excess_is_zero_for_a_spectrum_that_depends_on_frequency_alone():
     assert np.abs(excess(-3.0 * rings)).max() < 1e-9
 
 
+def test_every_family_of_world_4_is_shown():
+    (office, *_) = domains_of(4)
+    kinds = examples(SyntheticReader(size="tiny", image_size=64, world=4), people=1)
+    assert {species for domain, species in kinds if domain == "office"} - {""} == {
+        i.species for i in office.instruments
+    }
+    assert draw_species(kinds, 4).height == 64 * len(kinds) == 64 * (4 * 8 + 3)
+
+
 def test_the_sheet_shows_every_species_of_every_domain():
     kinds = examples(SyntheticReader(size="tiny", image_size=64), people=2)
     assert list(kinds) == [
@@ -47,12 +56,14 @@ def test_the_sheet_shows_every_species_of_every_domain():
     assert (sheet[: 64 * len(kinds) : 64, 150:278] < 250).any(axis=(1, 2)).all()
 
 
-def test_the_page_names_the_data_simulated_and_shows_its_pictures(tmp_path, monkeypatch):
+@pytest.mark.parametrize("words", [[], ["--world", "4"]])
+def test_the_page_names_the_data_simulated_and_shows_its_pictures(tmp_path, monkeypatch, words):
     monkeypatch.setattr("padkit_synthetic.pictures.PEOPLE", 2)
     monkeypatch.setattr("padkit_synthetic.pictures.PORTRAITS", 2)
-    monkeypatch.setattr("padkit_synthetic.pictures.DRAWN", 2)
-    assert main(["--out", str(tmp_path / "w"), "--image-size", "64"]) == 0
+    monkeypatch.setattr("padkit_synthetic.pictures.PICTURES", 2)
+    assert main(["--out", str(tmp_path / "w"), "--image-size", "64", *words]) == 0
     page = (tmp_path / "w" / "index.html").read_text()
+    assert f"simulated world, version {words[-1] if words else 3}<" in page
     assert "Everything here is simulated" in page
     for name in ("faces.jpg", "species.jpg", "spectra.png"):
         assert name in page

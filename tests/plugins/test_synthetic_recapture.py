@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from padkit.data.augmentation import draw_generator
 from padkit.errors import DataError, SettingsError
@@ -64,23 +65,30 @@ def test_a_function_of_seed_and_draw_alone():
     assert not np.array_equal(first(IMAGE, 1, draw_generator(1, 0))[0], pictures[0])
 
 
-def test_the_face_keeps_its_size():
+@pytest.mark.parametrize("world", [3, 4])
+def test_the_face_keeps_its_size(world):
     """A bright disc on dark ground keeps its area, or size alone would tell a recaptured image."""
     axis = np.linspace(-1, 1, 128)
-    disc = np.where((axis[:, None] ** 2 + axis[None, :] ** 2 < 0.3)[..., None], 230, 25).astype(np.uint8)
+    square = axis[:, None] ** 2 + axis[None, :] ** 2
+    disc = np.where((square < 0.3)[..., None], 230, 25).astype(np.uint8)
     disc = np.repeat(disc, 3, axis=2)
     for options in ({"share": 1, "live_share": 0}, {"share": 0, "live_share": 1}):
         areas = []
-        for number in range(12):
-            grey = Recapture(**options)(disc, 1, draw_generator(2, number))[0].mean(axis=2)
-            low, high = np.percentile(grey, (10, 95))
-            areas.append((grey > (low + high) / 2).mean() / (0.3 * np.pi / 4))
+        for number in range(24):
+            grey = Recapture(**options, world=world)(disc, 1, draw_generator(2, number))[0].mean(axis=2)
+            # Halfway between the disc's middle and the dark ring around it; what is bright beyond is paper or a room.
+            ring = np.percentile(grey[(square > 0.3) & (square < 0.5)], 20)
+            parts, _ = ndimage.label(grey > (grey[56:72, 56:72].mean() + ring) / 2)
+            areas.append((parts == parts[64, 64]).mean() / (0.3 * np.pi / 4))
         assert 0.93 < np.median(areas) < 1.07, (options, areas)
 
 
 def test_attack_types_and_settings_are_those_asked_for():
     assert {domain.name for domain in Recapture(settings="hall+webcam").domains} == {"hall", "webcam"}
     assert {domain.name for domain in Recapture().domains} >= {"office", "phone", "webcam", "hall"}
+    assert all(domain.drawn for domain in Recapture().domains)
+    assert not any(domain.drawn for domain in Recapture(world=3).domains)
+    assert [Recapture(video=video).domains[0].video for video in (False, True)] == [False, True]
     assert Recapture(attacks="print").attacks == ("print",)
 
 

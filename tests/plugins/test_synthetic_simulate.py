@@ -23,7 +23,7 @@ from padkit_synthetic.imaging import generator
 from padkit_synthetic.photographs.gallery import find_photographs
 from padkit_synthetic.photographs.recordings import find_domains
 from padkit_synthetic.photographs.simulate import main
-from padkit_synthetic.world import DOMAINS
+from padkit_synthetic.world import DOMAINS, domains_of
 
 KINDS = ("print", "replay")
 # The settings taken by default.
@@ -139,7 +139,7 @@ def test_the_manifest_tells_what_the_tree_holds(tree):
     assert len(from_list) == len(from_tree) == 78
     facts = {(r.path, r.label, r.domain, r.split, r.attack_type) for r in from_tree}
     assert {(r.path, r.label, r.domain, r.split, r.attack_type) for r in from_list} == facts
-    known = {d.name: {i.species: i.attack_type for i in d.instruments} | {"": ""} for d in DOMAINS}
+    known = {d.name: {i.species: i.attack_type for i in d.instruments} | {"": ""} for d in domains_of(4)}
     cameras = {d.name: {camera.name for camera in d.cameras} for d in DOMAINS}
     for record in from_list:
         assert known[record.domain][record.species] == record.attack_type
@@ -172,7 +172,7 @@ def test_cameras_and_species_take_turns_even_with_one_photograph_each(tmp_path):
     assert command(*words, "--workers", 1) == 0
     rows = manifest(tmp_path / "out")
     assert {row["device"] for row in rows} == {"phone-front-a", "phone-front-b"}
-    (phone,) = [domain for domain in DOMAINS if domain.name == "phone"]
+    (phone,) = [domain for domain in domains_of(4) if domain.name == "phone"]
     assert {row["species"] for row in rows} - {""} == {i.species for i in phone.instruments if i.attack_type in KINDS}
 
 
@@ -270,6 +270,7 @@ def test_a_folder_begun_otherwise_is_refused(tmp_path, capsys):
     assert small(faces, out) == 0
     for more, word in (
         (("--seed", 1), "seed"), (("--frames", 2), "frames"), (("--attacks", "print"), "attacks"),
+        (("--world", 3), "world_version"), (("--without", "laser"), "without"),
     ):  # fmt: skip
         assert small(faces, out, *more) == 2
         assert f"begun with other {word}" in capsys.readouterr().err.splitlines()[-1]
@@ -284,6 +285,7 @@ def test_a_folder_begun_otherwise_is_refused(tmp_path, capsys):
 
 def test_by_default_the_settings_are_those_with_all_attacks():
     names = {domain.name for domain in find_domains(None, KINDS)}
+    assert names == {domain.name for domain in find_domains(None, KINDS, 3)}
     assert names == {"office", "phone", "webcam", "hall"}
     assert names == {d.name for d in DOMAINS if {i.attack_type for i in d.instruments} >= set(KINDS)}
 
@@ -292,6 +294,19 @@ def test_the_receipt_says_simulated(tree):
     receipt = json.loads((tree / "simulation.json").read_text())
     assert receipt["simulated"] is True
     assert receipt["attacks"] == ["print", "replay"]
+    assert receipt["world_version"] == 4
+    assert "world version 4" in (tree / "SIMULATED.txt").read_text()
+
+
+def test_world_3_has_the_listed_instruments_and_families_can_be_left_out(tmp_path):
+    faces = draw_folder(tmp_path / "faces", 12)
+    assert small(faces, tmp_path / "three", "--world", 3) == 0
+    assert {row["species"] for row in manifest(tmp_path / "three")} == {"", "laser-recycled", "laptop-tn"}
+    assert small(faces, tmp_path / "four", "--without", "laser+photo-lab+phone+tablet+laptop") == 0
+    rows = [row for row in manifest(tmp_path / "four") if row["species"]]
+    assert {row["species"] for row in rows if row["split"] != "test"} == {"inkjet", "monitor"}
+    assert len({row["species"] for row in rows if row["split"] == "test"}) > 2
+    assert json.loads((tmp_path / "four" / "simulation.json").read_text())["without"][0] == "laser"
 
 
 def missing(tmp_path: Path) -> tuple[object, ...]:

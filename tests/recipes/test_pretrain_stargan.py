@@ -14,7 +14,7 @@ from toy_run import reset_accelerate
 from padkit import weights
 from padkit.errors import DataError, SettingsError, WeightsError
 from padkit_stargan.teacher import StarGANTeacher
-from padkit_synthetic.world import WORLD_VERSION
+from padkit_synthetic.world import LISTED
 
 TINY = ["--steps", "3", "--n_critic", "2", "--batch_size", "4", "--image_size", "32", "--layers", "3", "--blocks", "1"]
 TINY += ["--d_width", "4", "--g_width", "4", "--judge_steps", "2"]
@@ -71,7 +71,7 @@ def test_three_steps_give_both_networks_cards_and_grid(recipe, tmp_path):
         file = out / f"stargan_{part}_toy.safetensors"
         card = weights.read_card(file)
         assert card.sha256 == weights.sha256(file)
-        assert card.data == f"trained on simulated faces of world {WORLD_VERSION}, 64 px, seed 0: 12 images"
+        assert card.data == f"trained on simulated faces of world {LISTED}, 64 px, seed 0: 12 images"
         assert {"attribute_accuracy_real", "judge_sees_edit", "attribute_accuracy_real.smile"} <= set(card.figures)
         assert all(0 <= value <= 1 for value in card.figures.values())
         assert len(StarGANTeacher(weights=str(file), source=source)(torch.rand(1, 3, 64, 64)).maps) >= 3

@@ -37,6 +37,7 @@ class CapturePlan:
         untouched: Share of the training photographs that are also taken as they are.
         variants: Captures of each training photograph by each setting.
         seed: Draws splits and captures.
+        without: Families of instruments that only the test split has.
     """
 
     attacks: tuple[str, ...]
@@ -44,6 +45,7 @@ class CapturePlan:
     untouched: float
     variants: int
     seed: int
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ def captures(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> 
     """
     for one in stations(gallery, domains, plan):
         train, start = one.split == "train", _words(one.subject)[0]
+        instruments = instruments_for_photographs(one.domain, plan.without if one.split != "test" else ())
         home = domains[(start + one.number) % len(domains)] if plan.cameras == "all" else one.domain
         if train and home == one.domain and _share(one) < plan.untouched:
             yield Capture(recording=one, variant=0, camera=None)
@@ -107,7 +110,7 @@ def captures(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> 
             camera = chosen_camera(one.domain.cameras, turn)
             yield Capture(recording=one, variant=variant, camera=camera)
             for kind in plan.attacks:
-                choices = instruments_for_photographs(one.domain)[kind]
+                choices = instruments[kind]
                 instrument = choices[(_words(one.subject, kind)[0] + one.number + variant) % len(choices)]
                 yield Capture(recording=one, variant=variant, camera=camera, instrument=instrument)
 
@@ -141,10 +144,13 @@ def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> list
     names = ", ".join(domain.name for domain in domains)
     where = "each subject before all" if plan.cameras == "all" else "each subject before one"
     counted = f"{sum(map(len, gallery.values()))} photographs of {len(gallery)} subjects"
-    return [
+    lines = [
         f"{PART}: {counted}; light, cameras, prints and screens are simulated, no attack was before a real camera",
         f"subjects by split: {subjects}; {where} of the capture settings {names}",
     ]
+    if plan.without:
+        lines.append(f"without {' and '.join(plan.without)}: only the test split has these families of instruments")
+    return lines
 
 
 def photographs_digest(gallery: Gallery) -> str:

@@ -17,6 +17,7 @@ from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError
 from padkit.settings.ranges import Count, Margin, Seed, Share
+from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
 from padkit_synthetic.photographs.captures import (
     FIRST,
@@ -30,10 +31,10 @@ from padkit_synthetic.photographs.captures import (
 )
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import ATTACKS, find_domains
-from padkit_synthetic.photographs.scene import FRAMING, photograph_scene, read_photograph
-from padkit_synthetic.presentations import attack, bona_fide
+from padkit_synthetic.photographs.scene import FRAMING, largest_photograph, photograph_scene, read_photograph
+from padkit_synthetic.presentations import Scene, Shown, attack, bona_fide, first_capture
 from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
-from padkit_synthetic.world import WORLD_VERSION
+from padkit_synthetic.world import DRAWN, LISTED, World
 
 TARGET = "webcam"  # the setting held out by default, as in the simulated world
 
@@ -62,6 +63,12 @@ class PhotographsReader(DatasetReader):
             out. Development and test see photographs through cameras only.
         variants: Differently drawn captures, with their attacks, of each training photograph by each setting. An epoch
             passes over all of them, so N make it N times as long.
+        world: Version of the simulated world: 4 draws cameras and instruments from ranges, anew for each capture; 3
+            takes those of a fixed list.
+        without: Families of instruments, joined by `+` (`laser`, `inkjet`, `photo-lab`, `phone`, `tablet`, `laptop`,
+            `monitor`), that are left out of train and dev and kept in test. Needs world 4.
+        video: Whether some of the cameras of world 4 deliver H.264, for which padkit[video] is needed; without, all
+            deliver JPEG.
         subject_pattern: Regular expression with one group that finds the subject in the names of a flat folder's images
             or of a list without subjects.
         bona_fide: Labels of a list that mean bona fide, joined by commas.
@@ -84,6 +91,9 @@ class PhotographsReader(DatasetReader):
         cameras: Literal["all", "one"] = "all",
         untouched: Share = 1.0,
         variants: Count = 1,
+        world: World = DRAWN,
+        without: str = "",
+        video: bool = True,
         subject_pattern: str | None = None,
         bona_fide: list[str] | None = None,
         seed: Seed = 0,
@@ -95,20 +105,26 @@ class PhotographsReader(DatasetReader):
         self.subject_pattern = subject_pattern
         self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
+        kinds = tuple(attacks.split("+"))
+        self.world = world
+        self.video = video
+        self.domains = find_domains(None if settings == "all" else settings.split("+"), kinds, world, video=video)
         self.plan = CapturePlan(
-            attacks=tuple(attacks.split("+")), cameras=cameras, untouched=untouched, variants=variants, seed=seed
-        )
-        self.domains = find_domains(None if settings == "all" else settings.split("+"), self.plan.attacks)
+            attacks=kinds, cameras=cameras, untouched=untouched, variants=variants, seed=seed,
+            without=left_out(without, drawn=world == DRAWN, attacks=kinds),
+        )  # fmt: skip
         self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
         self._values = stated_values(bona_fide, "--data.bona_fide")
         self._gallery: Gallery | None = None
         self._count, self._unread = LabelCount(self._values), Unread()
         self._captures: dict[str, Capture] = {}
         self._seen: tuple[Path, Bytes | str] | None = None
+        self._scene: tuple[Path, Scene] | None = None
+        self._shown: tuple[tuple[int, ...], Shown] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Each process lists the captures again, which is quicker than to send them.
-        return {**self.__dict__, "_captures": {}, "_seen": None}
+        return {**self.__dict__, "_captures": {}, "_seen": None, "_scene": None, "_shown": None}
 
     def records(self) -> Iterator[Presentation]:
         """Yield every capture, photograph by photograph.
@@ -151,7 +167,8 @@ class PhotographsReader(DatasetReader):
         """Return the photographs' state, the world's version and the settings that frames depend on."""
         face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
         made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
-        return f"photographs before simulated world {WORLD_VERSION}, face {face}, {made}"
+        world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
+        return f"photographs before simulated world {world}, face {face}, {made}"
 
     def _found(self) -> Gallery:
         """Return the photographs, listed once."""
@@ -168,7 +185,8 @@ class PhotographsReader(DatasetReader):
         """Return the square around the face; the last one is kept, because its captures follow each other."""
         if self._seen is None or self._seen[0] != path:
             try:
-                self._seen = path, read_photograph(path, self.margin)
+                limit = largest_photograph(self.image_size, self.world)
+                self._seen = path, read_photograph(path, self.margin, limit)
             except DataError as error:
                 self._seen = path, str(error)
         found = self._seen[1]
@@ -181,13 +199,20 @@ class PhotographsReader(DatasetReader):
             middle = photograph.shape[0] / 2
             square = Square(middle, middle, FRAMING * photograph.shape[0])
             return cut(Image.fromarray(photograph), square, self.image_size)
-        domain, scene = capture.recording.domain, photograph_scene(photograph)
-        session, first, own = (generator(*capture.key(self.plan.seed, part)) for part in (SESSION, FIRST, PRESENTED))
+        domain, path = capture.recording.domain, capture.recording.photograph
+        if self._scene is None or self._scene[0] != path:
+            self._scene = path, photograph_scene(photograph)
+        scene, size = self._scene[1], self.image_size
+        first, session, own = (capture.key(self.plan.seed, part) for part in (FIRST, SESSION, PRESENTED))
         if capture.instrument is None:
-            frames = bona_fide(scene, domain, capture.camera, self.image_size, 1, session)
+            frames = bona_fide(scene, domain, capture.camera, size, 1, generator(*session))
         else:
+            # The attacks of a pair follow each other and show one first capture.
+            if self._shown is None or self._shown[0] != first:
+                self._shown = first, first_capture(scene, domain, size, 1, generator(*first))
             frames = attack(
-                scene, domain, capture.camera, capture.instrument, self.image_size, 1, own, first=first, again=session
-            )
+                scene, domain, capture.camera, capture.instrument, size, 1, generator(*own),
+                shown=self._shown[1], again=generator(*session),
+            )  # fmt: skip
         made: Bytes = frames[0]
         return made

@@ -16,10 +16,9 @@ from padkit.files import write_atomically
 from padkit_synthetic.camera import Camera
 from padkit_synthetic.imaging import generator
 from padkit_synthetic.photographs.gallery import Gallery
-from padkit_synthetic.photographs.scene import photograph_scene, read_photograph
+from padkit_synthetic.photographs.scene import largest_photograph, photograph_scene, read_photograph
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
-from padkit_synthetic.staging.prints import Printer
-from padkit_synthetic.world import DOMAINS, Domain, Instrument
+from padkit_synthetic.world import DRAWN, Domain, Instrument, World, domains_of
 
 SIMULATE_STREAM = 303
 ATTACKS = ("print", "replay")
@@ -28,22 +27,36 @@ TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
 LEAST_CONTENT = 64  # pixels; icons and thumbnails have no texture of their own
 
 
-def instruments_for_photographs(domain: Domain) -> dict[str, list[Instrument]]:
-    """Return a domain's instruments by attack type, without prints with holes, which need the places of the eyes."""
+def instruments_for_photographs(domain: Domain, without: Collection[str] = ()) -> dict[str, list[Instrument]]:
+    """Return a domain's instruments by attack type, without prints with holes, which need the places of the eyes.
+
+    Args:
+        domain: The domain.
+        without: Species that are left out as well.
+    """
     found: dict[str, list[Instrument]] = {}
     for instrument in domain.instruments:
-        if not (isinstance(instrument, Printer) and instrument.needs_wearer):
+        if not instrument.needs_wearer and instrument.species not in without:
             found.setdefault(instrument.attack_type, []).append(instrument)
     return found
 
 
-def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Domain]:
+def find_domains(
+    names: Sequence[str] | None, attacks: Sequence[str], world: World = DRAWN, *, video: bool = True
+) -> list[Domain]:
     """Return the domains called `names`, by default all domains that have instruments of every type in `attacks`.
+
+    Args:
+        names: Names of domains; None takes all that have the attacks.
+        attacks: Attack types.
+        world: Version of the world.
+        video: Whether some of the cameras of world 4 deliver H.264.
 
     Raises:
         SettingsError: A name or an attack type is unknown or given twice, or a domain has no such attack.
     """
-    kinds = {domain.name: set(instruments_for_photographs(domain)) for domain in DOMAINS}
+    known = domains_of(world, video=video)
+    kinds = {domain.name: set(instruments_for_photographs(domain)) for domain in known}
     _check_names("--attacks", "attack type", attacks, set().union(*kinds.values()))
     if names is None:
         names = [name for name, mine in kinds.items() if mine >= set(attacks)]
@@ -53,7 +66,7 @@ def find_domains(names: Sequence[str] | None, attacks: Sequence[str]) -> list[Do
             lacking = ", ".join(kind for kind in attacks if kind not in kinds[name])
             mine = ", ".join(sorted(kinds[name])) or "none for photographs"
             raise SettingsError(f"capture setting {name!r} has no attack {lacking}, only {mine}: leave one out.")
-    return [domain for name in names for domain in DOMAINS if domain.name == name]
+    return [domain for name in names for domain in known if domain.name == name]
 
 
 def _check_names(option: str, kind: str, names: Sequence[str], known: Collection[str]) -> None:
@@ -74,6 +87,9 @@ class RecordingPlan:
         attacks: Attack types.
         frames: Frames per presentation, each with another movement of the hand.
         margin: Share of the face's side shown beyond it on each side; None takes the middle of each photograph.
+        world: Version of the world whose cameras and instruments are used.
+        without: Families of instruments that only the test split has.
+        video: Whether some of the cameras of world 4 deliver H.264.
     """
 
     seed: int
@@ -81,6 +97,14 @@ class RecordingPlan:
     attacks: tuple[str, ...]
     frames: int
     margin: float | None = None
+    world: World = DRAWN
+    without: tuple[str, ...] = ()
+    video: bool = True
+
+    @property
+    def limit(self) -> int:
+        """Side in pixels that larger photographs are reduced to."""
+        return largest_photograph(self.image_size, self.world)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +168,7 @@ def takes(one: Recording, plan: RecordingPlan) -> Iterator[Take]:
     camera = chosen_camera(cameras, _number(one.domain.name, one.subject, "camera") + one.number)
     yield _take(one, plan, camera, None, root / "live")
     for kind in plan.attacks:
-        if choices := instruments_for_photographs(one.domain).get(kind):
+        if choices := instruments_for_photographs(one.domain, plan.without if one.split != "test" else ()).get(kind):
             turn = _number(one.domain.name, one.subject, kind) + one.number
             yield _take(one, plan, camera, choices[turn % len(choices)], root / "spoof" / kind)
 
@@ -179,7 +203,7 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
         DataError: The disk cannot be written.
     """
     try:
-        photograph = read_photograph(one.photograph, None if one.content else plan.margin)
+        photograph = read_photograph(one.photograph, None if one.content else plan.margin, plan.limit)
     except DataError as error:
         return str(error)
     if one.content and len(photograph) < LEAST_CONTENT:

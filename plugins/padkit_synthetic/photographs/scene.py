@@ -12,6 +12,7 @@ from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.photographs.faces import cut_face
 from padkit_synthetic.presentations import Scene
+from padkit_synthetic.world import LISTED, World
 
 # Share of a photograph's side that a bona fide picture shows; an attack's first capture also sees the rest.
 FRAMING = 0.88
@@ -19,23 +20,31 @@ FRAMING = 0.88
 SWAY = 0.012
 # Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
 LARGEST = 1024
+# In world 4, sides of the delivered picture: as fine as any of its sensors, and rendered much faster.
+ENOUGH = 2
 
 
-def read_photograph(path: Path, margin: float | None = None) -> Bytes:
-    """Return a square of an image file, upright, uint8 RGB [S, S, 3], S at most 1024.
+def largest_photograph(image_size: int, world: World) -> int:
+    """Return the side in pixels that larger photographs are reduced to, for pictures of `image_size` pixels."""
+    return LARGEST if world == LISTED else min(LARGEST, ENOUGH * image_size)
+
+
+def read_photograph(path: Path, margin: float | None = None, limit: int = LARGEST) -> Bytes:
+    """Return a square of an image file, upright, uint8 RGB [S, S, 3], S at most `limit`.
 
     Args:
         path: The file.
         margin: If None, the square is the middle of the photograph. Otherwise its face is found, and the square is such
             that a bona fide picture shows the face and this share of its side beyond it on each side.
+        limit: Largest S.
 
     Raises:
         DataError: The file is not a readable image, or no face is found in it.
     """
     picture = read_picture(path)
     if margin is None:
-        return to_square(picture, min(*picture.size, LARGEST))
-    return cut_face(picture, margin=margin, shown=FRAMING, limit=LARGEST, name=str(path))
+        return to_square(picture, min(*picture.size, limit))
+    return cut_face(picture, margin=margin, shown=FRAMING, limit=limit, name=str(path))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:

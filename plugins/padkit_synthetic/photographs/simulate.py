@@ -29,6 +29,7 @@ from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit.settings.ranges import Count, Margin, Processes, Seed
+from padkit_synthetic.drawn.instruments import FAMILIES, left_out
 from padkit_synthetic.photographs.content import content_recordings, find_pictures
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import (
@@ -42,7 +43,7 @@ from padkit_synthetic.photographs.recordings import (
     recordings,
 )
 from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
-from padkit_synthetic.world import DOMAINS, WORLD_VERSION, Domain
+from padkit_synthetic.world import DOMAINS, DRAWN, LISTED, Domain
 
 # Records what the folder was made from and how: only the same command may continue there.
 RECEIPT, MANIFEST = "simulation.json", "manifest.csv"
@@ -77,9 +78,12 @@ def describe(
     # Without faces nothing is added, so that folders of earlier versions can be continued.
     framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
     others = {"content": _digest({name: (path,) for name, path in content.items()})} if content else {}
+    fewer: dict[str, Any] = {"without": list(plan.without)} if plan.without else {}
+    if plan.world == DRAWN and not plan.video:
+        fewer["video"] = False
     return {
         "simulated": True,
-        "world_version": WORLD_VERSION,
+        "world_version": plan.world,
         "seed": plan.seed,
         "image_size": plan.image_size,
         "settings": [domain.name for domain in domains],
@@ -89,6 +93,7 @@ def describe(
         "faces": printable(str(faces)),
         **framing,
         **others,
+        **fewer,
     }
 
 
@@ -189,7 +194,7 @@ def simulate(
         raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
     if plan.margin is not None and not 0 <= plan.margin <= 2:
         raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
-    domains = find_domains(settings, plan.attacks)
+    domains = find_domains(settings, plan.attacks, plan.world, video=plan.video)
     _refuse_within(out, "--faces", faces)
     _refuse_within(out, "--content", content)
     count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
@@ -234,9 +239,7 @@ def _refuse_within(out: Path, option: str, folder: Path | None) -> None:
 
 def _note(faces: Path, content: Path | None, domains: Sequence[Domain], plan: RecordingPlan) -> str:
     names = ", ".join(domain.name for domain in domains)
-    note = NOTE.format(
-        version=WORLD_VERSION, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks)
-    )
+    note = NOTE.format(version=plan.world, seed=plan.seed, faces=faces, settings=names, attacks=", ".join(plan.attacks))
     return note if content is None else note + CONTENT_NOTE.format(content=content)
 
 
@@ -286,6 +289,21 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--bona-fide", metavar="A,B", help="labels of a list that mean bona fide, such as 0; the others are left out")
     add("--seed", type=Number(Seed), default=0, help="seed of splits and captures (0)")
     add("--image-size", type=Number(RenderedSide), default=128, help="side of the pictures in pixels (128)")
+    add(
+        "--world", type=int, choices=(LISTED, DRAWN), default=DRAWN,
+        help="version of the simulated world: 4 draws cameras and instruments from ranges, anew for each picture; "
+        "3 takes those of a fixed list (4)",
+    )  # fmt: skip
+    families = " ".join(family.species for family in FAMILIES)
+    add(
+        "--without", metavar="NAMES", default="",
+        help=f"families of instruments, joined by +, that are left out of train and dev and kept in test, of: "
+        f"{families} (none)",
+    )  # fmt: skip
+    add(
+        "--no-video", dest="video", action="store_false",
+        help="no camera of world 4 delivers H.264, for which padkit[video] is needed; all deliver JPEG",
+    )  # fmt: skip
     names = " ".join(domain.name for domain in DOMAINS)
     add("--settings", nargs="+", metavar="NAME", help=f"capture settings, of: {names} (all that have the attacks)")
     kinds = " ".join(sorted({instrument.attack_type for domain in DOMAINS for instrument in domain.instruments}))
@@ -319,10 +337,14 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0."""
     options = parse_arguments(arguments)
+    plan = RecordingPlan(
+        options.seed, options.image_size, tuple(options.attacks), options.frames, options.margin, options.world,
+        left_out(options.without, drawn=options.world == DRAWN, attacks=options.attacks), options.video,
+    )  # fmt: skip
     count, unreadable = simulate(
         options.faces.expanduser(),
         options.out.expanduser(),
-        plan=RecordingPlan(options.seed, options.image_size, tuple(options.attacks), options.frames, options.margin),
+        plan=plan,
         settings=options.settings,
         subject_pattern=options.subject_pattern,
         bona_fide=options.bona_fide.split(",") if options.bona_fide is not None else None,

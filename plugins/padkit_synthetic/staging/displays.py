@@ -20,12 +20,16 @@ from padkit_synthetic.imaging import (
     floats,
     log_between,
     mixed,
+    reduced,
     resized,
     saturation_matrix,
     smooth_noise,
     srgb_table,
 )
 from padkit_synthetic.people.faces import Light
+from padkit_synthetic.staging.borders import Behind, Border, before, covered
+from padkit_synthetic.staging.glass import mirrored
+from padkit_synthetic.staging.lens import glowing
 from padkit_synthetic.views import FINER, View, aimed, resolved
 
 # Pictures are resampled to this raster at most: no camera of the world resolves a finer one.
@@ -48,6 +52,16 @@ class Display:
         bands: Range of the strength of brightness bands (refresh against the shutter).
         brightness: Range of its white relative to a white sheet in the light of the scene.
         saturation: Range of the saturation that its gamut shows.
+        duty: Share of a band's period that is bright; None is a wave, as bright as dark.
+        window: Radiance of the window that the glass mirrors relative to a white sheet in the room, 0 without one; None
+            draws whether and how bright, as in world 3.
+        lag: Share of the previous frame's light that a frame still shows.
+        glow: Share of its light that is scattered into a halo.
+        detail: Share of the picture's detail that the shown file keeps.
+        freely: Factor on how far it is tilted, turned and shifted.
+        border: Its edges; None is a screen without end.
+        blur: Deviation of the blur by which the camera's focus misses it, share of the crop's side.
+        room: Share of the room in what the camera meters.
     """
 
     species: str
@@ -61,11 +75,25 @@ class Display:
     bands: tuple[float, float] = (0.0, 0.06)
     brightness: tuple[float, float] = (0.6, 2.0)
     saturation: tuple[float, float] = (0.9, 1.1)
+    duty: float | None = None
+    window: float | None = None
+    lag: float = 0.0
+    glow: float = 0.0
+    detail: float = 1.0
+    freely: float = 1.0
+    border: Border | None = None
+    blur: float = 0.0
+    room: float = 0.0
 
     @property
     def attack_type(self) -> str:
         """`replay`."""
         return "replay"
+
+    @property
+    def needs_wearer(self) -> bool:
+        """Never: a screen has no holes."""
+        return False
 
 
 def _pixel_grid(view: View, layout: str, columns: float, depth: float) -> list[Floats]:
@@ -83,30 +111,40 @@ def _pixel_grid(view: View, layout: str, columns: float, depth: float) -> list[F
 
 
 def replayed(
-    pictures: Bytes, display: Display, light: Light, size: int, zoom: float, rng: np.random.Generator
+    pictures: Bytes,
+    display: Display,
+    light: Light,
+    size: int,
+    zoom: float,
+    rng: np.random.Generator,
+    behind: Behind | None = None,
 ) -> Floats:
     """Return the radiance [T, 3, FINER*size, FINER*size] of a screen that plays a clip.
 
     Args:
         pictures: The captured clip, uint8 [T, h, w, 3].
         display: The screen.
-        light: Illumination of the recapture; only its reflection in the glass is seen.
+        light: Illumination of the recapture; its reflection in glass and bezel is seen.
         size: Side of the sensor.
         zoom: Share of the picture that fills the crop.
         rng: Source of randomness.
+        behind: Returns the radiance [1, 3, R, R] of what lies behind a screen with a border.
     """
     frames, fine = pictures.shape[0], FINER * size
-    view, pitch = aimed(rng, frames, fine, zoom), log_between(rng, display.pitch)
+    pictures = lagged(np.stack([reduced(picture, display.detail) for picture in pictures]), display.lag)
+    view, pitch = aimed(rng, frames, fine, zoom, 0.0, 0.0, display.freely), log_between(rng, display.pitch)
     columns = round(pitch * size / zoom)
-    raster = min(columns, FINEST_RASTER)
-    index = view.cells(raster)
     depth = between(rng, display.depth) * resolved(pitch / FINER)
-    grid = _pixel_grid(view, display.layout, float(columns), depth)
+    # Pixels without gaps need not be finer than the samples.
+    raster = min(columns, FINEST_RASTER if depth else fine)
+    index = view.cells(raster)
+    grid = _pixel_grid(view, display.layout, float(columns), depth) if depth else None
     table = srgb_table() ** (between(rng, display.gamma) / 2.2)
     gamut = saturation_matrix(between(rng, display.saturation))
-    bands = _bands(frames, fine, between(rng, display.bands), rng)
+    bands = _bands(frames, fine, between(rng, display.bands), display.duty, rng)
     brightness = float(light.key[1] + light.ambient[1]) * between(rng, display.brightness)
-    reflection = _reflection(light, between(rng, display.reflectance), fine, rng)
+    reflection = _reflection(light, between(rng, display.reflectance), display.window, fine, rng)
+    cover = covered(view, zoom, display.border)
     result = np.empty((frames, 3, fine, fine), np.float32)
     for frame in range(frames):
         codes = np.ascontiguousarray(resized(pictures[frame], raster).transpose(2, 0, 1)).reshape(3, -1)
@@ -119,12 +157,20 @@ def replayed(
             emission = emission.take(seen, axis=1).reshape(3, fine, fine)
         for channel in range(3):
             plane = emission[channel]
+            if cover is not None:
+                plane *= cover.picture[frame]
             plane *= 1 - display.black
             plane += display.black
-            plane *= grid[channel][frame]
+            if grid is not None:
+                plane *= grid[channel][frame]
             plane *= bands[frame, 0] * (display.white[channel] * brightness)
+            if cover is not None and display.border is not None:
+                bezel = display.border.albedo[channel] * float(light.key[channel] + light.ambient[channel])
+                plane -= bezel
+                plane *= cover.surface[frame]
+                plane += bezel
             np.add(plane, reflection[0, channel], out=result[frame, channel])
-    return result
+    return glowing(before(result, cover, behind), display.glow, rng)
 
 
 def _emitted(table: Floats, codes: Bytes, gamut: Floats) -> Floats:
@@ -132,8 +178,45 @@ def _emitted(table: Floats, codes: Bytes, gamut: Floats) -> Floats:
     return np.clip(mixed(table.take(codes), gamut), 0, 1)
 
 
-def _bands(frames: int, size: int, strength: float, rng: np.random.Generator) -> Floats:
-    """Return the rolling-shutter brightness bands [T, 1, S, 1] of a pulsed backlight."""
+def lagged(clip: Bytes, share: float) -> Bytes:
+    """Return a clip uint8 [T, h, w, 3] on slow pixels: `share` of the previous shown frame remains in each.
+
+    Liquid crystals take 5 to 30 ms to turn, about as long as a frame is shown, and turn exponentially; so what moves
+    has a ghost. A single frame has no previous one.
+    """
+    if not share or len(clip) < 2:
+        return clip
+    shown = clip.astype(np.float32)
+    for frame in range(1, len(shown)):
+        shown[frame] += share * (shown[frame - 1] - shown[frame])
+    return np.rint(shown).astype(np.uint8)
+
+
+def pulsed(frames: int, size: int, strength: float, duty: float, rng: np.random.Generator) -> Floats:
+    """Return the bands [T, 1, S, 1] of a backlight that is switched on and off, before a rolling shutter.
+
+    Screens are dimmed by switching (pulse-width modulation). Each row is exposed a little later than the one above, so
+    that the product of switching and exposure is a trapezoid along the rows: bright bands on dark ground at a low duty,
+    dark bands on bright ground at a high one. Between frames the bands wander.
+
+    Args:
+        frames: Number of frames T.
+        size: Number of rows S.
+        strength: Half the difference between bright and dark, relative to their mean.
+        duty: Bright share of the period, in (0, 1).
+        rng: Source of randomness.
+    """
+    rows = np.linspace(0, 1, size, dtype=np.float32)[None, :]
+    phase, count, edge = rng.random((frames, 1)), log_between(rng, (0.6, 7.0)), between(rng, (0.08, 0.45))
+    away = np.abs((count * rows + phase) % 1 - 0.5)
+    bright = np.clip((duty / 2 - away) / edge + 0.5, 0, 1)
+    return floats(1 + strength * (2 * bright - 1))[:, None, :, None]
+
+
+def _bands(frames: int, size: int, strength: float, duty: float | None, rng: np.random.Generator) -> Floats:
+    """Return the rolling-shutter brightness bands [T, 1, S, 1] of a pulsed backlight; without a duty, waves."""
+    if duty is not None:
+        return pulsed(frames, size, strength, duty, rng)
     rows = np.linspace(0, 1, size, dtype=np.float32)[None, :]
     phase = rng.uniform(0, 2 * np.pi, (frames, 1))
     count = between(rng, (1.0, 4.0))
@@ -141,8 +224,10 @@ def _bands(frames: int, size: int, strength: float, rng: np.random.Generator) ->
     return np.asarray(bands, np.float32)[:, None, :, None]
 
 
-def _reflection(light: Light, share: float, size: int, rng: np.random.Generator) -> Floats:
+def _reflection(light: Light, share: float, window: float | None, size: int, rng: np.random.Generator) -> Floats:
     """Return what the glass reflects [1, 3, S, S]: blurred surroundings and sometimes a lamp or window."""
+    if window is not None:
+        return mirrored(light, share, window, size, rng)
     room = np.clip(0.5 + 0.35 * smooth_noise(rng, 5, 64), 0, 2)
     if rng.random() < 0.4:
         axis = np.linspace(-1, 1, 64, dtype=np.float32)

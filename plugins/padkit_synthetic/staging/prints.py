@@ -24,6 +24,7 @@ from padkit_synthetic.imaging import (
     linear_from_srgb,
     log_between,
     mixed,
+    reduced,
     resized,
     saturation_matrix,
     smooth_noise,
@@ -31,6 +32,8 @@ from padkit_synthetic.imaging import (
 )
 from padkit_synthetic.people.canvas import doubled
 from padkit_synthetic.people.faces import Light
+from padkit_synthetic.staging.borders import Behind, Border, Cover, before, covered
+from padkit_synthetic.staging.glass import window_seen
 from padkit_synthetic.views import FINER, View, aimed, resolved
 
 NOISE_SIDE = 256
@@ -47,7 +50,8 @@ class Printer:
         species: Name of the PAI species.
         form: `flat`; `warped` (bent by hand, in any direction); `cut` (flat, the attacker looks through holes at the
             eyes); `mask` (worn on the attacker's face).
-        screen: `am` (clustered dots on a rotated lattice, as a laser printer) or `fm` (scattered dots, as an inkjet).
+        screen: `am` (clustered dots on a rotated lattice, as a laser printer), `fm` (scattered dots, as an inkjet) or
+            `none` (dyes of continuous tone, as from a photo lab; or dots that no photosite resolves).
         pitch: Range of halftone cells (`am`) or dots (`fm`) per photosite of the recapture.
         crispness: Range of the share of the dots' contrast that remains after light spreads inside the paper (optical
             dot gain, Yule-Nielsen).
@@ -59,11 +63,16 @@ class Printer:
         gloss: Range of the specular reflection's strength.
         bend: Largest displacement by bending, share of the crop.
         fibre: Strength of the paper's texture.
+        glare: Radiance of the window that the paper mirrors, relative to a white sheet in the lamp's light.
+        detail: Share of the picture's detail that the printer keeps.
+        freely: Factor on how far it is tilted, turned and shifted.
+        border: Its edges; None is a sheet without end.
+        blur: Deviation of the blur by which the camera's focus misses it, share of the crop's side.
     """
 
     species: str
     form: Literal["flat", "warped", "cut", "mask"] = "flat"
-    screen: Literal["am", "fm"] = "am"
+    screen: Literal["am", "fm", "none"] = "am"
     pitch: tuple[float, float] = (0.5, 1.6)
     crispness: tuple[float, float] = (0.5, 0.85)
     paper: tuple[float, float, float] = (0.86, 0.86, 0.84)
@@ -74,6 +83,11 @@ class Printer:
     gloss: tuple[float, float] = (0.0, 0.08)
     bend: float = 0.05
     fibre: float = 0.02
+    glare: float = 0.0
+    detail: float = 1.0
+    freely: float = 1.0
+    border: Border | None = None
+    blur: float = 0.0
 
     @property
     def attack_type(self) -> str:
@@ -111,6 +125,7 @@ def printed(
     frames: int,
     rng: np.random.Generator,
     wearer: Wearer | None = None,
+    behind: Behind | None = None,
 ) -> Floats:
     """Return the radiance [T, 3, FINER*size, FINER*size] of a print before the camera.
 
@@ -123,6 +138,8 @@ def printed(
         frames: Number of frames T of hand movement.
         rng: Source of randomness.
         wearer: The person who looks through the holes of a `cut` print or wears a `mask`.
+        behind: Returns the radiance [1, 3, R, R] of what lies behind a print with a border; behind a cut one it is the
+            wearer.
 
     Raises:
         ValueError: A `cut` print or `mask` without a wearer.
@@ -132,15 +149,30 @@ def printed(
     if printer.form == "mask" and wearer is not None:
         return _worn(picture, printer, light, wearer, rng)
     along = between(rng, (-0.5, 0.5)) * math.pi if printer.form == "warped" else 0.0
-    view = aimed(rng, frames, FINER * size, zoom, printer.bend, along)
-    paper = _lit(_reflectance(picture, printer, view, rng), printer, view, light, rng)
-    return _cut_open(paper, view, wearer, zoom) if wearer else paper
+    view = aimed(rng, frames, FINER * size, zoom, printer.bend, along, printer.freely)
+    cover = covered(view, zoom, printer.border)
+    reflectance = _trimmed(_reflectance(picture, printer, view, rng), printer, cover)
+    paper = _lit(reflectance, printer, view, light, rng)
+    if wearer is None:
+        return before(paper, cover, behind)
+    return before(_cut_open(paper, view, wearer, zoom), cover, lambda: wearer.radiance)
+
+
+def _trimmed(reflectance: Floats, printer: Printer, cover: Cover | None) -> Floats:
+    """Return the reflectance [T, 3, S, S] with bare paper around the printed picture; changed in place."""
+    if cover is not None:
+        for channel, bare in enumerate(printer.paper):
+            plane = reflectance[:, channel]
+            plane -= bare
+            plane *= cover.picture
+            plane += bare
+    return reflectance
 
 
 def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Generator) -> Floats:
     """Return the linear reflectance [T, 3, S, S] of the print; its mean over a dot follows the picture's tone."""
     raster = 3 * picture.shape[0] // 2
-    tone = linear_from_srgb(resized(picture, raster))
+    tone = linear_from_srgb(resized(reduced(picture, printer.detail), raster))
     tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
     strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
     cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)
@@ -149,26 +181,27 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     contrast = resolved(pitch / FINER, 30.0) if printer.screen == "am" else min(1.0, 0.6 * FINER / pitch)
     contrast *= between(rng, printer.crispness)
     dark = between(rng, printer.ink)
+    needed, sheets = cover, [np.empty((0, 0), np.float32)] * 3
     if printer.screen == "am":
         needed = _spread_of_lattice().take((cover * 255).astype(np.uint8))
-        sheets = [np.empty((0, 0), np.float32)] * 3
-    else:
-        needed, sheets = cover, [rng.random((NOISE_SIDE, NOISE_SIDE), np.float32) for _ in SCREEN_ANGLES]
+    elif printer.screen == "fm":
+        sheets = [rng.random((NOISE_SIDE, NOISE_SIDE), np.float32) for _ in SCREEN_ANGLES]
     result = np.empty((view.u.shape[0], 3, *view.u.shape[1:]), np.float32)
     for frame in range(result.shape[0]):
         seen = view.frame(frame)
         index = seen.cells(raster)
         for channel, angle in enumerate(SCREEN_ANGLES):
-            threshold = _lattice(seen, cells, angle) if printer.screen == "am" else _tiled(sheets[channel], seen, cells)
             mean = cover[channel].take(index)
-            dots = needed[channel].take(index) if printer.screen == "am" else mean.copy()
-            dots -= threshold
-            dots *= 4
-            dots += 0.5
-            np.clip(dots, 0, 1, out=dots)
-            dots -= mean
-            dots *= contrast
-            mean += dots
+            if printer.screen != "none":
+                am = printer.screen == "am"
+                dots = needed[channel].take(index) if am else mean.copy()
+                dots -= _lattice(seen, cells, angle) if am else _tiled(sheets[channel], seen, cells)
+                dots *= 4
+                dots += 0.5
+                np.clip(dots, 0, 1, out=dots)
+                dots -= mean
+                dots *= contrast
+                mean += dots
             mean *= dark - printer.paper[channel]
             np.add(mean[0], printer.paper[channel], out=result[frame, channel])
     return result
@@ -219,6 +252,8 @@ def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: n
     coarse = view.coarser()
     lamp = coarse.facing(light.direction) * (1 + 0.08 * smooth_noise(rng, 3, fine // 2))
     gloss = _gloss(coarse, light, between(rng, printer.gloss), fine // 2, rng)
+    if printer.glare:
+        gloss = gloss + printer.glare * _glare(coarse, fine // 2, rng)
     lamp, gloss = (np.broadcast_to(doubled(plane), fibre.shape) for plane in (lamp, gloss))
     for frame in range(reflectance.shape[0]):
         for channel in range(3):
@@ -239,6 +274,12 @@ def _gloss(view: View, light: Light, strength: float, size: int, rng: np.random.
     off_x = axis[None, None, :] + 3 * view.slope_x - place_x
     off_y = axis[None, :, None] + 3 * view.slope_y - place_y
     return floats(strength * bump(1.5 * (np.square(off_x) + np.square(off_y))))
+
+
+def _glare(view: View, size: int, rng: np.random.Generator) -> Floats:
+    """Return the window [T, S, S], 0 to 1, that glossy paper mirrors; where the paper bends, the mirror turns."""
+    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    return window_seen(axis[None, None, :] + 3 * view.slope_x, axis[None, :, None] + 3 * view.slope_y, rng)
 
 
 def _ellipse(across: Floats, down: Floats, wide: float, tall: float, edge: float) -> Floats:
