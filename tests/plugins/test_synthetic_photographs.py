@@ -221,3 +221,25 @@ def test_whole_cameras_are_left_out_where_each_person_is_before_one(faces, tmp_p
 def test_the_default_settings_are_those_that_have_prints_and_replays(faces):
     found = {one.domain for one in reader(faces, settings="all").records()}
     assert found == {domain.name for domain in DOMAINS} - {"unknown"}
+
+
+def test_room_shows_more_around_the_same_faces(tmp_path, monkeypatch):
+    monkeypatch.setattr("padkit_synthetic.photographs.faces._found_with_room", lambda _: [(30, 34, 32, 32)])
+    root = portraits(tmp_path / "faces", people=3, images=1)
+    usual, roomy = (reader(root, finder="lbp", room=room) for room in (0.0, 0.25))
+    assert roomy.fingerprint() == usual.fingerprint().replace("margin 0.15", "margin 0.15, room 0.25")
+    before, after = (list(one.records()) for one in (usual, roomy))
+    assert before == after
+    place = next(at for at, one in enumerate(before) if one.device == UNTOUCHED)
+    small, wide = frame(usual, before[place]), frame(roomy, after[place])
+    assert (small.shape, wide.shape) == ((64, 64, 3), (96, 96, 3))
+    assert np.abs(wide[16:-16, 16:-16].astype(int) - small).mean() < 3
+    assert frame(roomy, after[place + 1]).shape == (96, 96, 3)
+
+
+def test_crops_of_photographs_move_in_their_room(tmp_path):
+    root = portraits(tmp_path / "faces", people=3, images=1)
+    table = prepare(
+        reader(root, room=0.125), dataset_name="photographs", cache_dir=tmp_path / "cache", workers=1, progress=False
+    )
+    assert (table.room, table.image(0).shape, table.surroundings(0).shape) == (0.125, (3, 64, 64), (80, 80, 3))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.data.labels import LabelCount, stated_values
+from padkit.data.preparation.options import pixels_beyond
 from padkit.data.preparation.squares import Square, cut
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError
-from padkit.settings.ranges import Count, Margin, Seed, Share
+from padkit.settings.ranges import Count, Margin, Room, Seed, Share
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
 from padkit_synthetic.photographs.captures import (
@@ -54,6 +55,9 @@ class PhotographsReader(DatasetReader):
             counted. `none` takes the middle, for face crops.
         face_margin: With `lbp`: share of the face's side shown beyond it on each side.
         image_size: Side of the pictures in pixels.
+        room: Share of the crop's side drawn beyond it on each side, in which training moves crops. The surroundings of a
+            face reach over the photograph's border where they must; its edge pixels go on there. With finder `none`
+            the crop becomes so much smaller instead.
         attacks: Attack types, joined by `+`.
         settings: Capture settings, joined by `+`; `all` takes every one that has these attacks.
         cameras: `all`: each subject is before all cameras, so every setting has every split, and convention `official`
@@ -78,6 +82,7 @@ class PhotographsReader(DatasetReader):
     simulated: bool = True
     real_faces: bool = True
     cropped: bool = True
+    draws_room: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -86,6 +91,7 @@ class PhotographsReader(DatasetReader):
         finder: Literal["lbp", "none"] = "lbp",
         face_margin: Margin = 0.15,
         image_size: RenderedSide = 128,
+        room: Room = 0.0,
         attacks: str = "+".join(ATTACKS),
         settings: str = "all",
         cameras: Literal["all", "one"] = "all",
@@ -102,6 +108,8 @@ class PhotographsReader(DatasetReader):
         check_seed(seed)
         self.root = root
         self.image_size = image_size
+        self.room = room
+        self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
         self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
@@ -137,7 +145,7 @@ class PhotographsReader(DatasetReader):
             yield capture.presentation()
 
     def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
-        """Yield the one frame uint8 [image_size, image_size, 3] of one of `records()`.
+        """Yield the one frame uint8 [S, S, 3] of one of `records()`; S is `image_size` and the room on both sides.
 
         Raises:
             DataError: The photograph is unreadable or shows no face, or the presentation is not one of `records()`.
@@ -168,7 +176,8 @@ class PhotographsReader(DatasetReader):
         face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
         made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
         world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
-        return f"photographs before simulated world {world}, face {face}, {made}"
+        room = f", room {self.room:g}" if self.room else ""
+        return f"photographs before simulated world {world}, face {face}{room}, {made}"
 
     def _found(self) -> Gallery:
         """Return the photographs, listed once."""
@@ -185,8 +194,9 @@ class PhotographsReader(DatasetReader):
         """Return the square around the face; the last one is kept, because its captures follow each other."""
         if self._seen is None or self._seen[0] != path:
             try:
-                limit = largest_photograph(self.image_size, self.world)
-                self._seen = path, read_photograph(path, self.margin, limit)
+                limit = largest_photograph(self._side, self.world)
+                shown = FRAMING * self.image_size / self._side
+                self._seen = path, read_photograph(path, self.margin, limit, shown)
             except DataError as error:
                 self._seen = path, str(error)
         found = self._seen[1]
@@ -198,11 +208,11 @@ class PhotographsReader(DatasetReader):
         if capture.camera is None:
             middle = photograph.shape[0] / 2
             square = Square(middle, middle, FRAMING * photograph.shape[0])
-            return cut(Image.fromarray(photograph), square, self.image_size)
+            return cut(Image.fromarray(photograph), square, self._side)
         domain, path = capture.recording.domain, capture.recording.photograph
         if self._scene is None or self._scene[0] != path:
             self._scene = path, photograph_scene(photograph)
-        scene, size = self._scene[1], self.image_size
+        scene, size = self._scene[1], self._side
         first, session, own = (capture.key(self.plan.seed, part) for part in (FIRST, SESSION, PRESENTED))
         if capture.instrument is None:
             frames = bona_fide(scene, domain, capture.camera, size, 1, generator(*session))

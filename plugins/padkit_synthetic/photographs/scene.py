@@ -29,7 +29,9 @@ def largest_photograph(image_size: int, world: World) -> int:
     return LARGEST if world == LISTED else min(LARGEST, ENOUGH * image_size)
 
 
-def read_photograph(path: Path, margin: float | None = None, limit: int = LARGEST) -> Bytes:
+def read_photograph(
+    path: Path, margin: float | None = None, limit: int = LARGEST, shown: float = FRAMING
+) -> Bytes:
     """Return a square of an image file, upright, uint8 RGB [S, S, 3], S at most `limit`.
 
     Args:
@@ -37,6 +39,7 @@ def read_photograph(path: Path, margin: float | None = None, limit: int = LARGES
         margin: If None, the square is the middle of the photograph. Otherwise its face is found, and the square is such
             that a bona fide picture shows the face and this share of its side beyond it on each side.
         limit: Largest S.
+        shown: Share of the square's side that such a picture shows, if its face is found.
 
     Raises:
         DataError: The file is not a readable image, or no face is found in it.
@@ -44,7 +47,7 @@ def read_photograph(path: Path, margin: float | None = None, limit: int = LARGES
     picture = read_picture(path)
     if margin is None:
         return to_square(picture, min(*picture.size, limit))
-    return cut_face(picture, margin=margin, shown=FRAMING, limit=limit, name=str(path))
+    return cut_face(picture, margin=margin, shown=shown, limit=limit, name=str(path))
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:
