@@ -249,10 +249,13 @@ def test_a_killed_loader_process_ends_the_run_in_a_line_and_the_run_goes_on(
     assert [record["step"] for record in steps(out)] == list(range(1, 15))
 
 
-def test_a_run_keeps_what_it_knows_of_its_teachers(presented: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_a_run_keeps_what_it_knows_of_its_teachers(
+    presented: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Statistics and first losses are in the checkpoints: a resumed run needs no new ones and says the same."""
-    teacher = ["--teachers", "fr", "--teachers.fr.schedule", "cosine", "--aligner", "none"]
+    teacher = ["--teachers", "fr", "--teachers.fr.schedule", "cosine", "--aligner", "none", "--judge-every", "0"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
+    monkeypatch.setattr("padkit.training.teaching.FITTED", 24)
     for out in (whole, cut):
         presented([*arguments, *teacher, "--epochs", "2", "--out", str(out)])
     last = max((cut / "checkpoints").glob("step-*"))
