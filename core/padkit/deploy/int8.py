@@ -125,7 +125,9 @@ def _input_of(model: Any, node: Any, crops: Crops) -> NDArray[np.float32]:
     del head.graph.node[list(model.graph.node).index(node) :]
     del head.graph.output[:]
     head.graph.output.append(onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, None))
-    session = onnxruntime.InferenceSession(head.SerializeToString(), providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it would name each weight of the layers that are left out
+    session = onnxruntime.InferenceSession(head.SerializeToString(), options, providers=["CPUExecutionProvider"])
     found: NDArray[np.float32] = session.run(None, {model.graph.input[0].name: crops})[0]
     return found
 
