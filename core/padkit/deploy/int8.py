@@ -1,8 +1,8 @@
-"""int8 forms of an exported detector, by ONNX Runtime and by NNCF: the first layer in float, the log-odds corrected.
+"""int8 forms of an exported detector, by ONNX Runtime and by NNCF, with two errors of theirs made smaller.
 
-The first layer works on what print and screen leave in a picture, a few grey values, and is a small part of the work.
-Rounding moves all scores a little to one side; one number, added to the log-odds, takes that back. On a ResNet-18 both
-together halved the difference from the weights twice over (docs/deploy.md); other ranges of activations did not help.
+The first layer's weights matter most: it sees what print and screen leave in a picture, a few grey values. OpenVINO
+keeps it in float; ONNX Runtime would lose its lead by that, so there its weights are rounded together. And rounding
+moves all scores a little to one side; one number, added to the log-odds, takes that back. docs/deploy.md has figures.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.deploy.checking import in_batches
+from padkit.deploy.rounding import offset, rounded_together
 from padkit.deploy.runtimes import open_exported
 from padkit.errors import extra_needed
-from padkit.evaluation.temperature import EDGE
 
 LAYERS = ("Conv", "Gemm", "MatMul")
 # Operators that int8 computes in integers. Without Clip and Relu each layer's range would be that before the cut.
@@ -27,8 +27,7 @@ ROUNDED = (
     "Concat",
 )  # fmt: skip
 OPENVINO_LAYERS = ("Convolution", "GroupConvolution", "MatMul")
-STEPS = 20  # of Gauss and Newton; a few are enough
-DAMPING = 1e-6  # per crop: where every score is 0 or 1, nothing is to be corrected
+EXAMPLES = 64, 20_000  # crops, and patches of them, that the first layer's weights are rounded by
 
 Crops = NDArray[np.uint8]
 
@@ -50,8 +49,10 @@ def onnx_int8(base: Path, crops: Crops) -> Any:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         folded, rounded = Path(place) / "folded.onnx", Path(place) / "rounded.onnx"
         quant_pre_process(base, folded, skip_symbolic_shape=True)
-        graph = onnx.load(str(folded)).graph
-        name = graph.input[0].name
+        model = onnx.load(str(folded))
+        overrides = _round_first_layer(model, crops[: EXAMPLES[0]])
+        onnx.save(model, str(folded))
+        name = model.graph.input[0].name
 
         class Reader(q.CalibrationDataReader):  # type: ignore[misc]
             def __init__(self) -> None:
@@ -63,26 +64,81 @@ def onnx_int8(base: Path, crops: Crops) -> Any:
         q.quantize_static(
             folded, rounded, Reader(), quant_format=q.QuantFormat.QDQ, per_channel=True,
             activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8, op_types_to_quantize=list(ROUNDED),
-            nodes_to_exclude=kept_in_float(graph),
+            nodes_to_exclude=kept_in_float(model.graph), extra_options={"TensorQuantOverrides": overrides},
         )  # fmt: skip
         model = onnx.load(str(rounded))
         _add_to_onnx(model, _offset_of(base, rounded, crops))
     return model
 
 
-def kept_in_float(graph: Any) -> list[str]:
-    """Return the nodes of an ONNX graph up to its first layer, and those from its last layer to the score."""
+def _layers(graph: Any) -> list[Any]:
+    """Return the nodes of an ONNX graph that have weights, in the order of computation."""
     weights = {one.name for one in graph.initializer}
-    layers = [node for node in graph.node if node.op_type in LAYERS and weights.intersection(node.input)]
+    return [node for node in graph.node if node.op_type in LAYERS and weights.intersection(node.input)]
+
+
+def kept_in_float(graph: Any) -> list[str]:
+    """Return the nodes of an ONNX graph that normalise the crops, and those from the last layer to the score."""
+    layers = _layers(graph)
     if not layers:
         return []
     after: set[str] = set(layers[0].output)
     for node in graph.node:  # in the order of computation
         if after.intersection(node.input):
             after.update(node.output)
-    kept = [node.name for node in graph.node if not after.intersection(node.output)]
+    before = [node.name for node in graph.node if not after.intersection(node.output)]
     last = {node.name: position for position, node in enumerate(graph.node)}[layers[-1].name]
-    return [*kept, layers[0].name, *(node.name for node in graph.node[last:])]
+    return [*before, *(node.name for node in graph.node[last:])]
+
+
+def _round_first_layer(model: Any, crops: Crops) -> dict[str, list[dict[str, Any]]]:
+    """Round the weights of the first layer in their place, and return their steps as quantisation takes them.
+
+    Nothing is done if it is no plain convolution.
+    """
+    import onnx
+
+    first = next(iter(_layers(model.graph)), None)
+    plain = first is not None and first.op_type == "Conv" and not any(
+        set(one.ints or [one.i]) - {1} for one in first.attribute if one.name in {"group", "dilations"}
+    )  # fmt: skip
+    held = {one.name: one for one in model.graph.initializer}
+    if not plain or first.input[1] not in held:
+        return {}
+    tensor = held[first.input[1]]
+    weights = onnx.numpy_helper.to_array(tensor)
+    if weights.ndim != 4:
+        return {}
+    patches = _patches(_input_of(model, first, crops), weights.shape[2:])
+    rounded, steps = rounded_together(weights.reshape(len(weights), -1), patches)
+    tensor.CopyFrom(onnx.numpy_helper.from_array(rounded.reshape(weights.shape).astype(np.float32), tensor.name))
+    return {tensor.name: [{"axis": 0, "scale": np.float32(step), "zero_point": 0} for step in steps]}
+
+
+def _input_of(model: Any, node: Any, crops: Crops) -> NDArray[np.float32]:
+    """Return what a node of an ONNX model is given for crops."""
+    import onnx
+    import onnxruntime
+
+    head = onnx.ModelProto()
+    head.CopyFrom(model)
+    del head.graph.node[list(model.graph.node).index(node) :]
+    del head.graph.output[:]
+    head.graph.output.append(onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, None))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # it would name each weight of the layers that are left out
+    session = onnxruntime.InferenceSession(head.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    found: NDArray[np.float32] = session.run(None, {model.graph.input[0].name: crops})[0]
+    return found
+
+
+def _patches(images: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return patches [N, C x height x width] of images [B, C, H, W], drawn with seed 0."""
+    windows = np.lib.stride_tricks.sliding_window_view(images, size, axis=(2, 3))
+    count, _, down, across = windows.shape[:4]
+    generator = np.random.default_rng(0)
+    drawn = [generator.integers(0, most, EXAMPLES[1]) for most in (count, down, across)]
+    return windows[drawn[0], :, drawn[1], drawn[2]].reshape(EXAMPLES[1], -1)
 
 
 def openvino_int8(base: Path, crops: Crops) -> Any:
@@ -111,22 +167,6 @@ def openvino_int8(base: Path, crops: Crops) -> Any:
         openvino.save_model(model, rounded, compress_to_fp16=False)
         _add_to_openvino(model, _offset_of(base, rounded, crops))
     return model
-
-
-def offset(exact: NDArray[np.float32], rounded: NDArray[np.float32]) -> float:
-    """Return what, added to the log-odds of scores, brings them nearest to others in the mean square.
-
-    Args:
-        exact: [n], what the scores should be, in [0, 1].
-        rounded: [n], what they are.
-    """
-    kept = np.clip(rounded.astype(np.float64), EDGE, 1 - EDGE)
-    odds, found = np.log(kept / (1 - kept)), 0.0
-    for _ in range(STEPS):
-        scores = 1 / (1 + np.exp(-(odds + found)))
-        slope = scores * (1 - scores)
-        found += float(np.sum(slope * (exact - scores)) / (np.sum(slope**2) + DAMPING * len(odds)))
-    return found
 
 
 def _offset_of(base: Path, rounded: Path, crops: Crops) -> float:

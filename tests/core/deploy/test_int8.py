@@ -1,29 +1,11 @@
-"""int8: what stays in float, and the correction of the log-odds."""
+"""int8: what stays in float, what the first layer is rounded by, and where the scores are corrected."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from padkit.deploy.int8 import _add_to_onnx, kept_in_float, offset
-
-
-def sigmoid(odds: np.ndarray) -> np.ndarray:
-    return (1 / (1 + np.exp(-odds))).astype(np.float32)
-
-
-@pytest.mark.parametrize("shift", [-0.8, 0.05, 3.0])
-def test_a_shift_of_all_log_odds_is_taken_back(shift):
-    odds = np.random.default_rng(0).normal(0, 3, 200)
-    assert offset(sigmoid(odds), sigmoid(odds - shift)) == pytest.approx(shift, abs=1e-3)
-
-
-def test_noise_without_a_side_and_sure_scores_are_not_corrected():
-    generator = np.random.default_rng(0)
-    odds = generator.normal(0, 3, 4000)
-    assert abs(offset(sigmoid(odds), sigmoid(odds + generator.normal(0, 0.1, 4000)))) < 0.01
-    sure = np.repeat(np.float32([0, 1]), 50)
-    assert abs(offset(sure, np.clip(sure, 1e-6, 1 - 1e-6).astype(np.float32))) < 0.1
+from padkit.deploy.int8 import _add_to_onnx, _patches, kept_in_float
 
 
 @pytest.fixture
@@ -40,8 +22,17 @@ def graph():
     return helper.make_graph(nodes, "toy", ends[:1], ends[1:], weights)
 
 
-def test_normalisation_first_layer_and_all_from_the_last_stay_in_float(graph):
-    assert kept_in_float(graph) == ["n0", "n1", "n4", "n5"]
+def test_normalisation_and_all_from_the_last_layer_stay_in_float(graph):
+    assert kept_in_float(graph) == ["n0", "n4", "n5"]
+
+
+def test_patches_are_parts_of_the_images():
+    images = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+    found = {tuple(one) for one in _patches(images, (2, 3))}
+    assert found == {
+        tuple(images[number, :, top : top + 2, left : left + 3].ravel())
+        for number in range(2) for top in range(3) for left in range(3)
+    }  # fmt: skip
 
 
 def test_the_correction_stands_before_the_softmax(graph):
@@ -55,4 +46,4 @@ def test_the_correction_stands_before_the_softmax(graph):
     session = runtime.InferenceSession(model.SerializeToString())
     logits = np.float32([[0, 0], [2, -1]])
     scores = session.run(None, {"t0": logits})[0][:, 1]
-    assert scores == pytest.approx(sigmoid(logits[:, 1] - logits[:, 0] + 0.7), abs=1e-6)
+    assert scores == pytest.approx(1 / (1 + np.exp(logits[:, 0] - logits[:, 1] - 0.7)), abs=1e-6)
