@@ -194,9 +194,9 @@ def main() -> int:
     threads = choose_threads(accelerator, options.threads, steady=options.compile)
     reserve_folder(accelerator, options.out, options.resume)
     reader = catalog.build_chosen(settings.one("data"))
-    asked = {"protocol": options.protocol, "target": options.target, "sources": options.sources}
+    asked: dict[str, Any] = {"protocol": options.protocol, "target": options.target, "sources": options.sources}
     with main_process_prepares(accelerator):
-        name, shown = settings.one("data").name, accelerator.is_local_main_process
+        name, shown = settings.needed("data").name, accelerator.is_local_main_process
         table = prepare(
             reader, dataset_name=name, strict=options.strict, progress=shown,
             before=lambda records: rehearse(
@@ -257,7 +257,7 @@ def assemble(
 ) -> Objective:
     """Build student, aligner and teachers and join them in the objective."""
     detector = Detector(catalog.build_chosen(settings.one("student")))
-    check_image_size(detector, image_size, settings.one("student"), settings.one("data"))
+    check_image_size(detector, image_size, settings.needed("student"), settings.needed("data"))
     aligner = catalog.build_chosen(settings.one("aligner"), domains, detector.student.embedding_dim)
     chosen = settings.many("teachers")
     options = {name: teacher.options for name, teacher in chosen.items()}

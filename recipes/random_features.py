@@ -86,7 +86,7 @@ def main() -> int:
     reserve_folder(accelerator, options.out, None)
     reader = catalog.build_chosen(settings.one("data"))
     with accelerator.main_process_first():
-        name, shown = settings.one("data").name, accelerator.is_main_process
+        name, shown = settings.needed("data").name, accelerator.is_main_process
         table = prepare(reader, dataset_name=name, strict=options.strict, progress=shown)
     protocol = protocol_for(
         table, reader, protocol=options.protocol, target=options.target, sources=options.sources,

@@ -37,6 +37,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No figure is drawn, which takes longer than all else: for tests of what a page says."""
+    monkeypatch.setattr("padkit.report.page.page._both", lambda _draw: {"light": b"", "dark": b""})
+
+
 def page(folder: Path) -> str:
     return (folder / "report" / "index.html").read_text(encoding="utf-8")
 
@@ -55,7 +61,7 @@ def test_a_copied_run_gives_the_page_that_training_ended_with(finished: Path, tm
     assert pictures == sorted(path.name for path in (finished / "report").iterdir())
 
 
-def test_a_run_whose_data_are_gone_has_a_page_without_faces_that_says_so(finished, tmp_path, capsys) -> None:
+def test_a_run_whose_data_are_gone_has_a_page_without_faces_that_says_so(finished, tmp_path, undrawn, capsys) -> None:
     copied = tmp_path / "alone"
     shutil.copytree(finished, copied)
     said = (copied / "data.json").read_text(encoding="utf-8")
@@ -68,7 +74,7 @@ def test_a_run_whose_data_are_gone_has_a_page_without_faces_that_says_so(finishe
     assert "frames of" in page(copied), "what it was trained on is still told"
 
 
-def test_frames_made_anew_are_not_shown_as_those_of_the_run(finished: Path, tmp_path: Path) -> None:
+def test_frames_made_anew_are_not_shown_as_those_of_the_run(finished: Path, tmp_path: Path, undrawn: None) -> None:
     copied = tmp_path / "anew"
     shutil.copytree(finished, copied)
     key = read_run(copied).data["preparation"]["key"]
@@ -79,14 +85,14 @@ def test_frames_made_anew_are_not_shown_as_those_of_the_run(finished: Path, tmp_
     assert "data:image/jpeg" not in page(copied)
 
 
-def test_faces_are_left_out_on_request(finished: Path, tmp_path: Path) -> None:
+def test_faces_are_left_out_on_request(finished: Path, tmp_path: Path, undrawn: None) -> None:
     copied = tmp_path / "asked"
     shutil.copytree(finished, copied)
     assert run(["report", "--no-faces", str(copied)]) == 0
     assert "data:image/jpeg" not in page(copied)
 
 
-def test_a_run_of_an_earlier_version_has_a_page_too(finished: Path, tmp_path: Path) -> None:
+def test_a_run_of_an_earlier_version_has_a_page_too(finished: Path, tmp_path: Path, undrawn: None) -> None:
     """It has no data.json: its bundle tells the parts, and nothing where its frames are."""
     copied = tmp_path / "earlier"
     shutil.copytree(finished, copied)

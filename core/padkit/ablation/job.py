@@ -116,7 +116,8 @@ def _runs(
     launch: Launch, shared: Sequence[str], out: Path,
 ) -> Iterator[Run]:  # fmt: skip
     """Yield all runs, seed by seed, target by target."""
-    option, trees = option_of(plan), {}
+    option = option_of(plan)
+    trees: dict[tuple[str, str], dict[str, Any]] = {}
     for seed, world in worlds.items():
         if plan.seeded or not trees:
             trees = {

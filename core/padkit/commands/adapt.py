@@ -95,8 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     catalog = Catalog()
     helped = list(arguments) if model.startswith("-") else words
     settings = read_settings(Options, slots, helped, catalog, f"{PROG} MODEL")
-    own = settings.one("data")
-    assert own is not None, "the slot is required"
+    own = settings.needed("data")
     job = Job(
         model=model,
         options=settings.recipe,

@@ -74,8 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     if not model:
         raise SettingsError(f"{PROG}: names no model; write {PROG} MODEL --data NAME ... --out DIR.")
     settings = read_settings(Options, slots, helped, catalog, f"{PROG} MODEL")
-    data = settings.one("data")
-    assert data is not None, "the slot is required"
+    data = settings.needed("data")
     _calibrate(model, settings.recipe, data.name, catalog.build_chosen(data), [*arguments])
     return 0
 

@@ -77,8 +77,7 @@ def main(arguments: Sequence[str]) -> int:
     settings = read_settings(
         Options, {"data": Slot("dataset", "folder", required=True)}, words, catalog, f"{PROG} MODEL"
     )
-    data = settings.one("data")
-    assert data is not None, "the slot is required"
+    data = settings.needed("data")
     _evaluate(model, settings.recipe, data.name, catalog.build_chosen(data), [*arguments])
     return 0
 

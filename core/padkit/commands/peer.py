@@ -108,8 +108,7 @@ def scored(line: argparse.Namespace, data: Sequence[str]) -> Candidate:
 
     catalog = Catalog()
     slots = {"data": Slot("dataset", "folder", required=True)}
-    chosen = read_settings(NoOptions, slots, data, catalog, "padkit evaluate --model FILE").one("data")
-    assert chosen is not None, "the slot is required"
+    chosen = read_settings(NoOptions, slots, data, catalog, "padkit evaluate --model FILE").needed("data")
     reader = catalog.build_chosen(chosen)
     found = _by_peer(line, chosen.name, reader, catalog)
     if line.scores is not None:

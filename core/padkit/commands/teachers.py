@@ -84,8 +84,7 @@ def _check(words: Sequence[str]) -> int:
     built = dict(_built(settings.many("teachers"), catalog, strict=given))
     if not built:
         raise SettingsError(f"{NO_TEACHER}.")
-    data = settings.one("data")
-    assert data is not None
+    data = settings.needed("data")
     table = prepare(catalog.build_chosen(data), dataset_name=data.name)
     crops = choose_crops(table, options.limit, options.seed)
     console, found = Console(), {}

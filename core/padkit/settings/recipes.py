@@ -49,6 +49,12 @@ class Settings(Generic[Options]):
         """Return the component of a single slot; None if the user chose `none`."""
         return typing.cast("Chosen | None", self.chosen[slot])
 
+    def needed(self, slot: str) -> Chosen:
+        """Return the component of a single slot that cannot be `none`."""
+        chosen = self.one(slot)
+        assert chosen is not None, "the slot is required"
+        return chosen
+
     def many(self, slot: str) -> dict[str, Chosen]:
         """Return the components of a slot of several, by name."""
         return dict(self.chosen[slot])

@@ -67,8 +67,8 @@ def make_learner(
     groups, scaled = parameter_groups(objective, lr, scales), accelerator.scaler is not None
     made = make_optimizer(optimizer, groups, lr, weight_decay, scaled=scaled)
     schedule = warm_up_cosine(made, steps, warmup)
-    parts = prepare_parts(accelerator, objective, made, schedule, loader)
+    model, prepared, course, loading = prepare_parts(accelerator, objective, made, schedule, loader)
     if compiled:
         compile_networks(objective)
     accelerator.register_for_checkpointing(average)
-    return Learner(accelerator, objective, *parts, average)
+    return Learner(accelerator, objective, model, prepared, course, loading, average)

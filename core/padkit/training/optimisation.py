@@ -123,9 +123,14 @@ class MovingAverage(AveragedModel):
     Args:
         module: The module; the average is a copy of it.
         decay: The largest decay.
+
+    Attributes:
+        module: The average.
     """
 
-    def __init__(self, module: nn.Module, decay: float) -> None:
+    module: Detector
+
+    def __init__(self, module: Detector, decay: float) -> None:
         super().__init__(module, use_buffers=True)
         self._decay = decay
         self._updates = 0
