@@ -44,8 +44,8 @@ def rounded_together(weights: NDArray[np.floating], inputs: NDArray[np.floating]
 def offset(exact: NDArray[np.float32], rounded: NDArray[np.float32]) -> float:
     """Return by how much the log-odds of scores are too low: the median difference from what they should be.
 
-    It is the median, and not what fits the scores best: on training crops nearly all scores are sure, the fit would hang
-    on the few others, and be wrong elsewhere.
+    It is the median, and not what fits the scores best: on training crops nearly all scores are sure, so the fit would
+    hang on the few others, and be wrong elsewhere.
 
     Args:
         exact: [n], what the scores should be, in [0, 1].
