@@ -98,12 +98,11 @@ def _round_first_layer(model: Any, crops: Crops) -> dict[str, list[dict[str, Any
     """
     import onnx
 
-    first = next(iter(_layers(model.graph)), None)
-    plain = first is not None and first.op_type == "Conv" and not any(
-        set(one.ints or [one.i]) - {1} for one in first.attribute if one.name in {"group", "dilations"}
-    )  # fmt: skip
+    layers = _layers(model.graph)
+    if not layers or not _plain(first := layers[0]):
+        return {}
     held = {one.name: one for one in model.graph.initializer}
-    if not plain or first.input[1] not in held:
+    if first.input[1] not in held:
         return {}
     tensor = held[first.input[1]]
     weights = onnx.numpy_helper.to_array(tensor)
@@ -113,6 +112,12 @@ def _round_first_layer(model: Any, crops: Crops) -> dict[str, list[dict[str, Any
     rounded, steps = rounded_together(weights.reshape(len(weights), -1), patches)
     tensor.CopyFrom(onnx.numpy_helper.from_array(rounded.reshape(weights.shape).astype(np.float32), tensor.name))
     return {tensor.name: [{"axis": 0, "scale": np.float32(step), "zero_point": 0} for step in steps]}
+
+
+def _plain(node: Any) -> bool:
+    """Return whether a node of an ONNX graph is a convolution of all channels, without holes."""
+    marks = [one for one in node.attribute if one.name in {"group", "dilations"}]
+    return node.op_type == "Conv" and all(set(one.ints or [one.i]) == {1} for one in marks)
 
 
 def _input_of(model: Any, node: Any, crops: Crops) -> NDArray[np.float32]:

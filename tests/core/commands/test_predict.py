@@ -185,7 +185,7 @@ def test_a_photograph_is_judged_where_only_the_libraries_are_that_the_docs_name(
     Image.fromarray(data.astronaut()).save(tmp_path / "astronaut.png")
     path = os.pathsep.join(map(str, [ROOT / "core", ROOT / "plugins", site]))
     code = "import importlib.util as u\nassert not u.find_spec('torch')\nassert not u.find_spec('yaml')\n"
-    code += "from skimage.data import astronaut\nastronaut()\n"  # the docs' photograph, which needs imageio and tifffile
+    code += "from skimage.data import astronaut\nastronaut()\n"  # as the docs have it; needs imageio and tifffile
     command = [sys.executable, "-S", "-c", f"{code}{WITHOUT_TORCH}", model, str(tmp_path / "astronaut.png"), "--json"]
     done = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ def test_an_output_without_weights_and_inputs_without_values():
     assert steps == pytest.approx([1 / LARGEST, 2 / LARGEST])
 
 
-@pytest.mark.parametrize("shift", [-0.8, 0.05, 3.0])
+@pytest.mark.parametrize("shift", [-0.8, 0.05, 1.5])
 def test_a_shift_of_all_log_odds_is_taken_back(shift):
     odds = np.random.default_rng(0).normal(0, 3, 200)
     assert offset(sigmoid(odds), sigmoid(odds - shift)) == pytest.approx(shift, abs=1e-3)
@@ -48,4 +48,10 @@ def test_noise_without_a_side_and_sure_scores_are_not_corrected():
     odds = generator.normal(0, 3, 4000)
     assert abs(offset(sigmoid(odds), sigmoid(odds + generator.normal(0, 0.1, 4000)))) < 0.01
     sure = np.repeat(np.float32([0, 1]), 50)
-    assert abs(offset(sure, np.clip(sure, 1e-6, 1 - 1e-6).astype(np.float32))) < 0.1
+    assert offset(sure, np.clip(sure, 1e-6, 1 - 1e-6).astype(np.float32)) == pytest.approx(0, abs=0.02)
+
+
+def test_a_few_unsure_scores_do_not_decide():
+    odds = np.concatenate([np.full(90, 8.0), np.full(100, -8.0), np.zeros(5)])
+    moved = odds + np.repeat([0.05, -0.05, 0.6], [90, 100, 5])
+    assert abs(offset(sigmoid(odds), sigmoid(moved))) < 0.06
