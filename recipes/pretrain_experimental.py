@@ -35,6 +35,7 @@ from padkit.data.media.pictures import encode_png, read_picture
 from padkit.data.preparation.finders import finder, largest
 from padkit.data.preparation.squares import Square, cut, face_square
 from padkit.commands import evaluate_model
+from padkit.commands.export import HEADING
 from padkit.deploy import CARD, INT8, WEIGHTS
 from padkit.deploy.bundle import Bundle, CropPolicy, describe, sha256_of
 from padkit.deploy.card import model_card, with_section
@@ -44,6 +45,8 @@ from padkit.deploy.shortcuts import COLOURS
 from padkit.deploy.stored import load_bundle, save_bundle
 from padkit.errors import DataError, run_as_command
 from padkit.files import write_atomically
+from padkit.report.tables.export import export_table
+from padkit.report.tables.layout import markdown
 from padkit.runs.crops import check_crops, training_crops
 from padkit.runs.finished import FinishedRun, read_run
 from padkit.runs.opened import Opener
@@ -61,6 +64,7 @@ MARGIN = 0.08
 # Share of a photograph's side that a crop shows, of which the simulated camera leaves out the rest and jitter its room.
 SHOWN = 0.88 / 1.2
 PORTRAITS, CONTENT = "person", "content"
+MODEL = "tf_efficientnet_lite0"
 COMPARED = 600  # test crops that int8 is compared on
 NAME = "pretrain_experimental"
 CHECKSUMS = "checksums.txt"  # as `sha256sum -c` reads them
@@ -175,7 +179,7 @@ def training_words(options: Options, folder: Path) -> list[str]:
     chosen = {
         "data": "photographs", "data.root": folder / "photographs", "data.finder": "none", "data.room": 0.1,
         "data.image_size": options.image_size, "data.seed": options.seed,
-        "student": "timm", "student.model": "tf_efficientnet_lite0", "student.weights": options.weights,
+        "student": "timm", "student.model": MODEL, "student.weights": options.weights,
         "aligner": "none", "teachers": "none", "augmentation": options.augmentation,
         "batch_size": options.batch_size, "max_steps": options.steps, "epochs": 1000, "seed": options.seed,
         "threads": 1, "workers": 0, "tracker": "none", "fresh_probe": 0, "thumbnails": "false", "stability": 0,
@@ -201,14 +205,14 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
     """Write bundle/ from the finished run: weights in float16, int8 ONNX, card and checksums; return the bundle."""
     run, out = read_run(folder / "run"), folder / "bundle"
     opener = Opener(Catalog(), shown=False)
-    detector, found = load_bundle(folder / "run" / "model", Catalog())
+    detector, trained = load_bundle(folder / "run" / "model", Catalog())
     provenance = {
-        "recipe": recipe, "seed": options.seed, "protocol": found.provenance["protocol"],
-        "checkpoint_selection": found.provenance["checkpoint_selection"], "frames": frames_digest(run, opener),
+        "recipe": recipe, "seed": options.seed, "protocol": trained.provenance["protocol"],
+        "checkpoint_selection": trained.provenance["checkpoint_selection"], "frames": frames_digest(run, opener),
     }  # fmt: skip
     crop = CropPolicy(face="lbp", margin=MARGIN, known=True)
     bundle = replace(
-        found, settings={**found.settings, "weights": None}, crop=crop, provenance=provenance,
+        trained, settings={**trained.settings, "weights": None}, crop=crop, provenance=provenance,
         real_faces=False,  # dataset `photographs` takes all photographs for real ones
     )  # fmt: skip
     bundle = save_bundle(out, detector, bundle, half=True)
@@ -216,10 +220,12 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
     bundle = replace(bundle, notice=notice(judged))
     describe(out, bundle)
     write_atomically(out / CARD, card(options, bundle, judged).encode())
-    export(
+    found = export(
         out, [FORMS["onnx-int8"]], out, check_crops(run, opener, COMPARED), threads=1,
         calibration=training_crops(run, opener, options.calibrate),
     )  # fmt: skip
+    text = with_section((out / CARD).read_text(encoding="utf-8"), HEADING, markdown([export_table(found)], []))
+    write_atomically(out / CARD, text.encode())
     sums = "".join(f"{sha256_of(out / name)}  {name}\n" for name in (WEIGHTS, INT8))
     write_atomically(out / CHECKSUMS, sums.encode())
     return bundle

@@ -64,7 +64,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         line.inputs.insert(0, line.model)
         line.model = None
     if (line.webcam is None) == (not line.inputs):
-        raise SettingsError("padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them.")
+        raise SettingsError(
+            "padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them; the embedded MODEL "
+            f"is called {DEFAULT}."
+        )
     return line
 
 
