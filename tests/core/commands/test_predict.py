@@ -218,7 +218,7 @@ def test_without_a_model_the_embedded_one_judges_and_says_so_in_one_line(model, 
     assert "no MODEL named" not in err
 
 
-def test_what_a_model_says_of_itself_stands_in_place_of_the_usual_caution(model, pictures, capsys, monkeypatch, tmp_path):
+def test_a_models_notice_stands_in_place_of_the_caution(model, pictures, capsys, monkeypatch, tmp_path):
     shutil.copytree(Path(model) / "model", tmp_path / "told")
     describe(tmp_path / "told", replace(read_bundle(tmp_path / "told"), notice="AUC 81.2 % on real faces."))
     brings(monkeypatch, tmp_path / "told")
@@ -241,7 +241,7 @@ def test_a_folder_without_its_model_is_never_judged_by_another(model, pictures, 
     brings(monkeypatch, Path(model) / "model")
     with pytest.raises(WeightsError, match=r"no bundle\.json there"):
         main([str(pictures), str(pictures / "dim.png")])
-    with pytest.raises(SettingsError, match="after MODEL.*; the embedded MODEL is called experimental"):
+    with pytest.raises(SettingsError, match=r"after MODEL.*; the embedded MODEL is called experimental"):
         main([str(pictures)])
     with pytest.raises(WeightsError, match=r"gone: no such folder; .* an installed model's name"):
         main(["gone", str(pictures / "dim.png")])
