@@ -39,8 +39,8 @@ def adapted(
 ) -> Bundle:
     """Return the bundle of new weights.
 
-    The old thresholds and temperature, and what an earlier calibration measured, belong to the old weights and are left
-    out.
+    The old thresholds, temperature and notice, and what an earlier calibration measured, belong to the old weights and
+    are left out.
 
     Args:
         bundle: The old one.
@@ -72,6 +72,7 @@ def adapted(
         real_faces=bool(sources) and all(real_faces for _, real_faces in sources),
         provenance={**kept, **selection, "adaptations": adaptations},
         sha256="",
+        notice="",
     )
 
 
@@ -89,7 +90,7 @@ def write_adapted(folder: Path, detector: Detector, bundle: Bundle, out: Path, r
         The bundle with the checksum of the weights.
 
     Raises:
-        DataError: The folder cannot be written.
+        WeightsError: The folder cannot be written.
     """
     bundle = save_bundle(out, detector, bundle)
     card = model_card(bundle, _head(folder / CARD))
