@@ -219,7 +219,7 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
     judged = judge(options, out) if options.judge else None
     bundle = replace(bundle, notice=notice(judged))
     describe(out, bundle)
-    write_atomically(out / CARD, card(options, bundle, judged).encode())
+    write_atomically(out / CARD, card(options, bundle, judged, revision(folder / "run")).encode())
     found = export(
         out, [FORMS["onnx-int8"]], out, check_crops(run, opener, COMPARED), threads=1,
         calibration=training_crops(run, opener, options.calibrate),
@@ -286,13 +286,20 @@ def frames_digest(run: FinishedRun, opener: Opener) -> str:
     return digest.hexdigest()
 
 
-def card(options: Options, bundle: Bundle, judged: Judged | None) -> str:
-    """Return the model card, Markdown."""
+def revision(run: Path) -> str:
+    """Return the git revision that a run was made with; "" for an installed padkit."""
+    return str(json.loads((run / "environment.json").read_text(encoding="utf-8"))["revision"])
+
+
+def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) -> str:
+    """Return the model card, Markdown; `made_by` is the revision of padkit."""
     text = model_card(bundle, {"license": "apache-2.0"})
     made = (
         f"`{bundle.provenance['recipe']}`, seed {options.seed}, {options.steps} steps of {options.batch_size} crops; "
         "run again on one machine it gives the same bytes (`checksums.txt`). Weights are stored in float16. "
         f"SHA-256 of the pixels of all frames: `{bundle.provenance['frames']}`."
+        + f" Revision of padkit: `{made_by}`."
+        * bool(made_by)
     )
     rows = [f"| {one.file} | {one.licence} |" for one in (ASTRONAUT, *PICTURES)]
     data = [
