@@ -233,13 +233,14 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Figures of a list of pictures; AUC and flips in %.
+    """Figures of a list of pictures; rates in %.
 
     Attributes:
         told: What the pictures are.
         bona_fide, attack: How many presentations.
         auc: Area under the ROC curve.
         normalised: The same with colours normalised picture by picture.
+        hter, bpcer: Errors at the threshold that the model ships with.
         flips: Share of verdicts that flip if the box is scaled or shifted a little.
     """
 
@@ -248,6 +249,8 @@ class Judged:
     attack: int
     auc: float
     normalised: float
+    hter: float
+    bpcer: float
     flips: float
 
 
@@ -259,10 +262,12 @@ def judge(options: Options, bundle: Path) -> Judged:
     with contextlib.redirect_stdout(io.StringIO()):
         evaluate_model.main(words)
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    counts = found["methods"][0]["runs"][0]["counts"]
+    assessed = found["methods"][0]["runs"][0]
+    counts, rates = assessed["counts"], assessed["results"][0]["values"]
     auc = next(one["auc"] for one in found["shortcuts"]["changes"] if one["name"] == COLOURS)
     return Judged(
         told=options.judged_on or Path(str(options.judge)).name, bona_fide=counts["bona_fide"], attack=counts["attack"],
+        hter=100 * rates["hter"], bpcer=100 * rates["bpcer"],
         auc=100 * auc["first"], normalised=100 * auc["second"], flips=100 * found["stability"]["flipped_verdicts"],
     )  # fmt: skip
 
@@ -315,8 +320,10 @@ def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) 
         measured = [
             f"{judged.told}: {judged.bona_fide} bona fide presentations and {judged.attack} attacks, none trained on.",
             "The attacks, and the cameras before live faces, are simulated there too.",
-            "", "| AUC, % | with colours normalised | verdicts that flip if the box moves a little, % |",
-            "| ---: | ---: | ---: |", f"| {judged.auc:.1f} | {judged.normalised:.1f} | {judged.flips:.1f} |",
+            "", "| AUC | AUC, colours normalised | HTER | BPCER | verdicts that flip if the box moves a little |",
+            "| ---: | ---: | ---: | ---: | ---: |",
+            f"| {judged.auc:.1f} | {judged.normalised:.1f} | {judged.hter:.1f} | {judged.bpcer:.1f} | {judged.flips:.1f} |",
+            "", "In %; HTER and BPCER at the first threshold above, which is chosen on simulated people.",
             "", "Real attacks have not been measured.",
         ]  # fmt: skip
     for heading, lines in (("Trained on", data), ("Measured", measured), ("Made by", [made])):
