@@ -317,12 +317,13 @@ def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) 
     ]  # fmt: skip
     measured = ["No real photograph has been measured."]
     if judged:
+        figures = judged.auc, judged.normalised, judged.hter, judged.bpcer, judged.flips
         measured = [
             f"{judged.told}: {judged.bona_fide} bona fide presentations and {judged.attack} attacks, none trained on.",
             "The attacks, and the cameras before live faces, are simulated there too.",
             "", "| AUC | AUC, colours normalised | HTER | BPCER | verdicts that flip if the box moves a little |",
             "| ---: | ---: | ---: | ---: | ---: |",
-            f"| {judged.auc:.1f} | {judged.normalised:.1f} | {judged.hter:.1f} | {judged.bpcer:.1f} | {judged.flips:.1f} |",
+            f"| {' | '.join(f'{figure:.1f}' for figure in figures)} |",
             "", "In %; HTER and BPCER at the first threshold above, which is chosen on simulated people.",
             "", "Real attacks have not been measured.",
         ]  # fmt: skip
