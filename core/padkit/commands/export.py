@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from padkit.commands.judging import MODEL
 from padkit.commands.parser import Number, Parser
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Processes
@@ -49,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
+    add("model", metavar="MODEL", help=MODEL.format(""))
     add("--forms", default="onnx", metavar="A,B", help="forms, or all (%(default)s)")
     add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle")
     add("--crops", type=Path, metavar="FOLDER", help="face crops to calibrate int8 on, in place of the run's training")
