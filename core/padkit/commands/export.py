@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("model", metavar="MODEL", help=MODEL.format(""))
     add("--forms", default="onnx", metavar="A,B", help="forms, or all (%(default)s)")
-    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle")
+    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle's, if it is yours")
     add("--crops", type=Path, metavar="FOLDER", help="face crops to calibrate int8 on, in place of the run's training")
     add("--calibrate", type=Number(Count), default=300, metavar="N", help="crops to calibrate int8 on (%(default)s)")
     add(
@@ -83,6 +83,8 @@ def main(arguments: Sequence[str]) -> int:
     from padkit.report.tables.layout import terminal
 
     source = model_folder(located(line.model))
+    if line.out is None and not Path(line.model).expanduser().exists():
+        raise SettingsError(f"{line.model} is no folder of yours to write to; say where to: --out DIR.")
     bundle = read_bundle(source)
     run = _run_of(source)
     calibrated = next((form.name for form in line.forms if form.calibrated), "")
