@@ -52,7 +52,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add = parser.add_argument
     add("model", metavar="MODEL", help=MODEL.format(""))
     add("--forms", default="onnx", metavar="A,B", help="forms, or all (%(default)s)")
-    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle's, if it is yours")
+    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default MODEL's own")
     add("--crops", type=Path, metavar="FOLDER", help="face crops to calibrate int8 on, in place of the run's training")
     add("--calibrate", type=Number(Count), default=300, metavar="N", help="crops to calibrate int8 on (%(default)s)")
     add(
