@@ -26,6 +26,7 @@ from padkit.testing import (
     AugmentationSuite,
     ComponentSuite,
     DatasetSuite,
+    ModelSuite,
     PeerSuite,
     StudentSuite,
     TeacherSuite,
@@ -41,6 +42,7 @@ SUITES: dict[str, type[ComponentSuite]] = {
     "dataset": DatasetSuite,
     "augmentation": AugmentationSuite,
     "peer": PeerSuite,
+    "model": ModelSuite,
 }
 NARROW = IResNetShape(channels=(8, 8, 8, 8), stem=8, embedding=16)
 
@@ -181,6 +183,7 @@ CASES: dict[tuple[str, str], Callable[[Path], Settings]] = {
     ("augmentation", "photometric"): fixed(strength="strong", share=1),
     ("peer", "silent-face"): fixed(),
     ("peer", "anti-spoof-mn3"): fixed(),
+    ("model", "experimental"): fixed(),
     ("augmentation", "recapture"): fixed(share=0.4, live_share=0.4),
     ("augmentation", "recapture+light"): fixed(recapture={"share": 0.4, "live_share": 0.4}),
     ("augmentation", "photometric+light"): fixed(photometric={"strength": "strong"}),

@@ -38,10 +38,12 @@ def test_recipes_types_and_weights_are_shipped(wheel: zipfile.ZipFile) -> None:
     assert "padkit/recipes/configs/trial.yaml" in recipes
     weights = {str(path.relative_to(ROOT / "plugins")) for path in (ROOT / "plugins").glob("*/weights/*")}
     assert len(weights) >= 6
+    model = {str(path.relative_to(ROOT / "plugins")) for path in (ROOT / "plugins/padkit_experimental/model").iterdir()}
+    assert {"padkit_experimental/model/bundle.json", "padkit_experimental/model/model-int8.onnx"} < model
     templates = {f"padkit/templates/{path.name}" for path in (ROOT / "core/padkit/templates").iterdir()}
     assert "padkit/templates/pyproject.toml.j2" in templates
     page = {f"padkit/report/page/page.{kind}" for kind in ("html.j2", "css", "js")}
-    assert recipes | weights | templates | page | {"padkit/py.typed"} <= names
+    assert recipes | weights | model | templates | page | {"padkit/py.typed"} <= names
 
 
 def test_no_module_is_left_out(wheel: zipfile.ZipFile) -> None:

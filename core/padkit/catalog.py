@@ -20,6 +20,7 @@ BASES = {
     "dataset": "padkit.data.reader:DatasetReader",
     "augmentation": "padkit.data.augmentation:Augmentation",
     "peer": "padkit.deploy.peer:Peer",
+    "model": "pathlib:Path",
 }
 # Roles of which several components may be joined by `+`, with what makes one factory of several.
 JOINED = {"aligner": "padkit.alignment.joined:Joined", "augmentation": "padkit.data.joined_augmentation:joined"}

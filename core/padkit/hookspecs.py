@@ -1,10 +1,19 @@
-"""The seven hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
+"""The eight hooks. A plugin implements any of them with `@hookimpl` and registers in entry-point group `padkit`."""
 
 from __future__ import annotations
 
 import pluggy
 
-from padkit.specs import AlignerSpec, AugmentationSpec, CommandSpec, DatasetSpec, PeerSpec, StudentSpec, TeacherSpec
+from padkit.specs import (
+    AlignerSpec,
+    AugmentationSpec,
+    CommandSpec,
+    DatasetSpec,
+    ModelSpec,
+    PeerSpec,
+    StudentSpec,
+    TeacherSpec,
+)
 
 GROUP = "padkit"
 
@@ -45,6 +54,12 @@ def padkit_augmentations() -> list[AugmentationSpec]:
 @hookspec
 def padkit_peers() -> list[PeerSpec]:
     """Return the descriptions of other programs' models; functions that return a `padkit.deploy.peer.Peer`."""
+    return []
+
+
+@hookspec
+def padkit_models() -> list[ModelSpec]:
+    """Return the trained models that this plugin brings; functions that return the folder of a bundle."""
     return []
 
 

@@ -22,6 +22,7 @@ from padkit.specs import (
     CommandSpec,
     ComponentSpec,
     DatasetSpec,
+    ModelSpec,
     PeerSpec,
     StudentSpec,
     TeacherSpec,
@@ -36,6 +37,7 @@ ROLES: dict[str, tuple[str, type[ComponentSpec]]] = {
     "dataset": ("padkit_datasets", DatasetSpec),
     "augmentation": ("padkit_augmentations", AugmentationSpec),
     "peer": ("padkit_peers", PeerSpec),
+    "model": ("padkit_models", ModelSpec),
     "command": ("padkit_commands", CommandSpec),
 }
 # Subcommands of padkit itself, which no plugin may take: summary and module, whose `main(arguments)` runs it.

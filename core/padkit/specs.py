@@ -52,6 +52,13 @@ class PeerSpec(ComponentSpec):
     """The description of another program's model: `factory` is a function without parameters that returns a `Peer`."""
 
 
+class ModelSpec(ComponentSpec):
+    """A trained model that the distribution brings: `factory` is a function without parameters that returns its folder.
+
+    The folder is a `pathlib.Path` and holds a bundle (`padkit.deploy.bundle`). The name stands wherever MODEL does.
+    """
+
+
 class CommandSpec(ComponentSpec):
     """A subcommand of `padkit`: `factory` is a function `main(arguments: Sequence[str]) -> int`, the exit status.
 

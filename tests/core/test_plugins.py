@@ -86,8 +86,8 @@ def test_a_third_party_is_a_plugin_like_ours(install):
             "from padkit.hookspecs import hookimpl\n@hookimpl\ndef padkit_teacher(): return []",
             (
                 "unknown hook 'padkit_teacher'. Did you mean 'padkit_teachers'? "
-                "Known: padkit_aligners, padkit_augmentations, padkit_commands, padkit_datasets, padkit_peers, "
-                "padkit_students, padkit_teachers."
+                "Known: padkit_aligners, padkit_augmentations, padkit_commands, padkit_datasets, padkit_models, "
+                "padkit_peers, padkit_students, padkit_teachers."
             ),
         ),
         (
@@ -276,7 +276,7 @@ def test_a_plugin_may_implement_every_hook(install):
         f"@hookimpl\ndef {hook}():\n    return [specs.{record.__name__}(name='every', summary='', factory=dict)]\n"
         for hook, record in ROLES.values()
     ]
-    assert len(hooks) == 7
+    assert len(hooks) == 8
     source = "from padkit import specs\nfrom padkit.hookspecs import hookimpl\n" + "".join(hooks)
     install("padkit-every", "every", source)
     assert sorted(c.role for c in components(discover(), "every")) == sorted(ROLES)

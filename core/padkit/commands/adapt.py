@@ -37,10 +37,10 @@ class Options(SampleOptions):
     """Fine-tune a trained model on a few captures of your own, and write a new model.
 
     padkit adapt MODEL --data folder --data.root DIR --regression.NAME prepared --regression.NAME.folders DIR --out NEW.
-    MODEL is a run's folder, its model/ folder, or owner/name on the Hugging Face Hub. A part of your captures is held
-    out, by person where people are known. Old data are mixed in and measured on: those of the run, if MODEL is a run's
-    folder, and any that you name by --regression.NAME READER. If the new model is worse than before on any of them by
-    more than the tolerance, nothing is written, unless you accept it.
+    MODEL is a run's folder, its model/ folder, an installed model's name, or owner/name on the Hugging Face Hub. A part
+    of your captures is held out, by person where people are known. Old data are mixed in and measured on: those of the
+    run, if MODEL is a run's folder, and any that you name by --regression.NAME READER. If the new model is worse than
+    before on any of them by more than the tolerance, nothing is written, unless you accept it.
 
     Args:
         out: New folder for the adapted model and its report, adaptation.md.

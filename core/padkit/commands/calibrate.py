@@ -25,9 +25,9 @@ class Options(SampleOptions):
     """Set a trained model's threshold and temperature on presentations of your own, and write a new model.
 
     padkit calibrate MODEL --data folder --data.root DIR --target apcer:0.05 --out NEW. MODEL is a run's folder, its
-    model/ folder, or owner/name on the Hugging Face Hub. Faces in photographs are found and cut as the model was
-    trained on; prepared tables and face crops are taken as they are. A target rate is proved by the sample, not only
-    measured on it: a sample that is too small is refused.
+    model/ folder, an installed model's name, or owner/name on the Hugging Face Hub. Faces in photographs are found and
+    cut as the model was trained on; prepared tables and face crops are taken as they are. A target rate is proved by
+    the sample, not only measured on it: a sample that is too small is refused.
 
     Args:
         out: New folder for the calibrated model and its report, calibration.md.

@@ -50,8 +50,8 @@ source-dev, or of dev-eer where its domain is the test part's; `source-dev` and 
 
 padkit evaluate MODEL --data NAME ... scores data of your own with a trained model and assesses it at the model's own
 thresholds, with the stability of its verdicts, its errors over face size, and what its AUC leans on: colour, the
-camera, the preparation. MODEL is a run's folder, its model/ folder, or owner/name on the Hugging Face Hub; padkit
-evaluate MODEL --data folder --help shows the options.
+camera, the preparation. MODEL is a run's folder, its model/ folder, an installed model's name, or owner/name on the
+Hugging Face Hub; padkit evaluate MODEL --data folder --help shows the options.
 
 padkit evaluate --model FILE --adapter NAME --data NAME ... scores another program's ONNX files (padkit plugins lists
 the peers that are known) and assesses them as a file of their scores would be.

@@ -31,9 +31,9 @@ PROG = "padkit evaluate"
 class Options(SampleOptions):
     """Assess a trained model on data, at its own thresholds.
 
-    padkit evaluate MODEL --data folder --data.root DIR. MODEL is a run's folder, its model/ folder, or owner/name on
-    the Hugging Face Hub. Faces in photographs are found and cut as the model was trained on; prepared tables and face
-    crops are taken as they are.
+    padkit evaluate MODEL --data folder --data.root DIR. MODEL is a run's folder, its model/ folder, an installed
+    model's name, or owner/name on the Hugging Face Hub. Faces in photographs are found and cut as the model was trained
+    on; prepared tables and face crops are taken as they are.
 
     Args:
         policy: The model's threshold policy that is quoted first, or fixed:VALUE; by default its first.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from padkit.commands.judging import MODEL
 from padkit.commands.parser import Number, Parser
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Processes
@@ -49,9 +50,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
     )  # fmt: skip
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a run's folder, its model/ folder, or owner/name on the Hugging Face Hub")
+    add("model", metavar="MODEL", help=MODEL.format(""))
     add("--forms", default="onnx", metavar="A,B", help="forms, or all (%(default)s)")
-    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default the bundle")
+    add("--out", type=Path, metavar="DIR", help="folder to write to, a bundle without weights; by default MODEL's own")
     add("--crops", type=Path, metavar="FOLDER", help="face crops to calibrate int8 on, in place of the run's training")
     add("--calibrate", type=Number(Count), default=300, metavar="N", help="crops to calibrate int8 on (%(default)s)")
     add(
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str]) -> int:
     from padkit.report.tables.layout import terminal
 
     source = model_folder(located(line.model))
+    if line.out is None and not Path(line.model).expanduser().exists():
+        raise SettingsError(f"{line.model} is no folder of yours to write to; say where to: --out DIR.")
     bundle = read_bundle(source)
     run = _run_of(source)
     calibrated = next((form.name for form in line.forms if form.calibrated), "")

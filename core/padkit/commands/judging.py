@@ -15,25 +15,30 @@ if TYPE_CHECKING:
     from padkit.deploy.bundle import Bundle
 
 BACKENDS = ("auto", "torch", "onnx", "openvino")
-MODEL = "a run's folder, its model/ folder, {}or owner/name on the Hugging Face Hub"
+MODEL = "a run's folder, its model/ folder, {}an installed model's name, or owner/name on the Hugging Face Hub"
 FACES = {
     "all": ("all", "largest", "one"),
     "one": ("one", "largest"),  # a presentation is of one face
 }
 
 
-def judging_parser(prog: str, description: str, *, files: bool = False) -> Parser:
+def judging_parser(prog: str, description: str, *, files: bool = False, default: str = "") -> Parser:
     """Return a command's parser, whose first word is MODEL.
 
     Args:
         prog: What the help calls the command.
         description: What it does, as the help shows it, line by line.
         files: Whether MODEL may be an exported file.
+        default: The installed model that judges where MODEL is left out; "" where it may not be.
     """
     parser = Parser(
         prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("model", metavar="MODEL", help=MODEL.format("an exported file, " if files else ""))
+    told = MODEL.format("an exported file, " if files else "")
+    if default:
+        parser.add_argument("model", nargs="?", metavar="MODEL", help=f"{told}; left out: {default}")
+    else:
+        parser.add_argument("model", metavar="MODEL", help=told)
     return parser
 
 
@@ -83,17 +88,18 @@ def tell_program(model: str) -> None:
         print(f"note: {model} is a program: torch runs what is in it. Open only files of your own.", file=sys.stderr)
 
 
-def tell_doubts(bundle: Bundle, *, policy: str = "", cropped: bool = False) -> None:
+def tell_doubts(bundle: Bundle, *, policy: str = "", cropped: bool = False, chosen: str = "") -> None:
     """Print on stderr what makes a model's verdicts doubtful.
 
     Args:
         bundle: The model.
         policy: The threshold policy asked for.
         cropped: Whether the pictures are face crops, so that it does not matter how faces are cut.
+        chosen: How the model came to be used, where the user did not name it; stands before what is said of it.
     """
     notes = []
-    if bundle.caution:
-        notes.append(bundle.caution)
+    if bundle.caution or chosen:
+        notes.append(": ".join(filter(None, (chosen, bundle.caution))))
     if not bundle.crop.known and not cropped:
         notes.append("the model does not say how its faces were cropped; padkit's default margin is used.")
     if bundle.choose(policy).test_set_choice:

@@ -7,6 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from padkit.commands.judging import (
@@ -29,6 +30,7 @@ DESCRIPTION = """\
 Judge every face: bona fide, attack, or not judged with a reason. A score is P(bona fide) in [0, 1], bona fide if it
 reaches the threshold. What cannot be judged is never counted as an attack; its share is the non-response rate.
 
+  padkit predict photograph.jpg                  # no model named: the embedded one, `experimental`
   padkit predict runs/dtda-webcam-seed0 photograph.jpg
   padkit predict MODEL folder 'more/*.jpg' --json > results.jsonl
   find . -name '*.jpg' | padkit predict MODEL - --csv
@@ -40,6 +42,8 @@ reaches the threshold. What cannot be judged is never counted as an attack; its 
 
 Exit status: 0 if something was judged, 1 if nothing could be judged, 2 for a mistake in the command.
 """
+DEFAULT = "experimental"  # the model where none is named
+PATTERN = frozenset("*?[")
 COLUMNS = ("source", "frame", "face", "verdict", "score", "threshold", "policy", "reason", "detail", "box", "model")
 
 
@@ -49,7 +53,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         SettingsError: An option is unknown or wrong, or nothing is to be judged.
     """
-    parser = judging_parser("padkit predict", DESCRIPTION, files=True)
+    parser = judging_parser("padkit predict", DESCRIPTION, files=True, default=DEFAULT)
     add = parser.add_argument
     add("inputs", nargs="*", metavar="INPUT", help="images, videos, folders, quoted patterns, - for paths on stdin")
     add("--webcam", type=Number(Whole), metavar="N", help="judge what camera N sees, until Ctrl-C")
@@ -63,9 +67,27 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--annotate", metavar="DIR", help="write each picture with its boxes and verdicts into DIR")
     add("--explain", metavar="DIR", help="write where the student looked (Grad-CAM) on each judged face into DIR")
     line = parse_judging(parser, arguments)
+    if line.model is not None and names_input(line.model):
+        line.inputs.insert(0, line.model)
+        line.model = None
     if (line.webcam is None) == (not line.inputs):
-        raise SettingsError("padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them.")
+        raise SettingsError(
+            "padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them; the embedded "
+            f"MODEL is called {DEFAULT}."
+        )
     return line
+
+
+def names_input(word: str) -> bool:
+    """Return whether the first word is no MODEL but the first INPUT: a picture's or video's name, a pattern, or `-`.
+
+    A folder never is: one that lacks its model must not be judged by another.
+    """
+    from padkit.data.media.formats import STILL, VIDEO, kind_of
+
+    if Path(word).expanduser().is_dir():
+        return False
+    return word == "-" or not PATTERN.isdisjoint(word) or kind_of(Path(word)) in (STILL, VIDEO)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -77,9 +99,11 @@ def main(arguments: Sequence[str]) -> int:
 
     combine = Combine(rule=line.combine, frames=line.frames)
     limits = None if line.judge_all else Limits()
-    tell_program(line.model)
-    predictor = load(line.model, limits=limits, stability=line.stability, **judging_settings(line))
-    tell_doubts(predictor.bundle, policy=predictor.policy, cropped=line.cropped)
+    tell_program(line.model or "")
+    settings = {"limits": limits, "stability": line.stability, **judging_settings(line)}
+    predictor = _default(settings) if line.model is None else load(line.model, **settings)
+    chosen = f"no MODEL named, so {DEFAULT} judges" if line.model is None else ""
+    tell_doubts(predictor.bundle, policy=predictor.policy, cropped=line.cropped, chosen=chosen)
     write = _json if line.json else _csv if line.csv else _table
     results = list(write(_judged(line, predictor, combine)))
     silent, count = non_response(results)
@@ -91,6 +115,16 @@ def main(arguments: Sequence[str]) -> int:
     if line.stability:
         _steadiness(results)
     return int(silent == count)
+
+
+def _default(settings: dict[str, Any]) -> Predictor:
+    from padkit.catalog import Catalog
+    from padkit.deploy.predictor import load
+
+    catalog = Catalog()
+    if DEFAULT not in catalog.names("model"):
+        raise SettingsError(f"padkit predict: no model `{DEFAULT}` is installed, so name a MODEL before the pictures.")
+    return load(catalog.build("model", DEFAULT, {}), **settings)
 
 
 def _steadiness(results: Sequence[Judgement]) -> None:

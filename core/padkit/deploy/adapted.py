@@ -41,8 +41,8 @@ def adapted(
 ) -> Bundle:
     """Return the bundle of new weights.
 
-    The old thresholds and temperature, and what training or a calibration measured (stability too), belong to the old
-    weights and are left out.
+    The old thresholds, temperature and notice, and what training or a calibration measured (stability too), belong to
+    the old weights and are left out.
 
     Args:
         bundle: The old one.
@@ -74,6 +74,7 @@ def adapted(
         real_faces=bool(sources) and all(real_faces for _, real_faces in sources),
         provenance={**kept, **selection, "adaptations": adaptations},
         sha256="",
+        notice="",
     )
 
 
@@ -91,7 +92,7 @@ def write_adapted(folder: Path, detector: Detector, bundle: Bundle, out: Path, r
         The bundle with the checksum of the weights.
 
     Raises:
-        DataError: The folder cannot be written.
+        WeightsError: The folder cannot be written.
     """
     bundle = save_bundle(out, detector, bundle)
     card = model_card(bundle, _head(folder / CARD))

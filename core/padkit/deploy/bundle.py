@@ -20,6 +20,7 @@ NOT_FOR = (
     "a security function without a test of your own, on your own camera, with your own attacks (padkit evaluate)",
 )
 NOT_FOR_SIMULATED = "real faces: it was trained on simulated ones, and nothing is known of how it does on real ones"
+NOT_FOR_MEASURED = "real attacks, before it was tested on some: it was trained on simulated faces and attacks"
 NOT_FOR_SIMULATED_ATTACKS = (
     "real attacks, before it was tested on some: it was trained on real live photographs and simulated attacks"
 )
@@ -83,6 +84,7 @@ class Bundle:
         temperature: The log-odds of a score are divided by it; 1 where the scores were not calibrated.
         not_for: What it must not be used for.
         provenance: Where it comes from: protocol, seed, selection, versions.
+        notice: What is told with its verdicts in place of the usual caution: what was measured of it, in one sentence.
         sha256: Checksum of the weights, hexadecimal; "" in bundles of format 1.
     """
 
@@ -97,6 +99,7 @@ class Bundle:
     not_for: tuple[str, ...] = NOT_FOR
     provenance: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    notice: str = ""
 
     @property
     def threshold(self) -> float:
@@ -112,11 +115,14 @@ class Bundle:
     def excluded(self) -> tuple[str, ...]:
         """What it must not be used for, first because of what it was trained on."""
         trained = NOT_FOR_SIMULATED_ATTACKS if self.real_faces else NOT_FOR_SIMULATED
+        trained = NOT_FOR_MEASURED if self.notice and not self.real_faces else trained
         return ((trained,) if self.simulated else ()) + self.not_for
 
     @property
     def caution(self) -> str:
         """What is told with its verdicts; "" if it was trained on real captures alone."""
+        if self.notice:
+            return self.notice
         if not self.simulated:
             return ""
         if self.real_faces:

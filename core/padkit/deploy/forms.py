@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from padkit.deploy import ONNX, OPENVINO
+from padkit.deploy import INT8, ONNX, OPENVINO
 from padkit.deploy.bundle import FORMAT, Bundle, parse_bundle
 from padkit.errors import SettingsError, WeightsError, closest
 
@@ -55,7 +55,7 @@ FORMS: Mapping[str, Form] = {
             base="onnx",
         ),
         Form(
-            name="onnx-int8", file="model-int8.onnx", close=None, calibrated=True, base="onnx",
+            name="onnx-int8", file=INT8, close=None, calibrated=True, base="onnx",
             summary="ONNX, int8: activations u8, weights s8 by channel",
         ),
         Form(name="torch", file="model.pt2", summary="torch.export, float32", extra=""),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from padkit.catalog import Catalog
 from padkit.data.media.pictures import Frame, check_frame, to_square
 from padkit.data.preparation.finders import check_finder, finder
 from padkit.data.preparation.squares import Square, cut, face_box, face_square
@@ -22,7 +23,7 @@ from padkit.deploy.runtimes import SUFFIXES, open_exported
 from padkit.deploy.scorers import Scorer, applied_temperature, resized, scorer
 from padkit.deploy.stability import FaceStability, face_stability, shrunk, varied
 from padkit.deploy.verdict import WORDS, Judgement, Reason, Verdict
-from padkit.errors import DataError, SettingsError, closest
+from padkit.errors import DataError, SettingsError, WeightsError, closest
 from padkit.evaluation.temperature import tempered
 
 FACES = ("all", "largest", "one")
@@ -250,8 +251,9 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
     """Return the predictor of a bundle.
 
     Args:
-        path: A run's folder, its `model/` folder, `owner/name` on the Hugging Face Hub, or a file that `padkit export`
-            wrote (`.onnx`, `.xml`, `.pt2`), which says all that is needed.
+        path: A run's folder, its `model/` folder, the name of an installed model (`experimental`), `owner/name` on the
+            Hugging Face Hub, or a file that `padkit export` wrote (`.onnx`, `.xml`, `.pt2`), which says all that is
+            needed.
         backend: See `padkit.deploy.scorers.scorer`; a file needs none.
         threads: CPU threads.
         settings: Further attributes of `Predictor`. By default faces are found as in training where that is possible
@@ -280,19 +282,23 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
 
 
 def located(path: Path | str) -> Path:
-    """Return the local folder of a path, or of a bundle on the hub, which its client downloads.
+    """Return the local folder of a path, of an installed model, or of one on the hub, which its client downloads.
 
     Raises:
-        WeightsError: It is neither a folder nor to be had from the hub.
+        WeightsError: It is none of them.
+        PluginError: The plugin of an installed model cannot be used.
     """
-    from padkit.errors import WeightsError
-
     local = Path(path).expanduser()
     if local.is_dir():
         return local
+    if not local.exists() and (installed := _installed(str(path))) is not None:
+        return installed
     parts = str(path).split("/")
     if local.exists() or len(parts) != 2 or not all(parts) or str(path).startswith((".", "~")):
-        raise WeightsError(f"{path}: no such folder; give a run's folder, its model/ folder, or owner/name on the hub.")
+        raise WeightsError(
+            f"{path}: no such folder; give a run's folder, its model/ folder, an installed model's name (`padkit "
+            "plugins --role model`), or owner/name on the hub."
+        )
     from huggingface_hub import snapshot_download
 
     try:
@@ -302,6 +308,15 @@ def located(path: Path | str) -> Path:
     except Exception as error:  # the client's own, the network's, and the file system's
         cause = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error
+
+
+def _installed(name: str) -> Path | None:
+    """Return the folder of a model that a plugin brings; None if none has this name."""
+    catalog = Catalog()
+    if all((one.role, one.spec.name) != ("model", name) for one in catalog.discovery.components):
+        return None
+    folder: Path = catalog.build("model", name, {})
+    return folder
 
 
 def finder_weights(face: str, model: str = "") -> str:

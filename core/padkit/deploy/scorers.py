@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.data.media.pictures import Frame
-from padkit.deploy import ONNX, OPENVINO, WEIGHTS
+from padkit.deploy import INT8, ONNX, OPENVINO, WEIGHTS
 from padkit.deploy.bundle import Bundle
 from padkit.deploy.runtimes import open_exported
 from padkit.errors import SettingsError, WeightsError, closest
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 # Crops uint8 RGB [B, S, S, 3] -> P(bona fide) [B], float32.
 Scorer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-EXPORTED = {"onnx": ONNX, "openvino": OPENVINO}
-BACKENDS = ("auto", "torch", *EXPORTED)
+BACKENDS = ("auto", "torch", "onnx", "openvino")
 
 
 def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | None = None) -> Scorer:
@@ -32,8 +31,8 @@ def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | N
     Args:
         folder: The bundle's folder.
         bundle: What `bundle.json` says.
-        backend: `torch`, `onnx` (`model.onnx` in the folder), `openvino` (`model.xml`), or `auto`: OpenVINO where its
-            file and its library are there, else torch likewise, else ONNX.
+        backend: `torch`, `onnx` (`model.onnx` in the folder, or `model-int8.onnx` where it is alone), `openvino`
+            (`model.xml`), or `auto`: OpenVINO where its file and its library are there, else torch likewise, else ONNX.
         threads: CPU threads; the library's own choice by default.
 
     Raises:
@@ -47,7 +46,7 @@ def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | N
         backend = usual_backend(folder)
     if backend == "torch":
         return torch_scorer(folder, threads)
-    found = open_exported(folder / EXPORTED[backend], threads)
+    found = open_exported(_onnx(folder) if backend == "onnx" else folder / OPENVINO, threads)
     if bundle.sha256 and found.sha256 and found.sha256 != bundle.sha256:
         raise WeightsError(f"{found.path} was exported from other weights than {folder} has; export it again.")
     return found
@@ -59,9 +58,15 @@ def usual_backend(folder: Path) -> str:
         return "openvino"
     if (folder / WEIGHTS).is_file() and find_spec("torch"):
         return "torch"
-    if not (folder / ONNX).is_file():  # the one whose file is there tells best what is missing
+    if not _onnx(folder).is_file():  # the one whose file is there tells best what is missing
         return "openvino" if (folder / OPENVINO).is_file() else "torch" if (folder / WEIGHTS).is_file() else "onnx"
     return "onnx"
+
+
+def _onnx(folder: Path) -> Path:
+    """Return the ONNX file that stands for a bundle: in float32, or in int8 where there is no other."""
+    exact, rounded = folder / ONNX, folder / INT8
+    return rounded if rounded.is_file() and not exact.is_file() else exact
 
 
 def applied_temperature(score: Scorer) -> float:

@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-
 from padkit.catalog import Catalog
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
 from padkit.deploy.bundle import Bundle, check_weights, describe, read_bundle, sha256_of
@@ -15,20 +13,25 @@ from padkit.deploy.card import model_card
 from padkit.errors import WeightsError
 from padkit.files import write_atomically
 from padkit.networks.detector import Detector
-from padkit.weights import load_matched, read_weights
+from padkit.weights import load_matched, read_weights, write_weights
 
 # Settings of a student that only name its initial weights; reset on loading, so that nothing looks for those weights.
 _START_ONLY: dict[str, Any] = {"pretrained": False, "weights": None}
 
 
-def save_bundle(folder: Path, detector: Detector, bundle: Bundle) -> Bundle:
+def save_bundle(folder: Path, detector: Detector, bundle: Bundle, *, half: bool = False) -> Bundle:
     """Write weights, `bundle.json` and the model card into `folder`, each file whole or not at all.
+
+    Args:
+        folder: Where to.
+        detector: The weights.
+        bundle: What is said of them.
+        half: Store kernels as float16, which halves the file; loading them gives float32 again, rounded.
 
     Returns:
         The bundle with the checksum of the weights.
     """
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in detector.state_dict().items()}
-    write_atomically(folder / WEIGHTS, safetensors.torch.save(state))
+    write_weights(folder / WEIGHTS, detector.state_dict(), half=half)
     bundle = replace(bundle, sha256=sha256_of(folder / WEIGHTS))
     describe(folder, bundle)
     write_atomically(folder / CARD, model_card(bundle).encode())

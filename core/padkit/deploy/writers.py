@@ -151,6 +151,9 @@ def _save_onnx(model: Any, path: Path, metadata: dict[str, str]) -> None:
     import onnx
 
     del model.metadata_props[:]
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]  # torch's exporter notes where on this machine each operation was called from
     onnx.helper.set_model_props(model, metadata)
     onnx.save(model, str(path))
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from padkit.testing.aligner import AlignerSuite
 from padkit.testing.augmentation import AugmentationSuite
 from padkit.testing.dataset import DatasetSuite
+from padkit.testing.model import ModelSuite
 from padkit.testing.peer import PeerSuite
 from padkit.testing.student import StudentSuite
 from padkit.testing.suite import ComponentSuite
@@ -24,6 +25,7 @@ __all__ = [
     "AugmentationSuite",
     "ComponentSuite",
     "DatasetSuite",
+    "ModelSuite",
     "PeerSuite",
     "StudentSuite",
     "TeacherSuite",

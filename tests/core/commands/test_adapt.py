@@ -35,6 +35,7 @@ def model(tmp_path_factory):
     thresholds = (BundleThreshold(policy="source-dev", value=0.5), BundleThreshold(policy="eer", value=0.6))
     bundle = Bundle(
         student="timm", settings=settings, image_size=SIZE, thresholds=thresholds, simulated=False,
+        notice="AUC 81.2 %.",
         crop=CropPolicy(face="lbp", known=True), temperature=2.0, provenance={"calibrations": [{"policy": "eer"}]},
     )  # fmt: skip
     save_bundle(folder, detector, bundle)
@@ -91,6 +92,7 @@ def test_the_adapted_model_judges_own_captures_as_the_table_says(model, own, lik
     (record,) = bundle.provenance["adaptations"]
     assert record["parent_sha256"] == before.sha256
     assert "calibrations" not in bundle.provenance, "what was measured on other weights"
+    assert (before.notice, bundle.notice) == ("AUC 81.2 %.", "")
     first, second = record["checks"]
     assert (first["own"], second["own"]) == (True, False)
     assert first["after"]["auc"] == 1.0

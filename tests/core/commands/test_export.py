@@ -55,6 +55,15 @@ def test_mistakes_are_one_line(model, tmp_path, monkeypatch, command, words, tol
     assert "\n" not in str(error.value)
 
 
+def test_an_installed_model_is_left_as_it_is(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("padkit.deploy.predictor.located", lambda path: model)
+    before = sorted(model.iterdir())
+    with pytest.raises(PadkitError, match="experimental is no folder of yours to write to; say where to: --out DIR"):
+        export.main(["experimental"])
+    assert sorted(model.iterdir()) == before
+
+
 def test_a_form_beside_its_table_and_record(model, tmp_path, capsys):
     """torch.export needs no extra."""
     crops = tmp_path / "crops"

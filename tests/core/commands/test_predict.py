@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,12 @@ import pytest
 from libraries import link
 from PIL import Image
 
-from padkit.commands.predict import main
+from padkit.commands.predict import main, names_input
 from padkit.deploy import ONNX
-from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe
-from padkit.errors import PadkitError, SettingsError
+from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe, read_bundle
+from padkit.errors import PadkitError, SettingsError, WeightsError
+from padkit.plugins import Component, Discovery, Plugin
+from padkit.specs import ModelSpec
 
 ROOT = Path(__file__).parents[3]
 SIZE = 16
@@ -192,3 +196,67 @@ def test_a_photograph_is_judged_where_only_the_libraries_are_that_the_docs_name(
     found = json.loads(done.stdout)
     assert found["verdict"] in ("bona fide", "attack")
     assert found["box"]
+
+
+def brings(monkeypatch, folder, name="experimental"):
+    """Let a plugin bring a model."""
+    owner = Plugin("mine", "mine", "padkit-mine", "1")
+    spec = ModelSpec(name=name, summary="a toy", factory=lambda: Path(folder))
+    found = Discovery((owner,), (Component("model", spec, owner),))
+    monkeypatch.setattr("padkit.catalog.discover", lambda: found)
+
+
+def test_without_a_model_the_embedded_one_judges_and_says_so_in_one_line(model, pictures, capsys, monkeypatch):
+    brings(monkeypatch, Path(model) / "model")
+    picture, other = str(pictures / "bright.png"), str(pictures / "dim.png")
+    status, out, err = run(capsys, picture, other, "--cropped", "--judge-all", "--json")
+    assert status == 0
+    assert [json.loads(line)["verdict"] for line in out.splitlines()] == ["bona fide", "attack"]
+    (told,) = [line for line in err.splitlines() if "experimental" in line]
+    assert told.startswith("note: no MODEL named, so experimental judges: this model was trained on simulated faces")
+    _, named, err = run(capsys, "experimental", picture, other, "--cropped", "--judge-all", "--json")
+    assert named == out
+    assert "no MODEL named" not in err
+
+
+def test_a_models_notice_stands_in_place_of_the_caution(model, pictures, capsys, monkeypatch, tmp_path):
+    shutil.copytree(Path(model) / "model", tmp_path / "told")
+    describe(tmp_path / "told", replace(read_bundle(tmp_path / "told"), notice="AUC 81.2 % on real faces."))
+    brings(monkeypatch, tmp_path / "told")
+    _, _, err = run(capsys, str(pictures / "dim.png"), "--cropped", "--judge-all")
+    assert err.splitlines()[0] == "note: no MODEL named, so experimental judges: AUC 81.2 % on real faces."
+
+
+def test_which_first_words_are_inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.new("RGB", (8, 8)).save(tmp_path / "unnamed", "PNG")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "a[1]").mkdir()
+    for word in ("photo.jpg", "photo.PNG", "clip.mp4", "gone/photo.jpg", "*.jpg", "more/*", "-", "unnamed"):
+        assert names_input(word), word
+    for word in ("folder.png", "a[1]", "runs/NAME", "owner/name", "model.onnx", "model.xml", "model.pt2", "other", ""):
+        assert not names_input(word), word
+
+
+def test_a_folder_without_its_model_is_never_judged_by_another(model, pictures, monkeypatch):
+    brings(monkeypatch, Path(model) / "model")
+    with pytest.raises(WeightsError, match=r"no bundle\.json there"):
+        main([str(pictures), str(pictures / "dim.png")])
+    with pytest.raises(SettingsError, match=r"after MODEL.*; the embedded MODEL is called experimental"):
+        main([str(pictures)])
+    with pytest.raises(WeightsError, match=r"gone: no such folder; .* an installed model's name"):
+        main(["gone", str(pictures / "dim.png")])
+
+
+def test_without_an_embedded_model_a_model_must_be_named(pictures, monkeypatch):
+    brings(monkeypatch, pictures, name="other")
+    with pytest.raises(SettingsError, match="no model `experimental` is installed, so name a MODEL"):
+        main([str(pictures / "dim.png")])
+
+
+def test_a_folder_goes_before_an_installed_model_of_its_name(model, pictures, capsys, monkeypatch, tmp_path):
+    brings(monkeypatch, tmp_path / "nothing there")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(Path(model) / "model", tmp_path / "experimental")
+    status, _, _ = run(capsys, "experimental", str(pictures / "dim.png"), "--cropped", "--judge-all")
+    assert status == 0

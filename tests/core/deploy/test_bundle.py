@@ -16,11 +16,13 @@ from padkit.deploy.bundle import (
     Bundle,
     BundleThreshold,
     CropPolicy,
+    describe,
     model_folder,
     read_bundle,
     sha256_of,
 )
 from padkit.deploy.card import model_card
+from padkit.deploy.forms import FORMS, from_metadata, to_metadata
 from padkit.deploy.stored import load_bundle, save_bundle
 from padkit.errors import PadkitError, PluginError, SettingsError, WeightsError
 from padkit.networks.detector import Detector
@@ -238,3 +240,25 @@ def test_the_card_says_what_it_rests_on_and_what_it_is_not_for(folder):
     assert "10.0 [4.0, 20.0]" in text
     assert "a choice on the test set" in text
     assert sha256_of(folder / "model.safetensors") in text
+
+
+def test_weights_in_float16_take_half_and_score_alike(tmp_path, detector, catalog):
+    for name, half in (("whole", False), ("half", True)):
+        save_bundle(tmp_path / name, detector, bundle(), half=half)
+    sizes = [(tmp_path / name / "model.safetensors").stat().st_size for name in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+    loaded, _ = load_bundle(tmp_path / "half", catalog)
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    images = torch.rand(5, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(loaded(images), detector(images), atol=5e-3)
+        assert not torch.equal(loaded(images), detector(images))
+
+
+def test_a_notice_stands_in_place_of_the_caution_and_travels_with_exported_files(folder):
+    found = replace(bundle(), notice="AUC 81.2 % on real faces.")
+    assert found.caution == "AUC 81.2 % on real faces."
+    assert found.excluded[0].startswith("real attacks, before")
+    describe(folder, found)
+    assert read_bundle(folder).notice == found.notice
+    assert from_metadata(to_metadata(found, FORMS["onnx"]), "x.onnx").notice == found.notice

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from padkit.deploy import ONNX, OPENVINO, WEIGHTS, scorers
+from padkit.deploy import INT8, ONNX, OPENVINO, WEIGHTS, scorers
 from padkit.deploy.bundle import Bundle, BundleThreshold
 from padkit.deploy.runtimes import Exported
 from padkit.deploy.scorers import applied_temperature, scorer, usual_backend
@@ -33,6 +33,8 @@ def bundle(**facts) -> Bundle:
         ((ONNX, OPENVINO), ALL, "openvino"),
         ((OPENVINO,), ("onnxruntime",), "openvino"),
         ((WEIGHTS,), ("onnxruntime",), "torch"),
+        ((WEIGHTS, INT8), ("onnxruntime",), "onnx"),
+        ((WEIGHTS, INT8), ("torch", "onnxruntime"), "torch"),
         ((), ALL, "onnx"),
     ],
 )
@@ -54,6 +56,14 @@ def test_a_file_of_other_weights_is_refused(tmp_path, monkeypatch, recorded, exp
             scorer(tmp_path, bundle(sha256=recorded), "onnx")
     else:
         assert scorer(tmp_path, bundle(sha256=recorded), "onnx") is made
+
+
+@pytest.mark.parametrize(("files", "opened"), [((ONNX, INT8), ONNX), ((INT8,), INT8), ((), ONNX)])
+def test_int8_stands_in_where_there_is_no_other_onnx_file(tmp_path, monkeypatch, files, opened):
+    for name in files:
+        (tmp_path / name).touch()
+    monkeypatch.setattr(scorers, "open_exported", lambda path, threads: Exported(run=np.asarray, path=path))
+    assert scorer(tmp_path, bundle(), "onnx").path == tmp_path / opened
 
 
 def test_a_temperature_in_the_graph_is_told():

@@ -127,6 +127,13 @@ def test_a_file_alone_judges_and_the_temperature_counts_once(name, written, expo
     assert padkit.load(target / FORMS[name].file, limits=None).bundle == loaded.bundle
 
 
+@pytest.mark.parametrize("name", ["onnx", "onnx-int8"])
+def test_an_onnx_file_does_not_depend_on_where_it_was_written(name, written):
+    content = written(name).read_bytes()
+    assert b"stack_trace" not in content
+    assert b"site-packages" not in content
+
+
 def test_a_file_alone_has_no_other_backend(written):
     with pytest.raises(SettingsError, match="its own backend"):
         padkit.load(written("torch"), backend="onnx")
