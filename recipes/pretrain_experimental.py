@@ -1,4 +1,4 @@
-"""Makes the embedded model `experimental`: a detector trained only on what padkit may ship or can draw.
+"""Makes the embedded model, experimental: a detector trained only on what padkit may ship or can draw.
 
     padkit train --mixed_precision bf16 pretrain_experimental            # data, training, bundle, int8: everything
     padkit train pretrain_experimental --steps 200 --out runs/shorter
@@ -96,7 +96,7 @@ PICTURES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """Makes the embedded model `experimental`: a detector trained only on what padkit may ship or can draw.
+    """Makes the embedded model, experimental: a detector trained only on what padkit may ship or can draw.
 
     Args:
         out: Folder to work in: photographs/, run/ and, at the end, bundle/.
