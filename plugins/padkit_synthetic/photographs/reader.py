@@ -55,8 +55,8 @@ class PhotographsReader(DatasetReader):
             counted. `none` takes the middle, for face crops.
         face_margin: With `lbp`: share of the face's side shown beyond it on each side.
         image_size: Side of the pictures in pixels.
-        room: Share of the crop's side drawn beyond it on each side, in which training moves crops. The surroundings of a
-            face reach over the photograph's border where they must; its edge pixels go on there. With finder `none`
+        room: Share of the crop's side drawn beyond it on each side, in which training moves crops. The surroundings of
+            a face reach over the photograph's border where they must; its edge pixels go on there. With finder `none`
             the crop becomes so much smaller instead.
         attacks: Attack types, joined by `+`.
         settings: Capture settings, joined by `+`; `all` takes every one that has these attacks.

@@ -29,9 +29,7 @@ def largest_photograph(image_size: int, world: World) -> int:
     return LARGEST if world == LISTED else min(LARGEST, ENOUGH * image_size)
 
 
-def read_photograph(
-    path: Path, margin: float | None = None, limit: int = LARGEST, shown: float = FRAMING
-) -> Bytes:
+def read_photograph(path: Path, margin: float | None = None, limit: int = LARGEST, shown: float = FRAMING) -> Bytes:
     """Return a square of an image file, upright, uint8 RGB [S, S, 3], S at most `limit`.
 
     Args:
