@@ -147,8 +147,8 @@ def write_photographs(folder: Path, options: Options, catalog: Catalog) -> None:
     _write(folder / f"{PORTRAITS}-astronaut" / "1.png", astronaut(read_picture(source / "data" / ASTRONAUT.file)))
     for picture in PICTURES:
         name = Path(picture.file).stem
-        for number, square in enumerate(squares(read_picture(source / "data" / picture.file)), start=1):
-            _write(folder / f"{CONTENT}-{name.replace('_', '-')}" / f"{number}.png", square)
+        for number, part in enumerate(squares(read_picture(source / "data" / picture.file)), start=1):
+            _write(folder / f"{CONTENT}-{name.replace('_', '-')}" / f"{number}.png", part)
 
 
 def astronaut(picture: Image.Image) -> NDArray[np.uint8]:
