@@ -46,7 +46,7 @@ def launched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capt
 def test_recipes_are_those_of_the_checkout() -> None:
     assert train.recipes() == {
         name: ROOT / "recipes" / f"{name}.py"
-        for name in ("dtda", "pretrain_arcface", "pretrain_stargan", "random_features")
+        for name in ("dtda", "pretrain_arcface", "pretrain_experimental", "pretrain_stargan", "random_features")
     }
 
 

@@ -74,7 +74,7 @@ def owners() -> dict[str, Any]:
 
 
 OWNERS = owners()
-RECIPES = ("dtda", "pretrain_arcface", "pretrain_stargan")
+RECIPES = ("dtda", "pretrain_arcface", "pretrain_experimental", "pretrain_stargan")
 NAMES = [*OWNERS, *RECIPES]
 
 
