@@ -137,7 +137,11 @@ def test_what_has_finished_on_this_machine_is_not_measured_again(tmp_path):
 def test_what_was_measured_stays_in_the_report_if_the_next_call_is_cut_off(tmp_path, monkeypatch):
     todo = [printing("world"), printing("speed", once=True)]
     carried_out(tmp_path, todo)
-    monkeypatch.setattr(gpu_trial, "print", lambda *_, **__: signal.raise_signal(signal.SIGINT), raising=False)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gpu_trial, "print", interrupted, raising=False)
     with pytest.raises(KeyboardInterrupt):
         carried_out(tmp_path, todo)
     report = json.loads((tmp_path / "report.json").read_text())

@@ -165,7 +165,7 @@ SHIPPED = {
     "limited": "5 cells x 2 targets x 5 seeds = 50 runs",
     # A world for each seed: one is enough here.
     "trial": "10 cells x 4 targets x 1 seeds = 40 runs",
-    "trial_scratch": "7 cells x 4 targets x 1 seeds = 28 runs",
+    "trial_scratch": "5 cells x 4 targets x 1 seeds = 20 runs",
     "source_choice": "11 cells x 6 protocols x 1 seeds = 66 runs",
     "orl": "3 cells x 4 targets x 5 seeds = 60 runs",
 }
