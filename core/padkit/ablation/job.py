@@ -14,7 +14,7 @@ from padkit.ablation.launch import Launch
 from padkit.ablation.plan import MAIN_RECIPE, Cell, Plan
 from padkit.ablation.recipes import Recipe, load_recipes, options_of, settings_of
 from padkit.ablation.runs import Run
-from padkit.ablation.trials import Trials, resolve_protocols
+from padkit.ablation.trials import Trials, check_folders, resolve_protocols
 from padkit.catalog import Catalog
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import Presentation
@@ -97,6 +97,7 @@ def plan_runs(plan: Plan, recipes: Path, launch: Launch, *, out: Path, kept_in: 
         trials = resolve_protocols(plan.protocols, lambda: official_protocols(first.table, first.reader))
     else:
         trials = Trials(plans.resolve_targets(plan.targets, first.table))
+        check_folders("targets", trials.names)
     shared = launch.share(next(iter(first.settings.values())).given)
     job = AblationJob(
         plan=plan, trials=trials, worlds=worlds, out=out, launch=launch, shared=shared, known=known,
@@ -129,11 +130,10 @@ def _runs(
             cell, given = plan.cells[name], world.settings[name].given
             recipe = recipes[cell.recipe]
             other = {} if cell.recipe == MAIN_RECIPE else {"recipe": cell.recipe}
-            folder = file_name(target) if plan.protocols else target
             own = options_of(recipes, cell.recipe, plan, seed)
             yield Run(
                 cell=cell, target=target, option=option, seed=seed, given=given, script=str(recipe.file),
-                folder=out / cell.folder / folder / f"seed{seed}",
+                folder=out / cell.folder / file_name(target) / f"seed{seed}",
                 settings={**tree, option: target, "seed": seed},
                 facts={"data": world.table.preparation["key"], **launch.facts(), **other},
                 content=world.table.preparation.get("content", ""),

@@ -46,11 +46,18 @@ def resolve_protocols(asked: Sequence[str], official: Callable[[], Mapping[str, 
         if isinstance(name, Official) and (several := folds(str(name), known)):
             divided[str(name)] = several
         found |= dict.fromkeys(divided.get(str(name), [str(name)]))
+    check_folders("protocols", list(found))
+    return Trials(list(found), divided, some_official)
+
+
+def check_folders(kind: str, names: Sequence[str]) -> None:
+    """Refuse names of `kind` that would share a folder (`padkit.data.protocols.names.file_name`).
+
+    Raises:
+        SettingsError: Two would.
+    """
     owners: dict[str, str] = {}
-    for one in found:
+    for one in names:
         twin = owners.setdefault(file_name(one).lower(), one)
         if twin != one:
-            raise SettingsError(
-                f"protocols {twin} and {one} would share a folder; run one of them under another --out."
-            )
-    return Trials(list(found), divided, some_official)
+            raise SettingsError(f"{kind} {twin} and {one} would share a folder; run one of them under another --out.")

@@ -10,8 +10,9 @@ from padkit.ablation.plan import Plan, parse_cells, parse_protocols, read_plan
 from padkit.ablation.records import Record
 from padkit.ablation.runs import Run
 from padkit.ablation.tables import Grid, caption, tables_of
-from padkit.ablation.trials import resolve_protocols
+from padkit.ablation.trials import check_folders, resolve_protocols
 from padkit.data.presentation import Division
+from padkit.data.protocols.names import file_name
 from padkit.errors import SettingsError
 from padkit.report.tables.layout import markdown
 
@@ -37,6 +38,13 @@ def test_official_lists_are_read_only_where_asked_for() -> None:
 def test_protocols_that_would_share_a_folder() -> None:
     with pytest.raises(SettingsError, match="would share a folder"):
         resolve_protocols(["a+b->c", "a&b->c"], dict)
+
+
+def test_targets_stay_within_their_own_folders() -> None:
+    check_folders("targets", ["office", "../x", "a/b"])
+    assert {file_name(one) for one in ("../x", "a/b", "..")} == {"x", "a-b", "_"}
+    with pytest.raises(SettingsError, match=r"targets a/b and A-b would share a folder; run one .* another --out"):
+        check_folders("targets", ["a/b", "A-b"])
 
 
 def test_protocols_in_plans(tmp_path: Path) -> None:
