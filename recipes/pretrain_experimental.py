@@ -1,6 +1,6 @@
 """Makes the embedded model, experimental: a detector trained only on what padkit may ship or can draw.
 
-    padkit train --mixed_precision bf16 pretrain_experimental            # data, training, bundle, int8: everything
+    padkit train pretrain_experimental                                   # data, training, bundle, int8: everything
     padkit train pretrain_experimental --steps 200 --out runs/shorter
     padkit predict runs/experimental/bundle photograph.jpg
 
@@ -303,9 +303,8 @@ def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) 
         f"`{bundle.provenance['recipe']}`, seed {options.seed}, {options.steps} steps of {options.batch_size} crops; "
         "run again on one machine it gives the same bytes (`checksums.txt`). Weights are stored in float16. "
         f"SHA-256 of the pixels of all frames: `{bundle.provenance['frames']}`."
-        + f" Revision of padkit: `{made_by}`."
-        * bool(made_by)
     )
+    made += f" Revision of padkit: `{made_by}`." if made_by else ""
     rows = [f"| {one.file} | {one.licence} |" for one in (ASTRONAUT, *PICTURES)]
     data = [
         f"- {options.people} simulated people, {options.portraits} portraits each (dataset `faces`).",

@@ -118,13 +118,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _default(settings: dict[str, Any]) -> Predictor:
-    from padkit.catalog import Catalog
-    from padkit.deploy.predictor import load
+    from padkit.deploy.predictor import installed_model, load
 
-    catalog = Catalog()
-    if DEFAULT not in catalog.names("model"):
+    folder = installed_model(DEFAULT)
+    if folder is None:
         raise SettingsError(f"padkit predict: no model `{DEFAULT}` is installed, so name a MODEL before the pictures.")
-    return load(catalog.build("model", DEFAULT, {}), **settings)
+    return load(folder, **settings)
 
 
 def _steadiness(results: Sequence[Judgement]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from padkit.deploy.checking import in_batches
 from padkit.deploy.rounding import offset, rounded_together
-from padkit.deploy.runtimes import open_exported
+from padkit.deploy.runtimes import onnx_session, open_exported
 from padkit.errors import extra_needed
 
 LAYERS = ("Conv", "Gemm", "MatMul")
@@ -123,16 +123,13 @@ def _plain(node: Any) -> bool:
 def _input_of(model: Any, node: Any, crops: Crops) -> NDArray[np.float32]:
     """Return what a node of an ONNX model is given for crops."""
     import onnx
-    import onnxruntime
 
     head = onnx.ModelProto()
     head.CopyFrom(model)
     del head.graph.node[list(model.graph.node).index(node) :]
     del head.graph.output[:]
     head.graph.output.append(onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, None))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # it would name each weight of the layers that are left out
-    session = onnxruntime.InferenceSession(head.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnx_session(head.SerializeToString())
     found: NDArray[np.float32] = session.run(None, {model.graph.input[0].name: crops})[0]
     return found
 

@@ -291,7 +291,7 @@ def located(path: Path | str) -> Path:
     local = Path(path).expanduser()
     if local.is_dir():
         return local
-    if not local.exists() and (installed := _installed(str(path))) is not None:
+    if not local.exists() and (installed := installed_model(str(path))) is not None:
         return installed
     parts = str(path).split("/")
     if local.exists() or len(parts) != 2 or not all(parts) or str(path).startswith((".", "~")):
@@ -310,8 +310,12 @@ def located(path: Path | str) -> Path:
         raise WeightsError(f"{path}: no such folder, and not on the hub ({cause}); check the name.") from error
 
 
-def _installed(name: str) -> Path | None:
-    """Return the folder of a model that a plugin brings; None if none has this name."""
+def installed_model(name: str) -> Path | None:
+    """Return the folder of a model that a plugin brings; None if none has this name.
+
+    Raises:
+        PluginError: The plugin cannot be used.
+    """
     catalog = Catalog()
     if all((one.role, one.spec.name) != ("model", name) for one in catalog.discovery.components):
         return None

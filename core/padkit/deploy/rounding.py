@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from padkit.evaluation.temperature import EDGE
+from padkit.evaluation.temperature import log_odds
 
 LARGEST = 127  # of int8, the same on both sides of 0
 DAMPING = 1e-3  # share of the mean square of the inputs
@@ -51,10 +51,4 @@ def offset(exact: NDArray[np.float32], rounded: NDArray[np.float32]) -> float:
         exact: [n], what the scores should be, in [0, 1].
         rounded: [n], what they are.
     """
-    return float(np.median(_log_odds(exact) - _log_odds(rounded)))
-
-
-def _log_odds(scores: NDArray[np.float32]) -> Floats:
-    kept = np.clip(scores.astype(np.float64), EDGE, 1 - EDGE)
-    found: Floats = np.log(kept / (1 - kept))
-    return found
+    return float(np.median(log_odds(exact) - log_odds(rounded)))

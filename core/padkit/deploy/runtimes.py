@@ -72,20 +72,22 @@ def open_exported(path: Path, threads: int | None = None, precision: str = "f32"
     return _openvino(path, threads, precision) if path.suffix == ".xml" else _pt2(path, threads)
 
 
-def onnx_session(path: Path, threads: int | None) -> Any:
-    """Return ONNX Runtime's session of a file, on the CPU.
+def onnx_session(model: Path | bytes, threads: int | None = None) -> Any:
+    """Return ONNX Runtime's session of a file or of its bytes, on the CPU.
 
     Raises:
         PluginError: ONNX Runtime is not installed.
         Exception: It cannot read the file; its exceptions have no common base.
     """
-    with extra_needed(path.name, "padkit[onnx]"):
+    with extra_needed(model.name if isinstance(model, Path) else "an ONNX model", "padkit[onnx]"):
         import onnxruntime
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if threads:
         options.intra_op_num_threads = threads
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _onnx(path: Path, threads: int | None) -> Exported:

@@ -31,12 +31,18 @@ class Fitted:
     why_not: str = ""
 
 
+def log_odds(scores: ArrayLike) -> Floats:
+    """Return the log-odds of scores in [0, 1], kept `EDGE` away from both ends, in float64."""
+    kept = np.clip(np.asarray(scores, dtype=np.float64), EDGE, 1 - EDGE)
+    found: Floats = np.log(kept / (1 - kept))
+    return found
+
+
 def tempered(scores: ArrayLike, temperature: float) -> Floats:
     """Return scores in [0, 1] with their log-odds divided by a temperature; the order of scores stays."""
     if temperature == 1:
         return np.asarray(scores, dtype=np.float64)
-    kept = np.clip(np.asarray(scores, dtype=np.float64), EDGE, 1 - EDGE)
-    found: Floats = 1 / (1 + np.exp(-np.log(kept / (1 - kept)) / temperature))
+    found: Floats = 1 / (1 + np.exp(-log_odds(scores) / temperature))
     return found
 
 
@@ -53,10 +59,10 @@ def fit_temperature(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | N
     """
     from scipy.optimize import minimize_scalar
 
-    label, score = np.asarray(labels), np.clip(np.asarray(scores, dtype=np.float64), EDGE, 1 - EDGE)
-    share = np.ones(len(score)) if weights is None else np.asarray(weights, dtype=np.float64)
+    label, odds = np.asarray(labels), log_odds(scores)
+    share = np.ones(len(odds)) if weights is None else np.asarray(weights, dtype=np.float64)
     share = share / share.sum()
-    right = np.where(label == BONA_FIDE, 1.0, -1.0) * np.log(score / (1 - score))  # log-odds of the true class
+    right = np.where(label == BONA_FIDE, 1.0, -1.0) * odds  # log-odds of the true class
 
     def loss(temperature: float) -> float:
         return float(share @ np.logaddexp(0.0, -right / temperature))

@@ -64,12 +64,13 @@ def covered(view: View, zoom: float, border: Border | None) -> Cover | None:
         return None
     left, right, top, bottom = border.edges
     scale = np.float32(2 / zoom)
-    beyond_x = np.abs((view.u - np.float32(0.5)) * scale - np.float32((right - left) / 2)) - np.float32(
-        (left + right) / 2
-    )
-    beyond_y = np.abs((view.v - np.float32(0.5)) * scale - np.float32((bottom - top) / 2)) - np.float32(
-        (top + bottom) / 2
-    )
+
+    def past(places: Floats, first: float, last: float) -> Floats:
+        """Return how far places lie beyond the nearer of two opposite edges."""
+        from_middle = (places - np.float32(0.5)) * scale - np.float32((last - first) / 2)
+        return floats(np.abs(from_middle) - np.float32((first + last) / 2))
+
+    beyond_x, beyond_y = past(view.u, left, right), past(view.v, top, bottom)
     beyond = np.maximum(beyond_x, beyond_y)
     if beyond.max() <= 0:
         return None
