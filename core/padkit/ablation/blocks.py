@@ -4,7 +4,7 @@
     ... tables ...
     <!-- end results -->
 
-The first line names the files, then, if wanted, `plan NAME` and `baseline CELL`; paths are relative to the folder that
+The first line names the files, then, if wanted, `plan NAME`, `baseline CELL` and `by species`; paths are relative to the folder that
 the command runs in.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from padkit.errors import DataError
 
+SPECIES = "species"
 BEGINS, ENDS = "<!-- results:", "<!-- end results -->"
 
 
@@ -27,11 +28,13 @@ class Block:
         files: Files of kept runs.
         plan: Path or name of a plan; "" without one.
         baseline: Cell that the others are compared with; "" for the plan's.
+        by: `species` adds the tables by PAI species; "" does not.
     """
 
     files: tuple[Path, ...]
     plan: str = ""
     baseline: str = ""
+    by: str = ""
 
 
 def rewritten(text: str, where: str, make: Callable[[Block], str]) -> str:
@@ -63,7 +66,7 @@ def rewritten(text: str, where: str, make: Callable[[Block], str]) -> str:
 
 def _parsed(line: str, where: str) -> Block:
     words = [word.strip() for word in line.removeprefix(BEGINS).removesuffix("-->").split(",")]
-    named = dict.fromkeys(("plan", "baseline"), "")
+    named = dict.fromkeys(("plan", "baseline", "by"), "")
     files = []
     for word in words:
         key, space, value = word.partition(" ")
@@ -71,6 +74,8 @@ def _parsed(line: str, where: str) -> Block:
             named[key] = value.strip()
         elif word:
             files.append(Path(word))
+    if named["by"] not in ("", SPECIES):
+        raise DataError(f"{where}: by {named['by']!r} is unknown; write 'by {SPECIES}' or leave it out.")
     if not files or not line.endswith("-->"):
         raise DataError(f"{where}: write '{BEGINS} FILE, plan NAME -->'.")
     return Block(tuple(files), **named)

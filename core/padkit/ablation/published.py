@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from padkit.ablation.kept import CONTENT, KeptRun, Key, same_frames
 from padkit.ablation.plan import ALL, MAIN_RECIPE, Plan
+from padkit.ablation.species import species_tables
 from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.data.protocols.names import Official, parse
 from padkit.errors import DataError, SettingsError, closest
@@ -65,13 +67,16 @@ def grid_of(runs: Mapping[Key, KeptRun], plan: Plan | None = None, baseline: str
     )  # fmt: skip
 
 
-def published(runs: Mapping[Key, KeptRun], grid: Grid, command: str) -> tuple[list[Table], list[str]]:
+def published(
+    runs: Mapping[Key, KeptRun], grid: Grid, command: str, *, species: bool = False
+) -> tuple[list[Table], list[str]]:
     """Return the tables of the runs that lie in the grid, and the lines under them.
 
     Args:
         runs: The runs; every figure is computed from their scores.
         grid: Rows and columns.
         command: What made them.
+        species: Whether to add the tables by PAI species.
 
     Raises:
         DataError: No run lies in the grid, or the runs cannot be compared.
@@ -89,25 +94,31 @@ def published(runs: Mapping[Key, KeptRun], grid: Grid, command: str) -> tuple[li
     if len(inside) < len(runs):
         lines.insert(-1, f"{len(runs) - len(inside)} kept runs are of other cells, targets or seeds and left out.")
     lines.insert(-1, _made_on(inside))
-    return [*tables_of(records, grid), *_evidence(inside, grid)], lines
+    by_species = species_tables(inside, grid) if species else []
+    return [*tables_of(records, grid), *by_species, *_evidence(inside, grid)], lines
 
 
 def check_alike(runs: Sequence[KeptRun]) -> None:
     """Refuse runs that one table must not compare: of one seed on different data, or with different common settings.
 
     Cells may differ in what some cell sets; nothing else but target, seed and what takes the seed may differ. Data are
-    the same if the frames are equal, wherever they lie. A setting that one run's padkit did not have counts only if it
-    is not known to be the other's default.
+    the same if the frames are equal, wherever they lie. Where cells set the data differently, only what is tested on
+    must be alike: as many presentations of each class and PAI species. A setting that one run's padkit did not have
+    counts only if it is not known to be the other's default.
 
     Raises:
         DataError: Two runs differ; the error names them and the first such setting.
     """
-    data: dict[int, KeptRun] = {}
+    data: dict[tuple[int, str], KeptRun] = {}
+    tested: dict[tuple[int, str], KeptRun] = {}
     recipes: dict[str, list[KeptRun]] = {}
     for run in runs:
-        first = data.setdefault(run.seed, run)
+        first = data.setdefault((run.seed, _own_data(run)), run)
         if not _same_data(run, first):
             raise DataError(f"{run.name!r} and {first.name!r} were made on different data; compare runs on the same.")
+        first = tested.setdefault((run.seed, run.target), run)
+        if _own_data(run) != _own_data(first) and _tested(run) != _tested(first):
+            raise DataError(f"{run.name!r} and {first.name!r} were tested on different data; compare runs on the same.")
         recipes.setdefault(run.facts.get("recipe", MAIN_RECIPE), []).append(run)
     for alike in recipes.values():
         free = {"target", "protocol", "seed", *(key for run in alike for key in run.cell_settings)}
@@ -115,6 +126,18 @@ def check_alike(runs: Sequence[KeptRun]) -> None:
         for run in others:
             if cause := _difference(first, run, free):
                 raise DataError(f"{first.name!r} and {run.name!r} differ in {cause}; compare like runs.")
+
+
+def _own_data(run: KeptRun) -> str:
+    """Return what a run's cell sets of the data; "" if nothing."""
+    own = {key: value for key, value in run.cell_settings.items() if key.partition(".")[0] == "data"}
+    return repr(sorted(own.items())) if own else ""
+
+
+def _tested(run: KeptRun) -> dict[str, int]:
+    """Return how many presentations of each PAI species, and of bona fide as "", the run was tested on."""
+    scores = run.scores_of("target")
+    return {} if scores is None else Counter(scores.pai_species.tolist())
 
 
 def _same_data(one: KeptRun, other: KeptRun) -> bool:
@@ -182,8 +205,9 @@ def _evidence(runs: Sequence[KeptRun], grid: Grid) -> Iterator[Table]:
     constants = sorted({key for run in runs for key in run.evidence if key.endswith(CONSTANT)})
     heads = {key: f"constant, {key.removeprefix(DISTILLATION).removesuffix(CONSTANT)}" for key in constants}
     heads = {key: head for key, head in (FRESH | heads).items() if any(key in run.evidence for run in runs)}
-    if set(heads) <= {CHANCE}:
+    if set(heads) <= {CHANCE} and not any("source_dev" in run.scores for run in runs):
         return
+    heads = {} if set(heads) <= {CHANCE} else heads
     rows = []
     for cell in grid.cells:
         mine = [run for run in runs if run.cell == cell]
@@ -193,7 +217,7 @@ def _evidence(runs: Sequence[KeptRun], grid: Grid) -> Iterator[Table]:
         rows.append(TableRow(cell, [TableCell(text) for text in cells]))
     head = ["cell", "held-out source AUC", *heads.values()]
     title = "What the runs tell of themselves, on held-out source (%)"
-    yield Table(title=title, head=head, rows=rows, notes=[EVIDENCE_NOTE])
+    yield Table(title=title, head=head, rows=rows, notes=[EVIDENCE_NOTE] if heads else [])
 
 
 def _source_auc(run: KeptRun) -> float | None:

@@ -41,6 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("files", nargs="*", type=Path, metavar="FILE", help="kept runs; of a run that several hold, the first")
     add("--plan", default="", help="plan whose cells, targets, seeds and baseline the tables have; all runs without")
     add("--baseline", metavar="NAME", default="", help="cell that the others are compared with")
+    add("--by", choices=("species",), default="", help="add AUC and APCER by PAI species, and of species left out")
     add("--markdown", type=Path, metavar="FILE", help="write markdown as well")
     add("--latex", type=Path, metavar="FILE", help="write latex as well")
     add("--write", type=Path, nargs="+", default=[], metavar="DOC", help="make the marked blocks of documents anew")
@@ -49,7 +50,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     documents = bool(line.write or line.check)
     if documents == bool(line.files):
         raise SettingsError("name files of kept runs, or documents after --write or --check.")
-    own = [f"--{name}" for name in ("plan", "baseline", "markdown", "latex") if getattr(line, name)]
+    own = [f"--{name}" for name in ("plan", "baseline", "by", "markdown", "latex") if getattr(line, name)]
     if documents and own:
         raise SettingsError(f"{own[0]} does not go with --write and --check; the blocks say what they hold.")
     return line
@@ -68,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
     from padkit.files import write_atomically
     from padkit.report.tables.layout import latex, markdown, terminal
 
-    tables, lines = tables_of_files(line.files, line.plan, line.baseline)
+    tables, lines = tables_of_files(line.files, line.plan, line.baseline, line.by)
     Console().print(terminal(tables, lines))
     if line.markdown:
         write_atomically(line.markdown, markdown(tables, lines).encode())
@@ -77,13 +78,16 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def tables_of_files(files: Sequence[Path], plan: str = "", baseline: str = "") -> tuple[list[Table], list[str]]:
+def tables_of_files(
+    files: Sequence[Path], plan: str = "", baseline: str = "", by: str = ""
+) -> tuple[list[Table], list[str]]:
     """Return the tables of files of kept runs, and the lines under them.
 
     Args:
         files: The files.
         plan: Path or name of a plan; "" takes all runs.
         baseline: Cell that the others are compared with; "" for the plan's.
+        by: `species` adds the tables by PAI species.
 
     Raises:
         DataError: A file is missing or damaged, or its runs cannot be compared.
@@ -98,8 +102,10 @@ def tables_of_files(files: Sequence[Path], plan: str = "", baseline: str = "") -
             raise DataError(f"{file}: does not exist; name a file of kept runs.")
     runs = read_all(files)
     chosen = read_plan(find_plan(plan, CONFIGS)).complete() if plan else None
-    words = [*map(str, files), *(["--plan", plan] if plan else []), *(["--baseline", baseline] if baseline else [])]
-    return published(runs, grid_of(runs, chosen, baseline), shlex.join(["padkit", "results", *words]))
+    options = {"--plan": plan, "--baseline": baseline, "--by": by}
+    words = [*map(str, files), *(word for name, value in options.items() if value for word in (name, value))]
+    command = shlex.join(["padkit", "results", *words])
+    return published(runs, grid_of(runs, chosen, baseline), command, species=bool(by))
 
 
 def _made(document: Path) -> tuple[str, str]:
@@ -108,7 +114,7 @@ def _made(document: Path) -> tuple[str, str]:
     from padkit.report.tables.layout import markdown
 
     def make(block: Block) -> str:
-        return markdown(*tables_of_files(block.files, block.plan, block.baseline))
+        return markdown(*tables_of_files(block.files, block.plan, block.baseline, block.by))
 
     try:
         text = document.read_text(encoding="utf-8")
