@@ -16,7 +16,7 @@ from padkit.data.preparation.squares import Square, cut
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
-from padkit.errors import DataError
+from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Margin, Room, Seed, Share
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
@@ -45,6 +45,7 @@ from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
 from padkit_synthetic.world import DRAWN, LISTED, World
 
 ROOT, CONTENT_OPTION = "--data.root", "--data.content"
+MARGIN = 0.15  # share of the face's side
 TARGET = "webcam"  # the setting held out by default, as in the simulated world
 
 
@@ -63,7 +64,7 @@ class PhotographsReader(DatasetReader):
             of each is captured and attacked like a photograph. They are trained on and never tested on.
         finder: `lbp` finds the face in each photograph (needs padkit[lbp]); photographs without one are skipped and
             counted. `none` takes the middle, for face crops.
-        face_margin: With `lbp`: share of the face's side shown beyond it on each side.
+        face_margin: Share of the face's side shown beyond it on each side. With `none` it can only be left out.
         image_size: Side of the pictures in pixels.
         room: Share of the crop's side drawn beyond it on each side, in which training moves crops. The surroundings of
             a face reach over the photograph's border where they must; its edge pixels go on there. With finder `none`
@@ -101,7 +102,7 @@ class PhotographsReader(DatasetReader):
         root: str,
         content: str | None = None,
         finder: Literal["lbp", "none"] = "lbp",
-        face_margin: Margin = 0.15,
+        face_margin: Margin = MARGIN,
         image_size: RenderedSide = 128,
         room: Room = 0.0,
         attacks: str = "+".join(ATTACKS),
@@ -124,6 +125,12 @@ class PhotographsReader(DatasetReader):
         self.room = room
         self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
+        # The default is no choice: runs record it, whatever the finder is.
+        if finder == "none" and face_margin != MARGIN:
+            raise SettingsError(
+                f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
+                "each photograph; leave it out, or set the finder to lbp."
+            )
         self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
         kinds = tuple(attacks.split("+"))
