@@ -165,3 +165,5 @@ def test_a_person_with_the_name_of_a_picture_is_refused(made, tmp_path, capsys):
     assert "a subject of --faces is called 'content-mug.png'" in capsys.readouterr().err
     assert simulate(made / "faces", made / "things" / "out", "--content", made / "things") == 2
     assert "lies within --content" in capsys.readouterr().err
+    assert simulate(made / "faces", tmp_path / "out", "--content", made / "faces" / "p0") == 2
+    assert "lies within --faces" in capsys.readouterr().err

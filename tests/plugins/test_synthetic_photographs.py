@@ -218,6 +218,13 @@ def test_whole_cameras_are_left_out_where_each_person_is_before_one(faces, tmp_p
     assert set(table.column("subject")[protocol.train]).isdisjoint(table.column("subject")[protocol.test])
 
 
+def test_a_margin_around_no_face_is_refused(faces):
+    with pytest.raises(SettingsError, match=r"--data.face_margin 0 has no effect with --data.finder none.*; leave"):
+        reader(faces, face_margin=0.0)
+    assert reader(faces, face_margin=0.15).fingerprint() == reader(faces).fingerprint(), "as settings.yaml repeats it"
+    assert "lbp, margin 0," in reader(faces, finder="lbp", face_margin=0.0).fingerprint()
+
+
 def test_the_default_settings_are_those_that_have_prints_and_replays(faces):
     found = {one.domain for one in reader(faces, settings="all").records()}
     assert found == {domain.name for domain in DOMAINS} - {"unknown"}

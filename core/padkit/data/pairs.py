@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.batches import BalancedBatches, Frames, Walk
-from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.data.presentation import ATTACK, BONA_FIDE, CONTENT_CAPTURE
 from padkit.data.table.frames import FrameTable
 from padkit.errors import DataError, SettingsError
 
 Kind = Literal["balanced", "pairs"]
-# Columns that are equal within a pair; frames without a subject or a session have no partner.
+# Columns that are equal within a pair; frames without a subject or a session have no partner. Pictures that show no
+# face have no subject: the session of their capture suffices.
 SAME, KNOWN = ("dataset", "domain", "device", "subject", "session"), ("subject", "session")
 ALONE = -1
 
@@ -122,11 +123,12 @@ def pair_numbers(table: FrameTable, rows: NDArray[np.int64]) -> NDArray[np.int64
     """Return a number for the pair of each row, [n]; `ALONE` where its subject or session is not known."""
     numbers = np.zeros(len(rows), np.int64)
     known = np.ones(len(rows), bool)
+    content = table.coded("session").where(lambda name: name.startswith(CONTENT_CAPTURE))[rows]
     for name in SAME:
         coded = table.coded(name)
         codes = np.asarray(coded.codes, np.int64)[rows]
         if name in KNOWN:
-            known &= codes != coded.code("")
+            known &= (codes != coded.code("")) | content
         # Numbered anew after each column, so that products stay small.
         numbers = np.unique(numbers * len(coded.dictionary) + codes, return_inverse=True)[1].reshape(-1)
     return np.where(known, numbers, ALONE).astype(np.int64)

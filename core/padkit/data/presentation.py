@@ -8,8 +8,9 @@ from dataclasses import dataclass
 BONA_FIDE = 1
 ATTACK = 0
 SPLITS = ("train", "dev", "test")
-# The session of pictures that show no face; protocols train on them and never test on them.
-CONTENT = "content"
+# The session of pictures that show no face; protocols train on them and never test on them. Where it names a capture
+# of a picture (`content-mug.png.0`), the capture has its pair.
+CONTENT, CONTENT_CAPTURE = "content", "content-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,8 @@ class Presentation:
         attack_type: `print`, `replay`, `mask`, ...; "" for bona fide.
         species: PAI species (printer1, display2, ...); "" for bona fide. APCER is computed per species.
         device: Capture device, or "".
-        session: Session or illumination, or "". `content` (`CONTENT`) marks a picture that shows no face.
+        session: Session or illumination, or "". `content` (`CONTENT`), or a name that begins with `content-`, marks a
+            picture that shows no face.
         path: Media file, or "" if the reader renders the frames itself.
         frames: Frame indices of this presentation within `path`; () means the whole file.
         box: Face box (x, y, width, height) in pixels of the upright frame, or None.
@@ -73,6 +75,11 @@ class Division:
     train: tuple[str, ...]
     dev: tuple[str, ...]
     test: tuple[str, ...]
+
+
+def shows_no_face(session: str) -> bool:
+    """Return whether a session marks pictures that show no face."""
+    return session == CONTENT or session.startswith(CONTENT_CAPTURE)
 
 
 def division_by_split(records: Iterable[Presentation]) -> Division:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.prepare import FrameTable, prepare
-from padkit.data.presentation import CONTENT, SPLITS
+from padkit.data.presentation import SPLITS, shows_no_face
 from padkit.data.reader import DatasetReader
 from padkit.data.simulation import facts_of, simulated_part
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
@@ -229,7 +229,7 @@ def chosen_rows(table: FrameTable, split: str, domains: Sequence[str]) -> NDArra
             raise SettingsError(f"--domains: the data have no domain {domain!r}.{closest(domain, known)}")
     if domains:
         kept &= np.isin(table.column("domain"), list(domains))
-    kept &= table.column("session") != CONTENT
+    kept &= ~table.coded("session").where(shows_no_face)
     rows = np.flatnonzero(kept)
     if not len(rows):
         raise DataError(

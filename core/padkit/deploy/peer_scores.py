@@ -16,7 +16,7 @@ from padkit.data.preparation.cropping import EVENTS, Cropper, Tally
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.shards import chunks
 from padkit.data.preparation.squares import Square, cut_exactly, face_box
-from padkit.data.presentation import CONTENT, FaceHint, Presentation
+from padkit.data.presentation import FaceHint, Presentation, shows_no_face
 from padkit.data.reader import DatasetReader
 from padkit.deploy.cutting import are_photographs
 from padkit.deploy.peer import Peer, View
@@ -150,7 +150,7 @@ def score_dataset(
             f"{name}: is a prepared table of padkit's own crops; a peer cuts its own, so give the photographs."
         )
     cropper = ViewCropper(reader, options, peer.views)
-    records = [record for record in cropper.records() if record.session != CONTENT]
+    records = [record for record in cropper.records() if not shows_no_face(record.session)]
     if not records:
         raise DataError(f"Dataset {name!r} is empty: its reader found no presentations of faces.")
     rows: list[Presentation] = []

@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from padkit.data.preparation.prepare import FrameTable
-from padkit.data.presentation import ATTACK, BONA_FIDE, CONTENT
+from padkit.data.presentation import ATTACK, BONA_FIDE, shows_no_face
 from padkit.data.protocols.holdout import Indices, hold_out
 from padkit.data.table.columns import Coded, Columns
 from padkit.errors import DataError
@@ -111,7 +111,7 @@ def old_parts(table: FrameTable, name: str, share: float, seed: int) -> list[Ada
             train = np.sort(np.concatenate([train, blank]))
             told = "its train split and what has none, and its other splits"
         check = check[~np.isin(table.column("subject")[check], _people(table, train))]
-        check = check[table.column("session")[check] != CONTENT]  # shows no face
+        check = check[~table.coded("session").where(shows_no_face)[check]]
         part = AdaptationPart(
             name=f"{name}: {domain}" if domain else name, own=False, table=table, train=train, check=check, told=told
         )

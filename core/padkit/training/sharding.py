@@ -101,21 +101,21 @@ def shard_frozen(network: nn.Module, accelerator: Accelerator, *methods: str) ->
         accelerator: Its processes; all of them call the network equally often.
         methods: Names of the methods beside `forward` that compute with the weights.
     """
-    for block in repeated_blocks(network):
+    for block in blocks_to_shard(network):
         _fully_shard(block, accelerator)
     _fully_shard(network, accelerator, reshard_after_forward=True)
     for method in methods:
         register_fsdp_forward_method(network, method)
 
 
-def repeated_blocks(network: nn.Module) -> list[nn.Module]:
+def blocks_to_shard(network: nn.Module) -> list[nn.Module]:
     """Return the outermost children of lists and sequences in `network` whose class occurs there more than once."""
     found: list[nn.Module] = []
     for child in network.children():
         kinds = Counter(type(block) for block in child.children())
         listed = isinstance(child, nn.ModuleList | nn.Sequential)
         mine = [block for block in child.children() if listed and kinds[type(block)] > 1 and _holds_weights(block)]
-        found += mine or repeated_blocks(child)
+        found += mine or blocks_to_shard(child)
     return found
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from padkit.data.presentation import ATTACK, BONA_FIDE, SPLITS, Presentation
+from padkit.data.presentation import ATTACK, BONA_FIDE, CONTENT, CONTENT_CAPTURE, SPLITS, Presentation
 from padkit.data.simulation import ATTACKS as PART
 from padkit.errors import DataError
 from padkit_synthetic.camera import Camera
+from padkit_synthetic.photographs.content import Pictures, content_recordings
 from padkit_synthetic.photographs.gallery import Gallery
 from padkit_synthetic.photographs.recordings import Recording, instruments_for_photographs, recordings
 from padkit_synthetic.presentations import chosen_camera
@@ -72,34 +73,38 @@ class Capture:
         return (PHOTOGRAPHS_STREAM, seed, *words, part)
 
     def presentation(self) -> Presentation:
-        """Return the record; domain, subject, session and device are equal within a pair and nowhere else."""
+        """Return the record; domain, subject, session and device are equal within a pair and nowhere else.
+
+        A picture without a face has no subject; its session names it and marks it as such.
+        """
         one, shown = self.recording, self.instrument
         kind = shown.species if shown else "live" if self.camera else UNTOUCHED
+        name = CONTENT_CAPTURE + one.subject.removeprefix(CONTENT_CAPTURE) if one.content else str(one.number)
         return Presentation(
             dataset=DATASET,
             domain=one.domain.name,
             id=f"{one.domain.name}_{one.subject}_{one.number}_v{self.variant}_{kind}",
             label=ATTACK if shown else BONA_FIDE,
             split=one.split,
-            subject=one.subject,
+            subject="" if one.content else one.subject,
             attack_type=shown.attack_type if shown else "",
-            species=shown.species if shown else "",
+            species=f"{CONTENT}-" * one.content + shown.species if shown else "",
             device=self.camera.name if self.camera else UNTOUCHED,
-            session=f"{one.number}.{self.variant}",
+            session=f"{name}.{self.variant}",
         )
 
 
-def captures(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> Iterator[Capture]:
-    """Yield every capture, photograph by photograph, so that each file is read once.
+def captures(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan, pictures: Pictures) -> Iterator[Capture]:
+    """Yield every capture, photograph by photograph, so that each file is read once; pictures without faces come last.
 
     A photograph is untouched in one setting only, in turn: the same picture in several domains would be an equal image
     across domains. Development and test have one variant and none untouched, so that only the presentation, and not a
     missing camera, tells bona fide from attack there.
 
     Raises:
-        DataError: There are too few subjects.
+        DataError: There are too few subjects, or one is called like a picture.
     """
-    for one in stations(gallery, domains, plan):
+    for one in [*stations(gallery, domains, plan), *_content(pictures, domains, plan, gallery)]:
         train, start = one.split == "train", _words(one.subject)[0]
         instruments = instruments_for_photographs(one.domain, plan.without if one.split != "test" else ())
         home = domains[(start + one.number) % len(domains)] if plan.cameras == "all" else one.domain
@@ -136,7 +141,14 @@ def stations(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> 
     return sorted(found, key=lambda one: (SPLITS.index(one.split), one.subject, one.number, order[one.domain.name]))
 
 
-def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> list[str]:
+def _content(pictures: Pictures, domains: Sequence[Domain], plan: CapturePlan, gallery: Gallery) -> list[Recording]:
+    """Return each picture without a face with its settings, like the photographs; all are trained on."""
+    first = domains[:1] if plan.cameras == "all" else domains
+    found = content_recordings(pictures, first, plan.seed, gallery, option="--data.content", others="--data.root")
+    return [replace(one, domain=it) for one in found for it in domains] if plan.cameras == "all" else found
+
+
+def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan, pictures: Pictures) -> list[str]:
     """Return lines on what is real, what is simulated, and how the subjects are divided."""
     split_of = {one.subject: one.split for one in stations(gallery, domains, plan)}
     counts = Counter(split_of.values())
@@ -148,6 +160,12 @@ def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan) -> list
         f"{PART}: {counted}; light, cameras, prints and screens are simulated, no attack was before a real camera",
         f"subjects by split: {subjects}; {where} of the capture settings {names}",
     ]
+    if pictures:
+        faces = sum(len(gallery[subject]) for subject, split in split_of.items() if split == "train")
+        lines.append(
+            f"content: {len(pictures)} pictures without faces beside the {faces} photographs of train, captured and "
+            "attacked like them; they are trained on only"
+        )
     if plan.without:
         lines.append(f"without {' and '.join(plan.without)}: only the test split has these families of instruments")
     return lines

@@ -16,7 +16,7 @@ from padkit.data.preparation.squares import Square, cut
 from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
-from padkit.errors import DataError
+from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Margin, Room, Seed, Share
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
@@ -30,13 +30,22 @@ from padkit_synthetic.photographs.captures import (
     photographs_digest,
     told,
 )
+from padkit_synthetic.photographs.content import Pictures, find_pictures, refuse_shared, refuse_within
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
-from padkit_synthetic.photographs.recordings import ATTACKS, find_domains
-from padkit_synthetic.photographs.scene import FRAMING, largest_photograph, photograph_scene, read_photograph
+from padkit_synthetic.photographs.recordings import ATTACKS, Recording, find_domains
+from padkit_synthetic.photographs.scene import (
+    FRAMING,
+    largest_photograph,
+    photograph_scene,
+    read_content,
+    read_photograph,
+)
 from padkit_synthetic.presentations import Scene, Shown, attack, bona_fide, first_capture
 from padkit_synthetic.reader import RenderedSide, check_image_size, check_seed
 from padkit_synthetic.world import DRAWN, LISTED, World
 
+ROOT, CONTENT_OPTION = "--data.root", "--data.content"
+MARGIN = 0.15  # share of the face's side
 TARGET = "webcam"  # the setting held out by default, as in the simulated world
 
 
@@ -51,9 +60,11 @@ class PhotographsReader(DatasetReader):
     Args:
         root: Folder `<subject>/<image>`, folder of images (each another subject), or list with a column `path` and
             optionally `subject` and `label`, of which only bona fide rows count.
+        content: Folder of pictures without faces, objects or landscapes, in it and in all folders below it. The middle
+            of each is captured and attacked like a photograph. They are trained on and never tested on.
         finder: `lbp` finds the face in each photograph (needs padkit[lbp]); photographs without one are skipped and
             counted. `none` takes the middle, for face crops.
-        face_margin: With `lbp`: share of the face's side shown beyond it on each side.
+        face_margin: Share of the face's side shown beyond it on each side. With `none` it can only be left out.
         image_size: Side of the pictures in pixels.
         room: Share of the crop's side drawn beyond it on each side, in which training moves crops. The surroundings of
             a face reach over the photograph's border where they must; its edge pixels go on there. With finder `none`
@@ -83,13 +94,15 @@ class PhotographsReader(DatasetReader):
     real_faces: bool = True
     cropped: bool = True
     draws_room: ClassVar[bool] = True
+    path_settings: ClassVar[tuple[str, ...]] = ("root", "content")
 
     def __init__(
         self,
         *,
         root: str,
+        content: str | None = None,
         finder: Literal["lbp", "none"] = "lbp",
-        face_margin: Margin = 0.15,
+        face_margin: Margin = MARGIN,
         image_size: RenderedSide = 128,
         room: Room = 0.0,
         attacks: str = "+".join(ATTACKS),
@@ -107,10 +120,17 @@ class PhotographsReader(DatasetReader):
         check_image_size(image_size)
         check_seed(seed)
         self.root = root
+        self.content = content or None
         self.image_size = image_size
         self.room = room
         self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
+        # The default is no choice: runs record it, whatever the finder is.
+        if finder == "none" and face_margin != MARGIN:
+            raise SettingsError(
+                f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
+                "each photograph; leave it out, or set the finder to lbp."
+            )
         self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
         kinds = tuple(attacks.split("+"))
@@ -123,7 +143,7 @@ class PhotographsReader(DatasetReader):
         )  # fmt: skip
         self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
         self._values = stated_values(bona_fide, "--data.bona_fide")
-        self._gallery: Gallery | None = None
+        self._found: tuple[Gallery, Pictures] | None = None
         self._count, self._unread = LabelCount(self._values), Unread()
         self._captures: dict[str, Capture] = {}
         self._seen: tuple[Path, Bytes | str] | None = None
@@ -138,10 +158,11 @@ class PhotographsReader(DatasetReader):
         """Yield every capture, photograph by photograph.
 
         Raises:
-            DataError: The photographs are missing, or of too few subjects.
+            DataError: The photographs are missing, or of too few subjects; there are no pictures in `content`, or they
+                lie among the photographs.
         """
-        self._gallery = None
-        for capture in captures(self._found(), self.domains, self.plan):
+        self._found = None
+        for capture in self._every():
             yield capture.presentation()
 
     def frames(self, presentation: Presentation) -> Iterator[NDArray[np.uint8]]:
@@ -152,51 +173,66 @@ class PhotographsReader(DatasetReader):
         """
         retain_memory()
         if not self._captures:
-            every = captures(self._found(), self.domains, self.plan)
-            self._captures = {one.presentation().id: one for one in every}
+            self._captures = {one.presentation().id: one for one in self._every()}
         capture = self._captures.get(presentation.id)
         if capture is None:
             raise DataError(
                 f"presentation {presentation.id!r} is not among those of {self.root}: take presentations from "
                 "records() of a reader with the same settings."
             )
-        yield self._made(capture, self._photograph(capture.recording.photograph))
+        yield self._made(capture, self._photograph(capture.recording))
 
     def unread(self) -> Sequence[Mapping[str, Any]]:
-        """Return what the folder holds beside photographs."""
+        """Return what the folders hold beside photographs and pictures."""
         return self._unread.entries()
 
     def notes(self) -> Sequence[str]:
         """Return what is real and what is simulated, the division of the subjects, and what labels of a list mean."""
         labels = self._count.lines("the label column") if self._count.counts else []
-        return [*told(self._found(), self.domains, self.plan), *labels]
+        gallery, pictures = self._files()
+        return [*told(gallery, self.domains, self.plan, pictures), *labels]
 
     def fingerprint(self) -> str:
         """Return the photographs' state, the world's version and the settings that frames depend on."""
         face = "middle" if self.margin is None else f"lbp, margin {self.margin:g}"
-        made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(self._found())}"
+        gallery, pictures = self._files()
+        made = f"{self.image_size} px, seed {self.plan.seed}, photographs {photographs_digest(gallery)}"
+        if pictures:
+            made += f", content {photographs_digest({name: (path,) for name, path in pictures.items()})}"
         world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
         room = f", room {self.room:g}" if self.room else ""
         return f"photographs before simulated world {world}, face {face}{room}, {made}"
 
-    def _found(self) -> Gallery:
-        """Return the photographs, listed once."""
-        if self._gallery is None:
+    def _every(self) -> Iterator[Capture]:
+        gallery, pictures = self._files()
+        return captures(gallery, self.domains, self.plan, pictures)
+
+    def _files(self) -> tuple[Gallery, Pictures]:
+        """Return the photographs, and the pictures without faces, listed once."""
+        if self._found is None:
             self._count, self._unread = LabelCount(self._values), Unread()
             root = Path(self.root).expanduser()
-            self._gallery = find_photographs(
+            folder = None if self.content is None else Path(self.content).expanduser()
+            if folder is not None:
+                refuse_within(folder, root, CONTENT_OPTION, ROOT)
+            gallery = find_photographs(
                 root, self.subject_pattern, self._count, self._unread,
-                option="--data.root", pattern_option="--data.subject_pattern",
+                option=ROOT, pattern_option="--data.subject_pattern",
             )  # fmt: skip
-        return self._gallery
+            pictures = {} if folder is None else find_pictures(folder, self._unread, option=CONTENT_OPTION)
+            refuse_shared(pictures, gallery, CONTENT_OPTION, ROOT)
+            self._found = gallery, pictures
+        return self._found
 
-    def _photograph(self, path: Path) -> Bytes:
-        """Return the square around the face; the last one is kept, because its captures follow each other."""
+    def _photograph(self, one: Recording) -> Bytes:
+        """Return the square around the face, or the middle of content; kept, because its captures follow each other."""
+        path = one.photograph
         if self._seen is None or self._seen[0] != path:
             try:
                 limit = largest_photograph(self._side, self.world)
                 shown = FRAMING * self.image_size / self._side
-                self._seen = path, read_photograph(path, self.margin, limit, shown)
+                made = read_content(path, limit) if one.content else read_photograph(path, self.margin, limit, shown)
+                self._seen = path, made
             except DataError as error:
                 self._seen = path, str(error)
         found = self._seen[1]

@@ -16,7 +16,7 @@ from padkit.files import write_atomically
 from padkit_synthetic.camera import Camera
 from padkit_synthetic.imaging import generator
 from padkit_synthetic.photographs.gallery import Gallery
-from padkit_synthetic.photographs.scene import largest_photograph, photograph_scene, read_photograph
+from padkit_synthetic.photographs.scene import largest_photograph, photograph_scene, read_content, read_photograph
 from padkit_synthetic.presentations import attack, bona_fide, chosen_camera
 from padkit_synthetic.world import DRAWN, Domain, Instrument, World, domains_of
 
@@ -24,7 +24,6 @@ SIMULATE_STREAM = 303
 ATTACKS = ("print", "replay")
 # Shares of a setting's subjects in `train` and `dev`; `test` gets the rest.
 TRAIN_SHARE, DEV_SHARE = 0.5, 0.2
-LEAST_CONTENT = 64  # pixels; icons and thumbnails have no texture of their own
 
 
 def instruments_for_photographs(domain: Domain, without: Collection[str] = ()) -> dict[str, list[Instrument]]:
@@ -203,11 +202,12 @@ def record(one: Recording, plan: RecordingPlan, out: Path) -> str:
         DataError: The disk cannot be written.
     """
     try:
-        photograph = read_photograph(one.photograph, None if one.content else plan.margin, plan.limit)
+        if one.content:
+            photograph = read_content(one.photograph, plan.limit)
+        else:
+            photograph = read_photograph(one.photograph, plan.margin, plan.limit)
     except DataError as error:
         return str(error)
-    if one.content and len(photograph) < LEAST_CONTENT:
-        return f"{one.photograph}: its shorter side is {len(photograph)} pixels; content needs {LEAST_CONTENT} or more."
     for take in takes(one, plan):
         if all((out / name).exists() for name in take.names):
             continue

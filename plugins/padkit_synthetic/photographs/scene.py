@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from padkit.data.media.pictures import read_picture, to_square
+from padkit.errors import DataError
 from padkit_synthetic.imaging import Bytes, Floats, enlarged, generator, linear_from_srgb
 from padkit_synthetic.people.faces import Light
 from padkit_synthetic.photographs.faces import cut_face
@@ -16,6 +17,7 @@ from padkit_synthetic.world import LISTED, World
 
 # Share of a photograph's side that a bona fide picture shows; an attack's first capture also sees the rest.
 FRAMING = 0.88
+LEAST_CONTENT = 64  # pixels; icons and thumbnails have no texture of their own
 # How far the framing moves between the frames of a clip, as shares of the photograph's side.
 SWAY = 0.012
 # Side in pixels that larger photographs are reduced to: the finest sensor has far fewer photosites.
@@ -46,6 +48,18 @@ def read_photograph(path: Path, margin: float | None = None, limit: int = LARGES
     if margin is None:
         return to_square(picture, min(*picture.size, limit))
     return cut_face(picture, margin=margin, shown=shown, limit=limit, name=str(path))
+
+
+def read_content(path: Path, limit: int = LARGEST) -> Bytes:
+    """Return the middle square of a picture without a face, upright, uint8 RGB [S, S, 3], S at most `limit`.
+
+    Raises:
+        DataError: The file is not a readable image, or its shorter side has fewer than `LEAST_CONTENT` pixels.
+    """
+    picture = read_photograph(path, limit=limit)
+    if len(picture) < LEAST_CONTENT:
+        raise DataError(f"{path}: its shorter side is {len(picture)} pixels; content needs {LEAST_CONTENT} or more.")
+    return picture
 
 
 def photograph_scene(photograph: Bytes, framing: float = FRAMING, key: tuple[int, ...] = ()) -> Scene:

@@ -30,7 +30,7 @@ from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit.settings.ranges import Count, Margin, Processes, Seed
 from padkit_synthetic.drawn.instruments import FAMILIES, left_out
-from padkit_synthetic.photographs.content import content_recordings, find_pictures
+from padkit_synthetic.photographs.content import content_recordings, find_pictures, refuse_shared, refuse_within
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
 from padkit_synthetic.photographs.recordings import (
     ATTACKS,
@@ -197,11 +197,14 @@ def simulate(
     domains = find_domains(settings, plan.attacks, plan.world, video=plan.video)
     _refuse_within(out, "--faces", faces)
     _refuse_within(out, "--content", content)
+    if content is not None:
+        refuse_within(content, faces)
     count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
     gallery = find_photographs(faces, subject_pattern, count, unread)
     for line in count.lines("the label column") if count.counts else ():
         print(line, file=sys.stderr)
     pictures = {} if content is None else find_pictures(content, unread)
+    refuse_shared(pictures, gallery)
     planned = [
         *recordings(gallery, domains, plan.seed),
         *content_recordings(pictures, domains, plan.seed, gallery),

@@ -128,11 +128,15 @@ def test_a_pair_has_the_same_domain_subject_session_and_device(tmp_path):
     first = ("a", "anna", "1", "cam", 1)
     rows = [first, (*first[:4], 0), ("b", *first[1:]), ("a", "ben", *first[2:]), ("a", "anna", "2", "cam", 1)]
     rows += [("a", "anna", "1", "phone", 1), ("a", "", "1", "cam", 1), ("a", "anna", "", "cam", 0)]
+    rows += [("a", "", "content", "cam", 0), *(("a", "", f"content-{name}", "cam", 0) for name in ("mug.0", "mug.1"))]
+    rows += [("a", "", "content-mug.0", "cam", 1)]
     table = prepare(Sessions(*rows), dataset_name="toy", cache_dir=tmp_path, progress=False)
     numbers = pair_numbers(table, np.arange(len(rows)))
     assert numbers[0] == numbers[1]
     assert len(set(numbers[1:6])) == 5
-    assert numbers[6:].tolist() == [ALONE, ALONE]
+    assert numbers[6:9].tolist() == [ALONE, ALONE, ALONE]
+    assert numbers[9] == numbers[11], "a capture of a picture without a face has its pair, though it has no subject"
+    assert len({ALONE, *numbers[:6], *numbers[9:]}) == 8
     frames = Frames(table, np.arange(2), np.zeros(len(rows), np.int64))
     for kind, made in (("balanced", BalancedBatches), ("pairs", PairedBatches)):
         assert type(training_batches(kind, frames, batch_size=2, parts=1, seed=0, numbered=False)) is made

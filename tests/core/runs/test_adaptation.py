@@ -94,7 +94,7 @@ def test_old_data_with_a_test_split_alone_are_measured_on_and_not_learned_from()
 @pytest.mark.parametrize("split", ["", "test"])
 def test_pictures_without_faces_are_not_measured_on(split):
     table = Toy(people(6, split=split))
-    table.columns["session"][:12] = "content"
+    table.columns["session"][:12] = ["content", "content-a"] * 6
     (part,) = old_parts(table, "set", 0.5, 0)
     assert len(part.check)
     assert {*table.column("session")[part.check]} == {""}

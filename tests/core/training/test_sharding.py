@@ -11,16 +11,16 @@ import torch
 from torch import nn
 
 from padkit.errors import SettingsError
-from padkit.training.sharding import repeated_blocks, share_out, synchronise_batchnorm, whole
+from padkit.training.sharding import blocks_to_shard, share_out, synchronise_batchnorm, whole
 from padkit.training.start import check_precision
 
 
-def test_repeated_blocks_are_those_of_a_transformer_and_of_a_residual_network() -> None:
+def test_the_blocks_to_shard_are_those_of_a_transformer_and_of_a_residual_network() -> None:
     vit = timm.create_model("test_vit")
-    assert repeated_blocks(vit) == list(vit.blocks)
+    assert blocks_to_shard(vit) == list(vit.blocks)
     resnet = timm.create_model("resnet18")
-    assert repeated_blocks(resnet) == [block for stage in (1, 2, 3, 4) for block in getattr(resnet, f"layer{stage}")]
-    assert repeated_blocks(nn.Sequential(nn.Linear(1, 1), nn.ReLU())) == []
+    assert blocks_to_shard(resnet) == [block for stage in (1, 2, 3, 4) for block in getattr(resnet, f"layer{stage}")]
+    assert blocks_to_shard(nn.Sequential(nn.Linear(1, 1), nn.ReLU())) == []
 
 
 def test_synchronised_batch_normalisations_keep_names_weights_and_activation() -> None:

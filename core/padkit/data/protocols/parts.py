@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from padkit.data.presentation import CONTENT, SPLITS, Division
+from padkit.data.presentation import SPLITS, Division, shows_no_face
 from padkit.data.protocols.holdout import CLASSES, HELD_OUT, Indices, hold_out
 from padkit.data.table.columns import Columns
 from padkit.errors import DataError, SettingsError
@@ -35,8 +35,7 @@ class Parts:
         self.labels = table.column("label")
         self.domains = table.coded("domain")
         self.splits = table.coded("split")
-        sessions = table.coded("session")
-        self._content = sessions.codes == sessions.code(CONTENT)
+        self._content = table.coded("session").where(shows_no_face)
         self.asked = convention
         self.seed = seed
         self.rows: dict[str, list[Indices]] = {part: [] for part in SPLITS}

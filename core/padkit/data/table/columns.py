@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
@@ -41,6 +41,10 @@ class Coded:
         """Return [K] bool: which of the distinct names are in `names`."""
         wanted = set(names)
         return np.fromiter((name in wanted for name in self.dictionary.to_pylist()), bool, len(self.dictionary))
+
+    def where(self, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Return [N] bool: which rows have a name that passes the test, which is asked once for each name."""
+        return np.fromiter(map(test, self.dictionary.to_pylist()), bool, len(self.dictionary))[self.codes]
 
     def within(self, groups: NDArray[np.integer[Any]]) -> Coded:
         """Return the column with different codes for equal names in different groups [N]."""
