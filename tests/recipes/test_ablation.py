@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import skimage
 from kept_runs import kept_run, write_kept
 from PIL import Image
 from recipe_modules import recipe_module
 from toy_run import FAST, ROOT
 
 from padkit.ablation.kept import digest, read_kept
+from padkit.ablation.plan import read_plan
 from padkit.ablation.runs import Run
 from padkit.errors import PadkitError, SettingsError
+from padkit_synthetic.drawn.instruments import FAMILIES
 
 CELLS = ["--cell", "plain: aligner=none", "--cell", "DAT: aligner=dat"]
 Ablate = Callable[[list[str]], int]
@@ -104,6 +107,7 @@ def test_a_grid_runs_resumes_and_records_failures(
         ([*CELLS, "--cell", "r: recipe=random_feature"], "recipe 'random_feature' is none.*'random_features'"),
         ([*CELLS, "--cell", "r: recipe=random_features lr=1"], "cell 'r': unknown setting 'lr'"),
         ([*CELLS, "--cell", "w: lr=1", "--seeded", "lr"], "cell 'w' cannot set 'lr': it takes the seed of the run"),
+        ([*CELLS, "--cell", "big: data.image_size=48"], "cell 'big', target 'a': its data are tested on other frames"),
         ([*CELLS, "--seeded", "batch_size"], "--batch_size cannot be given after --: it takes the seed of the run"),
         ([], "no cells"),
     ],
@@ -168,6 +172,8 @@ SHIPPED = {
     "trial_scratch": "5 cells x 4 targets x 1 seeds = 20 runs",
     "source_choice": "11 cells x 6 protocols x 1 seeds = 66 runs",
     "orl": "3 cells x 4 targets x 5 seeds = 60 runs",
+    "photographs_trial": "11 cells x 4 targets x 1 seeds = 44 runs",
+    "families": "2 cells x 1 targets x 1 seeds = 2 runs",  # a table for each: two are enough here
 }
 
 
@@ -175,6 +181,11 @@ def test_every_shipped_plan_is_expected_below() -> None:
     settings_of_dtda = {"ocim", "photographs", "style"}
     found = {path.stem for path in (ROOT / "recipes" / "configs").glob("*.yaml")}
     assert found - settings_of_dtda == SHIPPED.keys()
+
+
+def test_each_family_of_instruments_is_left_out_in_turn() -> None:
+    cells = read_plan(ROOT / "recipes" / "configs" / "families.yaml").cells
+    assert [cell.settings.get("data.without", "") for cell in cells.values()] == ["", *(f.species for f in FAMILIES)]
 
 
 def listed(folder: Path) -> Path:
@@ -189,23 +200,44 @@ def listed(folder: Path) -> Path:
     return folder / "manifest.csv"
 
 
+def photographs(folder: Path) -> list[str]:
+    """Return options for live photographs of six "people", and make pictures without faces in THINGS beside them."""
+    face = Image.open(Path(skimage.__file__).parent / "data" / "astronaut.png").crop((120, 0, 340, 220))
+    for place in ("faces", "THINGS"):
+        (folder / place).mkdir()
+    for number in range(6):
+        face.rotate(number, expand=False).save(folder / "faces" / f"{number}.png")
+        Image.new("RGB", (80, 80), (40 * number,) * 3).save(folder / "THINGS" / f"{number}.png")
+    return ["--data.root", str(folder / "faces")]
+
+
 @pytest.mark.parametrize(("name", "told"), SHIPPED.items())
 def test_ctrl_c_in_a_shipped_plan(
     ablate: Ablate,
     interrupted: type[Interrupted],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
     name: str,
     told: str,
 ) -> None:
     """Every cell of a shipped plan is one that dtda.py takes; Ctrl-C is no failure and writes no table."""
     out = tmp_path / "out"
+    monkeypatch.chdir(tmp_path)
     one = ["--seeds", "0,"] if "x 1 seeds" in told else []
     data = ["--data.file", str(listed(tmp_path))] if name == "orl" else ["--data.size", "tiny"]
+    if name == "photographs_trial":
+        data = photographs(tmp_path)
     data += ["--data.image_size", "64"]
+    one += ["--only", "all families,no laser"] if name == "families" else []
     assert ablate(["--config", name, *one, "--out", str(out), "--", *data]) == 130
     assert told in " ".join(capsys.readouterr().err.split())
     assert not out.exists()
+    if name in ("families", "photographs_trial"):
+        keys = {run.cell.name: run.facts["data"] for run in interrupted.runs}
+        own = {run.cell.name for run in interrupted.runs if run.cell.own_data}
+        assert len(set(keys.values())) == 1 + len(own), "each has its own training frames"
+        assert own
     if name == "limited":
         assert {tuple(run.settings["sources"]) for run in interrupted.runs} == {("office", "phone")}
 

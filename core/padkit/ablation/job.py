@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from padkit.ablation import kept
 from padkit.ablation import plan as plans
 from padkit.ablation.kept import KeptRun
@@ -32,16 +35,25 @@ class World:
     """The data of one seed, or of all seeds, and every cell's settings on them.
 
     Attributes:
-        reader: The dataset.
-        table: Its prepared frames.
-        dataset: Its name.
+        dataset: The dataset's name.
         settings: Cell -> settings, as its recipe reads them.
+        data: Cell -> reader and prepared frames. Cells that set the data themselves have others than the rest; what
+            they are tested on is the same.
     """
 
-    reader: DatasetReader
-    table: FrameTable
     dataset: str
     settings: Mapping[str, Any]
+    data: Mapping[str, tuple[DatasetReader, FrameTable]]
+
+    @property
+    def reader(self) -> DatasetReader:
+        """The reader of the first cell."""
+        return next(iter(self.data.values()))[0]
+
+    @property
+    def table(self) -> FrameTable:
+        """The prepared frames of the first cell."""
+        return next(iter(self.data.values()))[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +147,8 @@ def _runs(
                 cell=cell, target=target, option=option, seed=seed, given=given, script=str(recipe.file),
                 folder=out / cell.folder / file_name(target) / f"seed{seed}",
                 settings={**tree, option: target, "seed": seed},
-                facts={"data": world.table.preparation["key"], **launch.facts(), **other},
-                content=world.table.preparation.get("content", ""),
+                facts={"data": world.data[name][1].preparation["key"], **launch.facts(), **other},
+                content=world.data[name][1].preparation.get("content", ""),
                 options=[*shared, *recipe.unasked(given), *own],
             )  # fmt: skip
 
@@ -144,16 +156,26 @@ def _runs(
 def open_world(recipes: Mapping[str, Recipe], plan: Plan, catalog: Catalog, seed: int) -> World:
     """Read every cell's settings as they are with this seed, and prepare the data."""
     settings = {name: settings_of(recipes, cell, plan, catalog, seed) for name, cell in plan.cells.items()}
-    first = next(iter(settings.values()))
-    data = first.one("data")
+    opened: dict[str, tuple[DatasetReader, FrameTable]] = {}
+    data = {}
+    for name, one in settings.items():
+        key = repr(plan.cells[name].own_data)
+        if key not in opened:
+            opened[key] = _prepared(one, plan, catalog)
+        data[name] = opened[key]
+    return World(next(iter(settings.values())).one("data").name, settings, data)
+
+
+def _prepared(settings: Any, plan: Plan, catalog: Catalog) -> tuple[DatasetReader, FrameTable]:
+    data = settings.one("data")
     reader = catalog.build_chosen(data)
     table = prepare(
         reader,
         dataset_name=data.name,
-        strict=first.recipe.strict,
+        strict=settings.recipe.strict,
         before=lambda records: check_names(plan, records, reader),
     )
-    return World(reader, table, data.name, settings)
+    return reader, table
 
 
 def check_cell(
@@ -164,10 +186,13 @@ def check_cell(
     Raises:
         SettingsError: They do not fit the target; names both.
     """
-    settings = world.settings[cell.name]
+    settings, (reader, table) = world.settings[cell.name], world.data[cell.name]
     asked = {option_of(plan): target, "sources": settings.recipe.sources, "convention": settings.recipe.convention}
     try:
-        protocol = protocol_for(world.table, world.reader, **asked)
+        protocol = protocol_for(table, reader, **asked)
+        if table is not world.table:
+            usual = protocol_for(world.table, world.reader, **asked)
+            _check_tested(table, protocol.test, world.table, usual.test)
         quoted_policies(settings.recipe.policy, protocol)
         if "aligner" in recipe.module.SLOTS:
             settings = recipe.module.drop_lone_aligner(settings, catalog, protocol.sources)
@@ -175,6 +200,26 @@ def check_cell(
         raise SettingsError(f"cell {cell.name!r}, {option_of(plan)} {target!r}: {one_line(error)}") from error
     tree: dict[str, Any] = settings.tree
     return tree
+
+
+def _check_tested(table: FrameTable, rows: NDArray[np.int64], usual: FrameTable, usual_rows: NDArray[np.int64]) -> None:
+    """Refuse a cell whose data are tested on other frames than those of the first cell.
+
+    Raises:
+        SettingsError: They differ.
+    """
+    mine, others = (
+        {
+            (str(one.column("presentation")[row]), int(one.column("label")[row]), one.image(int(row)).tobytes())
+            for row in where
+        }
+        for one, where in ((table, rows), (usual, usual_rows))
+    )
+    if mine != others:
+        raise SettingsError(
+            f"its data are tested on other frames ({len(mine - others)} of {len(mine)}) than those of the first cell; "
+            "a cell may set only what the training frames depend on."
+        )
 
 
 def option_of(plan: Plan) -> str:

@@ -22,6 +22,7 @@ from padkit.settings.layers import flatten
 
 ALL = "all"
 RECIPE, MAIN_RECIPE = "recipe", "dtda"
+# Settings of the data's reader but for its name are allowed: a cell may train on other frames, not test on others.
 RESERVED: Mapping[str, str] = {
     "target": "name the targets with --targets",
     "protocol": "name the protocols with --protocols",
@@ -30,6 +31,7 @@ RESERVED: Mapping[str, str] = {
     "out": "every run has its own folder under --out",
     "resume": "interrupted runs are resumed by themselves",
     "data": "one table compares cells on the same data; write it after --",
+    "data.name": "one table compares cells on the same data; write it after --",
     "policy": "one table has one threshold policy; write it after --",
     "config": "write the settings themselves",
 }
@@ -57,6 +59,11 @@ class Cell:
     def recipe(self) -> str:
         """Name of the recipe that makes its runs: its setting `recipe`, or `dtda`."""
         return self.settings.get(RECIPE, MAIN_RECIPE)
+
+    @property
+    def own_data(self) -> list[tuple[str, str]]:
+        """What it sets of the data, in order of the keys: what its training frames depend on."""
+        return sorted((key, value) for key, value in self.settings.items() if key.partition(".")[0] == "data")
 
     def arguments(self) -> list[str]:
         """Return the settings as a command line."""
@@ -132,7 +139,8 @@ class Plan:
         folders: dict[str, str] = {}
         for cell in cells.values():
             for key in cell.settings:
-                if remedy := RESERVED.get(key.partition(".")[0]):
+                head, _, rest = key.partition(".")
+                if remedy := RESERVED.get(key if head == "data" and rest else head):
                     raise SettingsError(f"cell {cell.name!r} cannot set {key!r}: {remedy}.")
                 if key in self.seeded:
                     raise SettingsError(f"cell {cell.name!r} cannot set {key!r}: it takes the seed of the run.")

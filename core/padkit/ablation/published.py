@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from padkit.ablation.kept import CONTENT, KeptRun, Key, same_frames
-from padkit.ablation.plan import ALL, MAIN_RECIPE, Plan
+from padkit.ablation.plan import ALL, MAIN_RECIPE, Cell, Plan
 from padkit.ablation.species import species_tables
 from padkit.ablation.tables import Grid, caption, tables_of
 from padkit.data.protocols.names import Official, parse
@@ -130,8 +130,8 @@ def check_alike(runs: Sequence[KeptRun]) -> None:
 
 def _own_data(run: KeptRun) -> str:
     """Return what a run's cell sets of the data; "" if nothing."""
-    own = {key: value for key, value in run.cell_settings.items() if key.partition(".")[0] == "data"}
-    return repr(sorted(own.items())) if own else ""
+    own = Cell(run.cell, run.cell_settings).own_data
+    return repr(own) if own else ""
 
 
 def _tested(run: KeptRun) -> dict[str, int]:

@@ -101,7 +101,8 @@ def test_the_shipped_trial() -> None:
     [
         ({}, "no cells"),
         ({"cells": parse_cells(["a: seed=1"])}, "cannot set 'seed'.*--seeds"),
-        ({"cells": parse_cells(["a: data.size=tiny"])}, "cannot set 'data.size'"),
+        ({"cells": parse_cells(["a: data=folder"])}, "cannot set 'data'"),
+        ({"cells": parse_cells(["a: data.name=folder"])}, "cannot set 'data.name'"),
         ({"cells": parse_cells(["a b: lr=1", "A_b: lr=2"])}, "share a folder"),
         ({"cells": parse_cells(["plain: lr=1"]), "baseline": "plan"}, "Did you mean 'plain'"),
     ],

@@ -1,0 +1,140 @@
+"""What the detectors of an ablation lean on: AUC with colours normalised, and verdicts that flip with the face's box.
+
+    python benchmarks/leanings.py runs/photographs_trial --out leanings.csv
+    python benchmarks/leanings.py --show leanings.csv
+
+Every finished run is judged on its own test presentations: as they are, and with each crop's cast, brightness and
+contrast set to fixed values (padkit.deploy.colour). A large difference is a shortcut. Verdicts are by the run's own
+threshold, on at most --faces presentations, with the face's box changed (padkit.deploy.stability). Means and sample
+standard deviations over targets and seeds. Runs in --out are not judged again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from padkit.catalog import Catalog
+from padkit.commands.parser import Parser
+from padkit.data.table.frames import FrameTable
+from padkit.deploy.colour import colour_normalised
+from padkit.deploy.predictor import Predictor, load
+from padkit.deploy.steady import steady
+from padkit.errors import DataError, run_as_command
+from padkit.evaluation.metrics import auc
+from padkit.evaluation.scores import presentation_scores
+from padkit.evaluation.statistics.paired import spread
+from padkit.files import write_atomically
+from padkit.report.tables.layout import NOTHING, Table, TableRow, terminal, text_cells
+from padkit.runs.crops import COLUMNS as RECORD
+from padkit.runs.finished import FinishedRun, read_run
+from padkit.runs.opened import Opener, Rows, frames_of
+
+COLUMNS = ("cell", "target", "seed", "auc", "auc_normalised", "flipped", "faces")
+BATCH = 64
+
+
+def parser() -> Parser:
+    """Return the parser of the script's options."""
+    own = Parser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = own.add_argument
+    add("ablation", nargs="?", type=Path, help="folder of an ablation: CELL/TARGET/seedK")
+    add("--only", default="", metavar="A,B", help="targets; all by default")
+    add("--faces", type=int, default=100, help="presentations whose boxes are changed (%(default)s)")
+    add("--out", type=Path, default=Path("leanings.csv"), help="figures, kept (%(default)s)")
+    add("--show", type=Path, help="run nothing, print what this file holds")
+    return own
+
+
+def areas(predictor: Predictor, table: FrameTable, rows: Rows) -> tuple[float, float]:
+    """Return the AUC in [0, 1] of a model's presentations as they are, and with colours normalised."""
+    found: list[list[np.ndarray]] = [[], []]
+    for start in range(0, len(rows), BATCH):
+        crops = [np.ascontiguousarray(table.image(int(row)).transpose(1, 2, 0)) for row in rows[start : start + BATCH]]
+        found[0].append(predictor.scores(crops))
+        found[1].append(predictor.scores([colour_normalised(crop) for crop in crops]))
+    columns = {name: table.column(name)[rows] for name in RECORD}
+    both = [presentation_scores(columns, np.concatenate(values)) for values in found]
+    return auc(both[0].label, both[0].score), auc(both[1].label, both[1].score)
+
+
+def judged(run: FinishedRun, where: Path, opener: Opener, faces: int) -> dict[str, str]:
+    """Return the row of a run in `where`, CELL/TARGET/seedK."""
+    cell, target, seed = where.parts[-3:]
+    table, predictor = opener.table(run), load(run.folder.model, threads=1)
+    rows = frames_of(table, run.target, run)
+    raw, normalised = areas(predictor, table, rows)
+    stable = steady(predictor, table, rows, faces)
+    flipped = "" if stable is None else f"{stable.record()['flipped_verdicts']:.6f}"
+    values = (cell, target, seed.removeprefix("seed"), f"{raw:.6f}", f"{normalised:.6f}", flipped, str(faces))
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def table_of(rows: Sequence[dict[str, str]]) -> Table:
+    """Return means over targets and seeds, in percent, by cell."""
+    body = []
+    for cell in dict.fromkeys(row["cell"] for row in rows):
+        mine = [row for row in rows if row["cell"] == cell]
+        raw, plain = ([100 * float(row[name]) for row in mine] for name in ("auc", "auc_normalised"))
+        flips = [100 * float(row["flipped"]) for row in mine if row["flipped"]]
+        lost = [one - other for one, other in zip(raw, plain, strict=True)]
+        told = []
+        for values in (raw, plain, lost, flips):
+            found = spread(values) if values else None
+            beside = "" if found is None or found.deviation is None else f" ± {found.deviation:.2f}"
+            told.append(NOTHING if found is None else f"{found.mean:.2f}{beside}")
+        body.append(TableRow(cell, text_cells(*told, str(len(mine)))))
+    head = ["cell", "AUC", "AUC, colours normalised", "difference", "verdicts that flip", "runs"]
+    return Table(title="What the detectors lean on (%)", head=head, rows=body, notes=["Mean ± sample deviation."])
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file of figures; none if it does not exist."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write(path: Path, rows: Sequence[dict[str, str]]) -> None:
+    """Write the rows, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: (row["cell"], row["target"], int(row["seed"]))))
+    write_atomically(path, text.getvalue().encode())
+
+
+def main() -> int:
+    """Judge what is missing, keep the figures, print the table."""
+    line = parser().parse_args()
+    if line.show is None:
+        if line.ablation is None or not line.ablation.is_dir():
+            raise DataError(f"{line.ablation}: is no folder; give the folder of an ablation.")
+        rows, opener = read(line.out), Opener(Catalog(), shown=True)
+        known = {(row["cell"], row["target"], row["seed"]) for row in rows}
+        wanted = line.only.split(",") if line.only else []
+        for metrics in sorted(line.ablation.glob("*/*/seed*/metrics.json")):
+            where = metrics.parent
+            cell, target, seed = where.parts[-3:]
+            if (cell, target, seed.removeprefix("seed")) in known or (wanted and target not in wanted):
+                continue
+            rows.append(judged(read_run(where), where, opener, line.faces))
+            write(line.out, rows)
+            print(f"{cell}, {target}, {seed}", file=sys.stderr, flush=True)
+    rows = read(line.show or line.out)
+    if not rows:
+        raise DataError(f"{line.show or line.out}: holds no figures; judge the runs of an ablation first.")
+    Console().print(terminal([table_of(rows)], []))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_as_command(main))
