@@ -4,8 +4,8 @@
     ... tables ...
     <!-- end results -->
 
-The first line names the files, then, if wanted, `plan NAME`, `baseline CELL` and `by species`; paths are relative to the folder that
-the command runs in.
+The first line names the files, then, if wanted, `plan NAME`, `baseline CELL` and `by species`; paths are relative to
+the folder that the command runs in.
 """
 
 from __future__ import annotations
