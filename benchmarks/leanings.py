@@ -3,10 +3,11 @@
     python benchmarks/leanings.py runs/photographs_trial --out leanings.csv
     python benchmarks/leanings.py --show leanings.csv
 
-Every finished run is judged on its own test presentations: as they are, and with each crop's cast, brightness and
-contrast set to fixed values (padkit.deploy.colour). A large difference is a shortcut. Verdicts are by the run's own
-threshold, on at most --faces presentations, with the face's box changed (padkit.deploy.stability). Means and sample
-standard deviations over targets and seeds. Runs in --out are not judged again.
+Every finished run is judged on its own test presentations, and on its held-out source ones, by which settings may be
+chosen: as they are, and with each crop's cast, brightness and contrast set to fixed values (padkit.deploy.colour). A
+large difference is a shortcut. Verdicts are by the run's own threshold, on at most --faces test presentations, with the
+face's box changed (padkit.deploy.stability). Means and sample standard deviations over targets and seeds. Runs in --out
+are not judged again.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from padkit.runs.crops import COLUMNS as RECORD
 from padkit.runs.finished import FinishedRun, read_run
 from padkit.runs.opened import Opener, Rows, frames_of
 
-COLUMNS = ("cell", "target", "seed", "auc", "auc_normalised", "flipped", "faces")
+AREAS = ("auc", "auc_normalised", "source_auc", "source_auc_normalised")
+COLUMNS = ("cell", "target", "seed", *AREAS, "flipped", "faces")
 BATCH = 64
 
 
@@ -70,11 +72,14 @@ def judged(run: FinishedRun, where: Path, opener: Opener, faces: int) -> dict[st
     cell, target, seed = where.parts[-3:]
     table, predictor = opener.table(run), load(run.folder.model, threads=1)
     rows = frames_of(table, run.target, run)
-    raw, normalised = areas(predictor, table, rows)
+    told = areas(predictor, table, rows)
+    if run.source_dev is not None:
+        told += areas(predictor, table, frames_of(table, run.source_dev, run))
     stable = steady(predictor, table, rows, faces)
     flipped = "" if stable is None else f"{stable.record()['flipped_verdicts']:.6f}"
-    values = (cell, target, seed.removeprefix("seed"), f"{raw:.6f}", f"{normalised:.6f}", flipped, str(faces))
-    return dict(zip(COLUMNS, values, strict=True))
+    figures = dict.fromkeys(AREAS, "") | {name: f"{value:.6f}" for name, value in zip(AREAS, told, strict=False)}
+    who = {"cell": cell, "target": target, "seed": seed.removeprefix("seed")}
+    return {**who, **figures, "flipped": flipped, "faces": str(faces)}
 
 
 def table_of(rows: Sequence[dict[str, str]]) -> Table:
@@ -82,17 +87,22 @@ def table_of(rows: Sequence[dict[str, str]]) -> Table:
     body = []
     for cell in dict.fromkeys(row["cell"] for row in rows):
         mine = [row for row in rows if row["cell"] == cell]
-        raw, plain = ([100 * float(row[name]) for row in mine] for name in ("auc", "auc_normalised"))
-        flips = [100 * float(row["flipped"]) for row in mine if row["flipped"]]
+        figures = {name: [100 * float(row[name]) for row in mine if row[name]] for name in (*AREAS, "flipped")}
+        raw, plain, source, source_plain, flips = figures.values()
         lost = [one - other for one, other in zip(raw, plain, strict=True)]
-        told = []
-        for values in (raw, plain, lost, flips):
-            found = spread(values) if values else None
-            beside = "" if found is None or found.deviation is None else f" ± {found.deviation:.2f}"
-            told.append(NOTHING if found is None else f"{found.mean:.2f}{beside}")
+        told = [figure(values) for values in (source, source_plain, raw, plain, lost, flips)]
         body.append(TableRow(cell, text_cells(*told, str(len(mine)))))
-    head = ["cell", "AUC", "AUC, colours normalised", "difference", "verdicts that flip", "runs"]
-    return Table(title="What the detectors lean on (%)", head=head, rows=body, notes=["Mean ± sample deviation."])
+    head = ["cell", "source AUC", "normalised", "AUC", "normalised", "difference", "verdicts that flip", "runs"]
+    notes = ["Source: held-out people before the cameras of training. Mean ± sample standard deviation."]
+    return Table(title="What the detectors lean on (%)", head=head, rows=body, notes=notes)
+
+
+def figure(values: Sequence[float]) -> str:
+    """Return mean and sample standard deviation as text."""
+    if not values:
+        return NOTHING
+    found = spread(values)
+    return f"{found.mean:.2f}" if found.deviation is None else f"{found.mean:.2f} ± {found.deviation:.2f}"
 
 
 def read(path: Path) -> list[dict[str, str]]:

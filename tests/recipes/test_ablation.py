@@ -172,7 +172,7 @@ SHIPPED = {
     "trial_scratch": "5 cells x 4 targets x 1 seeds = 20 runs",
     "source_choice": "11 cells x 6 protocols x 1 seeds = 66 runs",
     "orl": "3 cells x 4 targets x 5 seeds = 60 runs",
-    "photographs_trial": "11 cells x 4 targets x 1 seeds = 44 runs",
+    "photographs_trial": "13 cells x 4 targets x 1 seeds = 52 runs",
     "families": "2 cells x 1 targets x 1 seeds = 2 runs",  # a table for each: two are enough here
 }
 
