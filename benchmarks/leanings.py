@@ -55,7 +55,7 @@ def parser() -> Parser:
     return own
 
 
-def areas(predictor: Predictor, table: FrameTable, rows: Rows) -> tuple[float, float]:
+def areas(predictor: Predictor, table: FrameTable, rows: Rows) -> tuple[float, ...]:
     """Return the AUC in [0, 1] of a model's presentations as they are, and with colours normalised."""
     found: list[list[np.ndarray]] = [[], []]
     for start in range(0, len(rows), BATCH):
