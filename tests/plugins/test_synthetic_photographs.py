@@ -225,6 +225,15 @@ def test_a_margin_around_no_face_is_refused(faces):
     assert "lbp, margin 0," in reader(faces, finder="lbp", face_margin=0.0).fingerprint()
 
 
+def test_simulated_portraits_are_not_called_real(faces):
+    real, drawn = reader(faces), reader(faces, simulated_faces=True)
+    assert (real.real_faces, drawn.real_faces) == (True, False)
+    assert real.notes()[0].startswith("real live photographs, simulated attacks: 10 photographs")
+    assert drawn.notes()[0].startswith("simulated data: 10 photographs")
+    assert drawn.fingerprint() == f"simulated {real.fingerprint()}", "a table says one or the other"
+    assert list(drawn.records()) == list(real.records())
+
+
 def test_the_default_settings_are_those_that_have_prints_and_replays(faces):
     found = {one.domain for one in reader(faces, settings="all").records()}
     assert found == {domain.name for domain in DOMAINS} - {"unknown"}

@@ -86,6 +86,8 @@ class PhotographsReader(DatasetReader):
             deliver JPEG.
         subject_pattern: Regular expression with one group that finds the subject in the names of a flat folder's images
             or of a list without subjects.
+        simulated_faces: Whether the photographs are themselves simulated portraits. Reports then call everything
+            simulated, in place of "real live photographs, simulated attacks"; frames are the same.
         bona_fide: Labels of a list that mean bona fide, joined by commas.
         seed: Draws splits and captures.
     """
@@ -114,6 +116,7 @@ class PhotographsReader(DatasetReader):
         without: str = "",
         video: bool = True,
         subject_pattern: str | None = None,
+        simulated_faces: bool = False,
         bona_fide: list[str] | None = None,
         seed: Seed = 0,
     ) -> None:
@@ -125,6 +128,7 @@ class PhotographsReader(DatasetReader):
         self.room = room
         self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
+        self.real_faces = not simulated_faces
         # The default is no choice: runs record it, whatever the finder is.
         if finder == "none" and face_margin != MARGIN:
             raise SettingsError(
@@ -139,7 +143,7 @@ class PhotographsReader(DatasetReader):
         self.domains = find_domains(None if settings == "all" else settings.split("+"), kinds, world, video=video)
         self.plan = CapturePlan(
             attacks=kinds, cameras=cameras, untouched=untouched, variants=variants, seed=seed,
-            without=left_out(without, drawn=world == DRAWN, attacks=kinds),
+            without=left_out(without, drawn=world == DRAWN, attacks=kinds), simulated_faces=simulated_faces,
         )  # fmt: skip
         self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
         self._values = stated_values(bona_fide, "--data.bona_fide")
@@ -201,7 +205,8 @@ class PhotographsReader(DatasetReader):
             made += f", content {photographs_digest({name: (path,) for name, path in pictures.items()})}"
         world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
         room = f", room {self.room:g}" if self.room else ""
-        return f"photographs before simulated world {world}, face {face}{room}, {made}"
+        kind = "photographs" if self.real_faces else "simulated photographs"
+        return f"{kind} before simulated world {world}, face {face}{room}, {made}"
 
     def _every(self) -> Iterator[Capture]:
         gallery, pictures = self._files()
