@@ -167,6 +167,14 @@ def test_another_seed_and_another_photograph_make_another_table(faces, tmp_path)
         frame(reader(faces, settings="webcam"), next(one for one in source.records() if one.domain == "phone"))
 
 
+def test_the_encoder_of_world_4_is_told_and_no_part_of_the_fingerprint(faces):
+    told = reader(faces).made_with()
+    assert told["H.264"].startswith("libx264")
+    assert told["H.264"] not in reader(faces).fingerprint()
+    assert not reader(faces, video=False).made_with()
+    assert not reader(faces, world=3).made_with()
+
+
 def test_too_few_people_are_told_with_the_remedy(tmp_path):
     root = portraits(tmp_path, 5, 1)
     with pytest.raises(DataError, match=r"5 subjects .* of 2 capture settings: have 6, .* set cameras to all"):

@@ -18,6 +18,7 @@ from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Margin, Room, Seed, Share
+from padkit_synthetic.delivery import made_with
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
 from padkit_synthetic.photographs.captures import (
@@ -207,6 +208,10 @@ class PhotographsReader(DatasetReader):
         room = f", room {self.room:g}" if self.room else ""
         kind = "photographs" if self.real_faces else "simulated photographs"
         return f"{kind} before simulated world {world}, face {face}{room}, {made}"
+
+    def made_with(self) -> Mapping[str, str]:
+        """Return the encoder of the cameras that deliver H.264."""
+        return made_with(drawn=self.world == DRAWN, video=self.video)
 
     def _every(self) -> Iterator[Capture]:
         gallery, pictures = self._files()
