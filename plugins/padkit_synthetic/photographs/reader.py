@@ -130,13 +130,7 @@ class PhotographsReader(DatasetReader):
         self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
         self.real_faces = not simulated_faces
-        # The default is no choice: runs record it, whatever the finder is.
-        if finder == "none" and face_margin != MARGIN:
-            raise SettingsError(
-                f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
-                "each photograph; leave it out, or set the finder to lbp."
-            )
-        self.margin = face_margin if finder == "lbp" else None
+        self.margin = face_margin if _found(finder, face_margin) else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
         kinds = tuple(attacks.split("+"))
         self.world = world
@@ -272,3 +266,14 @@ class PhotographsReader(DatasetReader):
             )  # fmt: skip
         made: Bytes = frames[0]
         return made
+
+
+def _found(finder: str, face_margin: float) -> bool:
+    """Return whether faces are found; refuse a margin around none."""
+    # The default is no choice: runs record it, whatever the finder is.
+    if finder == "none" and face_margin != MARGIN:
+        raise SettingsError(
+            f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
+            "each photograph; leave it out, or set the finder to lbp."
+        )
+    return finder == "lbp"
