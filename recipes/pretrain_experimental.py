@@ -178,7 +178,7 @@ def training_words(options: Options, folder: Path) -> list[str]:
     """Return the words of `padkit train dtda`: a plain student, in one thread, which the same bytes need."""
     chosen = {
         "data": "photographs", "data.root": folder / "photographs", "data.finder": "none", "data.room": 0.1,
-        "data.image_size": options.image_size, "data.seed": options.seed,
+        "data.image_size": options.image_size, "data.seed": options.seed, "data.simulated_faces": "true",
         "student": "timm", "student.model": MODEL, "student.weights": options.weights,
         "aligner": "none", "teachers": "none", "augmentation": options.augmentation,
         "batch_size": options.batch_size, "max_steps": options.steps, "epochs": 1000, "seed": options.seed,
@@ -211,10 +211,7 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
         "checkpoint_selection": trained.provenance["checkpoint_selection"], "frames": frames_digest(run, opener),
     }  # fmt: skip
     crop = CropPolicy(face="lbp", margin=MARGIN, known=True)
-    bundle = replace(
-        trained, settings={**trained.settings, "weights": None}, crop=crop, provenance=provenance,
-        real_faces=False,  # dataset `photographs` takes all photographs for real ones
-    )  # fmt: skip
+    bundle = replace(trained, settings={**trained.settings, "weights": None}, crop=crop, provenance=provenance)
     bundle = save_bundle(out, detector, bundle, half=True)
     judged = judge(options, out) if options.judge else None
     bundle = replace(bundle, notice=notice(judged))

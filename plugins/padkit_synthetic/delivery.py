@@ -7,11 +7,12 @@ are Pillow's, RGB or YCbCr.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,10 @@ from PIL import Image, ImageFilter, ImageOps
 
 from padkit.errors import PluginError, extra_needed
 from padkit_synthetic.imaging import Bytes
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.stream import VideoStream
 
 Subsampling = Literal["4:4:4", "4:2:2", "4:2:0"]
 # The first four average over what they leave out. `points` does not: bilinear interpolation between the nearest pixels
@@ -32,6 +37,7 @@ AVERAGING = {
 }
 # In order of preference, with their options: frames come out at once, as in a call.
 ENCODERS = {"libx264": {"preset": "superfast", "tune": "zerolatency"}, "libopenh264": {}}
+X264 = re.compile(rb"x264 - (core \d+)")  # libx264 names itself at the head of a stream
 VIDEO = "H.264 of the simulated cameras"
 LUMA_BLUR = 1.2  # pixels
 
@@ -167,25 +173,35 @@ def filmed(pictures: Sequence[Image.Image], quantiser: int, offset: tuple[int, i
 
     size = pictures[0].size
     right, down = (way + (way + length) % 2 for way, length in zip(offset, size, strict=True))
-    encoder, decoder = av.CodecContext.create(name, "w"), av.CodecContext.create("h264", "r")
-    assert isinstance(encoder, VideoCodecContext)
+    packets = _encoded([_extended(picture, right, down) for picture in pictures], name, quantiser)
+    decoder = av.CodecContext.create("h264", "r")
     assert isinstance(decoder, VideoCodecContext)
-    encoder.width, encoder.height, encoder.pix_fmt = size[0] + right, size[1] + down, "yuv420p"
-    encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 30)
-    encoder.qmin = encoder.qmax = quantiser
-    encoder.options = ENCODERS[name]
-    encoder.thread_count = decoder.thread_count = 1
-    packets = []
-    for number, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(_video_planes(_extended(picture, right, down)), format="yuv420p")
-        frame.pts = number
-        packets += encoder.encode(frame)
-    packets += encoder.encode(None)
+    decoder.thread_count = 1
     decoded = [
         np.asarray(frame.to_ndarray(), np.uint8) for packet in [*packets, None] for frame in decoder.decode(packet)
     ]
     assert len(decoded) == len(pictures)
     return [_cut(_from_video_planes(planes), size, right, down).convert("RGB") for planes in decoded]
+
+
+def _encoded(pictures: Sequence[Image.Image], name: str, quantiser: int) -> list[Packet[VideoStream]]:
+    """Return the packets of pictures with even sides."""
+    import av
+    from av.video.codeccontext import VideoCodecContext
+
+    encoder = av.CodecContext.create(name, "w")
+    assert isinstance(encoder, VideoCodecContext)
+    (encoder.width, encoder.height), encoder.pix_fmt = pictures[0].size, "yuv420p"
+    encoder.framerate, encoder.time_base = Fraction(30), Fraction(1, 30)
+    encoder.qmin = encoder.qmax = quantiser
+    encoder.options = ENCODERS[name]
+    encoder.thread_count = 1
+    packets = []
+    for number, picture in enumerate(pictures):
+        frame = av.VideoFrame.from_ndarray(_video_planes(picture), format="yuv420p")
+        frame.pts = number
+        packets += encoder.encode(frame)
+    return packets + encoder.encode(None)
 
 
 def _video_planes(picture: Image.Image) -> Bytes:
@@ -205,7 +221,7 @@ def _from_video_planes(planes: Bytes) -> Image.Image:
 
 @cache
 def h264_encoder() -> str:
-    """Return the name of the H.264 encoder that PyAV has here. Frames depend on it: fingerprints should name it.
+    """Return the name of the H.264 encoder that PyAV has here. Frames depend on it and its version (`h264_version`).
 
     Raises:
         PluginError: PyAV is not installed, or was built without such an encoder.
@@ -220,6 +236,27 @@ def h264_encoder() -> str:
         return name
     known = ", ".join(ENCODERS)
     raise PluginError(f"{VIDEO}: PyAV {av.__version__} has no encoder {known}; pip install --force-reinstall av.")
+
+
+@cache
+def h264_version() -> str:
+    """Return the encoder with its version, such as `libx264 core 165, libavcodec 62.28.102`.
+
+    Raises:
+        PluginError: There is no encoder.
+    """
+    name = h264_encoder()
+    import av
+
+    stream = b"".join(map(bytes, _encoded([Image.new("RGB", (64, 64))], name, 30)))
+    told = [found[1].decode()] if (found := X264.search(stream)) else []
+    library = ".".join(map(str, av.library_versions["libavcodec"]))
+    return f"{' '.join([name, *told])}, libavcodec {library}"
+
+
+def made_with(*, drawn: bool, video: bool) -> dict[str, str]:
+    """Return what a reader's frames of the world depend on beside padkit; `drawn` is world 4."""
+    return {"H.264": h264_version()} if drawn and video else {}
 
 
 def _extended(picture: Image.Image, right: int, down: int) -> Image.Image:

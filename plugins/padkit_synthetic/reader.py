@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
@@ -15,6 +15,7 @@ from padkit.data.reader import DatasetReader
 from padkit.errors import DataError, SettingsError, closest
 from padkit.settings.ranges import Count, Range, Room, Seed, ShareBelowOne
 from padkit_synthetic.camera import capture
+from padkit_synthetic.delivery import made_with
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, Floats, between, generator, retain_memory
 from padkit_synthetic.people.canvas import eye_places
@@ -163,6 +164,10 @@ class SyntheticReader(DatasetReader):
         world = f"synthetic world {self.world}, size {self.size}, {self.image_size} px, seed {self.seed}"
         compressed = "" if self.domains[0].video or self.world == LISTED else ", without video"
         return world + compressed + (f", room {self.room:g}" if self.room else "")
+
+    def made_with(self) -> Mapping[str, str]:
+        """Return the encoder of the cameras that deliver H.264."""
+        return made_with(drawn=self.world == DRAWN, video=self.domains[0].video)
 
     def _scene(self, place: int, subject: int, smile: bool, key: tuple[int, ...]) -> Scene:
         domain, wider = self.domains[place], self._side / self.image_size

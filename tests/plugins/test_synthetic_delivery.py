@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import replace
 
@@ -239,6 +240,12 @@ def test_without_an_encoder_h264_is_refused_in_one_line(monkeypatch):
     monkeypatch.setattr(chain, "ENCODERS", {"lib_none": {}})
     with pytest.raises(PluginError, match=r"has no encoder lib_none; pip install --force-reinstall av\.$"):
         chain.h264_encoder()
+
+
+def test_the_encoder_is_named_with_its_version_where_frames_depend_on_it():
+    assert re.fullmatch(r"libx264 core \d+, libavcodec \d+\.\d+\.\d+", chain.h264_version())
+    assert chain.made_with(drawn=True, video=True) == {"H.264": chain.h264_version()}
+    assert chain.made_with(drawn=False, video=True) == chain.made_with(drawn=True, video=False) == {}
 
 
 def test_by_default_a_clip_is_scaled_and_compressed_as_jpeg():

@@ -167,6 +167,14 @@ def test_another_seed_and_another_photograph_make_another_table(faces, tmp_path)
         frame(reader(faces, settings="webcam"), next(one for one in source.records() if one.domain == "phone"))
 
 
+def test_the_encoder_of_world_4_is_told_and_no_part_of_the_fingerprint(faces):
+    told = reader(faces).made_with()
+    assert told["H.264"].startswith("libx264")
+    assert told["H.264"] not in reader(faces).fingerprint()
+    assert not reader(faces, video=False).made_with()
+    assert not reader(faces, world=3).made_with()
+
+
 def test_too_few_people_are_told_with_the_remedy(tmp_path):
     root = portraits(tmp_path, 5, 1)
     with pytest.raises(DataError, match=r"5 subjects .* of 2 capture settings: have 6, .* set cameras to all"):
@@ -223,6 +231,15 @@ def test_a_margin_around_no_face_is_refused(faces):
         reader(faces, face_margin=0.0)
     assert reader(faces, face_margin=0.15).fingerprint() == reader(faces).fingerprint(), "as settings.yaml repeats it"
     assert "lbp, margin 0," in reader(faces, finder="lbp", face_margin=0.0).fingerprint()
+
+
+def test_simulated_portraits_are_not_called_real(faces):
+    real, drawn = reader(faces), reader(faces, simulated_faces=True)
+    assert (real.real_faces, drawn.real_faces) == (True, False)
+    assert real.notes()[0].startswith("real live photographs, simulated attacks: 10 photographs")
+    assert drawn.notes()[0].startswith("simulated data: 10 photographs")
+    assert drawn.fingerprint() == f"simulated {real.fingerprint()}", "a table says one or the other"
+    assert list(drawn.records()) == list(real.records())
 
 
 def test_the_default_settings_are_those_that_have_prints_and_replays(faces):

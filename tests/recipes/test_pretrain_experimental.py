@@ -83,6 +83,9 @@ def test_one_command_leaves_a_bundle_with_checksums(recipe, tmp_path, monkeypatc
         torch.set_num_threads(threads)
     folder = tmp_path / "runs" / "experimental" / "bundle"
     printed = capsys.readouterr().out
+    page = (folder.parent / "run" / "report" / "index.html").read_text()
+    assert "imulated data" in page
+    assert "real live photographs" not in page.casefold(), "its faces are simulated"
     sums = dict(line.split()[::-1] for line in (folder / "checksums.txt").read_text().splitlines())
     assert sorted(sums) == ["model-int8.onnx", "model.safetensors"]
     for name, told in sums.items():

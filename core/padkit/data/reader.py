@@ -138,3 +138,14 @@ class DatasetReader(ABC):
         Changes of media files are detected by preparation itself (size and modification time).
         """
         return ""
+
+    def made_with(self) -> Mapping[str, str]:
+        """Return versions of other programs that frames depend on, such as a video encoder, by name; none by default.
+
+        They are recorded with the table and are no part of its key: a finished table stays valid. Where a preparation
+        was interrupted, parts that were made with others are made again, so that a table has frames of one kind.
+
+        Raises:
+            PluginError: Such a program is missing.
+        """
+        return {}

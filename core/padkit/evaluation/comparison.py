@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -89,47 +89,45 @@ def compare_candidates(
     labels = first.target.label
     names = list(policies) or [name for name in first.policies if name in second.policies]
     thresholds = [thresholds_of(candidate, names) for candidate in (first, second)]
-    found: dict[tuple[str, str], Floats] = {}
     units = units_of(first.target) if resamples else None
+
+    def subtract(systems: Sequence[WeightedScores]) -> dict[tuple[str, str], Floats]:
+        areas = [system.auc() for system in systems]
+        found = {(NO_POLICY, "auc"): areas[0] - areas[1]}
+        for name, pair in zip(names, zip(*thresholds, strict=True), strict=True):
+            one, other = (resampled_rates(*each)["hter"] for each in zip(systems, pair, strict=True))
+            found[name, "hter"] = one - other
+        return found
+
+    samples: dict[tuple[str, str], Floats] = {}
     if units is not None:
         ranked = [SortedScores(labels, each.target.score, None, units.of_row) for each in (first, second)]
-
-        def subtract(systems: Sequence[WeightedScores]) -> dict[tuple[str, str], Floats]:
-            areas = [system.auc() for system in systems]
-            differences = {(NO_POLICY, "auc"): areas[0] - areas[1]}
-            for name, pair in zip(names, zip(*thresholds, strict=True), strict=True):
-                one, other = (resampled_rates(*each)["hter"] for each in zip(systems, pair, strict=True))
-                differences[name, "hter"] = one - other
-            return differences
-
-        found = bootstrap(ranked, units, subtract, resamples=resamples, seed=seed, shown=shown)
-
-    def difference(policy: str, metric: str, one: float, other: float) -> Difference:
-        sample = found.get((policy, metric))
-        return Difference(
-            metric=metric,
-            policy=policy,
-            first=one,
-            second=other,
-            interval=None if sample is None else interval(sample),
-            p=None if sample is None else two_sided(sample),
-        )
-
+        samples = bootstrap(ranked, units, subtract, resamples=resamples, seed=seed, shown=shown)
     areas = delong(labels, first.target.score, second.target.score)
-    differences = [difference(NO_POLICY, "auc", areas.first, areas.second)]
+    differences = [_difference(samples, "auc", NO_POLICY, areas.first, areas.second)]
     for name, one, other in zip(names, *thresholds, strict=True):
         rates = [
             error_rates(labels, each.target.score, threshold.value).hter
             for each, threshold in ((first, one), (second, other))
         ]
-        differences.append(difference(name, "hter", *rates))
+        differences.append(_difference(samples, "hter", name, *rates))
     return PairedComparison(
+        first=first, second=second, presentations=len(labels), auc=areas, differences=tuple(differences), units=units
+    )
+
+
+def _difference(
+    samples: Mapping[tuple[str, str], Floats], metric: str, policy: str, first: float, second: float
+) -> Difference:
+    """Return a figure of both, with interval and p if there are bootstrap `samples` of its difference."""
+    sample = samples.get((policy, metric))
+    return Difference(
+        metric=metric,
+        policy=policy,
         first=first,
         second=second,
-        presentations=len(labels),
-        auc=areas,
-        differences=tuple(differences),
-        units=units,
+        interval=None if sample is None else interval(sample),
+        p=None if sample is None else two_sided(sample),
     )
 
 

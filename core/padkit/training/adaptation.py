@@ -107,26 +107,14 @@ def tune(
         TrainingError: The loss became infinite or NaN.
     """
     seed_run(options.seed)
-    own, *old = parts
-    sides = [[(own.table, own.train)], [(one.table, one.train) for one in old if len(one.train)]]
-    sides = [side for side in sides if side]
-    if options.batch_size % len(sides):
-        raise SettingsError(f"batch_size {options.batch_size}: must be even, because half of a batch is old data.")
-    pools = [TuningFrames(side, size, augmentation, options.seed + at) for at, side in enumerate(sides)]
-    batches = [
-        BalancedBatches(
-            pool.labels, pool.domains, batch_size=options.batch_size // len(pools), seed=pool.seed, numbered=True
-        )
-        for pool in pools
-    ]
+    loaders, steps = _loaders(parts, size, augmentation, options)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     detector.to(device)
     optimizer = make_optimizer(
         "adamw", [one for one in detector.parameters() if one.requires_grad], options.lr, WEIGHT_DECAY
     )
-    total = options.epochs * batches[0].steps
+    total = options.epochs * steps
     schedule = warm_up_cosine(optimizer, total, WARMUP)
-    loaders = [_endless(pool, one) for pool, one in zip(pools, batches, strict=True)]
     losses: list[float] = []
     _train_mode(detector)
     with training_bar(total, 0, shown=shown) as advance:
@@ -147,6 +135,25 @@ def tune(
             advance(step + 1, {"loss": losses[-1]})
     detector.cpu().eval()
     return losses
+
+
+def _loaders(
+    parts: Sequence[AdaptationPart], size: int, augmentation: Augmentation | None, options: TuningOptions
+) -> tuple[list[Iterator[Sample]], int]:
+    """Return what gives own and old frames without end, each its half of a batch, and the steps of an epoch."""
+    own, *old = parts
+    sides = [[(own.table, own.train)], [(one.table, one.train) for one in old if len(one.train)]]
+    sides = [side for side in sides if side]
+    if options.batch_size % len(sides):
+        raise SettingsError(f"batch_size {options.batch_size}: must be even, because half of a batch is old data.")
+    pools = [TuningFrames(side, size, augmentation, options.seed + at) for at, side in enumerate(sides)]
+    batches = [
+        BalancedBatches(
+            pool.labels, pool.domains, batch_size=options.batch_size // len(pools), seed=pool.seed, numbered=True
+        )
+        for pool in pools
+    ]
+    return [_endless(pool, one) for pool, one in zip(pools, batches, strict=True)], batches[0].steps
 
 
 def _train_mode(detector: Detector) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from padkit.data.presentation import ATTACK, BONA_FIDE, CONTENT, CONTENT_CAPTURE, SPLITS, Presentation
-from padkit.data.simulation import ATTACKS as PART
+from padkit.data.simulation import simulated_part
 from padkit.errors import DataError
 from padkit_synthetic.camera import Camera
 from padkit_synthetic.photographs.content import Pictures, content_recordings
@@ -39,6 +39,7 @@ class CapturePlan:
         variants: Captures of each training photograph by each setting.
         seed: Draws splits and captures.
         without: Families of instruments that only the test split has.
+        simulated_faces: Whether the photographs are simulated too.
     """
 
     attacks: tuple[str, ...]
@@ -47,6 +48,7 @@ class CapturePlan:
     variants: int
     seed: int
     without: tuple[str, ...] = ()
+    simulated_faces: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,8 +158,9 @@ def told(gallery: Gallery, domains: Sequence[Domain], plan: CapturePlan, picture
     names = ", ".join(domain.name for domain in domains)
     where = "each subject before all" if plan.cameras == "all" else "each subject before one"
     counted = f"{sum(map(len, gallery.values()))} photographs of {len(gallery)} subjects"
+    part = simulated_part(simulated=True, real_faces=not plan.simulated_faces)
     lines = [
-        f"{PART}: {counted}; light, cameras, prints and screens are simulated, no attack was before a real camera",
+        f"{part}: {counted}; light, cameras, prints and screens are simulated, no attack was before a real camera",
         f"subjects by split: {subjects}; {where} of the capture settings {names}",
     ]
     if pictures:

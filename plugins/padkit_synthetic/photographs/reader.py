@@ -18,6 +18,7 @@ from padkit.data.reader import DatasetReader
 from padkit.data.unread import Unread
 from padkit.errors import DataError, SettingsError
 from padkit.settings.ranges import Count, Margin, Room, Seed, Share
+from padkit_synthetic.delivery import made_with
 from padkit_synthetic.drawn.instruments import left_out
 from padkit_synthetic.imaging import Bytes, generator, retain_memory
 from padkit_synthetic.photographs.captures import (
@@ -86,6 +87,8 @@ class PhotographsReader(DatasetReader):
             deliver JPEG.
         subject_pattern: Regular expression with one group that finds the subject in the names of a flat folder's images
             or of a list without subjects.
+        simulated_faces: Whether the photographs are themselves simulated portraits. Reports then call everything
+            simulated, in place of "real live photographs, simulated attacks"; frames are the same.
         bona_fide: Labels of a list that mean bona fide, joined by commas.
         seed: Draws splits and captures.
     """
@@ -114,6 +117,7 @@ class PhotographsReader(DatasetReader):
         without: str = "",
         video: bool = True,
         subject_pattern: str | None = None,
+        simulated_faces: bool = False,
         bona_fide: list[str] | None = None,
         seed: Seed = 0,
     ) -> None:
@@ -125,13 +129,8 @@ class PhotographsReader(DatasetReader):
         self.room = room
         self._side = image_size + 2 * pixels_beyond(image_size, room)
         self.subject_pattern = subject_pattern
-        # The default is no choice: runs record it, whatever the finder is.
-        if finder == "none" and face_margin != MARGIN:
-            raise SettingsError(
-                f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
-                "each photograph; leave it out, or set the finder to lbp."
-            )
-        self.margin = face_margin if finder == "lbp" else None
+        self.real_faces = not simulated_faces
+        self.margin = face_margin if _found(finder, face_margin) else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
         kinds = tuple(attacks.split("+"))
         self.world = world
@@ -139,7 +138,7 @@ class PhotographsReader(DatasetReader):
         self.domains = find_domains(None if settings == "all" else settings.split("+"), kinds, world, video=video)
         self.plan = CapturePlan(
             attacks=kinds, cameras=cameras, untouched=untouched, variants=variants, seed=seed,
-            without=left_out(without, drawn=world == DRAWN, attacks=kinds),
+            without=left_out(without, drawn=world == DRAWN, attacks=kinds), simulated_faces=simulated_faces,
         )  # fmt: skip
         self.default_target = TARGET if TARGET in [domain.name for domain in self.domains] else ""
         self._values = stated_values(bona_fide, "--data.bona_fide")
@@ -201,7 +200,12 @@ class PhotographsReader(DatasetReader):
             made += f", content {photographs_digest({name: (path,) for name, path in pictures.items()})}"
         world = f"{self.world}{'' if self.video or self.world == LISTED else ' without video'}"
         room = f", room {self.room:g}" if self.room else ""
-        return f"photographs before simulated world {world}, face {face}{room}, {made}"
+        kind = "photographs" if self.real_faces else "simulated photographs"
+        return f"{kind} before simulated world {world}, face {face}{room}, {made}"
+
+    def made_with(self) -> Mapping[str, str]:
+        """Return the encoder of the cameras that deliver H.264."""
+        return made_with(drawn=self.world == DRAWN, video=self.video)
 
     def _every(self) -> Iterator[Capture]:
         gallery, pictures = self._files()
@@ -262,3 +266,14 @@ class PhotographsReader(DatasetReader):
             )  # fmt: skip
         made: Bytes = frames[0]
         return made
+
+
+def _found(finder: str, face_margin: float) -> bool:
+    """Return whether faces are found; refuse a margin around none."""
+    # The default is no choice: runs record it, whatever the finder is.
+    if finder == "none" and face_margin != MARGIN:
+        raise SettingsError(
+            f"--data.face_margin {face_margin:g} has no effect with --data.finder none, which takes the middle of "
+            "each photograph; leave it out, or set the finder to lbp."
+        )
+    return finder == "lbp"

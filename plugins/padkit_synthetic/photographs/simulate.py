@@ -188,21 +188,14 @@ def simulate(
             folder is in use.
         SettingsError: A setting is not possible.
     """
-    check_image_size(plan.image_size)
-    check_seed(plan.seed)
-    if plan.frames < 1 or (workers is not None and workers < 1):
-        raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
-    if plan.margin is not None and not 0 <= plan.margin <= 2:
-        raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
+    _check(plan, workers)
     domains = find_domains(settings, plan.attacks, plan.world, video=plan.video)
     _refuse_within(out, "--faces", faces)
     _refuse_within(out, "--content", content)
     if content is not None:
         refuse_within(content, faces)
-    count, unread = LabelCount(stated_values(bona_fide, "--bona-fide")), Unread()
-    gallery = find_photographs(faces, subject_pattern, count, unread)
-    for line in count.lines("the label column") if count.counts else ():
-        print(line, file=sys.stderr)
+    unread = Unread()
+    gallery = _photographs(faces, subject_pattern, bona_fide, unread)
     pictures = {} if content is None else find_pictures(content, unread)
     refuse_shared(pictures, gallery)
     planned = [
@@ -212,6 +205,45 @@ def simulate(
     prepare_output(out, describe(faces, gallery, domains, plan, pictures))
     write_atomically(out / SIMULATED_NOTE, _note(faces, content, domains, plan).encode())
 
+    unreadable = _recorded(planned, plan, out, workers, strict=strict)
+    used = [one for one in planned if one not in unreadable]
+    for folder, shown in ((faces, False), (content, True)):
+        _require_some([one for one in planned if one.content == shown], unreadable, folder)
+    if pictures:
+        taken = sum(one.content for one in used)
+        print(f"content: {taken} of {len(pictures)} pictures without faces, to train on only", file=sys.stderr)
+    rows = [row for one in used for row in manifest_rows(one, plan, marked=bool(pictures))]
+    write_atomically(out / MANIFEST, _csv(rows))
+    others = [f"unread: {unread_line(unread.entries())}."] if unread.entries() else []
+    return len(rows), [*(unreadable[one] for one in planned if one in unreadable), *others]
+
+
+def _check(plan: RecordingPlan, workers: int | None) -> None:
+    check_image_size(plan.image_size)
+    check_seed(plan.seed)
+    if plan.frames < 1 or (workers is not None and workers < 1):
+        raise SettingsError(f"--frames ({plan.frames}) and --workers ({workers}) must be at least 1.")
+    if plan.margin is not None and not 0 <= plan.margin <= 2:
+        raise SettingsError(f"--margin {plan.margin:g} must lie between 0 and 2.")
+
+
+def _photographs(faces: Path, subject_pattern: str | None, bona_fide: Sequence[str] | None, unread: Unread) -> Gallery:
+    """Return the photographs of each subject, and tell what the labels of a list mean."""
+    count = LabelCount(stated_values(bona_fide, "--bona-fide"))
+    gallery = find_photographs(faces, subject_pattern, count, unread)
+    for line in count.lines("the label column") if count.counts else ():
+        print(line, file=sys.stderr)
+    return gallery
+
+
+def _recorded(
+    planned: Sequence[Recording], plan: RecordingPlan, out: Path, workers: int | None, *, strict: bool
+) -> dict[Recording, str]:
+    """Make what is not there yet; return why photographs could not be used.
+
+    Raises:
+        DataError: One cannot be used, under `strict`; or as in `record_all`.
+    """
     pending = [one for one in planned if not finished(one, plan, out)]
     unreadable: dict[Recording, str] = {}
     with counting_bar("simulating captures", len(planned), shown=True) as advance:
@@ -223,16 +255,7 @@ def simulate(
             if problem:
                 unreadable[one] = problem
             advance(1)
-    used = [one for one in planned if one not in unreadable]
-    for folder, shown in ((faces, False), (content, True)):
-        _require_some([one for one in planned if one.content == shown], unreadable, folder)
-    if pictures:
-        taken = sum(one.content for one in used)
-        print(f"content: {taken} of {len(pictures)} pictures without faces, to train on only", file=sys.stderr)
-    rows = [row for one in used for row in manifest_rows(one, plan, marked=bool(pictures))]
-    write_atomically(out / MANIFEST, _csv(rows))
-    others = [f"unread: {unread_line(unread.entries())}."] if unread.entries() else []
-    return len(rows), [*(unreadable[one] for one in planned if one in unreadable), *others]
+    return unreadable
 
 
 def _refuse_within(out: Path, option: str, folder: Path | None) -> None:

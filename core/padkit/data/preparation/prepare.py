@@ -98,11 +98,7 @@ def prepare(
             folder that cannot be written, or a `folder` that holds something else.
     """
     if isinstance(dataset, DatasetReader) and (folders := dataset.tables()):
-        tables = [open_table(folder) for folder in folders]
-        for one in tables:
-            _tell(one.notes, one.preparation["dataset"], shown=progress)
-            _report(one, one.preparation["dataset"], strict=strict, progress=progress)
-        return join(tables)
+        return _opened(folders, strict=strict, progress=progress)
     cropper = dataset if isinstance(dataset, Cropper) else Cropper(dataset)
     records = cropper.records()
     if not records:
@@ -129,6 +125,15 @@ def prepare(
         _renew(table, {"unread": list(cropper.unread), "notes": notes}, place)
     _report(table, dataset_name, strict=strict, progress=progress)
     return table
+
+
+def _opened(folders: Sequence[Path], *, strict: bool, progress: bool) -> FrameTable:
+    """Return tables that were prepared before as one, and tell of each what was told then."""
+    tables = [open_table(folder) for folder in folders]
+    for one in tables:
+        _tell(one.notes, one.preparation["dataset"], shown=progress)
+        _report(one, one.preparation["dataset"], strict=strict, progress=progress)
+    return join(tables)
 
 
 def _write(
@@ -240,15 +245,6 @@ def _finish(
         raise DataError(
             f"Dataset {dataset_name!r} has no readable frame; the first of {len(skipped)}: {_reason(skipped)}"
         )
-    state: dict[str, Any] = {
-        "_data_files": [{"filename": shard.file} for shard in shards if shard.frames],
-        "_fingerprint": key[:16],
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
     features = _features()
     preparation: dict[str, Any] = {
         "version": PREPARATION_VERSION,
@@ -269,13 +265,26 @@ def _finish(
         "unread": list(cropper.unread),
         "counts": dict(sum((Counter(shard.counts) for shard in shards), Counter[str]())),
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
-        "versions": _versions(),
+        "versions": {**_versions(), **cropper.reader.made_with()},
         **({"room": cropper.options.room} if cropper.options.room else {}),
         **facts,
     }
-    write_json(folder / STATE, state)
+    write_json(folder / STATE, _state(key, shards))
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
+
+
+def _state(key: str, shards: Sequence[Shard]) -> dict[str, Any]:
+    """Return the description of the shards that `datasets.load_from_disk` reads."""
+    return {
+        "_data_files": [{"filename": shard.file} for shard in shards if shard.frames],
+        "_fingerprint": key[:16],
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
+        "_split": None,
+    }
 
 
 def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> None:

@@ -44,6 +44,7 @@ class Shard:
         dropped: `presentation`, `source`, `frame` and `reason` of single frames that were left out.
         counts: What else happened to frames, how often.
         content: SHA-256 of its rows without where they came from; "" in receipts of earlier versions.
+        made_with: What the reader's `made_with` told; nothing in receipts of earlier versions.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Shard:
     dropped: list[dict[str, Any]] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     content: str = ""
+    made_with: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ def write_all(cropper: Cropper, tasks: Sequence[ShardTask], *, workers: int | No
     Raises:
         DataError: A file cannot be read under `strict`, the disk cannot be written, or a worker process died.
     """
-    shards = {task.number: shard for task in tasks if (shard := _finished(task)) is not None}
+    made_with = dict(cropper.reader.made_with())
+    shards = {task.number: shard for task in tasks if (shard := _finished(task, made_with)) is not None}
     pending = [task for task in tasks if task.number not in shards]
     with counting_bar(
         "preparing", sum(len(task.records) for task in tasks), shown=progress and bool(pending)
@@ -126,11 +129,13 @@ def _seconds_ahead(cropper: Cropper, tasks: Sequence[ShardTask]) -> float:
     return statistics.median(paces) * sum(len(task.records) for task in tasks)
 
 
-def _finished(task: ShardTask) -> Shard | None:
+def _finished(task: ShardTask, made_with: Mapping[str, str]) -> Shard | None:
     try:
         shard = Shard(**json.loads(task.receipt.read_text(encoding="utf-8")))
         intact = (task.folder / shard.file).stat().st_size == shard.bytes
     except (OSError, ValueError, TypeError):
+        return None
+    if shard.made_with not in ({}, made_with):
         return None
     # A strict run meets the unreadable file again later and names it there.
     return shard if intact and not (task.strict and (shard.skipped or shard.dropped)) else None
@@ -176,7 +181,7 @@ def write(cropper: Cropper, task: ShardTask) -> Shard:
     Raises:
         DataError: A file cannot be read under `strict`, or the disk cannot be written.
     """
-    shard = Shard(task.file, 0, 0, [])
+    shard = Shard(task.file, 0, 0, [], made_with=dict(cropper.reader.made_with()))
     counts: Counter[str] = Counter()
     content = hashlib.sha256()
     temporary = task.folder / f".{task.file}.{uuid.uuid4().hex}"

@@ -211,6 +211,32 @@ def test_resumes_with_the_shards_that_are_finished(tmp_path):
     assert contents(resumed) == whole
 
 
+def test_shards_that_were_made_with_another_program_are_made_again(tmp_path):
+    class Filmed(Toy):
+        program = "one"
+
+        def made_with(self):
+            return {"encoder": self.program} if self.program else {}
+
+    prepared = made(tmp_path, first := Filmed())
+    assert prepared.preparation["versions"]["encoder"] == "one"
+    key = prepared.preparation["key"]
+    for program, asked in (("one", 0), ("two", 70), ("", 70)):
+        (prepared.folder / table.FINISHED).unlink()
+        again = Filmed()
+        again.program = program
+        resumed = made(tmp_path, again)
+        assert again.asked == asked
+        assert resumed.preparation["versions"].get("encoder", "") == program
+        assert resumed.preparation["key"] == key, "tables stay valid"
+    first.asked = 0
+    assert len(made(tmp_path, first)) == len(prepared)
+    assert first.asked == 0, "a finished table is opened, whatever made it"
+    (prepared.folder / table.FINISHED).unlink()
+    assert len(made(tmp_path, first)) == len(prepared)
+    assert first.asked == 0, "receipts of earlier versions say nothing"
+
+
 def test_damaged_shard_of_a_finished_table_is_made_again(tmp_path):
     prepared = made(tmp_path, Toy())
     whole = contents(prepared)
