@@ -132,23 +132,28 @@ def write_photographs(folder: Path, options: Options, catalog: Catalog) -> None:
     """Write every photograph as `<folder>/<subject>/<number>.png`; what is there already is drawn again.
 
     Raises:
-        DataError: scikit-image is not installed, or one of its pictures is missing.
+        DataError: scikit-image is not installed, one of its pictures is missing, or the folder holds others: of an
+            earlier start with other settings, say.
     """
+    written: set[Path] = set()
     settings = {"identities": options.people, "images": options.portraits, "image_size": SIDE, "seed": options.seed}
     reader = catalog.build("dataset", "faces", settings)
     rng = np.random.default_rng(options.seed)
     for record in reader.records():
         portrait = Image.fromarray(next(iter(reader.frames(record))))
         square = Square(SIDE / 2, SIDE * (0.5 + DROP), SIDE * rng.uniform(TIGHT, WIDE))
-        _write(folder / f"{PORTRAITS}-{record.subject}" / f"{record.session}.png", cut(portrait, square, SIDE))
+        written.add(_write(folder / f"{PORTRAITS}-{record.subject}", record.session, cut(portrait, square, SIDE)))
     source = package_folder("skimage")
     if source is None:
         raise DataError("the pictures of scikit-image are not there; pip install 'padkit[lbp]'.")
-    _write(folder / f"{PORTRAITS}-astronaut" / "1.png", astronaut(read_picture(source / "data" / ASTRONAUT.file)))
+    face = astronaut(read_picture(source / "data" / ASTRONAUT.file))
+    written.add(_write(folder / f"{PORTRAITS}-astronaut", "1", face))
     for picture in PICTURES:
-        name = Path(picture.file).stem
+        place = folder / f"{CONTENT}-{Path(picture.file).stem.replace('_', '-')}"
         for number, part in enumerate(squares(read_picture(source / "data" / picture.file)), start=1):
-            _write(folder / f"{CONTENT}-{name.replace('_', '-')}" / f"{number}.png", part)
+            written.add(_write(place, str(number), part))
+    if strange := sorted({path for path in folder.rglob("*") if path.is_file()} - written):
+        raise DataError(f"{folder} holds {len(strange)} other files, {strange[0]} first; choose another --out.")
 
 
 def astronaut(picture: Image.Image) -> NDArray[np.uint8]:
@@ -170,8 +175,10 @@ def squares(picture: Image.Image) -> Iterator[NDArray[np.uint8]]:
             yield cut(picture, Square(float(x), float(y), float(side)), SIDE)
 
 
-def _write(file: Path, pixels: NDArray[np.uint8]) -> None:
+def _write(folder: Path, name: str, pixels: NDArray[np.uint8]) -> Path:
+    file = folder / f"{name}.png"
     write_atomically(file, encode_png(np.ascontiguousarray(pixels)))
+    return file
 
 
 def training_words(options: Options, folder: Path) -> list[str]:

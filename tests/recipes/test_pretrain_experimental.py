@@ -7,6 +7,7 @@ import csv
 import hashlib
 import inspect
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -110,6 +111,20 @@ def test_one_command_leaves_a_bundle_with_checksums(recipe, tmp_path, monkeypatc
     assert np.abs(exact - rounded).max() < 0.1
     with pytest.raises(DataError, match="holds a run already"):
         recipe.main(TINY)
+
+
+def test_photographs_of_an_earlier_start_are_not_trained_on(recipe, tmp_path, monkeypatch):
+    """A start with more people that was stopped leaves people of whom the card would not tell."""
+    monkeypatch.setattr(recipe, "PICTURES", ())
+    reader = SimpleNamespace(records=tuple)
+    catalog, options = SimpleNamespace(build=lambda *_: reader), recipe.Options()
+    recipe.write_photographs(tmp_path, options, catalog)
+    recipe.write_photographs(tmp_path, options, catalog)
+    left = tmp_path / "person-face-s00007" / "1.png"
+    left.parent.mkdir()
+    left.write_bytes(b"")
+    with pytest.raises(DataError, match=r"holds 1 other files.*s00007"):
+        recipe.write_photographs(tmp_path, options, catalog)
 
 
 def test_an_error_of_the_training_is_told_once_and_ends_the_recipe(recipe, tmp_path, monkeypatch):

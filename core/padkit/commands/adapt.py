@@ -159,7 +159,6 @@ def _adapt(job: Job, catalog: Catalog) -> None:
 def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[AdaptationPart], list[str]]:
     """Return the own captures and the old domains, and what must be known of them."""
     from padkit.deploy.calibrated import chosen_rows, crop_notes, prepared, silent_among
-    from padkit.deploy.predictor import finder_weights
     from padkit.runs.adaptation import OWN, old_parts, own_part, run_parts, without_own
     from padkit.runs.finished import read_run
     from padkit.runs.folder import RunFolder
@@ -180,7 +179,7 @@ def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[Adapt
         name, reader = named
         table, cropper = prepared(
             bundle, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
-            face_model=finder_weights(options.face or bundle.crop.face, options.face_model),
+            face_model=options.face_model,
         )  # fmt: skip
         silent, asked = silent_among(table)
         if silent:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.commands.judging import tell_program
 from padkit.commands.samples import SampleOptions
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Processes, Range, Whole
@@ -92,6 +93,7 @@ def _calibrate(model: str, options: Options, name: str, reader: object, words: S
 
     assert isinstance(reader, DatasetReader)
     target, out = read_target(options.target), Path(options.out).expanduser()
+    tell_program(model)
     predictor = load(model, backend=options.backend, threads=options.threads)
     steps.check_out(predictor, out)
     sample = options.gathered(predictor, reader, name)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rich.console import Console
 
 from padkit.catalog import Catalog
+from padkit.commands.judging import tell_program
 from padkit.commands.samples import SampleOptions
 from padkit.errors import SettingsError
 from padkit.settings.ranges import Processes, Seed, Whole
@@ -95,6 +96,7 @@ def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, wo
     from padkit.report.tables.shortcuts import shortcuts_tables
     from padkit.report.tables.stability import stability_tables
 
+    tell_program(model)
     predictor = load(model, backend=options.backend, threads=options.threads, policy=options.policy)
     sample = options.gathered(predictor, reader, name)
     told = {"resamples": options.bootstrap, "seed": options.bootstrap_seed}

@@ -51,7 +51,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the command line.
 
     Raises:
-        SettingsError: An option is unknown or wrong, or nothing is to be judged.
+        SettingsError: An option is unknown or wrong, nothing is to be judged, or MODEL stands behind an input.
     """
     parser = judging_parser("padkit predict", DESCRIPTION, files=True, default=DEFAULT)
     add = parser.add_argument
@@ -75,7 +75,22 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             "padkit predict: name pictures, videos or folders after MODEL, or --webcam N, one of them; the embedded "
             f"MODEL is called {DEFAULT}."
         )
+    if line.model is None and (model := next(filter(is_model, line.inputs), "")):
+        raise SettingsError(
+            f"padkit predict: {model} is a MODEL and stands behind pictures, so {DEFAULT} would judge; name it first."
+        )
     return line
+
+
+def is_model(word: str) -> bool:
+    """Return whether a word names a run, a bundle's folder or an exported file, and no pictures."""
+    from padkit.deploy import BUNDLE
+    from padkit.deploy.runtimes import SUFFIXES
+
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return any((folder / BUNDLE).is_file() for folder in (path, path / "model")) or (path / "checkpoints").is_dir()
+    return path.suffix in SUFFIXES and path.is_file()
 
 
 def names_input(word: str) -> bool:

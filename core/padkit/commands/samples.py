@@ -44,10 +44,8 @@ class SampleOptions:
             PadkitError: The data cannot be had, or a setting contradicts them.
         """
         from padkit.deploy.calibrated import gather
-        from padkit.deploy.predictor import finder_weights
 
-        face_model = finder_weights(self.face or predictor.bundle.crop.face, self.face_model)
         return gather(
-            predictor, reader, name, cropped=self.cropped, frames=self.frames, face=self.face, face_model=face_model,
-            split=self.split, domains=self.domains,
+            predictor, reader, name, cropped=self.cropped, frames=self.frames, face=self.face,
+            face_model=self.face_model, split=self.split, domains=self.domains,
         )  # fmt: skip

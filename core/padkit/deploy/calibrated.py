@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from padkit.data.media.pictures import Frame
+from padkit.data.preparation.cropping import Cropper
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import SPLITS, shows_no_face
 from padkit.data.reader import DatasetReader
@@ -20,7 +21,7 @@ from padkit.deploy import BUNDLE, CARD, WEIGHTS
 from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
 from padkit.deploy.card import recarded
 from padkit.deploy.cutting import PolicyCropper, are_photographs, policy_options, unlike
-from padkit.deploy.predictor import Predictor
+from padkit.deploy.predictor import Predictor, finder_weights
 from padkit.deploy.steady import Stable
 from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.calibration import Calibration, facts
@@ -80,7 +81,7 @@ def gather(
         cropped: Its media are face crops, although the reader does not say so.
         frames: Frames of each presentation that are cut from photographs and videos.
         face: Another face finder than the bundle's.
-        face_model: Its weights, for `scrfd`.
+        face_model: The weights of `scrfd`: an .onnx file or a pack's name. They are looked for if faces are.
         split: Only this split.
         domains: Only these domains.
 
@@ -118,15 +119,19 @@ def prepared(
     face_model: str = "",
 ) -> tuple[FrameTable, PolicyCropper | None]:
     """Return a dataset's crops as a bundle wants them, and what cut them; arguments and errors as in `gather`."""
-    cropper = None
     if are_photographs(reader) and not cropped:
-        options = policy_options(bundle, frames=frames, face=face, face_model=face_model)
+        weights = finder_weights(face or bundle.crop.face, face_model)
+        options = policy_options(bundle, frames=frames, face=face, face_model=weights)
         cropper = PolicyCropper(reader, options, bundle.crop.drop)
-    elif face:
+        return prepare(cropper, dataset_name=name), cropper
+    if face:
         raise SettingsError(
             f"--face {face}: the dataset {name} gives face crops, in which no face is found; leave it out."
         )
-    return prepare(cropper or reader, dataset_name=name), cropper
+    if reader.tables() or reader.draws_room:  # whose crops have their size already
+        return prepare(reader, dataset_name=name), None
+    # Resized twice, by the reader's size and then by the model's, crops would be others than in training.
+    return prepare(Cropper(reader, size=bundle.image_size), dataset_name=name), None
 
 
 def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
@@ -250,7 +255,7 @@ def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None)
         yield "The model does not say how its faces were cropped; padkit's default margin was used."
     about = table.preparation
     for part in [] if cropper is not None else about.get("tables", [about]):
-        if differs := unlike(part.get("choices"), bundle):
+        if differs := unlike(part, bundle):
             yield f"The crops of {part['dataset']} differ from those that the model was trained on: {differs}."
 
 
@@ -258,13 +263,19 @@ def _notes(bundle: Bundle, table: FrameTable, rows: NDArray[np.int64], cropper: 
     about = table.preparation
     if part := simulated_part(*facts_of(about)):
         real = "attacks" if about.get("real_faces") else "faces and attacks"
-        yield f"The calibration data are not real ({part}): the threshold says nothing about real {real}."
+        yield f"The data are not real ({part}): rates and thresholds on them say nothing about real {real}."
     division = bundle.provenance.get("protocol", {})
     seen = sorted({*division.get("sources", ())} & {*table.column("domain")[rows].tolist()})
     if seen:
         yield (
-            f"The model was trained on the domains {', '.join(seen)}: presentations that it has seen, or people, make "
-            "every rate too good. Calibrate on others."
+            f"The model was trained on the domains {', '.join(seen)}: if these are the same captures, or people, every "
+            "rate is too good; take others."
+        )
+    keys = {str(one["key"]) for one in (about, *about.get("tables", ()))}
+    if any(keys & {*record.get("keys", ())} for record in bundle.provenance.get("adaptations", ())):
+        yield (
+            "The model was adapted on these data: what it has learnt, and the same people, make every rate too good; "
+            "take others."
         )
     yield from crop_notes(bundle, table, cropper)
     if np.any((table.column("label")[rows] == 0) & (table.column("species")[rows] == "")):

@@ -5,7 +5,7 @@ Imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +14,12 @@ from PIL.Image import Image
 
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.cropping import Cropper
+from padkit.data.preparation.finders import RECORDED
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.squares import Square, face_box
 from padkit.data.presentation import FaceHint
 from padkit.data.reader import DatasetReader
-from padkit.deploy.bundle import WHOLE, Bundle
+from padkit.deploy.bundle import WHOLE, Bundle, CropPolicy
 from padkit.deploy.predictor import DEFAULT_FINDER
 from padkit.deploy.stability import varied
 from padkit.errors import DataError
@@ -89,12 +90,34 @@ def are_photographs(reader: DatasetReader) -> bool:
     return not (reader.tables() or reader.cropped or reader.framing is not None)
 
 
-def unlike(choices: Mapping[str, Any] | None, bundle: Bundle) -> str:
-    """Return how the crops of a prepared table differ from those that a bundle was trained on; "" if they do not."""
-    crop = bundle.crop
-    if choices is None or not crop.known:
-        return ""
-    pairs: Sequence[tuple[str, Any, Any]] = [
-        (name, choices.get(name), getattr(crop, name)) for name in ("margin", "align")
-    ]
+def unlike(preparation: Mapping[str, Any], bundle: Bundle) -> str:
+    """Return how the crops of a table differ from what a bundle takes; "" if they do not, as far as it is known.
+
+    Args:
+        preparation: Facts of the table.
+        bundle: The bundle.
+    """
+    pairs: list[tuple[str, Any, Any]] = []
+    if (cut := crop_of(preparation)) is not None and cut.known and bundle.crop.known:
+        pairs = [(name, getattr(cut, name), getattr(bundle.crop, name)) for name in ("margin", "align", "drop")]
+    pairs.append(("a side in pixels of", preparation["image_size"], bundle.image_size))
     return ", ".join(f"{name} {given} instead of {trained}" for name, given, trained in pairs if given != trained)
+
+
+def crop_of(preparation: Mapping[str, Any]) -> CropPolicy | None:
+    """Return how the crops of a table were cut, not known where its media were crops that say nothing of it.
+
+    Args:
+        preparation: Facts of the table.
+
+    Returns:
+        None if the table does not tell whether its media were crops.
+    """
+    choices, framing = preparation.get("choices"), preparation.get("framing")
+    if framing is not None:
+        return CropPolicy(margin=framing[0], drop=framing[1], known=True)
+    if choices is None:
+        return None
+    if choices.get("face") in (WHOLE, RECORDED):
+        return CropPolicy()
+    return CropPolicy(face=choices["face"], margin=choices["margin"], align=choices["align"], known=True)

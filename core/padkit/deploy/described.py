@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from padkit.data.preparation.cropping import Cropper
@@ -10,6 +11,7 @@ from padkit.data.preparation.finders import RECORDED
 from padkit.data.preparation.prepare import FrameTable
 from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import WHOLE, BundleThreshold, CropPolicy
+from padkit.deploy.cutting import crop_of
 from padkit.evaluation.rates import Counts
 from padkit.evaluation.results import Results
 from padkit.evaluation.statistics.binomial import exact_interval
@@ -19,18 +21,22 @@ def crop_policy(reader: DatasetReader, table: FrameTable) -> CropPolicy:
     """Return how the frames of a table were cut; not known if its parts were cut differently or came as crops."""
     facts = table.preparation
     parts: Sequence[Mapping[str, Any]] = facts.get("tables") or [facts]
-    choices = [part.get("choices") for part in parts]
-    first = choices[0]
-    if first is not None and all(_cut(other) == _cut(first) for other in choices):
-        return _policy(first["face"], first["margin"], align=first["align"])
-    if any(choice is not None for choice in choices):
-        return CropPolicy()
+    if any(part.get("choices") is not None for part in parts):
+        return _common([crop_of(part) or CropPolicy() for part in parts])
     options = Cropper(reader).options
     if options.face not in (WHOLE, RECORDED):
-        return _policy(options.face, options.margin, align=options.align)
+        return CropPolicy(face=options.face, margin=options.margin, align=options.align, known=True)
     if reader.framing is not None:
         return CropPolicy(margin=reader.framing[0], drop=reader.framing[1], known=True)
     return CropPolicy()
+
+
+def _common(policies: Sequence[CropPolicy]) -> CropPolicy:
+    """Return the policy of all parts, by the finder of those that were cut; not known if they differ."""
+    found = [one for one in policies if one.face != WHOLE] or policies
+    first = found[0]
+    alike = all(one == first or (one.face == WHOLE and one == replace(first, face=WHOLE)) for one in policies)
+    return first if alike else CropPolicy()
 
 
 def bundle_thresholds(results: Results) -> tuple[BundleThreshold, ...]:
@@ -60,13 +66,3 @@ def _of_worst(by_species: Mapping[str, float], counts: Counts) -> tuple[float, f
     name = max(by_species, key=lambda species: by_species[species])
     tried = counts.species.get(name, counts.attack)
     return exact_interval(round(by_species[name] * tried), tried)
-
-
-def _cut(choices: Mapping[str, Any] | None) -> tuple[Any, ...] | None:
-    return None if choices is None else tuple(choices.get(name) for name in ("face", "margin", "align"))
-
-
-def _policy(face: str, margin: float, *, align: bool) -> CropPolicy:
-    if face in (WHOLE, RECORDED):
-        return CropPolicy()
-    return CropPolicy(face=face, margin=margin, align=align, known=True)

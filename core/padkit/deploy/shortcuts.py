@@ -134,7 +134,10 @@ def _stretched(
     """Return the scores of the presentations behind `rows`, stretched, or why there are none."""
     if reader.tables():
         return None, "prepared tables hold squares only; give the photographs or the crops themselves as data"
-    other = StretchedCropper(reader) if cropper is None else StretchedCropper(reader, cropper.options, cropper.drop)
+    if cropper is None:
+        other = StretchedCropper(reader, size=int(table.preparation["image_size"]))
+    else:
+        other = StretchedCropper(reader, cropper.options, cropper.drop)
     again = prepare(other, dataset_name=f"{table.preparation['dataset']}-stretched", progress=False)
     if _same_pixels(table, again):
         return None, "all pictures, or boxes of faces, are square, so that stretching changes nothing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -25,10 +26,14 @@ class StretchedCropper(PolicyCropper):
         reader: The dataset.
         options: Those of the cropper whose crops it is compared with; None for the reader's own.
         drop: See `padkit.deploy.bundle.CropPolicy`.
+        size: Side of the crops in pixels, in place of that of the options.
     """
 
-    def __init__(self, reader: DatasetReader, options: CropOptions | None = None, drop: float = 0.0) -> None:
-        super().__init__(reader, options or reader.crop_options(), drop)
+    def __init__(
+        self, reader: DatasetReader, options: CropOptions | None = None, drop: float = 0.0, *, size: int | None = None
+    ) -> None:
+        own = options or reader.crop_options()
+        super().__init__(reader, own if size is None else replace(own, size=size), drop)
         self._asked = options is not None  # otherwise it would sample among the files of a presentation
 
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from padkit.commands.evaluate import main
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe
+from padkit.deploy.predictor import load
 from padkit.errors import PadkitError
 from padkit.evaluation.scores import read_scores
 
@@ -127,6 +128,31 @@ def test_pictures_without_a_face_are_in_no_rate(model, data, tmp_path):
     words = ["--data", "manifest", "--data.file", str(tmp_path / "list.csv"), "--cropped", "true", "--bootstrap", "0"]
     main([str(model), *words, "--stability", "0", "--scores", str(tmp_path / "s.parquet")])
     assert sorted(read_scores(tmp_path / "s.parquet").presentation) == ["0.png", "1.png"]
+
+
+def test_its_scores_of_crops_are_those_of_predict(model, tmp_path, monkeypatch):
+    """Of crops that are as large as the model takes them no pixel is resampled, whatever the reader's usual size is."""
+
+    def texture(crops: np.ndarray) -> np.ndarray:
+        return (np.abs(np.diff(crops.astype(np.float32), axis=2)).mean(axis=(1, 2, 3)) / 255).astype(np.float32)
+
+    monkeypatch.setattr("padkit.deploy.predictor.scorer", lambda *_, **__: texture)
+    generator, root = np.random.default_rng(0), tmp_path / "fine"
+    for kind in ("live", "spoof"):
+        (root / kind).mkdir(parents=True)
+        for number in range(3):
+            pixels = generator.integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / kind / f"{number}.png")
+    evaluate(model, root, "--stability", "0", "--scores", str(tmp_path / "s.parquet"))
+    found, predictor = read_scores(tmp_path / "s.parquet"), load(model, face="none", limits=None)
+    for name, score in zip(found.presentation, found.score, strict=True):
+        assert predictor.judge(Image.open(root / name))[0].score == pytest.approx(score, abs=1e-6)
+
+
+def test_that_a_model_is_a_program_is_told_before_it_is_opened(tmp_path, capsys):
+    with pytest.raises(PadkitError, match="does not exist"):
+        main([str(tmp_path / "model.pt2"), "--data", "folder", "--data.root", str(tmp_path)])
+    assert "is a program" in capsys.readouterr().err
 
 
 def test_another_policy_and_what_is_doubtful(model, data, capsys):

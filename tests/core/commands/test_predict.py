@@ -248,6 +248,15 @@ def test_a_folder_without_its_model_is_never_judged_by_another(model, pictures, 
         main(["gone", str(pictures / "dim.png")])
 
 
+def test_a_model_behind_pictures_is_not_taken_for_pictures(model, pictures, monkeypatch, tmp_path):
+    """Otherwise the embedded model would judge, and look for pictures in the run's folder."""
+    brings(monkeypatch, Path(model) / "model")
+    (tmp_path / "begun" / "checkpoints").mkdir(parents=True)
+    for behind in (model, f"{model}/model", f"{model}/model/{ONNX}", str(tmp_path / "begun")):
+        with pytest.raises(SettingsError, match=r"is a MODEL and stands behind pictures.*; name it first"):
+            main([str(pictures / "dim.png"), behind])
+
+
 def test_without_an_embedded_model_a_model_must_be_named(pictures, monkeypatch):
     brings(monkeypatch, pictures, name="other")
     with pytest.raises(SettingsError, match="no model `experimental` is installed, so name a MODEL"):

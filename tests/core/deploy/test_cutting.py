@@ -91,6 +91,18 @@ def test_a_whole_frame_has_no_wider_picture(reader, monkeypatch):
 
 def test_tables_that_were_cut_otherwise_are_told():
     trained = bundle(CropPolicy(face="lbp", margin=0.2, known=True))
-    assert unlike({"margin": 0.15, "align": False}, trained) == "margin 0.15 instead of 0.2"
-    assert unlike({"margin": 0.2, "align": False}, trained) == ""
-    assert unlike(None, trained) == unlike({"margin": 0.15}, bundle(CropPolicy())) == ""
+
+    def told(model: Bundle = trained, size: int = 32, **facts) -> str:
+        return unlike({"image_size": size, **facts}, model)
+
+    cut = {"face": "lbp", "margin": 0.15, "align": False}
+    assert told(choices=cut) == "margin 0.15 instead of 0.2"
+    assert told(choices={**cut, "margin": 0.2}) == told() == ""
+    assert told(bundle(CropPolicy()), choices=cut) == ""
+    assert told(size=16) == "a side in pixels of 16 instead of 32"
+    # Of media that are crops already, the options say nothing: what counts is how the reader frames faces.
+    assert told(choices={**cut, "face": "none"}) == ""
+    assert told(choices={**cut, "face": "none"}, framing=[0.2, 0.1]) == "drop 0.1 instead of 0.0"
+    assert told(framing=[0.3, 0.0]) == "margin 0.3 instead of 0.2"
+    drawn = bundle(CropPolicy(margin=0.2, drop=0.1, known=True))
+    assert told(drawn, choices={**cut, "margin": 0.2}) == "drop 0.0 instead of 0.1"

@@ -59,6 +59,7 @@ class Cropper:
     Args:
         reader: The dataset.
         options: How to crop; None takes the reader's own options. `face_model` is a file here, if the finder needs one.
+        size: Side of the crops in pixels, in place of that of the options.
         compress: Whether a table of these crops deflates them, or stores their pixels as they are.
 
     Attributes:
@@ -68,9 +69,13 @@ class Cropper:
         unread: What was there and is not read, once `records` has been called (`padkit.data.unread.Unread.entries`).
     """
 
-    def __init__(self, reader: DatasetReader, options: CropOptions | None = None, *, compress: bool = False) -> None:
+    def __init__(
+        self, reader: DatasetReader, options: CropOptions | None = None, *, size: int | None = None,
+        compress: bool = False,
+    ) -> None:  # fmt: skip
         self.reader = reader
-        self.options = _settled(options or reader.crop_options(), reader)
+        settled = _settled(options or reader.crop_options(), reader)
+        self.options = settled if size is None else replace(settled, size=size)
         self.compress = compress
         self._asked = options is not None
         whole = self.options.face == "none"

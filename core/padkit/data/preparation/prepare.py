@@ -267,6 +267,7 @@ def _finish(
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": {**_versions(), **cropper.reader.made_with()},
         **({"room": cropper.options.room} if cropper.options.room else {}),
+        **({"framing": list(reader.framing)} if cropper.options.face == "none" and reader.framing else {}),
         **facts,
     }
     write_json(folder / STATE, _state(key, shards))

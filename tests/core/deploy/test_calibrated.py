@@ -1,0 +1,60 @@
+"""A dataset's crops as a bundle takes them, and what is doubtful of its figures on them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
+from padkit.deploy.calibrated import gather, prepared
+from padkit.deploy.predictor import Predictor
+from padkit_folder.tables import TablesReader
+from padkit_folder.tree import FolderReader
+
+SIZE = 16
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    monkeypatch.setenv("PADKIT_CACHE", str(tmp_path / "cache"))
+    for number, kind in enumerate(("live", "spoof/print")):
+        (tmp_path / "own" / kind).mkdir(parents=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "own" / kind / "a.png")
+    return FolderReader(root=str(tmp_path / "own"))
+
+
+@pytest.fixture
+def model():
+    bundle = Bundle(
+        student="timm", settings={}, image_size=SIZE, thresholds=(BundleThreshold(policy="source-dev", value=0.5),),
+        simulated=False, crop=CropPolicy(known=True),
+    )  # fmt: skip
+    return Predictor(bundle=bundle, score=lambda crops: crops.mean(axis=(1, 2, 3)) / 255)
+
+
+def test_crops_have_the_side_that_the_model_takes(reader, model):
+    table, cropper = prepared(model.bundle, reader, "own", cropped=True)
+    assert cropper is None
+    for row in range(len(table)):
+        file = np.asarray(Image.open(table.column("source")[row]))
+        assert np.array_equal(table.image(row).transpose(1, 2, 0), file)
+
+
+def test_a_table_of_another_side_is_told(reader, model):
+    table, _ = prepared(replace(model.bundle, image_size=24), reader, "own", cropped=True)
+    notes = gather(model, TablesReader(folders=[str(table.folder)]), "prepared").notes
+    (note,) = notes
+    assert note.endswith("differ from those that the model was trained on: a side in pixels of 24 instead of 16.")
+    assert gather(model, reader, "own", cropped=True).notes == ()
+
+
+def test_data_that_the_model_was_adapted_on_are_told(reader, model):
+    table, _ = prepared(model.bundle, reader, "own", cropped=True)
+    record = {"keys": [table.preparation["key"]]}
+    adapted = replace(model, bundle=replace(model.bundle, provenance={"adaptations": [{"keys": ["other"]}, record]}))
+    (note,) = gather(adapted, reader, "own", cropped=True).notes
+    assert note.startswith("The model was adapted on these data")
