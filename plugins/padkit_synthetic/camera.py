@@ -332,7 +332,7 @@ def toned(image: Floats, contrast: float, gamma: float = 1.0) -> Bytes:
     table: Bytes = np.round(255 * curved).astype(np.uint8)
     level = image * 4095
     np.clip(level, 0, 4095, out=level)
-    return table.take(level.astype(np.intp))
+    return table.take(level.astype(np.uint16))
 
 
 def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.Generator) -> Bytes:

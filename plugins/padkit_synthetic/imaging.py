@@ -13,6 +13,8 @@ from PIL import Image
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.intp]
+# Samples of an image that is blurred as a whole, because it stays in the processor's cache.
+SMALL = 1 << 16
 
 
 def floats(values: ArrayLike) -> Floats:
@@ -54,7 +56,7 @@ def srgb_table() -> Floats:
 
 def linear_from_srgb(image: Bytes) -> Floats:
     """Return planar linear light [3, H, W] in [0, 1] of an sRGB image uint8 [H, W, 3]."""
-    return srgb_table()[np.ascontiguousarray(image.transpose(2, 0, 1))]
+    return srgb_table().take(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 def linear_from_hex(code: str) -> Floats:
@@ -64,10 +66,19 @@ def linear_from_hex(code: str) -> Floats:
 
 def resized(image: Bytes, size: int) -> Bytes:
     """Return uint8 [H, W, 3] resampled to `size` x `size` pixels (Lanczos down, bicubic up)."""
+    return image if image.shape[:2] == (size, size) else np.asarray(_resized(image, size))
+
+
+def resized_planes(image: Bytes, size: int) -> Bytes:
+    """Return what `resized` does as planes [3, size, size]."""
     if image.shape[:2] == (size, size):
-        return image
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+    return np.stack([np.asarray(plane) for plane in _resized(image, size).split()])
+
+
+def _resized(image: Bytes, size: int) -> Image.Image:
     kind = Image.Resampling.LANCZOS if size < image.shape[0] else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize((size, size), kind))
+    return Image.fromarray(image).resize((size, size), kind)
 
 
 def reduced(image: Bytes, share: float) -> Bytes:
@@ -76,7 +87,12 @@ def reduced(image: Bytes, share: float) -> Bytes:
 
 
 def enlarged(plane: Floats, size: int, kind: Image.Resampling = Image.Resampling.BICUBIC) -> Floats:
-    """Return a plane [h, w] resampled smoothly to [size, size]; bilinear takes half the time, for what is blurred."""
+    """Return a plane [h, w] resampled smoothly to [size, size]; bilinear takes half the time, for what is blurred.
+
+    A plane of this size already is returned itself.
+    """
+    if plane.shape == (size, size):
+        return plane
     picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     return np.asarray(picture.resize((size, size), kind), np.float32)
 
@@ -131,12 +147,12 @@ def luminance(image: Floats) -> Floats:
 
 def mixed(image: Floats, matrix: Floats) -> Floats:
     """Return planar images [..., 3, H, W] with their channels mixed by `matrix` [3, 3]."""
-    result = np.empty_like(image)
+    result, part = np.empty_like(image), np.empty_like(image[..., 0, :, :])
     for row in range(3):
-        plane = matrix[row, 0] * image[..., 0, :, :]
-        plane += matrix[row, 1] * image[..., 1, :, :]
-        plane += matrix[row, 2] * image[..., 2, :, :]
-        result[..., row, :, :] = plane
+        plane = result[..., row, :, :]
+        np.multiply(image[..., 0, :, :], matrix[row, 0], out=plane)
+        plane += np.multiply(image[..., 1, :, :], matrix[row, 1], out=part)
+        plane += np.multiply(image[..., 2, :, :], matrix[row, 2], out=part)
     return result
 
 
@@ -174,17 +190,27 @@ def _summed(slices: list[Floats], weights: list[float]) -> Floats:
     return total
 
 
-def _blurred_plane(plane: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
+def _blurred_planes(planes: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
+    """Return planes [..., H, W] blurred and decimated: first down the columns, then along the rows."""
     offsets, weights = [tap[0] for tap in taps], [tap[1] for tap in taps]
     before, after = max(0, -offsets[0]), max(0, offsets[-1] - step + 1)
-    height, width = plane.shape[0] // step, plane.shape[1] // step
-    padded = np.concatenate([plane[:1]] * before + [plane] + [plane[-1:]] * after)
+    height, width = planes.shape[-2] // step, planes.shape[-1] // step
+    padded = np.concatenate([planes[..., :1, :]] * before + [planes] + [planes[..., -1:, :]] * after, axis=-2)
     starts = [offset + before for offset in offsets]
-    rows = _summed([padded[start : start + (height - 1) * step + 1 : step] for start in starts], weights)
-    padded = np.concatenate([rows[:, :1]] * before + [rows] + [rows[:, -1:]] * after, axis=1)
-    # Columns of one phase side by side: every tap then reads consecutive memory.
-    phases = [np.ascontiguousarray(padded[:, phase::step]) for phase in range(step)]
-    return _summed([phases[start % step][:, start // step : start // step + width] for start in starts], weights)
+    rows = _summed([padded[..., start : start + (height - 1) * step + 1 : step, :] for start in starts], weights)
+    phases = [_phase(rows, phase, step, before, after) for phase in range(step)]
+    return _summed([phases[start % step][..., start // step : start // step + width] for start in starts], weights)
+
+
+def _phase(rows: Floats, phase: int, step: int, before: int, after: int) -> Floats:
+    """Return every `step`-th column from `phase` on of rows that are continued `before` and `after` their ends.
+
+    The columns of a phase lie side by side, so that every tap reads consecutive memory.
+    """
+    left = max(0, -((phase - before) // step))
+    inside = rows[..., phase + left * step - before :: step]
+    right = len(range(phase, before + rows.shape[-1] + after, step)) - left - inside.shape[-1]
+    return np.concatenate([rows[..., :1]] * left + [inside] + [rows[..., -1:]] * right, axis=-1)
 
 
 def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
@@ -198,10 +224,12 @@ def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
     if step == 1 and sigma < 0.15:
         return image
     taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
+    if image.size <= SMALL:
+        return _blurred_planes(image, taps, step)
     result = np.empty((*image.shape[:-2], image.shape[-2] // step, image.shape[-1] // step), np.float32)
     # Plane by plane, so that a plane stays in the processor's cache for all taps.
     for place in np.ndindex(image.shape[:-2]):
-        result[place] = _blurred_plane(image[place], taps, step)
+        result[place] = _blurred_planes(image[place], taps, step)
     return result
 
 

@@ -6,6 +6,7 @@ analytic function; so no mesh is needed and a frame takes a few milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,16 +68,29 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
         (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
-    # They are smooth: half the resolution is enough.
+    at_x, at_y, wide, tall, rise = zip(*spots, strict=True)
+    # They are smooth: half the resolution is enough, and all of them are small enough to be computed at once.
     side, y = halved(side), halved(y)
+    across, down = side - _stacked(at_x, len(y)), y - _stacked(at_y, len(y))
+    across *= _stacked([1 / size for size in wide], len(y))
+    down *= _stacked([1 / size for size in tall], len(y))
+    across *= across
+    down *= down
+    across += down
+    bumps = bump(across)
+    bumps *= _stacked(rise, len(y))
     broad = np.zeros_like(y)
-    for at_x, at_y, wide, tall, rise in spots:
-        across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
-        across *= across
-        down *= down
-        across += down
-        broad += rise * bump(across)
+    for one in bumps:
+        broad += one
     return floats(height + doubled(broad))
+
+
+def _stacked(values: Sequence[float | Floats], frames: int) -> Floats:
+    """Return N values, each a number or one for each of T frames [T, 1, 1], as [N, T, 1, 1]."""
+    result = np.empty((len(values), frames, 1, 1), np.float32)
+    for place, value in enumerate(values):
+        result[place] = value
+    return result
 
 
 def _nose(person: Identity, x: Floats, y: Floats) -> Floats:
@@ -203,11 +217,11 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_hair_behind(layers, person, field, fall)
     paint_body(layers, person, field)
     paint_ears(layers, person, field)
-    paint_skin(layers, person, motion, field, tiles)
     bounds = person.shape.head_width + 0.05, person.shape.head_height + 0.05
     window = _even(field.where(side=(0.0, bounds[0]), y=(-bounds[1], bounds[1])))
     part = field.part(window)
     head = part.inside((1 - np.sqrt(part.skull)) * person.shape.head_width)
+    paint_skin(layers.part(window), person, motion, part, head, tiles)
     layers.part(window).raise_to(relief(person, motion, part), head)
     paint_wrinkles(layers, person, motion, field)
     paint_nose(layers, person, field)

@@ -56,12 +56,20 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     layers.cover_with(ear)
 
 
-def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
-    """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
+def paint_skin(
+    layers: Layers, person: Identity, motion: Motion, field: Field, head: Floats, tiles: Textures
+) -> None:
+    """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly.
+
+    Args:
+        layers: The part of the portrait that holds the head; painted in place.
+        person: The person.
+        motion: What the person does.
+        field: The same part of the coordinates.
+        head: Mask [T, H, W] of the head.
+        tiles: The person's textures.
+    """
     face, age = person.shape, person.age
-    window = field.where(side=(0.0, face.head_width + 0.05), y=(-face.head_height - 0.05, face.head_height + 0.05))
-    layers, field = layers.part(window), field.part(window)
-    head = field.inside((1 - np.sqrt(field.skull)) * face.head_width)
     blotches = looked_up(tiles.blotches, field.x * 0.45, field.y * 0.45)
     tint = blotches * face.blotches * (1 + 0.5 * age)
     apple = np.square((field.side - 1.25 * face.eye_x) * 5) + np.square((field.y - face.nose_y + 0.06) * 6)
