@@ -246,7 +246,8 @@ def merged(image: Floats, full_well: float, read_noise: float, count: int, rng: 
 
 def demosaicked(mosaic: Floats) -> Floats:
     """Return planar images [T, 3, H, W] by bilinear interpolation of an RGGB mosaic [T, H, W]."""
-    padded = np.pad(mosaic, [(0, 0), (1, 1), (1, 1)], mode="reflect")
+    taller = np.concatenate([mosaic[:, 1:2], mosaic, mosaic[:, -2:-1]], axis=1)
+    padded = np.concatenate([taller[:, :, 1:2], taller, taller[:, :, -2:-1]], axis=2)
     centre = mosaic
     sides = (padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]) * 0.5
     above = (padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]) * 0.5
