@@ -173,11 +173,12 @@ def gaussian_taps(sigma_hundredths: int, centre_hundredths: int) -> tuple[tuple[
     return tuple((int(o), float(w)) for o, w in zip(offsets, weights, strict=True) if w > 1e-3)
 
 
-def _summed(slices: list[Floats], weights: list[float]) -> Floats:
-    """Return the weighted sum of planes; taps that share a weight, first and last, are added before they are scaled."""
+def _add_up(slices: list[Floats], weights: list[float], total: Floats) -> None:
+    """Write the weighted sum of `slices` into `total`; taps that share a weight, first and last, are added first."""
     if len(slices) == 1:
-        return slices[0] * weights[0]
-    total = slices[0] + slices[-1]
+        np.multiply(slices[0], weights[0], out=total)
+        return
+    np.add(slices[0], slices[-1], out=total)
     total *= weights[0]
     part = np.empty_like(total)
     for number in range(1, len(slices) // 2):
@@ -187,7 +188,24 @@ def _summed(slices: list[Floats], weights: list[float]) -> Floats:
     if len(slices) % 2:
         middle = len(slices) // 2
         total += np.multiply(slices[middle], weights[middle], out=part)
-    return total
+
+
+def _phases(planes: Floats, axis: int, step: int, before: int, after: int) -> list[Floats]:
+    """Return every `step`-th row (axis -2) or column (-1) from the first, the second, ... on, each in own memory.
+
+    Rows and columns are continued by the edge, `before` and `after` it. All results have the same size.
+    """
+
+    def part(first: int, last: int | None, step: int = 1) -> Floats:
+        return planes[..., first:last:step, :] if axis == -2 else planes[..., first:last:step]
+
+    count, found = -(-(before + planes.shape[axis] + after) // step), []
+    for phase in range(step):
+        left = max(0, -((phase - before) // step))
+        inside = part(phase + left * step - before, None, step)
+        right = count - left - inside.shape[axis]
+        found.append(np.concatenate([part(0, 1)] * left + [inside] + [part(-1, None)] * right, axis))
+    return found
 
 
 def _blurred_planes(planes: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
@@ -195,22 +213,17 @@ def _blurred_planes(planes: Floats, taps: tuple[tuple[int, float], ...], step: i
     offsets, weights = [tap[0] for tap in taps], [tap[1] for tap in taps]
     before, after = max(0, -offsets[0]), max(0, offsets[-1] - step + 1)
     height, width = planes.shape[-2] // step, planes.shape[-1] // step
-    padded = np.concatenate([planes[..., :1, :]] * before + [planes] + [planes[..., -1:, :]] * after, axis=-2)
-    starts = [offset + before for offset in offsets]
-    rows = _summed([padded[..., start : start + (height - 1) * step + 1 : step, :] for start in starts], weights)
-    phases = [_phase(rows, phase, step, before, after) for phase in range(step)]
-    return _summed([phases[start % step][..., start // step : start // step + width] for start in starts], weights)
-
-
-def _phase(rows: Floats, phase: int, step: int, before: int, after: int) -> Floats:
-    """Return every `step`-th column from `phase` on of rows that are continued `before` and `after` their ends.
-
-    The columns of a phase lie side by side, so that every tap reads consecutive memory.
-    """
-    left = max(0, -((phase - before) // step))
-    inside = rows[..., phase + left * step - before :: step]
-    right = len(range(phase, before + rows.shape[-1] + after, step)) - left - inside.shape[-1]
-    return np.concatenate([rows[..., :1]] * left + [inside] + [rows[..., -1:]] * right, axis=-1)
+    starts = [divmod(offset + before, step) for offset in offsets]
+    phases = _phases(planes, -2, step, before, after)
+    rows = np.empty((*planes.shape[:-2], height, planes.shape[-1]), np.float32)
+    _add_up([phases[phase][..., start : start + height, :] for start, phase in starts], weights, rows)
+    # All rows in one line: a tap shifts the line. What comes from the next row is beyond `width`.
+    phases = _phases(rows, -1, step, before, after)
+    wide = np.empty(phases[0].shape, np.float32)
+    length = wide.size - wide.shape[-1] + width
+    lines = [phases[phase].reshape(-1)[start : start + length] for start, phase in starts]
+    _add_up(lines, weights, wide.reshape(-1)[:length])
+    return wide[..., :width]
 
 
 def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
@@ -224,11 +237,9 @@ def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
     if step == 1 and sigma < 0.15:
         return image
     taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
-    if image.size <= SMALL:
-        return _blurred_planes(image, taps, step)
     result = np.empty((*image.shape[:-2], image.shape[-2] // step, image.shape[-1] // step), np.float32)
-    # Plane by plane, so that a plane stays in the processor's cache for all taps.
-    for place in np.ndindex(image.shape[:-2]):
+    # Plane by plane, so that a plane stays in the processor's cache for all taps; small ones together.
+    for place in np.ndindex(image.shape[:-2]) if image.size > SMALL else [()]:
         result[place] = _blurred_planes(image[place], taps, step)
     return result
 

@@ -6,7 +6,6 @@ analytic function; so no mesh is needed and a frame takes a few milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,29 +67,16 @@ def relief(person: Identity, motion: Motion, field: Field) -> Floats:
         (0.0, face.mouth_y + 0.05 + face.lip_lower, 0.14, 0.035, -0.022),
         (0.33, face.mouth_y + 0.15, 0.10, 0.09, 0.045 * age),
     )
-    at_x, at_y, wide, tall, rise = zip(*spots, strict=True)
-    # They are smooth: half the resolution is enough, and all of them are small enough to be computed at once.
+    # They are smooth: half the resolution is enough.
     side, y = halved(side), halved(y)
-    across, down = side - _stacked(at_x, len(y)), y - _stacked(at_y, len(y))
-    across *= _stacked([1 / size for size in wide], len(y))
-    down *= _stacked([1 / size for size in tall], len(y))
-    across *= across
-    down *= down
-    across += down
-    bumps = bump(across)
-    bumps *= _stacked(rise, len(y))
     broad = np.zeros_like(y)
-    for one in bumps:
-        broad += one
+    for at_x, at_y, wide, tall, rise in spots:
+        across, down = (side - at_x) * (1 / wide), (y - at_y) * (1 / tall)
+        across *= across
+        down *= down
+        across += down
+        broad += rise * bump(across)
     return floats(height + doubled(broad))
-
-
-def _stacked(values: Sequence[float | Floats], frames: int) -> Floats:
-    """Return N values, each a number or one for each of T frames [T, 1, 1], as [N, T, 1, 1]."""
-    result = np.empty((len(values), frames, 1, 1), np.float32)
-    for place, value in enumerate(values):
-        result[place] = value
-    return result
 
 
 def _nose(person: Identity, x: Floats, y: Floats) -> Floats:
@@ -126,8 +112,19 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
     return 1 - 0.8 * blurred(hidden, (0.012 + 0.16 * light.softness) / pixel)
 
 
-def _slope(height: Floats, pixel: float, axis: int) -> Floats:
-    return floats(np.gradient(height, pixel, axis=axis))
+def _slopes(height: Floats, pixel: float) -> tuple[Floats, Floats]:
+    """Return the rise of a height field [T, H, W] per unit of length across and down, by central differences."""
+    across, down = np.empty(height.shape, np.float32), np.empty(height.shape, np.float32)
+    # All rows in one line; at the ends of a row the difference is one-sided.
+    line, result = height.reshape(-1), across.reshape(-1)
+    np.subtract(line[2:], line[:-2], out=result[1:-1])
+    np.subtract(height[:, 2:], height[:, :-2], out=down[:, 1:-1])
+    for slope in (result[1:-1], down[:, 1:-1]):
+        slope /= 2 * pixel
+    for place, (high, low) in ((0, (1, 0)), (-1, (-1, -2))):
+        across[..., place] = (height[..., high] - height[..., low]) / pixel
+        down[:, place] = (height[:, high] - height[:, low]) / pixel
+    return across, down
 
 
 def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
@@ -136,7 +133,7 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
     height = layers.height
-    slope_x, slope_y = _slope(height, pixel, -1), _slope(height, pixel, -2)
+    slope_x, slope_y = _slopes(height, pixel)
     for slope in (slope_x, slope_y):
         np.clip(slope, -1.8, 1.8, out=slope)
     scale = slope_x * slope_x
