@@ -246,12 +246,28 @@ def merged(image: Floats, full_well: float, read_noise: float, count: int, rng: 
 
 def demosaicked(mosaic: Floats) -> Floats:
     """Return planar images [T, 3, H, W] by bilinear interpolation of an RGGB mosaic [T, H, W]."""
-    padded = np.pad(mosaic, [(0, 0), (1, 1), (1, 1)], mode="reflect")
+    taller = np.concatenate([mosaic[:, 1:2], mosaic, mosaic[:, -2:-1]], axis=1)
+    padded = np.concatenate([taller[:, :, 1:2], taller, taller[:, :, -2:-1]], axis=2)
+    # All rows in one line: a neighbour is so many samples further on. What the border gets is left out.
+    line, row = padded.reshape(-1), padded.shape[-1]
+    first, last = row + 1, line.size - row - 1
+    means = np.empty((4, *padded.shape), np.float32)
+    sides, above, diagonal, cross = means.reshape(4, -1)[:, first:last]
+
+    def add_up(total: Floats, *ways: int) -> None:
+        near = [line[first + way : last + way] for way in ways]
+        np.add(near[0], near[1], out=total)
+        for other in near[2:]:
+            total += other
+        total *= 1 / len(ways)
+
+    add_up(sides, -1, 1)
+    add_up(above, -row, row)
+    add_up(diagonal, -row - 1, -row + 1, row - 1, row + 1)
+    np.add(sides, above, out=cross)
+    cross *= 0.5
     centre = mosaic
-    sides = (padded[:, 1:-1, :-2] + padded[:, 1:-1, 2:]) * 0.5
-    above = (padded[:, :-2, 1:-1] + padded[:, 2:, 1:-1]) * 0.5
-    diagonal = (padded[:, :-2, :-2] + padded[:, :-2, 2:] + padded[:, 2:, :-2] + padded[:, 2:, 2:]) * 0.25
-    cross = (sides + above) * 0.5
+    sides, above, diagonal, cross = means[..., 1:-1, 1:-1]
     result = np.empty((mosaic.shape[0], 3, *mosaic.shape[1:]), np.float32)
     for channel, (row, column) in ((0, (0, 0)), (2, (1, 1))):
         plane, other_row, other_column = result[:, channel], 1 - row, 1 - column

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -92,15 +92,17 @@ def denoised(picture: Image.Image, luma: float, chroma: float) -> Image.Image:
     if luma:
         soft = np.asarray(softened(grey, LUMA_BLUR))
         difference = np.subtract(np.asarray(grey), soft, dtype=np.int16)
-        grey = Image.fromarray((soft + _cored(luma)[difference]).astype(np.uint8))
+        difference += 255
+        grey = Image.fromarray((soft + _cored(luma).take(difference)).astype(np.uint8))
     if chroma:
         colours = [softened(plane, chroma) for plane in colours]
     return Image.merge("YCbCr", [grey, *colours])
 
 
+@lru_cache(maxsize=1)
 def _cored(threshold: float) -> NDArray[np.int16]:
-    """Return what is left of differences 0..255, -255..-1 (in this order, so that a negative one is its own index)."""
-    difference = np.concatenate([np.arange(256), np.arange(-255, 0)]).astype(np.float32)
+    """Return what is left of the differences -255..255; the frames of a clip share it."""
+    difference = np.arange(-255, 256, dtype=np.float32)
     square = difference * difference
     kept: NDArray[np.int16] = np.rint(difference * square / (square + threshold * threshold)).astype(np.int16)
     return kept
@@ -148,9 +150,11 @@ def jpeg(
     picture: Image.Image, quality: int, subsampling: Subsampling = "4:2:0", offset: tuple[int, int] = (0, 0)
 ) -> Image.Image:
     """Return the picture, RGB, after JPEG of this quality, whose blocks begin `offset` columns and rows before it."""
-    buffer = io.BytesIO()
-    _extended(picture, *offset).save(buffer, "JPEG", quality=quality, subsampling=subsampling)
-    return _cut(Image.open(buffer, formats=("JPEG",)), picture.size, *offset)
+    buffer, whole = io.BytesIO(), _extended(picture, *offset)
+    whole.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
+    # Without Image.open, which would first look for metadata.
+    decoded = Image.frombytes("RGB", whole.size, buffer.getvalue(), "jpeg", "RGB", "")
+    return _cut(decoded, picture.size, *offset)
 
 
 def filmed(pictures: Sequence[Image.Image], quantiser: int, offset: tuple[int, int] = (0, 0)) -> list[Image.Image]:
@@ -264,8 +268,7 @@ def _extended(picture: Image.Image, right: int, down: int) -> Image.Image:
     if not (right or down):
         return picture
     width, height = picture.size
-    whole = Image.new(picture.mode, (width + right, height + down))
-    whole.paste(picture, (right, down))
+    whole = picture.crop((-right, -down, width, height))
     if right:
         whole.paste(ImageOps.mirror(picture.crop((0, 0, right, height))), (0, down))
     if down:

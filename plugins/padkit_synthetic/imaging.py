@@ -13,6 +13,8 @@ from PIL import Image
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Indices = NDArray[np.intp]
+# Samples of an image that is blurred as a whole, because it stays in the processor's cache.
+SMALL = 1 << 16
 
 
 def floats(values: ArrayLike) -> Floats:
@@ -54,7 +56,7 @@ def srgb_table() -> Floats:
 
 def linear_from_srgb(image: Bytes) -> Floats:
     """Return planar linear light [3, H, W] in [0, 1] of an sRGB image uint8 [H, W, 3]."""
-    return srgb_table()[np.ascontiguousarray(image.transpose(2, 0, 1))]
+    return srgb_table().take(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
 def linear_from_hex(code: str) -> Floats:
@@ -64,10 +66,19 @@ def linear_from_hex(code: str) -> Floats:
 
 def resized(image: Bytes, size: int) -> Bytes:
     """Return uint8 [H, W, 3] resampled to `size` x `size` pixels (Lanczos down, bicubic up)."""
+    return image if image.shape[:2] == (size, size) else np.asarray(_resized(image, size))
+
+
+def resized_planes(image: Bytes, size: int) -> Bytes:
+    """Return what `resized` does as planes [3, size, size]."""
     if image.shape[:2] == (size, size):
-        return image
+        return np.ascontiguousarray(image.transpose(2, 0, 1))
+    return np.stack([np.asarray(plane) for plane in _resized(image, size).split()])
+
+
+def _resized(image: Bytes, size: int) -> Image.Image:
     kind = Image.Resampling.LANCZOS if size < image.shape[0] else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize((size, size), kind))
+    return Image.fromarray(image).resize((size, size), kind)
 
 
 def reduced(image: Bytes, share: float) -> Bytes:
@@ -76,7 +87,12 @@ def reduced(image: Bytes, share: float) -> Bytes:
 
 
 def enlarged(plane: Floats, size: int, kind: Image.Resampling = Image.Resampling.BICUBIC) -> Floats:
-    """Return a plane [h, w] resampled smoothly to [size, size]; bilinear takes half the time, for what is blurred."""
+    """Return a plane [h, w] resampled smoothly to [size, size]; bilinear takes half the time, for what is blurred.
+
+    A plane of this size already is returned itself.
+    """
+    if plane.shape == (size, size):
+        return plane
     picture = Image.fromarray(np.ascontiguousarray(plane, np.float32))
     return np.asarray(picture.resize((size, size), kind), np.float32)
 
@@ -131,12 +147,12 @@ def luminance(image: Floats) -> Floats:
 
 def mixed(image: Floats, matrix: Floats) -> Floats:
     """Return planar images [..., 3, H, W] with their channels mixed by `matrix` [3, 3]."""
-    result = np.empty_like(image)
+    result, part = np.empty_like(image), np.empty_like(image[..., 0, :, :])
     for row in range(3):
-        plane = matrix[row, 0] * image[..., 0, :, :]
-        plane += matrix[row, 1] * image[..., 1, :, :]
-        plane += matrix[row, 2] * image[..., 2, :, :]
-        result[..., row, :, :] = plane
+        plane = result[..., row, :, :]
+        np.multiply(image[..., 0, :, :], matrix[row, 0], out=plane)
+        plane += np.multiply(image[..., 1, :, :], matrix[row, 1], out=part)
+        plane += np.multiply(image[..., 2, :, :], matrix[row, 2], out=part)
     return result
 
 
@@ -157,11 +173,12 @@ def gaussian_taps(sigma_hundredths: int, centre_hundredths: int) -> tuple[tuple[
     return tuple((int(o), float(w)) for o, w in zip(offsets, weights, strict=True) if w > 1e-3)
 
 
-def _summed(slices: list[Floats], weights: list[float]) -> Floats:
-    """Return the weighted sum of planes; taps that share a weight, first and last, are added before they are scaled."""
+def _add_up(slices: list[Floats], weights: list[float], total: Floats) -> None:
+    """Write the weighted sum of `slices` into `total`; taps that share a weight, first and last, are added first."""
     if len(slices) == 1:
-        return slices[0] * weights[0]
-    total = slices[0] + slices[-1]
+        np.multiply(slices[0], weights[0], out=total)
+        return
+    np.add(slices[0], slices[-1], out=total)
     total *= weights[0]
     part = np.empty_like(total)
     for number in range(1, len(slices) // 2):
@@ -171,20 +188,42 @@ def _summed(slices: list[Floats], weights: list[float]) -> Floats:
     if len(slices) % 2:
         middle = len(slices) // 2
         total += np.multiply(slices[middle], weights[middle], out=part)
-    return total
 
 
-def _blurred_plane(plane: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
+def _phases(planes: Floats, axis: int, step: int, before: int, after: int) -> list[Floats]:
+    """Return every `step`-th row (axis -2) or column (-1) from the first, the second, ... on, each in own memory.
+
+    Rows and columns are continued by the edge, `before` and `after` it. All results have the same size.
+    """
+
+    def part(first: int, last: int | None, step: int = 1) -> Floats:
+        return planes[..., first:last:step, :] if axis == -2 else planes[..., first:last:step]
+
+    count, found = -(-(before + planes.shape[axis] + after) // step), []
+    for phase in range(step):
+        left = max(0, -((phase - before) // step))
+        inside = part(phase + left * step - before, None, step)
+        right = count - left - inside.shape[axis]
+        found.append(np.concatenate([part(0, 1)] * left + [inside] + [part(-1, None)] * right, axis))
+    return found
+
+
+def _blurred_planes(planes: Floats, taps: tuple[tuple[int, float], ...], step: int) -> Floats:
+    """Return planes [..., H, W] blurred and decimated: first down the columns, then along the rows."""
     offsets, weights = [tap[0] for tap in taps], [tap[1] for tap in taps]
     before, after = max(0, -offsets[0]), max(0, offsets[-1] - step + 1)
-    height, width = plane.shape[0] // step, plane.shape[1] // step
-    padded = np.concatenate([plane[:1]] * before + [plane] + [plane[-1:]] * after)
-    starts = [offset + before for offset in offsets]
-    rows = _summed([padded[start : start + (height - 1) * step + 1 : step] for start in starts], weights)
-    padded = np.concatenate([rows[:, :1]] * before + [rows] + [rows[:, -1:]] * after, axis=1)
-    # Columns of one phase side by side: every tap then reads consecutive memory.
-    phases = [np.ascontiguousarray(padded[:, phase::step]) for phase in range(step)]
-    return _summed([phases[start % step][:, start // step : start // step + width] for start in starts], weights)
+    height, width = planes.shape[-2] // step, planes.shape[-1] // step
+    starts = [divmod(offset + before, step) for offset in offsets]
+    phases = _phases(planes, -2, step, before, after)
+    rows = np.empty((*planes.shape[:-2], height, planes.shape[-1]), np.float32)
+    _add_up([phases[phase][..., start : start + height, :] for start, phase in starts], weights, rows)
+    # All rows in one line: a tap shifts the line. What comes from the next row is beyond `width`.
+    phases = _phases(rows, -1, step, before, after)
+    wide = np.empty(phases[0].shape, np.float32)
+    length = wide.size - wide.shape[-1] + width
+    lines = [phases[phase].reshape(-1)[start : start + length] for start, phase in starts]
+    _add_up(lines, weights, wide.reshape(-1)[:length])
+    return wide[..., :width]
 
 
 def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
@@ -199,9 +238,9 @@ def blurred(image: Floats, sigma: float, step: int = 1) -> Floats:
         return image
     taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
     result = np.empty((*image.shape[:-2], image.shape[-2] // step, image.shape[-1] // step), np.float32)
-    # Plane by plane, so that a plane stays in the processor's cache for all taps.
-    for place in np.ndindex(image.shape[:-2]):
-        result[place] = _blurred_plane(image[place], taps, step)
+    # Plane by plane, so that a plane stays in the processor's cache for all taps; small ones together.
+    for place in np.ndindex(image.shape[:-2]) if image.size > SMALL else [()]:
+        result[place] = _blurred_planes(image[place], taps, step)
     return result
 
 

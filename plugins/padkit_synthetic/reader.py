@@ -217,12 +217,13 @@ class SyntheticReader(DatasetReader):
     def _place_of(self, name: str) -> tuple[int, int, int, int]:
         """Return (domain, subject, kind, number) of a presentation's id."""
         for place, domain in enumerate(self.domains):
-            for kind in range(len(domain.instruments) + 1):
+            start = f"{domain.name}-s"
+            for kind in range(len(domain.instruments) + 1) if name.startswith(start) else ():
                 instrument = self._instrument(domain, kind)
                 word = f"-{instrument.species if instrument else 'live'}-"
-                subject, found, number = name.removeprefix(f"{domain.name}-s").partition(word)
+                subject, found, number = name.removeprefix(start).partition(word)
                 limit = SIZES[self.size].attacks(domain) if instrument else SIZES[self.size].clips
-                if not (name.startswith(f"{domain.name}-s") and found and subject.isdigit() and number.isdigit()):
+                if not (found and subject.isdigit() and number.isdigit()):
                     continue
                 if int(subject) < len(SIZES[self.size].splits(domain)) and int(number) < limit:
                     return place, int(subject), kind, int(number)

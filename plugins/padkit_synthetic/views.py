@@ -48,7 +48,8 @@ class View:
     def coarser(self) -> View:
         """Return every other sample of the view."""
         bend_x, bend_y = (
-            slope[:, ::2, ::2] if slope.shape[-2] > 1 else slope[..., ::2] for slope in (self.slope_x, self.slope_y)
+            np.ascontiguousarray(slope[:, ::2, ::2] if slope.shape[-2] > 1 else slope[..., ::2])
+            for slope in (self.slope_x, self.slope_y)
         )
         return View(self.u[:, ::2, ::2], self.v[:, ::2, ::2], bend_x, bend_y)
 

@@ -7,8 +7,19 @@ import pytest
 from optics import EVEN, GOOD
 
 from padkit_synthetic import camera as chain
+from padkit_synthetic import imaging
 from padkit_synthetic.camera import capture
-from padkit_synthetic.imaging import blackbody, blurred, generator, luminance, srgb_table
+from padkit_synthetic.imaging import (
+    blackbody,
+    blurred,
+    enlarged,
+    gaussian_taps,
+    generator,
+    luminance,
+    resized,
+    resized_planes,
+    srgb_table,
+)
 from padkit_synthetic.people.faces import Light, render
 from padkit_synthetic.people.identity import draw_identity, draw_motion
 
@@ -62,6 +73,40 @@ def test_blurring_keeps_the_mean_and_decimation_averages_fine_structure():
     assert blurred(checks, 0.5, step=2)[..., 4:-4, 4:-4] == pytest.approx(0.5, abs=0.05)
     ramp = np.broadcast_to(np.arange(64, dtype=np.float32), (1, 1, 64, 64))
     assert blurred(ramp, 0.3, step=2)[0, 0, 8, 4:28] == pytest.approx(2 * np.arange(4, 28) + 0.5, abs=1e-2)
+
+
+@pytest.mark.parametrize(("sigma", "step"), [(0.7, 1), (4.0, 1), (0.4, 2), (0.9, 2), (1.1, 3)])
+def test_blurring_weighs_neighbours_and_continues_the_border_whatever_is_blurred_at_once(sigma, step, monkeypatch):
+    image = generator(4).random((2, 3, 24, 18), np.float32)
+    together = blurred(image, sigma, step)
+    monkeypatch.setattr(imaging, "SMALL", 0)
+    assert np.array_equal(together, blurred(image, sigma, step)), "the same to the bit"
+    taps = gaussian_taps(round(100 * step * sigma), round(50 * (step - 1)))
+    for axis in (-2, -1):
+        last = image.shape[axis] - 1
+        places = [np.clip(np.arange(0, last + 1, step) + offset, 0, last) for offset, _ in taps]
+        image = sum(weight * image.take(place, axis) for place, (_, weight) in zip(places, taps, strict=True))
+    assert together == pytest.approx(image, abs=1e-6)
+
+
+def test_a_mosaic_is_mirrored_at_its_border():
+    mosaic = generator(5).random((2, 6, 8), np.float32)
+    planes = chain.demosaicked(mosaic)
+    assert planes[:, 1, 0, 0] == pytest.approx((mosaic[:, 0, 1] + mosaic[:, 1, 0]) / 2), "green beside a red corner"
+    assert planes[:, 2, 0, 0] == pytest.approx(mosaic[:, 1, 1]), "blue"
+    assert planes[:, 0, -1, -1] == pytest.approx(mosaic[:, -2, -2]), "red beside a blue corner"
+
+
+@pytest.mark.parametrize("size", [20, 32, 45])
+def test_planes_are_resized_as_pictures_are(size):
+    picture = generator(6).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    assert np.array_equal(resized_planes(picture, size), resized(picture, size).transpose(2, 0, 1))
+
+
+def test_a_plane_of_the_right_size_is_not_resampled():
+    plane = generator(6).random((9, 9), np.float32)
+    assert enlarged(plane, 9) is plane
+    assert enlarged(plane, 18).shape == (18, 18)
 
 
 def portrait(key: int, light: Light, smile: bool = False) -> np.ndarray:

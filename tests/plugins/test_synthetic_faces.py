@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from padkit_synthetic.imaging import Floats, generator, luminance
+from padkit_synthetic.people import hair
 from padkit_synthetic.people.canvas import doubled, halved, textures, traced
 from padkit_synthetic.people.faces import Light, render
 from padkit_synthetic.people.hairstyles import FINE_SHARES, STURDY_SHARES, STYLES, draw_hair
@@ -161,6 +162,26 @@ def test_portraits_depend_on_the_seed_alone():
     first = portrait(who)
     textures.cache_clear()
     assert np.array_equal(first, portrait(again))
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_hair_is_left_out_only_where_there_is_none(name, monkeypatch):
+    who, style = person(3), STYLES[name]
+    bun = 0.2 if style.bun else 0.0
+    who = replace(who, hair=replace(who.hair, style=name, top=style.top[1], side=style.side[1], end=style.end[1], bun=bun))
+    cropped = portrait(who)
+    monkeypatch.setattr(hair, "_filled", lambda mask: (slice(None), *(slice(0, length) for length in mask.shape[1:])))
+    assert np.array_equal(cropped, portrait(who))
+
+
+def test_a_window_holds_every_pixel_within_its_bounds():
+    who = person(4)
+    field = traced(who, draw_motion(generator(2), 2, smile=False), SIZE, 1.2)
+    for side, y in (((0.0, 0.3), (-0.2, 0.1)), ((0.2, 0.5), (-0.9, 0.9)), ((0.0, 9.0), (0.4, 9.0)), ((5.0, 6.0), (0, 1))):
+        held = (field.side >= side[0]) & (field.side <= side[1]) & (field.y >= y[0]) & (field.y <= y[1])
+        window = field.where(side=side, y=y)
+        assert held[window].sum() == held.sum()
+        assert held[window].size > 0
 
 
 def test_halving_then_doubling_keeps_a_smooth_plane():

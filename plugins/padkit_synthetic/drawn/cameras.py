@@ -241,17 +241,22 @@ def finer_quality(quality: float, count: int) -> float:
 def _draw_session(kind: Kind, count: int, rng: np.random.Generator) -> Session:
     stops, warmth, tint = rng.standard_normal(3)
     return Session(
-        stops=float(np.clip(kind.stops * stops, -LARGEST_ERROR, LARGEST_ERROR)),
+        stops=_cut(kind.stops * stops, LARGEST_ERROR),
         flicker=between(rng, kind.flicker),
         rows=between(rng, kind.rows),
         merged=count,
         white=0.9,
         adapted=between(rng, ADAPTED),
-        warmth=float(kind.warmth * np.clip(warmth, -2, 2)),
-        tint=float(kind.tint * np.clip(tint, -2, 2)),
+        warmth=kind.warmth * _cut(warmth, 2),
+        tint=kind.tint * _cut(tint, 2),
         gamma=between(rng, kind.gamma),
         wraps=False,
     )
+
+
+def _cut(value: float, most: float) -> float:
+    """Return the value, or the nearer of -`most` and `most`."""
+    return float(min(max(value, -most), most))
 
 
 def _draw_delivery(kind: Kind, resolution: float, count: int, noise: float, rng: np.random.Generator) -> Delivery:

@@ -7,7 +7,7 @@ Canonical coordinates belong to the face: x to the right, y downwards, origin be
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,11 +40,9 @@ class Layers:
 
     def tint(self, factors: tuple[float, float, float], mask: NDArray[Any]) -> None:
         """Multiply the albedo's channels by `factors` where `mask` is 1."""
-        mask = floats(mask)
-        for channel, factor in enumerate(factors):
-            kept = mask * (factor - 1)
-            kept += 1
-            self.albedo[:, channel] *= kept
+        kept = floats(mask)[:, None] * floats([factor - 1 for factor in factors])[:, None, None]
+        kept += 1
+        self.albedo *= kept
 
     def raise_to(self, height: NDArray[Any], mask: NDArray[Any]) -> None:
         """Blend the height towards `height` where `mask` is 1."""
@@ -66,7 +64,7 @@ class Layers:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field:
     """Canonical coordinates [T, H, W] of every pixel, `side` = |x|, and the size of a pixel in those units.
 
@@ -97,17 +95,22 @@ class Field:
     def where(self, *, side: tuple[float, float], y: tuple[float, float]) -> Window:
         """Return a small window that contains every pixel within the bounds; at least one pixel."""
         # It is enough to test every third pixel if the window is then enlarged by three on each side.
-        sides, downs = self.side[:, ::3, ::3], self.y[:, ::3, ::3]
+        sides, downs = self._thirds
         held = (downs >= y[0]) & (downs <= y[1])
         held &= sides <= side[1]
         if side[0] > 0:
             held &= sides >= side[0]
-        seen = np.asarray(held.any(0), np.bool)
-        rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
+        seen = held.any(0)
+        rows, columns = seen.any(1).nonzero()[0], seen.any(0).nonzero()[0]
         if not rows.size:
             return slice(None), slice(0, 1), slice(0, 1)
         top, left = max(0, 3 * int(rows[0]) - 2), max(0, 3 * int(columns[0]) - 2)
         return slice(None), slice(top, 3 * int(rows[-1]) + 3), slice(left, 3 * int(columns[-1]) + 3)
+
+    @cached_property
+    def _thirds(self) -> tuple[Floats, Floats]:
+        """Every third sample of `side` and `y`, in consecutive memory."""
+        return np.ascontiguousarray(self.side[:, ::3, ::3]), np.ascontiguousarray(self.y[:, ::3, ::3])
 
     def part(self, window: Window) -> Field:
         """Return views of a window."""
@@ -124,8 +127,8 @@ class Field:
 
 def skull(face: FaceShape, x: Floats, y: Floats) -> Floats:
     """Return the squared radius of the head's outline: below 1 inside; the cranium is round, the jaw a blunt wedge."""
-    reach = np.abs(y) * (1 / face.head_height)
-    lower = np.clip(y * (1 / face.head_height), 0, 1.3)
+    high = y * (1 / face.head_height)
+    reach, lower = np.abs(high), np.clip(high, 0, 1.3)
     wedge = lower * lower
     # Cheeks first, then the jaw: the outline keeps its width down to the mouth.
     width = face.head_width * (1 - face.jaw * wedge * (0.2 + 0.8 * lower))

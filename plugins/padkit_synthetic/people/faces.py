@@ -112,8 +112,19 @@ def _shadow(height: Floats, light: Light, pixel: float) -> Floats:
     return 1 - 0.8 * blurred(hidden, (0.012 + 0.16 * light.softness) / pixel)
 
 
-def _slope(height: Floats, pixel: float, axis: int) -> Floats:
-    return floats(np.gradient(height, pixel, axis=axis))
+def _slopes(height: Floats, pixel: float) -> tuple[Floats, Floats]:
+    """Return the rise of a height field [T, H, W] per unit of length across and down, by central differences."""
+    across, down = np.empty(height.shape, np.float32), np.empty(height.shape, np.float32)
+    # All rows in one line; at the ends of a row the difference is one-sided.
+    line, result = height.reshape(-1), across.reshape(-1)
+    np.subtract(line[2:], line[:-2], out=result[1:-1])
+    np.subtract(height[:, 2:], height[:, :-2], out=down[:, 1:-1])
+    for slope in (result[1:-1], down[:, 1:-1]):
+        slope /= 2 * pixel
+    for place, (high, low) in ((0, (1, 0)), (-1, (-1, -2))):
+        across[..., place] = (height[..., high] - height[..., low]) / pixel
+        down[:, place] = (height[:, high] - height[:, low]) / pixel
+    return across, down
 
 
 def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
@@ -122,7 +133,7 @@ def _shaded(layers: Layers, light: Light, pixel: float) -> Floats:
     Lambert with a wrap per channel (light that travels inside skin), Blinn highlights, ambient light dimmed in hollows.
     """
     height = layers.height
-    slope_x, slope_y = _slope(height, pixel, -1), _slope(height, pixel, -2)
+    slope_x, slope_y = _slopes(height, pixel)
     for slope in (slope_x, slope_y):
         np.clip(slope, -1.8, 1.8, out=slope)
     scale = slope_x * slope_x
@@ -203,11 +214,11 @@ def render(person: Identity, motion: Motion, light: Light, background: Floats, v
     paint_hair_behind(layers, person, field, fall)
     paint_body(layers, person, field)
     paint_ears(layers, person, field)
-    paint_skin(layers, person, motion, field, tiles)
     bounds = person.shape.head_width + 0.05, person.shape.head_height + 0.05
     window = _even(field.where(side=(0.0, bounds[0]), y=(-bounds[1], bounds[1])))
     part = field.part(window)
     head = part.inside((1 - np.sqrt(part.skull)) * person.shape.head_width)
+    paint_skin(layers.part(window), person, motion, part, head, tiles)
     layers.part(window).raise_to(relief(person, motion, part), head)
     paint_wrinkles(layers, person, motion, field)
     paint_nose(layers, person, field)

@@ -21,10 +21,10 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     layers, field = layers.part(window), field.part(window)
     wide = face.head_width * (0.66 - 0.22 * face.jaw)
     side = np.abs(field.body_x)
-    flare = 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
-    neck = field.inside(wide + flare - side, 0.012)
+    reach = wide + 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
+    neck = field.inside(reach - side, 0.012)
     layers.paint(person.skin, neck)
-    layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / (wide + flare)), 0, 1))), neck)
+    layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / reach), 0, 1))), neck)
     shade = smoothstep(field.y, chin + 0.22, chin - 0.02) * (0.75 + 0.25 * smoothstep(side, wide, 0.3 * wide))
     layers.tint((0.46, 0.37, 0.34), neck * shade)
     collar = np.square(side * (1 / (wide + 0.05))) + np.square((field.body_y - 0.88) * (1 / 0.17)) - 1
@@ -45,7 +45,7 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     layers, field = layers.part(window), field.part(window)
     lean = 0.10 * (field.y - middle)
     across = (field.side - (face.head_width * 0.985 - lean)) * (1 / wide)
-    down = (field.y - middle) * (1 / (tall * (1 + 0.0 * across)))
+    down = (field.y - middle) * (1 / floats(tall))
     squared = across * across + down * down
     ear = field.inside((1 - np.sqrt(squared)) * wide, 0.01)
     layers.paint(person.skin, ear)
@@ -56,12 +56,20 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     layers.cover_with(ear)
 
 
-def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, tiles: Textures) -> None:
-    """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly."""
+def paint_skin(
+    layers: Layers, person: Identity, motion: Motion, field: Field, head: Floats, tiles: Textures
+) -> None:
+    """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly.
+
+    Args:
+        layers: The part of the portrait that holds the head; painted in place.
+        person: The person.
+        motion: What the person does.
+        field: The same part of the coordinates.
+        head: Mask [T, H, W] of the head.
+        tiles: The person's textures.
+    """
     face, age = person.shape, person.age
-    window = field.where(side=(0.0, face.head_width + 0.05), y=(-face.head_height - 0.05, face.head_height + 0.05))
-    layers, field = layers.part(window), field.part(window)
-    head = field.inside((1 - np.sqrt(field.skull)) * face.head_width)
     blotches = looked_up(tiles.blotches, field.x * 0.45, field.y * 0.45)
     tint = blotches * face.blotches * (1 + 0.5 * age)
     apple = np.square((field.side - 1.25 * face.eye_x) * 5) + np.square((field.y - face.nose_y + 0.06) * 6)
@@ -73,17 +81,21 @@ def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, t
     layers.paint(skin, head)
     layers.polish(face.oiliness, head)
     layers.cover_with(head)
-    grain = looked_up(tiles.grain, field.x * 0.4, field.y * 0.4)
     if face.freckles > 0 and age < 0.5:
         across = bump(np.square((field.y - 0.16) * 3.2)) * smoothstep(field.side, 0.6, 0.3)
-        spots = smoothstep(grain, 1.1, 1.9) * across * head
+        spots = smoothstep(_grain(field, tiles), 1.1, 1.9) * across * head
         layers.tint((0.62, 0.48, 0.42), face.freckles * spots)
     if age > 0.5:
         patches = smoothstep(looked_up(tiles.blotches, field.x * 0.8 + 0.4, field.y * 0.8), 1.25, 1.7)
         layers.tint((0.74, 0.63, 0.56), 0.7 * patches * head * smoothstep(field.side, 0.15, 0.35))
     if face.stubble > 0:
-        shadow = face.stubble * beard_region(person, field) * (0.8 + 0.25 * grain)
+        shadow = face.stubble * beard_region(person, field) * (0.8 + 0.25 * _grain(field, tiles))
         layers.tint((0.55, 0.60, 0.66), floats(np.clip(shadow, 0, 1)) * head)
+
+
+def _grain(field: Field, tiles: Textures) -> Floats:
+    """Return the fine grain of the skin [T, H, W], which only freckles and stubble show."""
+    return looked_up(tiles.grain, field.x * 0.4, field.y * 0.4)
 
 
 def paint_wrinkles(layers: Layers, person: Identity, motion: Motion, field: Field) -> None:

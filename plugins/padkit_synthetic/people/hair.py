@@ -34,11 +34,8 @@ class Fall:
     window: Window
 
     def within(self, mask: Floats) -> Fall:
-        """Return the rows in which `mask` is not empty."""
-        rows = np.flatnonzero(mask.any((0, 2)))
-        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 1)
-        frames, outer, columns = self.window
-        part = (slice(None), slice(top, bottom))
+        """Return the rows and columns in which `mask` is not empty."""
+        part = _filled(mask)
         return Fall(
             outline=self.outline[part],
             front=self.front[part],
@@ -46,8 +43,26 @@ class Fall:
             strands=self.strands[part],
             dome=self.dome[part],
             grey=self.grey[part],
-            window=(frames, slice(outer.start + top, outer.start + bottom), columns),
+            window=_inner(self.window, part),
         )
+
+
+def _filled(mask: Floats) -> Window:
+    """Return the smallest window that holds all of a mask [T, H, W] >= 0; at least one pixel."""
+    highest = mask.max(axis=0)
+    places = highest.max(axis=1).nonzero()[0], highest.max(axis=0).nonzero()[0]
+    rows, columns = (slice(int(p[0]), int(p[-1]) + 1) if p.size else slice(0, 1) for p in places)
+    return slice(None), rows, columns
+
+
+def _inner(window: Window, part: Window) -> Window:
+    """Return the window of a picture that is the `part` of another window of it."""
+    frames, rows, columns = window
+    return (
+        frames,
+        slice(rows.start + part[1].start, rows.start + part[1].stop),
+        slice(columns.start + part[2].start, columns.start + part[2].stop),
+    )
 
 
 def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
@@ -117,11 +132,15 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
         return None
     # Ends waver by their strands and lumps.
     _, rows, _ = field.where(side=(0.0, 9.0), y=(-9.0, hair.end + 0.32))
-    window = (slice(None), rows, slice(None))
+    window = (slice(None), rows, slice(0, field.x.shape[-1]))
     field = field.part(window)
     strands = _strands(person, field, tiles)
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
+    if not hair.bun:  # which is beyond the silhouette
+        part = _filled(outline)
+        field, window = field.part(part), _inner(window, part)
+        strands, lumps, outline = strands[part], lumps[part], outline[part]
     front, rise = _front(person, field, strands, lumps)
     grey = smoothstep(field.side - 0.35 * field.y, 0.42, 0.72) * smoothstep(strands, -1.6, 0.2)
     swollen = np.clip(1.03 + 0.5 * hair.top - field.skull, 0, 1)

@@ -86,7 +86,10 @@ def covered(view: View, zoom: float, border: Border | None) -> Cover | None:
         round_x, round_y = np.maximum(beyond_x + inset, 0), np.maximum(beyond_y + inset, 0)
         corners = np.sqrt(round_x * round_x + round_y * round_y) - np.float32(border.corner)
         outer = np.where((round_x > 0) & (round_y > 0), corners, outer)
-    return Cover(filled(beyond), filled(outer), filled(outer - np.float32(border.bezel)))
+    picture = filled(beyond)
+    surface = filled(outer) if border.margin or border.corner else picture
+    whole = filled(outer - np.float32(border.bezel)) if border.bezel else surface
+    return Cover(picture, surface, whole)
 
 
 def before(radiance: Floats, cover: Cover | None, behind: Behind | None) -> Floats:

@@ -21,7 +21,7 @@ from padkit_synthetic.imaging import (
     log_between,
     mixed,
     reduced,
-    resized,
+    resized_planes,
     saturation_matrix,
     smooth_noise,
     srgb_table,
@@ -138,7 +138,6 @@ def replayed(
     # Pixels without gaps need not be finer than the samples.
     raster = min(columns, FINEST_RASTER if depth else fine)
     index = view.cells(raster)
-    grid = _pixel_grid(view, display.layout, float(columns), depth) if depth else None
     table = srgb_table() ** (between(rng, display.gamma) / 2.2)
     gamut = saturation_matrix(between(rng, display.saturation))
     bands = _bands(frames, fine, between(rng, display.bands), display.duty, rng)
@@ -147,7 +146,7 @@ def replayed(
     cover = covered(view, zoom, display.border)
     result = np.empty((frames, 3, fine, fine), np.float32)
     for frame in range(frames):
-        codes = np.ascontiguousarray(resized(pictures[frame], raster).transpose(2, 0, 1)).reshape(3, -1)
+        codes = resized_planes(pictures[frame], raster).reshape(3, -1)
         seen = index[frame].ravel()
         # This works on single pixels, so it is done on the raster or on the samples, whichever are fewer.
         if codes.shape[1] > seen.size:
@@ -155,14 +154,16 @@ def replayed(
         else:
             emission = _emitted(table, codes.reshape(3, raster, raster), gamut).reshape(3, -1)
             emission = emission.take(seen, axis=1).reshape(3, fine, fine)
+        grid = _pixel_grid(view.frame(frame), display.layout, float(columns), depth) if depth else None
         for channel in range(3):
             plane = emission[channel]
             if cover is not None:
                 plane *= cover.picture[frame]
-            plane *= 1 - display.black
-            plane += display.black
+            if display.black:
+                plane *= 1 - display.black
+                plane += display.black
             if grid is not None:
-                plane *= grid[channel][frame]
+                plane *= grid[channel][0]
             plane *= bands[frame, 0] * (display.white[channel] * brightness)
             if cover is not None and display.border is not None:
                 bezel = display.border.albedo[channel] * float(light.key[channel] + light.ambient[channel])

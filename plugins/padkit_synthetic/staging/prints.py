@@ -190,12 +190,15 @@ def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Ge
     for frame in range(result.shape[0]):
         seen = view.frame(frame)
         index = seen.cells(raster)
+        tiled = _tiled(seen, cells) if printer.screen == "fm" else None
         for channel, angle in enumerate(SCREEN_ANGLES):
             mean = cover[channel].take(index)
             if printer.screen != "none":
-                am = printer.screen == "am"
-                dots = needed[channel].take(index) if am else mean.copy()
-                dots -= _lattice(seen, cells, angle) if am else _tiled(sheets[channel], seen, cells)
+                if tiled is None:
+                    dots = needed[channel].take(index)
+                    dots -= _lattice(seen, cells, angle)
+                else:
+                    dots = mean - sheets[channel].take(tiled)
                 dots *= 4
                 dots += 0.5
                 np.clip(dots, 0, 1, out=dots)
@@ -236,16 +239,22 @@ def _spread_of_lattice() -> Floats:
     return np.quantile(values, np.linspace(0, 1, 256)).astype(np.float32)
 
 
-def _tiled(tile: Floats, view: View, count: float) -> Floats:
+def _tiled(view: View, count: float) -> Indices:
+    """Return flat indices [T, S, S] into a sheet [NOISE_SIDE, NOISE_SIDE] that is repeated across the picture.
+
+    Args:
+        view: The places on the paper.
+        count: Samples of the sheet across the picture.
+    """
     column = (view.u * count).astype(np.int32) & (NOISE_SIDE - 1)
     row = (view.v * count).astype(np.int32) & (NOISE_SIDE - 1)
-    return tile.ravel().take((row << 8) | column)
+    return (row * np.int32(NOISE_SIDE) + column).astype(np.intp)
 
 
 def _lit(reflectance: Floats, printer: Printer, view: View, light: Light, rng: np.random.Generator) -> Floats:
     """Turn the reflectance of paper into its radiance, in place: fibres, the lamp on its curve, gloss."""
     fine = reflectance.shape[-1]
-    fibre = _tiled(fine_noise(rng, (NOISE_SIDE, NOISE_SIDE)), view, 0.45 * fine)
+    fibre = fine_noise(rng, (NOISE_SIDE, NOISE_SIDE)).take(_tiled(view, 0.45 * fine))
     fibre *= printer.fibre
     fibre += 1
     # Lamp and gloss vary slowly: half the resolution is enough.
