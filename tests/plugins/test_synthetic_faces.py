@@ -168,7 +168,8 @@ def test_portraits_depend_on_the_seed_alone():
 def test_hair_is_left_out_only_where_there_is_none(name, monkeypatch):
     who, style = person(3), STYLES[name]
     bun = 0.2 if style.bun else 0.0
-    who = replace(who, hair=replace(who.hair, style=name, top=style.top[1], side=style.side[1], end=style.end[1], bun=bun))
+    longest = {"top": style.top[1], "side": style.side[1], "end": style.end[1]}
+    who = replace(who, hair=replace(who.hair, style=name, bun=bun, **longest))
     cropped = portrait(who)
     monkeypatch.setattr(hair, "_filled", lambda mask: (slice(None), *(slice(0, length) for length in mask.shape[1:])))
     assert np.array_equal(cropped, portrait(who))
@@ -177,7 +178,8 @@ def test_hair_is_left_out_only_where_there_is_none(name, monkeypatch):
 def test_a_window_holds_every_pixel_within_its_bounds():
     who = person(4)
     field = traced(who, draw_motion(generator(2), 2, smile=False), SIZE, 1.2)
-    for side, y in (((0.0, 0.3), (-0.2, 0.1)), ((0.2, 0.5), (-0.9, 0.9)), ((0.0, 9.0), (0.4, 9.0)), ((5.0, 6.0), (0, 1))):
+    bounds = [((0.0, 0.3), (-0.2, 0.1)), ((0.2, 0.5), (-0.9, 0.9)), ((0.0, 9.0), (0.4, 9.0)), ((5.0, 6.0), (0, 1))]
+    for side, y in bounds:
         held = (field.side >= side[0]) & (field.side <= side[1]) & (field.y >= y[0]) & (field.y <= y[1])
         window = field.where(side=side, y=y)
         assert held[window].sum() == held.sum()

@@ -56,9 +56,7 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     layers.cover_with(ear)
 
 
-def paint_skin(
-    layers: Layers, person: Identity, motion: Motion, field: Field, head: Floats, tiles: Textures
-) -> None:
+def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, head: Floats, tiles: Textures) -> None:
     """Paint the skin of the head: redder where blood is near, blotchy, freckled, spotted or stubbly.
 
     Args:
