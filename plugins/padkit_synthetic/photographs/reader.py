@@ -113,6 +113,7 @@ class PhotographsReader(DatasetReader):
         self.subject_pattern = subject_pattern
         self.margin = face_margin if finder == "lbp" else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
+        self.framed_by = "none" if self.margin is None else "lbp-tight"
         kinds = tuple(attacks.split("+"))
         self.world = world
         self.video = video

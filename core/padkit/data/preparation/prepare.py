@@ -271,12 +271,17 @@ def _finish(
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": _versions(),
         **({"room": cropper.options.room} if cropper.options.room else {}),
-        **({"framing": list(reader.framing)} if cropper.options.face == "none" and reader.framing else {}),
+        **(_framing(reader) if cropper.options.face == "none" else {}),
         **facts,
     }
     write_json(folder / STATE, state)
     write_json(folder / INFO, {"description": f"padkit: {dataset_name}", "features": features.to_dict()})
     write_json(folder / FINISHED, preparation)
+
+
+def _framing(reader: DatasetReader) -> dict[str, Any]:
+    """Return how a reader's crops frame faces; empty if that is not known."""
+    return {"framing": list(reader.framing), "framed_by": reader.framed_by} if reader.framing else {}
 
 
 def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> None:
