@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from portrait import BOX, portrait
 
+from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
+from padkit.deploy.described import crop_policy
+from padkit.deploy.predictor import Predictor
 from padkit.errors import DataError, run_as_command
 from padkit_synthetic.photographs.faces import cut_face
+from padkit_synthetic.photographs.reader import PhotographsReader
 from padkit_synthetic.photographs.scene import FRAMING, read_photograph
 from padkit_synthetic.photographs.simulate import main
 
@@ -48,6 +53,22 @@ def test_a_face_that_reaches_the_border_is_found_and_framed_beyond_it():
     found = cut_face(tight, margin=0.15, shown=FRAMING, limit=1024, name="tight")
     assert found.shape[0] > 98
     assert found.shape[0] == pytest.approx(98 * 1.3 / FRAMING, rel=0.25)
+
+
+def test_a_model_cuts_faces_as_it_was_trained_on_them(tmp_path):
+    """`padkit predict` finds the face of a tight photograph where training found it, and as large."""
+    x, y, width, height = BOX
+    tight = head().crop((round(x), round(y), round(x + width), round(y + height)))
+    people(tmp_path)
+    reader = PhotographsReader(root=str(tmp_path), face_margin=0.05, image_size=64)
+    crop = crop_policy(reader, SimpleNamespace(preparation={}))
+    bundle = Bundle(
+        student="timm", settings={}, image_size=64, thresholds=(BundleThreshold(policy="source-dev", value=0.5),),
+        simulated=True, crop=crop,
+    )  # fmt: skip
+    assert crop == CropPolicy(face="lbp-tight", margin=0.05, known=True)
+    (found,) = Predictor(bundle=bundle, score=len, face=crop.face).find(tight)
+    assert np.array_equal(found.crop, cut_face(tight, margin=0.05, shown=1.0, limit=64, name="tight"))
 
 
 def test_the_margin_and_the_limit_set_the_side():

@@ -248,7 +248,7 @@ def test_the_default_settings_are_those_that_have_prints_and_replays(faces):
 
 
 def test_room_shows_more_around_the_same_faces(tmp_path, monkeypatch):
-    monkeypatch.setattr("padkit_synthetic.photographs.faces._found_with_room", lambda _: [(30, 34, 32, 32)])
+    monkeypatch.setattr("padkit_synthetic.photographs.faces.boxes_with_room", lambda _: [(30, 34, 32, 32)])
     root = portraits(tmp_path / "faces", people=3, images=1)
     usual, roomy = (reader(root, finder="lbp", room=room) for room in (0.0, 0.25))
     assert roomy.fingerprint() == usual.fingerprint().replace("margin 0.15", "margin 0.15, room 0.25")

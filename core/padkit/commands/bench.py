@@ -89,7 +89,7 @@ def _infer_options(parser: argparse.ArgumentParser) -> None:
         help="about how long to measure each form (%(default)s)",
     )
     add("--photograph", type=Path, metavar="FILE", help="photograph with a face; scikit-image's astronaut by default")
-    add("--face", default="lbp", metavar="FINDER", help="face finder: lbp (default) or scrfd")
+    add("--face", default="lbp", metavar="FINDER", help="face finder: lbp (default), lbp-tight or scrfd")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
     add("--no-detection", action="store_true", help="measure crops alone")
     add("--json", type=Path, metavar="FILE", help="write JSON as well")

@@ -51,7 +51,7 @@ def add_judging(parser: Parser, *, faces: str = "all") -> None:
     """
     add = parser.add_argument
     add("--policy", default="", help="threshold policy of the model, or fixed:VALUE; the model's first by default")
-    add("--face", default="", metavar="FINDER", help="face finder: lbp (default) or scrfd")
+    add("--face", default="", metavar="FINDER", help="face finder, lbp, lbp-tight or scrfd; by default the model's")
     add("--face-model", default="buffalo_l", metavar="FILE", help="weights of scrfd: an .onnx file, or a pack's name")
     add("--cropped", action="store_true", help="the pictures are face crops already: find nothing, take the square")
     add("--faces", choices=FACES[faces], default=faces, help="which faces count; one: several are refused")

@@ -21,7 +21,7 @@ class SampleOptions:
         domains: Only these domains of the data (A,B).
         cropped: The media are face crops already: find nothing, take the square.
         frames: Frames of each presentation that are cut from photographs and videos: `uniform:N`, `every:N`, ...
-        face: Another face finder than the model's: `auto`, `hints`, `lbp` or `scrfd`.
+        face: Another face finder than the model's: `auto`, `hints`, `lbp`, `lbp-tight` or `scrfd`.
         face_model: Weights of scrfd, an .onnx file or a pack's name.
     """
 

@@ -39,6 +39,7 @@ class DatasetReader(ABC):
         attribute_names: Facial attributes that the records may carry, in a fixed order.
         framing: For face crops, how they frame the face: the margin around its box, as a share of the box on each side,
             and by how much of the crop's side the face's middle is below the crop's; None if that is not known.
+        framed_by: With `framing`: the finder whose boxes are framed so; `none` if it was none.
         path_settings: Names of the settings that are paths; a run records them as absolute ones.
         expected: Published number of presentations by (split, label), split "" if the dataset has no splits; compared
             with the number found. Empty if nothing is published.
@@ -53,6 +54,7 @@ class DatasetReader(ABC):
     real_faces: bool = False
     attribute_names: tuple[str, ...] = ()
     framing: tuple[float, float] | None = None
+    framed_by: str = "none"
     path_settings: ClassVar[tuple[str, ...]] = ("root",)
     expected: ClassVar[Mapping[tuple[str, int], int]] = {}
 

@@ -115,7 +115,8 @@ def crop_of(preparation: Mapping[str, Any]) -> CropPolicy | None:
     """
     choices, framing = preparation.get("choices"), preparation.get("framing")
     if framing is not None:
-        return CropPolicy(margin=framing[0], drop=framing[1], known=True)
+        face = preparation.get("framed_by", WHOLE)
+        return CropPolicy(face=face, margin=framing[0], drop=framing[1], known=True)
     if choices is None:
         return None
     if choices.get("face") in (WHOLE, RECORDED):

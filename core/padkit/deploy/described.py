@@ -22,20 +22,20 @@ def crop_policy(reader: DatasetReader, table: FrameTable) -> CropPolicy:
     facts = table.preparation
     parts: Sequence[Mapping[str, Any]] = facts.get("tables") or [facts]
     if any(part.get("choices") is not None for part in parts):
-        return _common([crop_of(part) or CropPolicy() for part in parts])
+        return _common(parts)
     options = Cropper(reader).options
     if options.face not in (WHOLE, RECORDED):
         return CropPolicy(face=options.face, margin=options.margin, align=options.align, known=True)
     if reader.framing is not None:
-        return CropPolicy(margin=reader.framing[0], drop=reader.framing[1], known=True)
+        return CropPolicy(face=reader.framed_by, margin=reader.framing[0], drop=reader.framing[1], known=True)
     return CropPolicy()
 
 
-def _common(policies: Sequence[CropPolicy]) -> CropPolicy:
-    """Return the policy of all parts, by the finder of those that were cut; not known if they differ."""
-    found = [one for one in policies if one.face != WHOLE] or policies
-    first = found[0]
-    alike = all(one == first or (one.face == WHOLE and one == replace(first, face=WHOLE)) for one in policies)
+def _common(parts: Sequence[Mapping[str, Any]]) -> CropPolicy:
+    """Return the policy of tables, by the finder of those that were cut; not known if they show faces otherwise."""
+    policies = [(crop_of(part) or CropPolicy(), "framing" in part) for part in parts]
+    first = next((policy for policy, framed in policies if not framed), policies[0][0])
+    alike = all(one == (replace(first, face=one.face) if framed else first) for one, framed in policies)
     return first if alike else CropPolicy()
 
 

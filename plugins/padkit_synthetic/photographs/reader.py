@@ -132,6 +132,7 @@ class PhotographsReader(DatasetReader):
         self.real_faces = not simulated_faces
         self.margin = face_margin if _found(finder, face_margin) else None
         self.framing = None if self.margin is None else (self.margin, 0.0)
+        self.framed_by = "none" if self.margin is None else "lbp-tight"
         kinds = tuple(attacks.split("+"))
         self.world = world
         self.video = video

@@ -23,6 +23,10 @@ LBP_SHORT_SIDE = 240  # pixels to which frames are shrunk for the cascade
 # Its boxes reach from the brows to the mouth; enlarged by this factor they match datasets and other detectors (one
 # portrait measured, scikit-image's astronaut).
 LBP_GROWTH = 1.2
+# Share of a photograph's shorter side that `lbp-tight` adds around it, because the cascade misses faces that reach the
+# border and takes them for smaller than they are: on ORL's tight photographs it finds 77 of 100 without, 100 with.
+TIGHT_ROOM = 0.25
+STRIP = 10  # ratio of the sides beyond which a picture is none: enlarged to find faces in, it would fill the memory
 
 
 def nearest_hint(hints: Mapping[int, FaceHint], number: int) -> FaceHint | None:
@@ -69,14 +73,49 @@ def lbp(picture: Image.Image, _hint: FaceHint | None) -> list[FaceHint]:
     return [FaceHint(box=box) for box in _apart(boxes)]
 
 
+def lbp_tight(picture: Image.Image, hint: FaceHint | None) -> list[FaceHint]:
+    """Find frontal faces as `lbp` does, also in photographs that end close to the face; takes twice as long.
+
+    Raises:
+        PluginError: The extra `lbp` is not installed.
+    """
+    found = boxes_with_room(picture)
+    for face in lbp(picture, hint):  # smaller ones
+        if (box := face_box(face)) is not None and not _within(box, found):
+            found.append(box)
+    return [FaceHint(box=box) for box in found]
+
+
+def boxes_with_room(picture: Image.Image) -> list[Box]:
+    """Return the boxes that `lbp` finds in a photograph whose edge pixels go on beyond its border by `TIGHT_ROOM`.
+
+    Raises:
+        PluginError: The extra `lbp` is not installed.
+    """
+    if max(picture.size) > STRIP * min(picture.size):
+        return []
+    inner = round(LBP_SHORT_SIDE / (1 + 2 * TIGHT_ROOM))
+    scale, room = inner / min(picture.size), round(TIGHT_ROOM * inner)
+    size = max(round(picture.width * scale), 1), max(round(picture.height * scale), 1)
+    small = np.asarray(picture.resize(size, Image.Resampling.BICUBIC))
+    roomy = Image.fromarray(np.pad(small, ((room, room), (room, room), (0, 0)), mode="edge"))
+    boxes = [box for face in lbp(roomy, None) if (box := face_box(face))]
+    return [((x - room) / scale, (y - room) / scale, across / scale, down / scale) for x, y, across, down in boxes]
+
+
 def _apart(boxes: Sequence[Box]) -> list[Box]:
     """Remove boxes whose centre is inside a larger box: the cascade finds some faces twice."""
     kept: list[Box] = []
-    for x, y, width, height in sorted(boxes, key=lambda box: -box[2]):
-        middle, level = x + width / 2, y + height / 2
-        if not any(left < middle < left + side and top < level < top + side for left, top, side, _ in kept):
-            kept.append((x, y, width, height))
+    for box in sorted(boxes, key=lambda box: -box[2]):
+        if not _within(box, kept):
+            kept.append(box)
     return kept
+
+
+def _within(box: Box, others: Sequence[Box]) -> bool:
+    """Return whether a box's centre is inside another box."""
+    middle, level = box[0] + box[2] / 2, box[1] + box[3] / 2
+    return any(left < middle < left + side and top < level < top + side for left, top, side, _ in others)
 
 
 def _grown(left: float, top: float, side: float, scale: float) -> Box:
@@ -99,6 +138,7 @@ FINDERS: dict[str, tuple[str, Callable[[str], Finder]]] = {
     "auto": ("the dataset's own boxes or eyes, where it has none `lbp`", lambda _model: hinted_or_lbp),
     "hints": ("the dataset's own boxes or eyes only", lambda _model: hinted),
     "lbp": ("scikit-image's cascade: quick, offline, upright frontal faces only", lambda _model: lbp),
+    "lbp-tight": ("as `lbp`, also in photographs that end close to the face", lambda _model: lbp_tight),
     "scrfd": ("insightface's SCRFD; weights for non-commercial research only", _scrfd),
     "none": ("the whole frame, for media that are face crops already", lambda _model: whole_frame),
 }

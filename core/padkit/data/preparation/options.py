@@ -23,7 +23,7 @@ class CropOptions:
 
     Args:
         frames: Frames kept of each presentation: `ssdg`, `uniform:N`, `every:N`, `first:N` or `all`.
-        face: How the face is found: `auto`, `hints`, `lbp`, `scrfd` or `none`.
+        face: How the face is found: `auto`, `hints`, `lbp`, `lbp-tight`, `scrfd` or `none`.
         face_model: For `scrfd`: its weights, an .onnx file or the name of a pack of insightface's model zoo.
         margin: Share of the face's side added on each side; 0.15 makes 1.3 times the box.
         align: Make the line of the eyes horizontal and scale by their distance, if they are known.

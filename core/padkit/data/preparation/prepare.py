@@ -267,7 +267,7 @@ def _finish(
         "shards": [{"file": shard.file, "bytes": shard.bytes, "frames": shard.frames} for shard in shards],
         "versions": {**_versions(), **cropper.reader.made_with()},
         **({"room": cropper.options.room} if cropper.options.room else {}),
-        **({"framing": list(reader.framing)} if cropper.options.face == "none" and reader.framing else {}),
+        **(_framing(reader) if cropper.options.face == "none" else {}),
         **facts,
     }
     write_json(folder / STATE, _state(key, shards))
@@ -286,6 +286,11 @@ def _state(key: str, shards: Sequence[Shard]) -> dict[str, Any]:
         "_output_all_columns": False,
         "_split": None,
     }
+
+
+def _framing(reader: DatasetReader) -> dict[str, Any]:
+    """Return how a reader's crops frame faces; empty if that is not known."""
+    return {"framing": list(reader.framing), "framed_by": reader.framed_by} if reader.framing else {}
 
 
 def _renew(table: FrameTable, told: Mapping[str, list[Any]], folder: Path) -> None:

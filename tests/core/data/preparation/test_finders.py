@@ -70,6 +70,23 @@ def test_lbp_finds_none_and_two():
     assert abs(both[0].box[0] - both[1].box[0]) == pytest.approx(256, abs=12)
 
 
+def test_lbp_tight_finds_faces_that_fill_the_picture_as_large_as_they_are():
+    x, y, width, height = (round(value) for value in BOX)
+    tight = picture(portrait()[y : y + height, x : x + width])
+    (face,) = finder("lbp-tight")(tight, None)
+    assert overlap(face.box, (0, 0, width, height)) > 0.8
+    (usual,) = finder("lbp-tight")(picture(portrait()), None)
+    assert overlap(usual.box, BOX) > 0.7
+    assert finder("lbp-tight")(picture(np.zeros((8, 300, 3), np.uint8)), None) == []
+
+
+def test_lbp_tight_passes_no_small_face_over():
+    small, large = portrait(0.35), portrait()
+    both = np.full((256, 400, 3), 90, np.uint8)
+    both[:, :256], both[80 : 80 + len(small), 290 : 290 + len(small)] = large, small
+    assert len(finder("lbp-tight")(picture(both), None)) == len(finder("lbp")(picture(both), None)) == 2
+
+
 def test_auto_trusts_the_dataset_first():
     assert finder("auto")(picture(portrait()), BOXED) == [BOXED]
     (face,) = finder("auto")(picture(portrait()), None)
@@ -81,9 +98,9 @@ def test_none_is_the_whole_frame():
 
 
 def test_unknown_finders_are_refused():
-    with pytest.raises(SettingsError, match=r"'mtcn'.*auto, hints, lbp, none, scrfd"):
+    with pytest.raises(SettingsError, match=r"'mtcn'.*auto, hints, lbp, lbp-tight, none, scrfd"):
         check_finder("mtcn")
-    assert set(FINDERS) == {"auto", "hints", "lbp", "scrfd", "none"}
+    assert set(FINDERS) == {"auto", "hints", "lbp", "lbp-tight", "scrfd", "none"}
 
 
 # ---- SCRFD
