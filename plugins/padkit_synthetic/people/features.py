@@ -161,7 +161,8 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     """Paint lips with volume, the line between them, and teeth in an open mouth."""
     face = person.shape
     window = field.where(side=(0.0, 1.5 * face.mouth_width + 0.05), y=(face.mouth_y - 0.2, face.mouth_y + 0.24))
-    layers, field = layers.part(window), field.part(window)
+    whole, field = layers.part(window), field.part(window)
+    layers = whole.copied()
     smile = motion.smile
     width = face.mouth_width * (1 + 0.30 * smile)
     across = field.x / width
@@ -198,6 +199,7 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     layers.tint(CREASE, 0.55 * corners)
     shadow = bump(np.square((middle - bottom - 0.022) * (1 / 0.020))) * smoothstep(np.abs(across), 0.9, 0.3)
     layers.tint((0.78, 0.68, 0.66), 0.7 * shadow)
+    whole.become(layers)
 
 
 def beard_region(person: Identity, field: Field) -> Floats:
