@@ -84,7 +84,7 @@ class Field:
     Attributes:
         x, y, side: Coordinates on the head.
         skull: Squared radius of the head's outline: below 1 inside.
-        body_x, body_y: Coordinates on the shoulders, which do not turn with the head.
+        body_x, body_y: Coordinates on the shoulders, [T, 1, W] and [T, H, 1], which do not turn with the head.
         pixel: Side of a pixel.
     """
 
@@ -126,14 +126,14 @@ class Field:
         return np.ascontiguousarray(self.side[:, ::3, ::3]), np.ascontiguousarray(self.y[:, ::3, ::3])
 
     def part(self, window: Window) -> Field:
-        """Return a window: what features are drawn by as copies, with which arithmetic is quicker, the rest as views."""
+        """Return a window; the coordinates that most features are drawn by are copies, which are quicker to use."""
         return Field(
             x=np.ascontiguousarray(self.x[window]),
             y=np.ascontiguousarray(self.y[window]),
             side=np.ascontiguousarray(self.side[window]),
             skull=self.skull[window],
-            body_x=self.body_x[window],
-            body_y=self.body_y[window],
+            body_x=self.body_x[window[0], :, window[2]],
+            body_y=self.body_y[window[:2]],
             pixel=self.pixel,
         )
 
@@ -194,8 +194,7 @@ def traced(person: Identity, motion: Motion, size: int, view: float) -> Field:
     depth = doubled(depth)
     x = floats(turned_x * (1 / side_cosine) - depth * (side_sine / side_cosine))
     y = floats(turned_y * (1 / up_cosine) - depth * (up_sine / up_cosine))
-    body_x = floats((across - motion.shift_x) / motion.scale) + np.zeros_like(y)
-    body_y = floats((down - motion.shift_y) / motion.scale) + np.zeros_like(y)
+    body_x, body_y = (across - motion.shift_x) / motion.scale, (down - motion.shift_y) / motion.scale
     return Field(x, y, np.abs(x), skull(face, x, y), body_x, body_y, 2.0 * view / size)
 
 

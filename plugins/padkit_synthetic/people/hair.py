@@ -10,8 +10,7 @@ from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 from padkit_synthetic.people.canvas import Field, Layers, Textures, Window, looked_up
 from padkit_synthetic.people.identity import Identity
 
-
-HIGHEST = 8.0  # deviations: no texture has a value beyond
+HIGHEST = 8.0  # no texture, of about unit deviation, has a value beyond
 
 
 @dataclass(frozen=True, slots=True)
