@@ -59,9 +59,12 @@ def linear_from_srgb(image: Bytes) -> Floats:
     return srgb_table().take(np.ascontiguousarray(image.transpose(2, 0, 1)))
 
 
+@cache
 def linear_from_hex(code: str) -> Floats:
-    """Return the linear RGB [3] of a colour such as `"f6ede4"`."""
-    return srgb_table()[np.frombuffer(bytes.fromhex(code), np.uint8)]
+    """Return the linear RGB [3] of a colour such as `"f6ede4"`, read-only."""
+    colour = srgb_table()[np.frombuffer(bytes.fromhex(code), np.uint8)]
+    colour.setflags(write=False)
+    return colour
 
 
 def resized(image: Bytes, size: int) -> Bytes:

@@ -19,11 +19,11 @@ EVEN = Light(direction=(-0.3, -0.4, 0.866), key=np.full(3, 0.6, np.float32), amb
 WALL = np.full((3, SIZE, SIZE), 0.2, np.float32)
 
 
-def portrait(person: Identity, smile: bool = False) -> Floats:
+def portrait(person: Identity, smile: bool = False, view: float = 1.0) -> Floats:
     """Return the radiance [3, SIZE, SIZE] of a person who looks into the camera."""
     motion = draw_motion(generator(1), 1, smile)
     still = replace(motion, blink=np.zeros_like(motion.blink), mouth_open=np.full_like(motion.mouth_open, 0.6 * smile))
-    return render(person, still, EVEN, WALL)[0]
+    return render(person, still, EVEN, WALL, view)[0]
 
 
 def person(number: int, **changes: object) -> Identity:
@@ -167,18 +167,25 @@ def test_portraits_depend_on_the_seed_alone():
 @pytest.mark.parametrize("name", STYLES)
 def test_hair_is_left_out_only_where_there_is_none(name, monkeypatch):
     who, style = person(3), STYLES[name]
-    bun = 0.2 if style.bun else 0.0
-    longest = {"top": style.top[1], "side": style.side[1], "end": style.end[1]}
-    who = replace(who, hair=replace(who.hair, style=name, bun=bun, **longest))
-    cropped = portrait(who)
-    monkeypatch.setattr(hair, "_filled", lambda mask: (slice(None), *(slice(0, length) for length in mask.shape[1:])))
-    assert np.array_equal(cropped, portrait(who))
+    most = {length: max(getattr(style, length)) for length in ("top", "side", "end", "curl")}
+    who = replace(who, hair=replace(who.hair, style=name, bun=0.2 * bool(style.bun), **most))
+    within = portrait(who, view=1.5)
+    monkeypatch.setattr(hair, "_reach", lambda *_: 9.0)
+    assert np.array_equal(within, portrait(who, view=1.5))
+
+
+def test_no_texture_is_higher_than_hair_reckons_with():
+    for seed in range(6):
+        tiles = textures(seed)
+        assert (
+            max(tile.max() for tile in (tiles.blotches, tiles.grain, tiles.strands, tiles.curls)) < 0.8 * hair.HIGHEST
+        )
 
 
 def test_a_window_holds_every_pixel_within_its_bounds():
     who = person(4)
     field = traced(who, draw_motion(generator(2), 2, smile=False), SIZE, 1.2)
-    bounds = [((0.0, 0.3), (-0.2, 0.1)), ((0.2, 0.5), (-0.9, 0.9)), ((0.0, 9.0), (0.4, 9.0)), ((5.0, 6.0), (0, 1))]
+    bounds = ((0.0, 0.3), (-0.2, 0.1)), ((0.2, 0.5), (-0.9, 0.9)), ((0.0, 9.0), (0.4, 9.0)), ((5.0, 6.0), (0, 1))
     for side, y in bounds:
         held = (field.side >= side[0]) & (field.side <= side[1]) & (field.y >= y[0]) & (field.y <= y[1])
         window = field.where(side=side, y=y)

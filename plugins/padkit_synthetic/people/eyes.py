@@ -24,7 +24,8 @@ def paint_eyes(
         side=(face.eye_x - 2.1 * face.eye_width, face.eye_x + 2.1 * face.eye_width),
         y=(face.eye_y - 0.16, face.eye_y + 0.22),
     )
-    layers, field = layers.part(window), field.part(window)
+    whole, field = layers.part(window), field.part(window)
+    layers = whole.copied()
     across = (field.side - face.eye_x) * (1 / face.eye_width)
     down = field.y - face.eye_y - (face.eye_slant * face.eye_width) * across
     arc = np.clip(1 - across * across, 0, 1)
@@ -66,6 +67,7 @@ def paint_eyes(
     rim = bump(np.square((down - lower) * (1 / 0.010))) * smoothstep(np.abs(across), 1.05, 0.8) * (1 - 0.6 * iris)
     layers.tint(CREASE, 0.6 * rim)
     _paint_lids(layers, person, motion, across, down, edge, arc)
+    whole.become(layers)
 
 
 def _paint_lids(

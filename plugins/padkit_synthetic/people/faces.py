@@ -118,9 +118,9 @@ def _slopes(height: Floats, pixel: float) -> tuple[Floats, Floats]:
     # All rows in one line; at the ends of a row the difference is one-sided.
     line, result = height.reshape(-1), across.reshape(-1)
     np.subtract(line[2:], line[:-2], out=result[1:-1])
+    result[1:-1] /= 2 * pixel
     np.subtract(height[:, 2:], height[:, :-2], out=down[:, 1:-1])
-    for slopes in (result[1:-1], down[:, 1:-1]):
-        np.divide(slopes, 2 * pixel, out=slopes)
+    down[:, 1:-1] /= 2 * pixel
     for place, (high, low) in ((0, (1, 0)), (-1, (-1, -2))):
         across[..., place] = (height[..., high] - height[..., low]) / pixel
         down[:, place] = (height[:, high] - height[:, low]) / pixel

@@ -20,18 +20,19 @@ def paint_body(layers: Layers, person: Identity, field: Field) -> None:
     window = field.where(side=(0.0, 9.0), y=(0.3, 9.0))
     layers, field = layers.part(window), field.part(window)
     wide = face.head_width * (0.66 - 0.22 * face.jaw)
-    side = np.abs(field.body_x)
-    reach = wide + 0.9 * np.square(np.clip(field.body_y - 0.82, 0, 1))
+    x, y = field.body_x, field.body_y
+    side = np.abs(x)
+    reach = wide + 0.9 * np.square(np.clip(y - 0.82, 0, 1))
     neck = field.inside(reach - side, 0.012)
     layers.paint(person.skin, neck)
     layers.raise_to(floats(-0.35 + 0.3 * np.sqrt(np.clip(1.02 - np.square(side / reach), 0, 1))), neck)
     shade = smoothstep(field.y, chin + 0.22, chin - 0.02) * (0.75 + 0.25 * smoothstep(side, wide, 0.3 * wide))
     layers.tint((0.46, 0.37, 0.34), neck * shade)
-    collar = np.square(side * (1 / (wide + 0.05))) + np.square((field.body_y - 0.88) * (1 / 0.17)) - 1
-    slope = field.body_y - (0.88 + 0.22 * np.abs(field.body_x))
+    collar = np.square(side * (1 / (wide + 0.05))) + np.square((y - 0.88) * (1 / 0.17)) - 1
+    slope = y - (0.88 + 0.22 * side)
     cloth = field.inside(np.minimum(slope, 0.1 * collar), 0.01)
     layers.paint(person.clothing, cloth)
-    layers.raise_to(floats(-0.22 - 0.25 * np.square(field.body_x) + 0.06 * np.clip(field.body_y - 0.9, 0, 1)), cloth)
+    layers.raise_to(floats(-0.22 - 0.25 * np.square(x) + 0.06 * np.clip(y - 0.9, 0, 1)), cloth)
     layers.cover_with(np.maximum(neck, cloth))
 
 
@@ -159,7 +160,8 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     """Paint lips with volume, the line between them, and teeth in an open mouth."""
     face = person.shape
     window = field.where(side=(0.0, 1.5 * face.mouth_width + 0.05), y=(face.mouth_y - 0.2, face.mouth_y + 0.24))
-    layers, field = layers.part(window), field.part(window)
+    whole, field = layers.part(window), field.part(window)
+    layers = whole.copied()
     smile = motion.smile
     width = face.mouth_width * (1 + 0.30 * smile)
     across = field.x / width
@@ -196,6 +198,7 @@ def paint_mouth(layers: Layers, person: Identity, motion: Motion, field: Field) 
     layers.tint(CREASE, 0.55 * corners)
     shadow = bump(np.square((middle - bottom - 0.022) * (1 / 0.020))) * smoothstep(np.abs(across), 0.9, 0.3)
     layers.tint((0.78, 0.68, 0.66), 0.7 * shadow)
+    whole.become(layers)
 
 
 def beard_region(person: Identity, field: Field) -> Floats:

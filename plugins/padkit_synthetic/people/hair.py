@@ -10,6 +10,8 @@ from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 from padkit_synthetic.people.canvas import Field, Layers, Textures, Window, looked_up
 from padkit_synthetic.people.identity import Identity
 
+HIGHEST = 8.0  # no texture, of about unit deviation, has a value beyond
+
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -34,8 +36,11 @@ class Fall:
     window: Window
 
     def within(self, mask: Floats) -> Fall:
-        """Return the rows and columns in which `mask` is not empty."""
-        part = _filled(mask)
+        """Return the rows in which `mask` is not empty."""
+        rows = mask.max(axis=(0, 2)).nonzero()[0]
+        top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 1)
+        frames, outer, columns = self.window
+        part = (slice(None), slice(top, bottom))
         return Fall(
             outline=self.outline[part],
             front=self.front[part],
@@ -43,26 +48,8 @@ class Fall:
             strands=self.strands[part],
             dome=self.dome[part],
             grey=self.grey[part],
-            window=_inner(self.window, part),
+            window=(frames, slice(outer.start + top, outer.start + bottom), columns),
         )
-
-
-def _filled(mask: Floats) -> Window:
-    """Return the smallest window that holds all of a mask [T, H, W] >= 0; at least one pixel."""
-    highest = mask.max(axis=0)
-    places = highest.max(axis=1).nonzero()[0], highest.max(axis=0).nonzero()[0]
-    rows, columns = (slice(int(p[0]), int(p[-1]) + 1) if p.size else slice(0, 1) for p in places)
-    return slice(None), rows, columns
-
-
-def _inner(window: Window, part: Window) -> Window:
-    """Return the window of a picture that is the `part` of another window of it."""
-    frames, rows, columns = window
-    return (
-        frames,
-        slice(rows.start + part[1].start, rows.start + part[1].stop),
-        slice(columns.start + part[2].start, columns.start + part[2].stop),
-    )
 
 
 def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
@@ -81,6 +68,14 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
         return straight
     curled = looked_up(tiles.curls, field.x * 0.5, field.y * 0.5)
     return floats(straight + hair.curl * (curled - straight))
+
+
+def _reach(person: Identity, pixel: float) -> float:
+    """Return a distance from the middle of the head that the silhouette of `_outline` never reaches."""
+    face, hair = person.shape, person.hair
+    thick = max(hair.side, 1.35 * hair.top)
+    wavering = 0.02 + 0.12 + (0.015 + 0.035 * hair.curl * min(1.0, 8 * hair.top)) * HIGHEST
+    return face.head_width + thick + wavering + max(0.016, 0.7 * pixel)
 
 
 def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Floats:
@@ -130,17 +125,12 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     face, hair = person.shape, person.hair
     if hair.bald:
         return None
-    # Ends waver by their strands and lumps.
-    _, rows, _ = field.where(side=(0.0, 9.0), y=(-9.0, hair.end + 0.32))
-    window = (slice(None), rows, slice(0, field.x.shape[-1]))
+    # Ends waver by their strands and lumps. A bun is narrower than the head.
+    window = field.where(side=(0.0, _reach(person, field.pixel)), y=(-9.0, hair.end + 0.32))
     field = field.part(window)
     strands = _strands(person, field, tiles)
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
-    if not hair.bun:  # which is beyond the silhouette
-        part = _filled(outline)
-        field, window = field.part(part), _inner(window, part)
-        strands, lumps, outline = strands[part], lumps[part], outline[part]
     front, rise = _front(person, field, strands, lumps)
     grey = smoothstep(field.side - 0.35 * field.y, 0.42, 0.72) * smoothstep(strands, -1.6, 0.2)
     swollen = np.clip(1.03 + 0.5 * hair.top - field.skull, 0, 1)

@@ -83,9 +83,9 @@ def covered(view: View, zoom: float, border: Border | None) -> Cover | None:
     outer = beyond - np.float32(border.margin)
     if border.corner:
         inset = np.float32(border.corner - border.margin)
-        round_x, round_y = np.maximum(beyond_x + inset, 0), np.maximum(beyond_y + inset, 0)
-        corners = np.sqrt(round_x * round_x + round_y * round_y) - np.float32(border.corner)
-        outer = np.where((round_x > 0) & (round_y > 0), corners, outer)
+        corners = (beyond_x > -inset) & (beyond_y > -inset)
+        round_x, round_y = beyond_x[corners] + inset, beyond_y[corners] + inset
+        outer[corners] = np.sqrt(round_x * round_x + round_y * round_y) - np.float32(border.corner)
     picture = filled(beyond)
     surface = filled(outer) if border.margin or border.corner else picture
     whole = filled(outer - np.float32(border.bezel)) if border.bezel else surface

@@ -21,14 +21,14 @@ from padkit_synthetic.imaging import (
     bump,
     fine_noise,
     floats,
-    linear_from_srgb,
     log_between,
     mixed,
     reduced,
-    resized,
+    resized_planes,
     saturation_matrix,
     smooth_noise,
     smoothstep,
+    srgb_table,
 )
 from padkit_synthetic.people.canvas import doubled
 from padkit_synthetic.people.faces import Light
@@ -172,7 +172,7 @@ def _trimmed(reflectance: Floats, printer: Printer, cover: Cover | None) -> Floa
 def _reflectance(picture: Bytes, printer: Printer, view: View, rng: np.random.Generator) -> Floats:
     """Return the linear reflectance [T, 3, S, S] of the print; its mean over a dot follows the picture's tone."""
     raster = 3 * picture.shape[0] // 2
-    tone = linear_from_srgb(resized(reduced(picture, printer.detail), raster))
+    tone = srgb_table().take(resized_planes(reduced(picture, printer.detail), raster))
     tone = np.clip(mixed(tone, saturation_matrix(between(rng, printer.saturation))), 0, 1)
     strength = between(rng, printer.gain) * np.exp(printer.cast * rng.standard_normal(3))
     cover = floats(1 - tone ** floats(strength)[:, None, None]).reshape(3, -1)

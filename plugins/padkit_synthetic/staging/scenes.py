@@ -69,9 +69,9 @@ def draw_light(place: Place, rng: np.random.Generator) -> Light:
 
 def _bar(albedo: Floats, rows: tuple[int, int], columns: tuple[int, int], colour: Floats) -> None:
     """Paint a rectangle on `albedo` [3, ROOM, ROOM], clipped to it."""
-    top, bottom = (max(0, row) for row in rows)
-    left, right = (max(0, column) for column in columns)
-    albedo[:, top:bottom, left:right] = colour[:, None, None]
+    down = slice(max(0, rows[0]), max(0, rows[1]))
+    across = slice(max(0, columns[0]), max(0, columns[1]))
+    albedo[:, down, across] = colour[:, None, None]
 
 
 def _drawn(palette: tuple[str, ...], rng: np.random.Generator) -> Floats:
