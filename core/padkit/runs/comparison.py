@@ -92,7 +92,7 @@ def check_untouched(run: RunFolder) -> None:
 def added_since(run: RunFolder, there: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings that padkit has had only since a run was begun, by dotted name, with what they are now.
 
-    Those that are none or false are left out: they change nothing.
+    Those that are none, false, zero or empty are left out: they change nothing.
 
     Args:
         run: The run.
@@ -100,7 +100,7 @@ def added_since(run: RunFolder, there: Mapping[str, Any]) -> dict[str, Any]:
     """
     known = _plain(run.read_settings(), CHANGEABLE)
     now = _plain(there, CHANGEABLE)
-    return {name: value for name, value in now.items() if name not in known and _stated(value) is not None}
+    return {name: value for name, value in now.items() if name not in known and value}
 
 
 def check_settings(
