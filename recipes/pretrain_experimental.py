@@ -327,7 +327,7 @@ def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) 
             "", "| AUC | AUC, colours normalised | HTER | BPCER | verdicts that flip if the box moves a little |",
             "| ---: | ---: | ---: | ---: | ---: |",
             f"| {' | '.join(f'{figure:.1f}' for figure in figures)} |",
-            "", "In %; HTER and BPCER at the first threshold above, which is chosen on simulated people.",
+            "", f"In %; HTER and BPCER at {bundle.threshold:.4f} ({bundle.threshold_policy}, on simulated people).",
             "", "Real attacks have not been measured.",
         ]  # fmt: skip
     for heading, lines in (("Trained on", data), ("Measured", measured), ("Made by", [made])):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.cropping import Cropper
+from padkit.data.preparation.finders import HINTED
 from padkit.data.preparation.prepare import FrameTable, prepare
 from padkit.data.presentation import SPLITS, shows_no_face
 from padkit.data.reader import DatasetReader
@@ -253,6 +254,9 @@ def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None)
     """Yield in what a table's crops differ, or may differ, from those that a bundle was trained on."""
     if cropper is not None and not bundle.crop.known:
         yield "The model does not say how its faces were cropped; padkit's default margin was used."
+    if cropper is not None and cropper.options.face not in HINTED and any(one.box for one in cropper.records()):
+        used = f"{cropper.options.face} found faces instead"
+        yield f"The data give boxes of faces, and {used}; --face auto takes the boxes."
     about = table.preparation
     for part in [] if cropper is not None else about.get("tables", [about]):
         if differs := unlike(part, bundle):

@@ -89,18 +89,39 @@ def check_untouched(run: RunFolder) -> None:
     )
 
 
-def check_settings(run: RunFolder, there: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+def added_since(run: RunFolder, there: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings that padkit has had only since a run was begun, by dotted name, with what they are now.
+
+    Those that are none, false, zero or empty are left out: they change nothing.
+
+    Args:
+        run: The run.
+        there: Its settings, resolved as they are without any other argument.
+    """
+    known = _plain(run.read_settings(), CHANGEABLE)
+    now = _plain(there, CHANGEABLE)
+    return {name: value for name, value in now.items() if name not in known and value}
+
+
+def check_settings(
+    run: RunFolder, there: Mapping[str, Any], asked: Mapping[str, Any], added: Collection[str] = ()
+) -> None:
     """Refuse to continue a run with other settings than `CHANGEABLE` ones.
 
     Args:
         run: The run.
         there: Its settings, resolved as they are without any other argument.
         asked: The settings that are asked for now.
+        added: Names of those that the run did not have (`added_since`), which may be anything.
 
     Raises:
         SettingsError: A setting differs; names it, both values and the remedy.
     """
-    if found := first_difference(there, asked, CHANGEABLE):
+    before, now = (
+        {name: value for name, value in _plain(tree, CHANGEABLE).items() if name not in added}
+        for tree in (there, asked)
+    )
+    if found := first_difference(before, now):
         raise SettingsError(
             f"--resume {run.path}: {found}; drop --{found.name}, or start a new run with another --out ({MAY_CHANGE})."
         )

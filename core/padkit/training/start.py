@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import importlib.util
 import os
+import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,15 @@ from padkit.data.protocols.names import file_name
 from padkit.errors import SettingsError, TrainingError, closest, one_line, pip_install
 from padkit.plugins import Discovery
 from padkit.processes import cores
-from padkit.runs.comparison import SETTINGS, check_facts, check_settings, check_untouched, digest_of, facts_of
+from padkit.runs.comparison import (
+    SETTINGS,
+    added_since,
+    check_facts,
+    check_settings,
+    check_untouched,
+    digest_of,
+    facts_of,
+)
 from padkit.runs.environment import describe_environment
 from padkit.runs.folder import RunFolder, check_writable
 from padkit.settings import Settings, Slot, read_settings
@@ -337,7 +346,10 @@ def read_run_settings(
     out = asked.tree["out"]
     if out != there.tree["out"] and (out is None or Path(out).resolve() != run.path.resolve()):
         raise SettingsError(f"--resume {folder} continues in that folder; drop --out {out}, or drop --resume.")
-    check_settings(run, there.tree, asked.tree)
+    check_settings(run, there.tree, asked.tree, added_since(run, there.tree))
+    if (added := added_since(run, asked.tree)) and os.environ.get("LOCAL_RANK", "0") == "0":
+        told = ", ".join(f"--{name} {value}" for name, value in added.items())
+        print(f"note: {folder} was begun before padkit had {told}; give what the run did then.", file=sys.stderr)
     return dataclasses.replace(asked, tree={**asked.tree, "out": there.tree["out"], "resume": None})
 
 

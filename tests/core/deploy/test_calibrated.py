@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
 from padkit.deploy.calibrated import gather, prepared
 from padkit.deploy.predictor import Predictor
+from padkit_folder.manifest import ManifestReader
 from padkit_folder.tables import TablesReader
 from padkit_folder.tree import FolderReader
 
@@ -50,6 +52,18 @@ def test_a_table_of_another_side_is_told(reader, model):
     (note,) = notes
     assert note.endswith("differ from those that the model was trained on: a side in pixels of 24 instead of 16.")
     assert gather(model, reader, "own", cropped=True).notes == ()
+
+
+def test_boxes_that_are_not_used_are_told(reader, model, tmp_path, monkeypatch):
+    finds = "padkit.data.preparation.cropping.finder"
+    monkeypatch.setattr(finds, lambda name, model: lambda picture, hint: [FaceHint(box=(2, 2, 12, 12))])
+    rows = [f"own/{kind}/a.png,{label},{species},0 0 8 8" for kind, label, species in (
+        ("live", "live", ""), ("spoof/print", "spoof", "print"))]  # fmt: skip
+    (tmp_path / "list.csv").write_text("\n".join(["path,label,attack_type,box", *rows]))
+    listed = ManifestReader(file=str(tmp_path / "list.csv"))
+    (note,) = gather(model, listed, "list").notes
+    assert note.startswith("The data give boxes of faces, and lbp found faces instead")
+    assert gather(model, listed, "list", face="auto").notes == gather(model, reader, "own").notes == ()
 
 
 def test_data_that_the_model_was_adapted_on_are_told(reader, model):

@@ -95,11 +95,31 @@ def test_a_file_of_settings_is_compared_as_well(run: RunFolder, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("more", [[], ["--target", "webcam"], ["--lr", "1e-3"], ["--aligner.epsilon", "2/255"]])
-def test_the_same_settings_may_be_said_again(run: RunFolder, more: list[str]) -> None:
+def test_the_same_settings_may_be_said_again(
+    run: RunFolder, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = read("--resume", str(run.path), *more, "--out", str(run.path))
     assert settings.recipe.resume == str(run.path)
     assert settings.recipe.target == "webcam"
     assert settings.tree == run.read_settings()
+    assert not capsys.readouterr().err
+
+
+def test_a_setting_that_padkit_has_had_only_since_is_told_and_may_be_set(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The run did what padkit did before; its default now may be something else."""
+    tree = run.read_settings()
+    del tree["aligner"]["epsilon"], tree["threads"]
+    run.settings.write_text(yaml.safe_dump(tree, sort_keys=False))
+    read("--resume", str(run.path))
+    told = capsys.readouterr().err
+    assert "was begun before padkit had --aligner.epsilon 0.00" in told
+    assert "threads" not in told
+    settings = read("--resume", str(run.path), "--aligner.epsilon", "1/255")
+    assert settings.tree["aligner"]["epsilon"] == 1 / 255
+    with pytest.raises(SettingsError, match=r"lr 0.001 there, 0.5 asked for"):
+        read("--resume", str(run.path), "--lr", "0.5")
 
 
 def test_what_may_change_takes_effect_and_is_recorded_as_if_it_had_been_so(run: RunFolder) -> None:
