@@ -32,9 +32,8 @@ class Layers:
 
     def paint(self, colour: Floats, mask: NDArray[Any]) -> None:
         """Lay a colour [3] or [T, 3, H, W] over the albedo where `mask` is 1."""
-        if colour.ndim == 1:
-            colour = floats(colour)[None, :, None, None]
-        change = np.subtract(colour, self.albedo, dtype=np.float32)
+        colour = floats(colour)
+        change = (colour[None, :, None, None] if colour.ndim == 1 else colour) - self.albedo
         change *= floats(mask)[:, None]
         self.albedo += change
 
