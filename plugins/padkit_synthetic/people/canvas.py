@@ -43,7 +43,7 @@ class Layers:
         kept += 1
         self.albedo *= kept
 
-    def raise_to(self, height: NDArray[Any], mask: NDArray[Any]) -> None:
+    def raise_to(self, height: NDArray[Any] | float, mask: NDArray[Any]) -> None:
         """Blend the height towards `height` where `mask` is 1."""
         self.height += floats((height - self.height) * mask)
 
