@@ -218,11 +218,11 @@ def _blurred_planes(planes: Floats, taps: tuple[tuple[int, float], ...], step: i
     height, width = planes.shape[-2] // step, planes.shape[-1] // step
     starts = [divmod(offset + before, step) for offset in offsets]
     phases = _phases(planes, -2, step, before, after)
-    rows = np.empty((*planes.shape[:-2], height, planes.shape[-1]), np.float32)
+    rows: Floats = np.empty((*planes.shape[:-2], height, planes.shape[-1]), np.float32)
     _add_up([phases[phase][..., start : start + height, :] for start, phase in starts], weights, rows)
     # All rows in one line: a tap shifts the line. What comes from the next row is beyond `width`.
     phases = _phases(rows, -1, step, before, after)
-    wide = np.empty(phases[0].shape, np.float32)
+    wide: Floats = np.empty(phases[0].shape, np.float32)
     length = wide.size - wide.shape[-1] + width
     lines = [phases[phase].reshape(-1)[start : start + length] for start, phase in starts]
     _add_up(lines, weights, wide.reshape(-1)[:length])

@@ -29,9 +29,14 @@ class View:
 
     def cells(self, count: int) -> Indices:
         """Return flat indices [T, S, S] into a raster of `count` x `count` pixels; outside it, of the nearest edge."""
-        column = np.clip((self.u * count).astype(np.int32), 0, count - 1)
-        row = np.clip((self.v * count).astype(np.int32), 0, count - 1)
-        return (row * np.int32(count) + column).astype(np.intp)
+        column, row = self.u * count, self.v * count
+        for places in (column, row):
+            np.clip(places, 0, count - 1, out=places)
+            np.floor(places, out=places)
+        # Whole numbers below 2^24, so exact.
+        row *= count
+        row += column
+        return row.astype(np.intp)
 
     def facing(self, direction: tuple[float, float, float]) -> Floats:
         """Return the cosine [T, S, S] between the surface's normal and `direction`, at least 0.05."""

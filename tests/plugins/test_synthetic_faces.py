@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from padkit_synthetic.imaging import Floats, generator, luminance
-from padkit_synthetic.people import hair
 from padkit_synthetic.people.canvas import doubled, halved, textures, traced
 from padkit_synthetic.people.faces import Light, render
 from padkit_synthetic.people.hairstyles import FINE_SHARES, STURDY_SHARES, STYLES, draw_hair
@@ -19,11 +18,11 @@ EVEN = Light(direction=(-0.3, -0.4, 0.866), key=np.full(3, 0.6, np.float32), amb
 WALL = np.full((3, SIZE, SIZE), 0.2, np.float32)
 
 
-def portrait(person: Identity, smile: bool = False, view: float = 1.0) -> Floats:
+def portrait(person: Identity, smile: bool = False) -> Floats:
     """Return the radiance [3, SIZE, SIZE] of a person who looks into the camera."""
     motion = draw_motion(generator(1), 1, smile)
     still = replace(motion, blink=np.zeros_like(motion.blink), mouth_open=np.full_like(motion.mouth_open, 0.6 * smile))
-    return render(person, still, EVEN, WALL, view)[0]
+    return render(person, still, EVEN, WALL)[0]
 
 
 def person(number: int, **changes: object) -> Identity:
@@ -162,24 +161,6 @@ def test_portraits_depend_on_the_seed_alone():
     first = portrait(who)
     textures.cache_clear()
     assert np.array_equal(first, portrait(again))
-
-
-@pytest.mark.parametrize("name", STYLES)
-def test_hair_is_left_out_only_where_there_is_none(name, monkeypatch):
-    who, style = person(3), STYLES[name]
-    most = {length: max(getattr(style, length)) for length in ("top", "side", "end", "curl")}
-    who = replace(who, hair=replace(who.hair, style=name, bun=0.2 * bool(style.bun), **most))
-    within = portrait(who, view=1.5)
-    monkeypatch.setattr(hair, "_reach", lambda *_: 9.0)
-    assert np.array_equal(within, portrait(who, view=1.5))
-
-
-def test_no_texture_is_higher_than_hair_reckons_with():
-    for seed in range(6):
-        tiles = textures(seed)
-        assert (
-            max(tile.max() for tile in (tiles.blotches, tiles.grain, tiles.strands, tiles.curls)) < 0.8 * hair.HIGHEST
-        )
 
 
 def test_a_window_holds_every_pixel_within_its_bounds():

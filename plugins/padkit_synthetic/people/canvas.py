@@ -32,9 +32,8 @@ class Layers:
 
     def paint(self, colour: Floats, mask: NDArray[Any]) -> None:
         """Lay a colour [3] or [T, 3, H, W] over the albedo where `mask` is 1."""
-        if colour.ndim == 1:
-            colour = floats(colour)[None, :, None, None]
-        change = np.subtract(colour, self.albedo, dtype=np.float32)
+        colour = floats(colour)
+        change = (colour[None, :, None, None] if colour.ndim == 1 else colour) - self.albedo
         change *= floats(mask)[:, None]
         self.albedo += change
 
@@ -44,7 +43,7 @@ class Layers:
         kept += 1
         self.albedo *= kept
 
-    def raise_to(self, height: NDArray[Any], mask: NDArray[Any]) -> None:
+    def raise_to(self, height: NDArray[Any] | float, mask: NDArray[Any]) -> None:
         """Blend the height towards `height` where `mask` is 1."""
         self.height += floats((height - self.height) * mask)
 
@@ -113,8 +112,8 @@ class Field:
         held &= sides <= side[1]
         if side[0] > 0:
             held &= sides >= side[0]
-        seen = held.any(0)
-        rows, columns = seen.any(1).nonzero()[0], seen.any(0).nonzero()[0]
+        seen = np.asarray(held.any(0), np.bool)
+        rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
         if not rows.size:
             return slice(None), slice(0, 1), slice(0, 1)
         top, left = max(0, 3 * int(rows[0]) - 2), max(0, 3 * int(columns[0]) - 2)
@@ -209,7 +208,7 @@ def doubled(plane: Floats) -> Floats:
     result = np.empty((plane.shape[0], 2 * plane.shape[1], 2 * plane.shape[2]), np.float32)
     # Plane by plane: a plane stays in the processor's cache.
     for number in range(plane.shape[0]):
-        rows = np.empty((result.shape[1], plane.shape[2]), np.float32)
+        rows: Floats = np.empty((result.shape[1], plane.shape[2]), np.float32)
         _interleave(0.75 * plane[number], 0.25 * plane[number], rows)
         near, far = 0.75 * rows, 0.25 * rows
         # All rows in one line, then the ends of each, which have no neighbour.

@@ -43,7 +43,8 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     window = field.where(
         side=(face.head_width - 0.1, face.head_width + 0.15), y=(middle - 1.2 * tall, middle + 1.2 * tall)
     )
-    layers, field = layers.part(window), field.part(window)
+    whole, field = layers.part(window), field.part(window)
+    layers = whole.copied()
     lean = 0.10 * (field.y - middle)
     across = (field.side - (face.head_width * 0.985 - lean)) * (1 / wide)
     down = (field.y - middle) * (1 / floats(tall))
@@ -55,6 +56,7 @@ def paint_ears(layers: Layers, person: Identity, field: Field) -> None:
     layers.tint((0.55, 0.42, 0.40), 0.7 * ear * inner)
     layers.raise_to(floats(0.02 + 0.05 * bump(np.square((squared - 0.7) * 3))), ear)
     layers.cover_with(ear)
+    whole.become(layers)
 
 
 def paint_skin(layers: Layers, person: Identity, motion: Motion, field: Field, head: Floats, tiles: Textures) -> None:

@@ -10,8 +10,6 @@ from padkit_synthetic.imaging import Floats, bump, floats, smoothstep
 from padkit_synthetic.people.canvas import Field, Layers, Textures, Window, looked_up
 from padkit_synthetic.people.identity import Identity
 
-HIGHEST = 8.0  # no texture, of about unit deviation, has a value beyond
-
 
 @dataclass(frozen=True, slots=True)
 class Fall:
@@ -23,7 +21,7 @@ class Fall:
         rise: The same with a wide edge, so that hair ends on the skin without a step.
         strands: Texture along the strands, about zero mean and unit deviation.
         dome: Height of the hair.
-        grey: How much the hair has the colour of the temples.
+        grey: How much the hair has the colour of the temples; None where that is no other colour.
         window: The part of the picture that these arrays cover; there is no hair elsewhere.
     """
 
@@ -32,12 +30,12 @@ class Fall:
     rise: Floats
     strands: Floats
     dome: Floats
-    grey: Floats
+    grey: Floats | None
     window: Window
 
     def within(self, mask: Floats) -> Fall:
         """Return the rows in which `mask` is not empty."""
-        rows = mask.max(axis=(0, 2)).nonzero()[0]
+        rows = np.flatnonzero(mask.any((0, 2)))
         top, bottom = (int(rows[0]), int(rows[-1]) + 1) if rows.size else (0, 1)
         frames, outer, columns = self.window
         part = (slice(None), slice(top, bottom))
@@ -47,7 +45,7 @@ class Fall:
             rise=self.rise[part],
             strands=self.strands[part],
             dome=self.dome[part],
-            grey=self.grey[part],
+            grey=None if self.grey is None else self.grey[part],
             window=(frames, slice(outer.start + top, outer.start + bottom), columns),
         )
 
@@ -68,14 +66,6 @@ def _strands(person: Identity, field: Field, tiles: Textures) -> Floats:
         return straight
     curled = looked_up(tiles.curls, field.x * 0.5, field.y * 0.5)
     return floats(straight + hair.curl * (curled - straight))
-
-
-def _reach(person: Identity, pixel: float) -> float:
-    """Return a distance from the middle of the head that the silhouette of `_outline` never reaches."""
-    face, hair = person.shape, person.hair
-    thick = max(hair.side, 1.35 * hair.top)
-    wavering = 0.02 + 0.12 + (0.015 + 0.035 * hair.curl * min(1.0, 8 * hair.top)) * HIGHEST
-    return face.head_width + thick + wavering + max(0.016, 0.7 * pixel)
 
 
 def _outline(person: Identity, field: Field, strands: Floats, lumps: Floats) -> Floats:
@@ -125,14 +115,17 @@ def fallen(person: Identity, field: Field, tiles: Textures) -> Fall | None:
     face, hair = person.shape, person.hair
     if hair.bald:
         return None
-    # Ends waver by their strands and lumps. A bun is narrower than the head.
-    window = field.where(side=(0.0, _reach(person, field.pixel)), y=(-9.0, hair.end + 0.32))
+    # Ends waver by their strands and lumps.
+    _, rows, _ = field.where(side=(0.0, 9.0), y=(-9.0, hair.end + 0.32))
+    window = (slice(None), rows, slice(None))
     field = field.part(window)
     strands = _strands(person, field, tiles)
     lumps = looked_up(tiles.blotches, field.x * 0.35, field.y * 0.35 + 0.3)
     outline = _outline(person, field, strands, lumps)
     front, rise = _front(person, field, strands, lumps)
-    grey = smoothstep(field.side - 0.35 * field.y, 0.42, 0.72) * smoothstep(strands, -1.6, 0.2)
+    grey = None
+    if hair.temples is not hair.colour:
+        grey = smoothstep(field.side - 0.35 * field.y, 0.42, 0.72) * smoothstep(strands, -1.6, 0.2)
     swollen = np.clip(1.03 + 0.5 * hair.top - field.skull, 0, 1)
     dome = face.depth * np.sqrt(swollen) + 0.2 * hair.side + 0.02
     dome += (0.010 + 0.008 * hair.curl) * strands + 0.012 * lumps
@@ -144,7 +137,7 @@ def _lay(layers: Layers, person: Identity, fall: Fall, mask: Floats, shade: floa
     depth = (0.20 + 0.14 * person.hair.curl) * (1 - 0.55 * float(person.hair.colour[1]) ** 0.5)
     tone = floats(shade * np.clip(1 + depth * fall.strands, 0.35, 1.8))
     colour, temples = person.hair.colour, person.hair.temples
-    if temples is colour:
+    if fall.grey is None:
         layers.paint(colour[None, :, None, None] * tone[:, None], mask)
         return
     grey = fall.grey[:, None]
@@ -159,7 +152,7 @@ def paint_hair_behind(layers: Layers, person: Identity, field: Field, fall: Fall
     layers, field = layers.part(fall.window), field.part(fall.window)
     _lay(layers, person, fall, fall.outline, 0.42)
     layers.cover_with(fall.outline)
-    layers.raise_to(floats(np.full_like(fall.dome, -0.25)), fall.outline)
+    layers.raise_to(-0.25, fall.outline)
     bun = person.hair.bun
     if bun > 0:
         top = person.shape.head_height + person.hair.top + 0.15 * bun

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,13 +127,20 @@ def _picture(albedo: Floats, rng: np.random.Generator) -> None:
 def _plant(albedo: Floats, rng: np.random.Generator) -> None:
     """Paint a plant."""
     middle, top = between(rng, (0.0, ROOM)), between(rng, (8.0, 44.0))
-    rows, columns = np.mgrid[0:ROOM, 0:ROOM].astype(np.float32)
     for _ in range(9):
-        across = columns - np.float32(middle + 6 * rng.uniform(-1, 1))
-        down = rows - np.float32(top + 9 * rng.uniform(-1, 1))
+        at_x, at_y = middle + 6 * rng.uniform(-1, 1), top + 9 * rng.uniform(-1, 1)
         lean = np.float32(rng.uniform(-1.2, 1.2))
+        # No leaf is longer or wider.
+        rows, columns = _around(at_y, 7), _around(at_x, 10)
+        across = np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] - np.float32(at_x)
+        down = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - np.float32(at_y)
         leaf = np.square(across + lean * down) * 0.30 + np.square(down) * 0.022 < 1
-        albedo[:, leaf] = _drawn(LEAVES, rng)[:, None]
+        albedo[:, rows, columns][:, leaf] = _drawn(LEAVES, rng)[:, None]
+
+
+def _around(middle: float, reach: int) -> slice:
+    """Return the rows or columns of the sheet that are at most `reach` from `middle`."""
+    return slice(max(0, math.ceil(middle - reach)), max(0, min(ROOM, math.floor(middle + reach) + 1)))
 
 
 def _desk(albedo: Floats, rng: np.random.Generator) -> None:
