@@ -117,8 +117,8 @@ class Options:
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
             literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
             beside it.
-        views: What of a crop the detector's score is made of, wherever it is judged: one, the whole crop; five, the mean
-            of the logits of that and of its four corners, which costs five times as much. Training is the same.
+        views: What of a crop the detector's score is made of, wherever it is judged: one, the whole crop; five, the
+            mean of the logits of that and of its four corners, for five times the cost. Training is the same.
         judge_every: Optimiser steps within an epoch from one judgement of a checkpoint to the next; its end is judged
             as well. By default so that a run has six or more; 0 judges at the ends only.
         policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
