@@ -19,4 +19,4 @@ def views_told(views: object) -> str:
             f"the mean of the logits of five views: the whole crop, and its corners cut at {CORNER:g} of its side, two "
             "of them mirrored"
         )
-    return f"views {views}, which this padkit does not know"
+    return f"views {views!r}, which this padkit does not know"
