@@ -280,11 +280,12 @@ def test_a_run_keeps_what_it_knows_of_its_teachers(
 
 
 def test_a_run_of_five_views_trains_as_any_other_and_scores_as_the_model_that_it_ships(
-    presented: Run, arguments: list[str], tmp_path: Path
+    dtda: Run, arguments: list[str], tmp_path: Path
 ) -> None:
+    line = [*arguments, "--aligner", "none", "--max-steps", "2", "--selection", "last"]
     runs = {views: tmp_path / views for views in ("one", "five")}
     for views, out in runs.items():
-        presented([*arguments, "--aligner", "none", "--max-steps", "2", "--views", views, "--out", str(out)])
+        dtda([*line, "--views", views, "--out", str(out)])
     assert steps(runs["five"]) == steps(runs["one"])
     # On the same weights, the average of the same steps, scores differ by the views alone.
     weights = [load_bundle(out / "model", Catalog())[0].state_dict() for out in runs.values()]
@@ -303,14 +304,11 @@ def test_a_run_of_five_views_trains_as_any_other_and_scores_as_the_model_that_it
         assert score == pytest.approx(found[names[opened.test] == name].mean(), abs=1e-5)
 
     told = "judged by the mean of the logits of five views"
-    page = (runs["five"] / "report" / "index.html").read_text()
-    assert f"face crops of 32 x 32 pixels, each {told}" in page
-    assert told not in (runs["one"] / "report" / "index.html").read_text()
     assert any(told in note for note in read_candidate(str(runs["five"])).notes)
     with pytest.raises(PadkitError, match="views 'five' there, 'one' asked for"):
-        presented(["--resume", str(runs["five"]), "--views", "one"])
+        dtda(["--resume", str(runs["five"]), "--views", "one"])
     with pytest.raises(PadkitError, match="views"):
-        presented([*arguments, "--views", "seven", "--out", str(tmp_path / "seven")])
+        dtda([*line, "--views", "seven", "--out", str(tmp_path / "seven")])
 
 
 @pytest.mark.parametrize("selection", ["target-best", "mean-last-10"])
