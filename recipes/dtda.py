@@ -117,6 +117,8 @@ class Options:
         selection: Checkpoint to ship: the best on held-out source presentations, or the last. To compare with the
             literature, on the test set: target-best ships the best there, mean-last-10 the last and reports means
             beside it.
+        views: What of a crop the detector's score is made of, wherever it is judged: one, the whole crop; five, the
+            mean of the logits of that and of its four corners, for five times the cost. Training is the same.
         judge_every: Optimiser steps within an epoch from one judgement of a checkpoint to the next; its end is judged
             as well. By default so that a run has six or more; 0 judges at the ends only.
         policy: Threshold policy that is quoted first and shipped: source-dev (the default), dev-eer (the target's dev
@@ -165,6 +167,7 @@ class Options:
     warmup: ranges.ShareBelowOne = 0.1
     ema: ranges.ShareBelowOne = 0.98
     selection: Literal["source-dev", "last", "target-best", "mean-last-10"] = "source-dev"
+    views: Literal["one", "five"] = "one"
     judge_every: ranges.Whole | None = None
     policy: str | None = None
     tracker: str = "tensorboard"
@@ -256,7 +259,7 @@ def assemble(
     settings: Settings[Options], catalog: Catalog, domains: int, accelerator: Accelerator, image_size: int
 ) -> Objective:
     """Build student, aligner and teachers and join them in the objective."""
-    detector = Detector(catalog.build_chosen(settings.one("student")))
+    detector = Detector(catalog.build_chosen(settings.one("student")), settings.recipe.views)
     check_image_size(detector, image_size, settings.needed("student"), settings.needed("data"))
     aligner = catalog.build_chosen(settings.one("aligner"), domains, detector.student.embedding_dim)
     chosen = settings.many("teachers")

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from accelerate import Accelerator
 from toy_run import DTDA, FAST, ROOT, read_log, steps, write_toy
 
+import padkit
 from padkit.catalog import Catalog
 from padkit.data.batches import Frames
 from padkit.deploy.stored import load_bundle
@@ -26,6 +28,9 @@ from padkit.errors import PadkitError
 from padkit.evaluation.results import read_results
 from padkit.evaluation.scores import read_scores
 from padkit.runs import checkpoints
+from padkit.runs.candidates import read_candidate
+from padkit.runs.finished import read_run
+from padkit.runs.opened import Opener
 
 BOOKKEEPING = {"step", "epoch", "total", "lr"}
 Run = Callable[[list[str]], int]
@@ -272,6 +277,38 @@ def test_a_run_keeps_what_it_knows_of_its_teachers(
     assert weights[0] == 0.3
     assert weights == sorted(weights, reverse=True)
     assert "a constant explains of the fall" in (whole / "report" / "index.html").read_text()
+
+
+def test_a_run_of_five_views_trains_as_any_other_and_scores_as_the_model_that_it_ships(
+    dtda: Run, arguments: list[str], tmp_path: Path
+) -> None:
+    line = [*arguments, "--aligner", "none", "--max-steps", "2", "--selection", "last"]
+    runs = {views: tmp_path / views for views in ("one", "five")}
+    for views, out in runs.items():
+        dtda([*line, "--views", views, "--out", str(out)])
+    assert steps(runs["five"]) == steps(runs["one"])
+    # On the same weights, the average of the same steps, scores differ by the views alone.
+    weights = [load_bundle(out / "model", Catalog())[0].state_dict() for out in runs.values()]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    scores = {views: read_scores(out / "scores.parquet") for views, out in runs.items()}
+    assert np.abs(scores["five"].score - scores["one"].score).max() > 1e-5
+
+    predictor = padkit.load(runs["five"], face="none", limits=None, threads=1)
+    assert predictor.bundle.views == "five"
+    opened = Opener(Catalog()).open(read_run(runs["five"]))
+    names = opened.table.column("presentation")
+    crops = [opened.table.image(int(row)).transpose(1, 2, 0) for row in opened.test]
+    found = predictor.scores(crops)
+    np.testing.assert_allclose(opened.score(opened.test)[1], found, atol=1e-5)
+    for name, score in zip(scores["five"].presentation, scores["five"].score, strict=True):
+        assert score == pytest.approx(found[names[opened.test] == name].mean(), abs=1e-5)
+
+    told = "judged by the mean of the logits of five views"
+    assert any(told in note for note in read_candidate(str(runs["five"])).notes)
+    with pytest.raises(PadkitError, match="views 'five' there, 'one' asked for"):
+        dtda(["--resume", str(runs["five"]), "--views", "one"])
+    with pytest.raises(PadkitError, match="views"):
+        dtda([*line, "--views", "seven", "--out", str(tmp_path / "seven")])
 
 
 @pytest.mark.parametrize("selection", ["target-best", "mean-last-10"])

@@ -57,6 +57,7 @@ DIVISION = {
 }
 PREPARATION = {"dataset": "toy", "fingerprint": "world 9", "image_size": 32, "skipped": 1, "records": 7}
 SETTINGS = {
+    "views": "five",
     "student": {"name": "timm", "model": "resnet18"},
     "aligner": {"name": "daa", "epsilon": 0.1},
     "teachers": {"fr": {"name": EVIL}, "fe": "none"},

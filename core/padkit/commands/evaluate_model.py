@@ -16,6 +16,7 @@ from padkit.catalog import Catalog
 from padkit.commands.judging import tell_program
 from padkit.commands.samples import SampleOptions
 from padkit.errors import SettingsError
+from padkit.networks.views import views_told
 from padkit.settings.ranges import Processes, Seed, Whole
 
 if TYPE_CHECKING:
@@ -135,12 +136,13 @@ def _assessed(model: str, predictor: Predictor, sample: Sample, **told: Any) -> 
     from padkit.evaluation.scores import presentation_scores
     from padkit.evaluation.thresholds import FIXED, TARGET_EER
 
-    threshold = predictor.bundle.choose(predictor.policy)
+    threshold, seen = predictor.bundle.choose(predictor.policy), views_told(predictor.bundle.views)
     silent, asked = sample.silent
     unseen = f"{silent} of {asked} presentations of the data gave no face and are in no rate"
     notes = (
         f"Assessed on {sample.told}.",
         f"Non-response rate: {100 * silent / asked:.2f} %, {unseen}.",
+        *([f"Judged by {seen}."] if seen else []),
         *sample.notes,
     )
     scores = presentation_scores(sample.columns(), sample.scores)

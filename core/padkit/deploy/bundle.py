@@ -12,6 +12,7 @@ from typing import Any
 from padkit.deploy import BUNDLE, WEIGHTS
 from padkit.errors import SettingsError, WeightsError, closest
 from padkit.files import write_json
+from padkit.networks.views import VIEWS, Views
 
 FORMAT, FORMER = "padkit-bundle/2", "padkit-bundle/1"
 WHOLE = "none"  # the finder of media that are face crops already
@@ -81,6 +82,7 @@ class Bundle:
         simulated: True if it was trained on simulated faces: not for use on real people; or on simulated attacks.
         real_faces: With `simulated`: whether its live faces were real, and only cameras and attacks were simulated.
         crop: How its training images were cut.
+        views: What of a crop a score is made of (`padkit.networks.views`).
         temperature: The log-odds of a score are divided by it; 1 where the scores were not calibrated.
         not_for: What it must not be used for.
         provenance: Where it comes from: protocol, seed, selection, versions.
@@ -95,6 +97,7 @@ class Bundle:
     simulated: bool
     real_faces: bool = False
     crop: CropPolicy = field(default_factory=CropPolicy)
+    views: Views = "one"
     temperature: float = 1.0
     not_for: tuple[str, ...] = NOT_FOR
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -201,6 +204,9 @@ def parse_bundle(text: str, path: Path | str) -> Bundle:
     absent = [name for name in required if name not in content]
     if absent:
         raise WeightsError(f"{path} lacks {', '.join(absent)}; copy the bundle again.")
+    if (views := content.get("views", "one")) not in [*VIEWS]:
+        known = " and ".join(map(repr, VIEWS))
+        raise WeightsError(f"{path} has views {views!r}; this padkit knows {known}: use the padkit that wrote it.")
     try:
         return _bundle(content)
     except (TypeError, ValueError, KeyError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from padkit.deploy.bundle import Bundle, BundleThreshold
+from padkit.networks.views import views_told
 
 THRESHOLDS = "## Thresholds"
 HEAD = {
@@ -62,6 +63,7 @@ def _lines(bundle: Bundle) -> list[str]:
         "",
         f"- Student: `{bundle.student}`, {', '.join(f'{k} {v}' for k, v in bundle.settings.items() if v is not None)}",
         f"- Input: RGB face crop, {bundle.image_size} x {bundle.image_size} pixels; {_crop(bundle)}",
+        *([f"- Judged by {told}"] if (told := views_told(bundle.views)) else []),
         f"- Checkpoint: {bundle.provenance.get('checkpoint_selection', 'not recorded')}",
         f"- Weights: SHA-256 `{bundle.sha256 or 'not recorded'}`",
         "",

@@ -29,8 +29,7 @@ class OfCrops(nn.Module):
 
     def score(self, images: Tensor) -> Tensor:
         """Return P(bona fide) [B] of images [B, 3, S, S], RGB in [0, 1]."""
-        logits = self.detector.classify(self.detector.student(images)).float()
-        return (logits / self.temperature).softmax(dim=1)[:, 1]
+        return self.detector.judge(images, self.temperature)[1]
 
 
 class OfPhotograph(OfCrops):

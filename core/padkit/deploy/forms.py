@@ -111,6 +111,7 @@ def to_metadata(bundle: Bundle, form: Form) -> dict[str, str]:
         "temperature": repr(bundle.temperature),
         "image_size": str(bundle.image_size),
         "crop": json.dumps(crop),
+        "views": bundle.views,
         "simulated": json.dumps(bundle.simulated),
         "real_faces": json.dumps(bundle.real_faces),
         "sha256": bundle.sha256,

@@ -159,16 +159,37 @@ def openvino_int8(base: Path, crops: Crops) -> Any:
     # defaults NNCF moved the HTER of an EfficientNet-Lite0 by 4 points, so not at all.
     whole = nncf.AdvancedQuantizationParameters(activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX)
     model = openvino.Core().read_model(base)
-    layers = [node.get_friendly_name() for node in model.get_ordered_ops() if node.get_type_name() in OPENVINO_LAYERS]
     model = nncf.quantize(
         model, data, subset_size=len(crops), preset=nncf.QuantizationPreset.MIXED, advanced_parameters=whole,
-        ignored_scope=nncf.IgnoredScope(names=layers[:1]),
+        ignored_scope=nncf.IgnoredScope(names=kept_by_openvino(model)),
     )  # fmt: skip
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as place:
         rounded = Path(place) / "rounded.xml"
         openvino.save_model(model, rounded, compress_to_fp16=False)
         _add_to_openvino(model, _offset_of(base, rounded, crops))
     return model
+
+
+def kept_by_openvino(model: Any) -> list[str]:
+    """Return the nodes of an OpenVINO model that stay in float: up to the first layer, and the mean over views.
+
+    NNCF finds by itself what normalises a crop, but not where the views of the crop are cut before; and eight bits for
+    the logits of each view would be coarse.
+    """
+    nodes = model.get_ordered_ops()
+    layers = [node for node in nodes if node.get_type_name() in OPENVINO_LAYERS]
+    if not layers:
+        return []
+    kept = [layers[0].get_friendly_name()]
+    left = [layers[0].input_value(0).get_node()]
+    while left:
+        node = left.pop()
+        name = node.get_friendly_name()
+        if node.get_type_name() not in ("Parameter", "Constant") and name not in kept:
+            kept.append(name)
+            left += [value.get_node() for value in node.input_values()]
+    last = next(place for place, node in enumerate(nodes) if node.get_friendly_name() == layers[-1].get_friendly_name())
+    return kept + [node.get_friendly_name() for node in nodes[last:] if node.get_type_name() == "ReduceMean"]
 
 
 def _offset_of(base: Path, rounded: Path, crops: Crops) -> float:

@@ -45,6 +45,11 @@ class Exported:
         return float(self.metadata.get(PREFIX + "temperature", 1.0))
 
     @property
+    def views(self) -> str:
+        """What of a crop its scores are made of (see `Bundle`)."""
+        return self.metadata.get(PREFIX + "views", "one")
+
+    @property
     def sha256(self) -> str:
         """The checksum of the weights it was made from; "" if it does not say."""
         return self.metadata.get(PREFIX + "sha256", "")

@@ -37,7 +37,7 @@ def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | N
 
     Raises:
         SettingsError: There is no such backend.
-        WeightsError: Its file is missing or damaged, or was exported from other weights.
+        WeightsError: Its file is missing or damaged, or was exported from other weights or with other views.
         PluginError: Its library is not installed.
     """
     if backend not in BACKENDS:
@@ -49,6 +49,9 @@ def scorer(folder: Path, bundle: Bundle, backend: str = "auto", threads: int | N
     found = open_exported(_onnx(folder) if backend == "onnx" else folder / OPENVINO, threads)
     if bundle.sha256 and found.sha256 and found.sha256 != bundle.sha256:
         raise WeightsError(f"{found.path} was exported from other weights than {folder} has; export it again.")
+    if found.views != bundle.views:
+        cause = f"{found.path} was exported with views {found.views!r}, and {folder} has {bundle.views!r}"
+        raise WeightsError(f"{cause}; export it again.")
     return found
 
 

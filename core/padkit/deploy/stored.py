@@ -25,14 +25,14 @@ def save_bundle(folder: Path, detector: Detector, bundle: Bundle, *, half: bool 
     Args:
         folder: Where to.
         detector: The weights.
-        bundle: What is said of them.
+        bundle: What is said of them; its views are set to the detector's.
         half: Store kernels as float16, which halves the file; loading them gives float32 again, rounded.
 
     Returns:
-        The bundle with the checksum of the weights.
+        The bundle with the checksum of the weights and the detector's views.
     """
     write_weights(folder / WEIGHTS, detector.state_dict(), half=half)
-    bundle = replace(bundle, sha256=sha256_of(folder / WEIGHTS))
+    bundle = replace(bundle, sha256=sha256_of(folder / WEIGHTS), views=detector.views)
     describe(folder, bundle)
     write_atomically(folder / CARD, model_card(bundle).encode())
     return bundle
@@ -49,7 +49,7 @@ def load_bundle(folder: Path, catalog: Catalog) -> tuple[Detector, Bundle]:
     path = folder / BUNDLE
     try:
         settings = dict(bundle.settings) | {k: v for k, v in _START_ONLY.items() if k in bundle.settings}
-        detector = Detector(catalog.build("student", bundle.student, settings))
+        detector = Detector(catalog.build("student", bundle.student, settings), bundle.views)
     except (TypeError, ValueError) as error:
         cause = f"{path}: student {bundle.student!r} does not take the settings recorded ({error})"
         raise WeightsError(f"{cause}; install the version of its plugin that wrote the bundle.") from error

@@ -17,7 +17,7 @@ from padkit.roles import Student
 
 
 class LogOdds(nn.Module):
-    """A detector whose output is the log-odds of bona fide [B, 1], from which the score is computed."""
+    """A detector whose output is the log-odds of bona fide [B, 1] of whole crops, whatever its views."""
 
     def __init__(self, detector: Detector) -> None:
         super().__init__()

@@ -7,6 +7,7 @@ from padkit.deploy.calibrated import Sample
 from padkit.deploy.steady import Stable
 from padkit.evaluation.calibration import Calibration
 from padkit.evaluation.statistics.binomial import Rate
+from padkit.networks.views import views_told
 from padkit.report.tables.layout import Table, TableRow, text_cells
 from padkit.report.tables.stability import stability_tables
 
@@ -78,6 +79,7 @@ def _operating_point(found: Calibration, sample: Sample, bundle: Bundle) -> Tabl
         ("APCER, worst species", f"{_percent(worst.rate)} % ({worst.name})"),
         ("BPCER", f"{_percent(alive.rate)} %"),
         ("data", sample.told),
+        *([("views", told)] if (told := views_told(bundle.views)) else []),
     ]
     return Table(
         title="Operating point", head=("what", "value"), words=(0, 1),

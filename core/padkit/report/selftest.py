@@ -21,6 +21,7 @@ from padkit.deploy.selftest import SpeciesResult, missing_classes
 from padkit.deploy.verdict import WORDS, Reason
 from padkit.evaluation.statistics.binomial import Rate
 from padkit.files import write_atomically, write_json
+from padkit.networks.views import views_told
 from padkit.report.tables.layout import MADE_BY, NOTHING, Table, TableCell, TableRow, html, markdown, text_cells
 
 FORMAT = "padkit-selftest/1"
@@ -143,6 +144,7 @@ def _model(predictor: Predictor) -> Table:
         ("policy", threshold.policy),
         ("chosen on", threshold.chosen_on or "not recorded"),
         ("temperature", f"{bundle.temperature:.4g}"),
+        *([("views", told)] if (told := views_told(bundle.views)) else []),
         ("face finder", predictor.face),
         ("limits of quality", "none" if predictor.limits is None else "padkit's"),
         ("trained on", simulated_part(bundle.simulated, bundle.real_faces) or "captures"),
@@ -178,6 +180,7 @@ def _plain(results: Sequence[SpeciesResult], predictor: Predictor) -> dict[str, 
         "sha256": bundle.sha256,
         "simulated": bundle.simulated,
         "temperature": bundle.temperature,
+        "views": bundle.views,
         "policy": threshold.policy,
         "threshold": threshold.value,
         "chosen_on": threshold.chosen_on,

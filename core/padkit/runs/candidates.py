@@ -14,6 +14,8 @@ from padkit.evaluation.results import ProtocolSummary, read_results
 from padkit.evaluation.score_files import SUFFIXES, ColumnNames
 from padkit.evaluation.scores import read_scores
 from padkit.evaluation.thresholds import DEV_EER, SOURCE_DEV, TARGET_EER
+from padkit.networks.views import views_told
+from padkit.runs.comparison import UNSAID
 from padkit.runs.folder import BOOKKEEPING, RunFolder
 
 
@@ -52,6 +54,8 @@ def _read_run(name: str, run: RunFolder) -> Candidate:
     needed = {SOURCE_DEV: dev, DEV_EER: target_dev}
     lost = [entry.policy for entry in results.results if needed.get(entry.policy, target) is None]
     notes = [f"{name}: {policy} cannot be told, its scores are not in the folder." for policy in lost]
+    if seen := views_told(run.read_settings().get("views") if run.begun else None):
+        notes.append(f"{name}: judged by {seen}.")
     if beside := results.mean_last:
         where = f"the means over its last {len(beside.steps)} judged checkpoints ({beside.selection})"
         notes.append(f"{name}: {where} are in {run.metrics.name} alone; these figures are of the last checkpoint.")
@@ -74,4 +78,5 @@ def _method(run: RunFolder, protocol: ProtocolSummary) -> Any:
     if not content:
         return None
     shared = {key: value for key, value in content.items() if key not in BOOKKEEPING | {"seed"}}
+    shared = {key: value for key, value in shared.items() if value != UNSAID.get(key, ...)}
     return protocol, yaml.safe_dump(shared)

@@ -20,6 +20,7 @@ from padkit.settings.layers import flatten
 # What may change when a run is continued; the docs name them. Fewer steps than are done are refused later.
 CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
 SETTINGS = "settings"  # name of the fact that stands for the settings
+UNSAID: Mapping[str, Any] = {"views": "one"}  # what an earlier run did that says nothing of a setting added since
 KEY = "data: key"  # name of the fact that stands for records, files and crops
 MAY_CHANGE = (
     "only epochs, max_steps, threads, workers, tracker, checkpoint_every, checkpoints_kept, compile, stability and "
@@ -51,14 +52,14 @@ def first_difference(
     """
     before, now = (_plain(tree, ignored) for tree in (there, asked))
     for name in [*now, *before]:
-        if _stated(before.get(name)) != _stated(now.get(name)):
+        if _stated(name, before.get(name)) != _stated(name, now.get(name)):
             return Difference(name, before.get(name), now.get(name))
     return None
 
 
-def _stated(value: Any) -> Any:
-    """Return a value; None for false: an earlier run says nothing of a switch that was added since."""
-    return None if value is False else value
+def _stated(name: str, value: Any) -> Any:
+    """Return a value; None for what an earlier run did without saying it: a switch added since is off."""
+    return None if value is False or value == UNSAID.get(name, ...) else value
 
 
 def _plain(tree: Mapping[str, Any], ignored: Collection[str]) -> dict[str, Any]:

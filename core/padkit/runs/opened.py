@@ -60,8 +60,8 @@ class OpenRun:
         """Return the student's embeddings [n, D] and P(bona fide) [n] of clean frames."""
         embeddings, scores = [], []
         for start in range(0, len(rows), BATCH):
-            features = self.detector.student(self.images(rows[start : start + BATCH]))
-            scores.append(self.detector.score(features))
+            features, found = self.detector.judge(self.images(rows[start : start + BATCH]))
+            scores.append(found)
             embeddings.append(features.embedding.float())
         return torch.cat(embeddings).numpy(), torch.cat(scores).numpy()
 

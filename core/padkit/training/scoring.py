@@ -73,8 +73,7 @@ def score_frames(
     for sample in loader:
         images = to_images(sample["image"])
         # In float32 whatever training computes in: thresholds are chosen on scores that the shipped model gives.
-        features = detector.student(images)
-        scores = detector.score(features)
+        features, scores = detector.judge(images)
         batch = Batch(images, sample["label"], sample["domain"], partial(label_loss, detector))
         found = aligner.evidence(batch, features) if aligner else {}
         row = {"row": sample["index"], "domain": sample["domain"], "score": scores}

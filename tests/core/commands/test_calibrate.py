@@ -41,7 +41,7 @@ def toy(monkeypatch, cache):
 def model(tmp_path):
     folder = tmp_path / "run" / "model"
     bundle = Bundle(
-        student="timm", settings={}, image_size=SIZE, simulated=False, crop=CropPolicy(face="lbp", known=True),
+        student="timm", settings={}, image_size=SIZE, simulated=False, crop=CropPolicy(face="lbp", known=True), views="five",
         thresholds=(BundleThreshold(policy="source-dev", value=0.5, chosen_on="held-out"),
                     BundleThreshold(policy="eer", value=0.9)),
         provenance={"protocol": {"sources": ["phone"]}}, sha256="ab" * 32,
@@ -85,6 +85,8 @@ def test_the_new_bundle_judges_as_the_calibration_said(done, model, data, tmp_pa
     out, _ = done
     old, new = read_bundle(model), read_bundle(out)
     scores = read_scores(tmp_path / "scores.parquet")
+    assert new.views == "five"
+    assert "five views" in (out / "calibration.md").read_text()
     first = new.thresholds[0]
     assert (first.policy, first.bona_fide, first.attack) == ("apcer:0.1", 30, 60)
     assert new.threshold == first.value

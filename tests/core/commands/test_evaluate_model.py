@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from padkit.commands.evaluate import main
-from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe
+from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy, describe, read_bundle
 from padkit.deploy.predictor import load
 from padkit.errors import PadkitError
 from padkit.evaluation.scores import read_scores
@@ -182,3 +183,12 @@ def test_mistakes_are_one_line(model, data, words, match):
 def test_the_model_comes_first(data):
     with pytest.raises(PadkitError, match="the model comes first"):
         main(["--data", "folder", "--data.root", str(data)])
+
+
+def test_the_views_that_a_crop_is_judged_by_are_told(model, data, capsys):
+    quick = ("--domains", "camera", "--shortcuts", "false", "--stability", "0")
+    for views in ("one", "five"):
+        describe(model, replace(read_bundle(model), views=views))
+        assert evaluate(model, data, *quick) == 0
+        told = "Judged by the mean of the logits of five views" in flat(capsys.readouterr().out)
+        assert told == (views == "five")

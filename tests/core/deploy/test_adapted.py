@@ -28,12 +28,13 @@ def scores() -> Scores:
 def test_what_was_measured_on_old_weights_is_left_out_of_bundle_and_card() -> None:
     old = Bundle(
         student="timm", settings={}, image_size=32, thresholds=(BundleThreshold(policy="eer", value=0.6),),
-        simulated=False, temperature=2.0, sha256="ab" * 32,
+        simulated=False, temperature=2.0, views="five", sha256="ab" * 32,
         provenance={"stability": STABILITY, "calibrations": [{"stability": STABILITY}], "seed": 3},
     )  # fmt: skip
     found = figures(scores(), 0.5)
     new = adapted(old, DomainCheck(name="own data", own=True, before=found, after=found), {}, made=[(False, False)])
     assert new.provenance.keys() == {"seed", "checkpoint_selection", "checkpoint_test_set_choice", "adaptations"}
     assert (new.temperature, [one.policy for one in new.thresholds]) == (1.0, ["adapted-eer"])
+    assert new.views == "five"
     assert "Stability: 25.0 %" in model_card(old)
     assert "Stability" not in model_card(new)

@@ -88,6 +88,27 @@ def test_round_trip_gives_identical_scores(folder, detector, catalog):
     assert not any(module.training for module in loaded.modules())
 
 
+def test_views_are_the_detectors_and_come_back_with_it(tmp_path, detector, catalog):
+    five = Detector(detector.student, "five").eval()
+    five.head.load_state_dict(detector.head.state_dict())
+    saved = save_bundle(tmp_path, five, bundle())  # whose views are another's
+    loaded, found = load_bundle(tmp_path, catalog)
+    assert saved.views == found.views == loaded.views == "five"
+    images = torch.rand(3, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(loaded(images), five(images))
+        assert not torch.allclose(loaded(images), detector(images), atol=1e-5)
+    assert "Judged by the mean of the logits of five views" in (tmp_path / "README.md").read_text()
+    assert from_metadata(to_metadata(found, FORMS["onnx"]), "x.onnx").views == "five"
+
+
+def test_an_earlier_bundle_that_says_nothing_of_views_has_one(folder, catalog):
+    changed(folder, views=...)
+    loaded, found = load_bundle(folder, catalog)
+    assert found.views == loaded.views == "one"
+    assert "views" not in (folder / "README.md").read_text()
+
+
 def test_the_folder_holds_three_plain_files(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["README.md", "bundle.json", "model.safetensors"]
     content = json.loads((folder / "bundle.json").read_text())
@@ -146,6 +167,12 @@ DAMAGE = {
     "empty thresholds": (lambda f: changed(f, thresholds=[]), WeightsError, "no numbers"),
     "threshold beyond 1": (lambda f: changed(f, thresholds=[{"policy": "a", "value": 2}]), WeightsError, "no numbers"),
     "crop no mapping": (lambda f: changed(f, crop=3), WeightsError, "does not fit"),
+    "unknown views": (
+        lambda f: changed(f, views="seven"),
+        WeightsError,
+        "has views 'seven'; this padkit knows 'one' and",
+    ),
+    "views no word": (lambda f: changed(f, views=["five"]), WeightsError, "has views"),
     "other weights": (lambda f: changed(f, sha256="0" * 64), WeightsError, "not the file that bundle.json was written"),
     "other student": (lambda f: changed(f, student="tim"), PluginError, "Did you mean 'timm'"),
     "other model": (lambda f: changed(f, settings={"model": "test_vit"}), WeightsError, "do not fit Detector"),

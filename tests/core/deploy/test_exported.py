@@ -13,6 +13,7 @@ from padkit.deploy.bundle import CropPolicy
 from padkit.deploy.exported import OfCrops, OfPhotograph
 from padkit.errors import SettingsError
 from padkit.networks.detector import Detector
+from padkit.testing.toys import SIZE, ToyStudent
 from padkit_timm.student import TimmStudent
 
 torch.set_num_threads(1)
@@ -48,6 +49,21 @@ def test_uint8_crops_give_the_scores_of_the_detector():
         softer = OfCrops(detector, temperature=3.0)(crops)
     odds = torch.log(expected / (1 - expected)) / 3
     assert torch.allclose(softer, torch.sigmoid(odds), atol=1e-6)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 3.0])
+def test_five_views_of_crops_and_of_a_photograph_give_the_scores_of_the_detector(temperature):
+    torch.manual_seed(0)
+    detector = Detector(ToyStudent(), "five").eval()
+    photograph = torch.randint(0, 256, (SIZE, SIZE, 3), dtype=torch.uint8)
+    whole = torch.tensor([0.0, 0.0, SIZE, SIZE])
+    with torch.no_grad():
+        expected = detector(photograph.permute(2, 0, 1)[None].float() / 255)
+        expected = torch.sigmoid(torch.logit(expected) / temperature)
+        found = OfCrops(detector, temperature)(photograph[None])
+        boxed = OfPhotograph(detector, SIZE, CropPolicy(margin=0.0), temperature)(photograph, whole)
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert torch.allclose(boxed, expected, atol=1e-6)
 
 
 def test_crops_aligned_by_eyes_are_refused():

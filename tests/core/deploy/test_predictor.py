@@ -193,6 +193,18 @@ def test_a_loaded_model_gives_the_scores_of_its_detector(run):
     assert loaded.judge(crops[0])[0].model == loaded.bundle.sha256[:12] != ""
 
 
+def test_a_loaded_model_of_five_views_gives_the_scores_of_its_detector(tmp_path):
+    torch.manual_seed(0)
+    detector = Detector(TimmStudent(model="test_resnet"), "five").eval()
+    save_bundle(tmp_path, detector, bundle(settings={"model": "test_resnet", "pretrained": False}))
+    crops = np.random.default_rng(0).integers(0, 255, (4, SIZE, SIZE, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = detector(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255).numpy()
+    found = padkit.load(tmp_path, face="none", limits=None)
+    assert found.bundle.views == "five"
+    assert np.abs(found.scores(list(crops)) - expected).max() < 1e-5
+
+
 def test_saving_a_predictor_keeps_the_whole_bundle(run, tmp_path):
     target = padkit.load(run).save(tmp_path / "copy")
     assert sorted(path.name for path in target.iterdir()) == ["README.md", "bundle.json", "model.safetensors"]

@@ -58,6 +58,15 @@ def test_a_file_of_other_weights_is_refused(tmp_path, monkeypatch, recorded, exp
         assert scorer(tmp_path, bundle(sha256=recorded), "onnx") is made
 
 
+@pytest.mark.parametrize(("metadata", "views"), [({}, "five"), ({"padkit.views": "five"}, "one")])
+def test_a_file_of_other_views_is_refused(tmp_path, monkeypatch, metadata, views):
+    made = Exported(run=np.asarray, path=tmp_path / ONNX, metadata=metadata)
+    monkeypatch.setattr(scorers, "open_exported", lambda path, threads: made)
+    with pytest.raises(WeightsError, match=f"and .* has '{views}'; export it again"):
+        scorer(tmp_path, bundle(views=views), "onnx")
+    assert scorer(tmp_path, bundle(views=made.views), "onnx") is made
+
+
 @pytest.mark.parametrize(("files", "opened"), [((ONNX, INT8), ONNX), ((INT8,), INT8), ((), ONNX)])
 def test_int8_stands_in_where_there_is_no_other_onnx_file(tmp_path, monkeypatch, files, opened):
     for name in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,52 @@ def test_a_form_of_crops_gives_the_scores_of_the_weights_at_any_batch(name, writ
     assert np.ptp(expected) > 0.01
     assert (form.temperature, form.sha256) == (2.0, "cd" * 32)
     assert from_metadata(form.metadata, name).crop == exporter.bundle.crop
+
+
+FIVE = ("onnx", "onnx-photograph", "onnx-fp16", "onnx-int8", "torch", "openvino", "openvino-int8")
+
+
+@pytest.fixture(scope="module")
+def five(tmp_path_factory, exporter, crops) -> Exporter:
+    """The same weights, judging by five views."""
+    detector = Detector(exporter.detector.student, "five").eval()
+    detector.head.load_state_dict(exporter.detector.head.state_dict())
+    about = replace(exporter.bundle, views="five")
+    return replace(exporter, detector=detector, bundle=about, folder=tmp_path_factory.mktemp("five"))
+
+
+@pytest.mark.parametrize("name", FIVE)
+def test_a_form_of_five_views_gives_the_scores_of_the_detector(name, five, exporter, crops):
+    form = FORMS[name]
+    for library in NEEDS[Path(form.file).suffix]:
+        pytest.importorskip(library)
+    found, expected = open_exported(five.write(form), threads=1), five.score(crops)
+    assert found.views == "five"
+    one = exporter.score(crops)
+    if form.photograph:
+        scores = [found(*as_boxed(crop, five.bundle.crop)) for crop in crops]
+        assert np.concatenate(scores) == pytest.approx(expected, abs=1e-3)
+        return
+    scores = np.concatenate([found(crops[:1]), found(crops[1:])])
+    # Rounding must be small beside what the views say that the whole crop does not.
+    limit = 0.2 * np.abs(expected - one).max() if form.close is None else 1e-5
+    assert np.abs(scores - expected).max() < limit
+    if name == "onnx":
+        loaded = padkit.load(found.path, face="none", limits=None, threads=1)
+        assert loaded.bundle.views == "five"
+        assert np.abs(loaded.scores(list(crops)) - expected).max() < 1e-5
+    if name == "onnx-int8":
+        graph = pytest.importorskip("onnx").load(str(found.path)).graph
+        kinds = [node.op_type for node in graph.node if node.op_type != "DequantizeLinear"]
+        assert "QuantizeLinear" not in kinds[: kinds.index("Resize") + 1]
+
+
+def as_boxed(crop: np.ndarray, policy: CropPolicy) -> tuple[np.ndarray, np.ndarray]:
+    """Return a crop as the middle of a photograph, and the box of which the policy cuts exactly this crop."""
+    photograph = np.pad(crop, ((SIZE, SIZE), (SIZE, SIZE), (0, 0)))
+    side = SIZE / (1 + 2 * policy.margin)
+    left, top = (1.5 * SIZE - side / 2 + beside for beside in (0, policy.drop * SIZE))
+    return photograph, np.array([left, top, side, side], dtype=np.float32)
 
 
 @pytest.mark.parametrize(("height", "width"), [(120, 90), (70, 200)])

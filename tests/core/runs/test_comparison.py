@@ -90,6 +90,13 @@ def test_a_switch_that_an_earlier_run_did_not_have_is_off() -> None:
     assert first_difference(THERE, {**THERE, "sync_batchnorm": True}) is not None
 
 
+def test_an_earlier_run_that_says_nothing_of_views_had_one() -> None:
+    assert first_difference(THERE, {**THERE, "views": "one"}) is None
+    check_settings(RunFolder("r1"), {**THERE, "views": "one"}, THERE)
+    with pytest.raises(SettingsError, match="views None there, 'five' asked for; drop --views"):
+        check_settings(RunFolder("r1"), THERE, {**THERE, "views": "five"})
+
+
 @given(st.data())
 def test_any_other_setting_is_found_and_named(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(THERE.keys() - CHANGEABLE)))

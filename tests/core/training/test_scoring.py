@@ -17,6 +17,7 @@ from padkit.data.presentation import Presentation
 from padkit.data.reader import DatasetReader
 from padkit.networks.detector import Detector
 from padkit.roles import Aligner, Features, Student
+from padkit.testing.toys import SIZE, ToyStudent
 from padkit.training.scoring import score_frames
 
 torch.set_num_threads(1)
@@ -168,6 +169,31 @@ def test_evidence_is_the_mean_over_frames_each_counted_once(table):
         assert not with_gradient
         assert batch.domains.min() >= 0
         torch.testing.assert_close(features.embedding, batch.images.mean((2, 3)))
+
+
+class Noise(torch.utils.data.Dataset):
+    """Frames without any order in them, so that no view is like another."""
+
+    images = np.random.default_rng(0).integers(0, 256, (11, 3, SIZE, SIZE), dtype=np.uint8)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, at):
+        return {"image": torch.from_numpy(self.images[at]), "label": at % 2, "domain": 0, "index": at}
+
+
+def test_frames_are_scored_by_the_views_of_the_detector_and_embedded_whole():
+    torch.manual_seed(0)
+    models = {views: Detector(ToyStudent(), views).eval() for views in ("one", "five")}
+    models["one"].load_state_dict(models["five"].state_dict())
+    judged = {views: score_frames(model, Noise(), Repeating(), batch_size=4) for views, model in models.items()}
+    images = to_images(torch.from_numpy(Noise.images))
+    with torch.no_grad():
+        for views, model in models.items():
+            np.testing.assert_allclose(judged[views].scores, model(images).numpy(), atol=1e-5)
+    assert np.abs(judged["five"].scores - judged["one"].scores).max() > 1e-3
+    np.testing.assert_allclose(judged["five"].embeddings, judged["one"].embeddings, atol=1e-6)
 
 
 def test_to_images():

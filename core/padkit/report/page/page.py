@@ -78,7 +78,7 @@ def write_page(run: FinishedRun, faces: Faces | None = None) -> Path:
         "division": summary.division_table(division) if division else None,
         "aligned": alignment_table(run.log),
         "distillation": distillation_table(run.log, run.selected),
-        "data_notes": summary.data_notes(division, run.data.get("preparation")),
+        "data_notes": summary.data_notes(division, run.data.get("preparation"), run.settings.get("views")),
         "stability": stability_tables(run.stability) if run.stability else None,
         "mistakes": mistakes(target, results.results[0].threshold, faces.pictures),
         "faces_note": faces.note,

@@ -11,6 +11,7 @@ from padkit.data.unread import unread_line
 from padkit.evaluation.rates import PolicyResult
 from padkit.evaluation.results import Results
 from padkit.evaluation.selection import CHECKPOINT_SELECTIONS, TEST_SET_SELECTIONS
+from padkit.networks.views import views_told
 from padkit.report.tables.layout import Table, TableRow, text_cells
 from padkit.runs.folder import RunFolder
 
@@ -126,8 +127,10 @@ def division_table(division: Mapping[str, Any]) -> Table:
     return Table(title="Parts", head=["part", *parts], rows=rows)
 
 
-def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any] | None) -> list[str]:
-    """Return notes about the data: held-out parts, warnings, files that could not be read."""
+def data_notes(
+    division: Mapping[str, Any] | None, preparation: Mapping[str, Any] | None, views: object = None
+) -> list[str]:
+    """Return notes about the data: held-out parts, warnings, what a crop is judged by, files that could not be read."""
     notes: list[str] = []
     if division:
         notes += [f"{domain}: {text}" for domain, text in division.get("held_out", {}).items()]
@@ -135,7 +138,8 @@ def data_notes(division: Mapping[str, Any] | None, preparation: Mapping[str, Any
     if preparation:
         version = f" ({preparation['fingerprint']})" if preparation.get("fingerprint") else ""
         size = preparation["image_size"]
-        notes.insert(0, f"Dataset {preparation['dataset']}{version}, face crops of {size} x {size} pixels.")
+        crops = f"Dataset {preparation['dataset']}{version}, face crops of {size} x {size} pixels"
+        notes.insert(0, f"{crops}, each judged by {seen}." if (seen := views_told(views)) else f"{crops}.")
         notes += [line[:1].upper() + line[1:] for line in preparation.get("notes") or ()]
         if skipped := preparation.get("skipped"):
             notes.append(f"{skipped} of {preparation['records']} files or presentations could not be read.")

@@ -147,6 +147,7 @@ def test_the_top_tells_in_plain_words_what_was_run_and_what_came_out(written) ->
 def test_the_page_tells_rates_with_intervals_data_and_how_to_run_it_again(written) -> None:
     path, found = written
     text = Page(path.read_text()).text
+    assert "each judged by the mean of the logits of five views" in text
     values = [found.results[0].values["hter"], found.values["auc"], found.results[1].values["acer"]]
     values += [found.source_dev.result.values["bpcer"], found.results[0].apcer_by_species["printer1"]]
     for value in values:
