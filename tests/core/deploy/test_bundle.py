@@ -167,7 +167,11 @@ DAMAGE = {
     "empty thresholds": (lambda f: changed(f, thresholds=[]), WeightsError, "no numbers"),
     "threshold beyond 1": (lambda f: changed(f, thresholds=[{"policy": "a", "value": 2}]), WeightsError, "no numbers"),
     "crop no mapping": (lambda f: changed(f, crop=3), WeightsError, "does not fit"),
-    "unknown views": (lambda f: changed(f, views="seven"), WeightsError, "has views 'seven'; this padkit knows 'one' and"),
+    "unknown views": (
+        lambda f: changed(f, views="seven"),
+        WeightsError,
+        "has views 'seven'; this padkit knows 'one' and",
+    ),
     "views no word": (lambda f: changed(f, views=["five"]), WeightsError, "has views"),
     "other weights": (lambda f: changed(f, sha256="0" * 64), WeightsError, "not the file that bundle.json was written"),
     "other student": (lambda f: changed(f, student="tim"), PluginError, "Did you mean 'timm'"),
