@@ -41,7 +41,8 @@ def toy(monkeypatch, cache):
 def model(tmp_path):
     folder = tmp_path / "run" / "model"
     bundle = Bundle(
-        student="timm", settings={}, image_size=SIZE, simulated=False, crop=CropPolicy(face="lbp", known=True), views="five",
+        student="timm", settings={}, image_size=SIZE, simulated=False, views="five",
+        crop=CropPolicy(face="lbp", known=True),
         thresholds=(BundleThreshold(policy="source-dev", value=0.5, chosen_on="held-out"),
                     BundleThreshold(policy="eer", value=0.9)),
         provenance={"protocol": {"sources": ["phone"]}}, sha256="ab" * 32,

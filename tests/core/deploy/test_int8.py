@@ -31,8 +31,8 @@ def test_the_cutting_of_views_and_the_mean_of_their_logits_stay_in_float():
     onnx = pytest.importorskip("onnx")
     helper, links = onnx.helper, {
         "Div": ("x", "d"), "Slice": ("d", "s"), "Resize": ("s", "r"), "Shape": ("x", "n"), "Concat": ("d r", "v"),
-        "Conv": ("v w1", "c"), "Relu": ("c", "e"), "Gemm": ("e w2", "g"), "Reshape": ("g n", "p"), "ReduceMean": ("p", "m"),
-        "Softmax": ("m", "y"),
+        "Conv": ("v w1", "c"), "Relu": ("c", "e"), "Gemm": ("e w2", "g"), "Reshape": ("g n", "p"),
+        "ReduceMean": ("p", "m"), "Softmax": ("m", "y"),
     }  # fmt: skip
     nodes = [helper.make_node(kind, given.split(), [made], kind) for kind, (given, made) in links.items()]
     weights = [onnx.numpy_helper.from_array(np.ones((2, 2), np.float32), name) for name in ("w1", "w2")]

@@ -62,7 +62,7 @@ def test_a_file_of_other_weights_is_refused(tmp_path, monkeypatch, recorded, exp
 def test_a_file_of_other_views_is_refused(tmp_path, monkeypatch, metadata, views):
     made = Exported(run=np.asarray, path=tmp_path / ONNX, metadata=metadata)
     monkeypatch.setattr(scorers, "open_exported", lambda path, threads: made)
-    with pytest.raises(WeightsError, match=f"and .* has '{views}'; export it again"):
+    with pytest.raises(WeightsError, match=rf"and .* has '{views}'; export it again"):
         scorer(tmp_path, bundle(views=views), "onnx")
     assert scorer(tmp_path, bundle(views=made.views), "onnx") is made
 

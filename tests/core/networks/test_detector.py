@@ -37,7 +37,7 @@ def test_a_detector_gives_the_probability_of_bona_fide():
 
 
 def enlarged(part: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return a picture [C, h, w] as [C, height, width]: each place between the four pixels around it, edges repeated."""
+    """Return a picture [C, h, w] as [C, height, width]: each place from the four pixels around it, edges repeat."""
     _, down, across = part.shape
     found = np.empty((len(part), height, width), part.dtype)
     for row in range(height):
@@ -102,7 +102,7 @@ def test_one_view_is_the_network_and_nothing_else():
 
 @pytest.mark.parametrize("views", ["seven", "", 5])
 def test_unknown_views_are_one_line(views):
-    with pytest.raises(SettingsError, match="views .* are unknown") as error:
+    with pytest.raises(SettingsError, match=r"views .* are unknown") as error:
         Detector(Flat(), views)
     assert "\n" not in str(error.value)
 
