@@ -375,5 +375,4 @@ def capture(scene: Floats, side: int, camera: Camera, size: int, rng: np.random.
     image = mixed(image, saturation_matrix(between(rng, camera.saturation) * (1 + 1.2 * camera.crosstalk)))
     developed = toned(blurred(image, camera.denoise), between(rng, camera.contrast), session.gamma)
     sharpening, quality = between(rng, camera.sharpening), round(between(rng, camera.quality))
-    frames = np.ascontiguousarray(developed.transpose(0, 2, 3, 1))
-    return delivered(frames, size, sharpening, quality, camera.delivery)
+    return delivered(developed.transpose(0, 2, 3, 1), size, sharpening, quality, camera.delivery)

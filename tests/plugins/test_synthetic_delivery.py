@@ -248,6 +248,12 @@ def test_the_encoder_is_named_with_its_version_where_frames_depend_on_it():
     assert chain.made_with(drawn=False, video=True) == chain.made_with(drawn=True, video=False) == {}
 
 
+def test_frames_may_lie_channel_by_channel():
+    clip = np.stack([noisy(seed=1), noisy(seed=2)])
+    planes_first = np.ascontiguousarray(clip.transpose(0, 3, 1, 2)).transpose(0, 2, 3, 1)
+    assert (delivered(clip, 96, 0.5, 70) == delivered(planes_first, 96, 0.5, 70)).all()
+
+
 def test_by_default_a_clip_is_scaled_and_compressed_as_jpeg():
     clip = np.stack([noisy(seed=1), noisy(seed=2)])
     frames = delivered(clip, 96, 0.0, 70)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from padkit_synthetic.imaging import Floats, generator, luminance
-from padkit_synthetic.people.canvas import doubled, halved, textures, traced
-from padkit_synthetic.people.faces import Light, render
+from padkit_synthetic.people.canvas import Layers, doubled, halved, textures, traced
+from padkit_synthetic.people.faces import Light, _slopes, render
 from padkit_synthetic.people.hairstyles import FINE_SHARES, STURDY_SHARES, STYLES, draw_hair
 from padkit_synthetic.people.identity import SHAPE_RANGES, STURDY, Identity, draw_identity, draw_motion
 from padkit_synthetic.staging.scenes import THINGS_IN_ROOMS, draw_background
@@ -178,6 +178,33 @@ def test_halving_then_doubling_keeps_a_smooth_plane():
     ramp = np.broadcast_to(np.arange(16, dtype=np.float32), (2, 16, 16))
     assert halved(ramp)[0, 0] == pytest.approx(np.arange(8) * 2 + 0.5)
     assert doubled(halved(ramp))[..., 1:-1] == pytest.approx(ramp[..., 1:-1], abs=1e-6)
+
+
+def test_doubling_takes_a_quarter_from_each_neighbour_and_continues_the_border():
+    plane = generator(3).random((2, 5, 7), np.float32)
+    wider = np.pad(plane, [(0, 0), (1, 1), (1, 1)], mode="edge").repeat(2, 1).repeat(2, 2)
+    down = 0.75 * wider[:, 2:-2] + 0.25 * np.where(np.arange(10)[:, None] % 2, wider[:, 4:], wider[:, :-4])
+    both = 0.75 * down[..., 2:-2] + 0.25 * np.where(np.arange(14) % 2, down[..., 4:], down[..., :-4])
+    assert doubled(plane) == pytest.approx(both, abs=1e-6)
+
+
+def test_slopes_are_central_differences():
+    height = generator(3).random((2, 9, 12), np.float32)
+    across, down = _slopes(height, 0.03)
+    assert np.array_equal(across, np.gradient(height, 0.03, axis=-1))
+    assert np.array_equal(down, np.gradient(height, 0.03, axis=-2))
+
+
+def test_what_is_painted_on_a_copy_comes_back():
+    layers = Layers(*(np.zeros(shape, np.float32) for shape in ((1, 3, 6, 6), (1, 6, 6), (1, 6, 6), (1, 6, 6))))
+    part = layers.part((slice(None), slice(1, 3), slice(2, 5)))
+    copy = part.copied()
+    copy.paint(np.ones(3, np.float32), np.ones((1, 2, 3), np.float32))
+    copy.cover_with(np.ones((1, 2, 3), np.float32))
+    assert not layers.albedo.any()
+    part.become(copy)
+    assert layers.albedo.sum() == 18
+    assert layers.cover.sum() == 6
 
 
 @pytest.mark.parametrize("thing", THINGS_IN_ROOMS)
