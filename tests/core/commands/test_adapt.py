@@ -31,7 +31,7 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "model"
     settings = {"model": "test_resnet", "pretrained": False}
     torch.manual_seed(0)
-    detector = Detector(Catalog().build("student", "timm", settings))
+    detector = Detector(Catalog().build("student", "timm", settings), "five")
     thresholds = (BundleThreshold(policy="source-dev", value=0.5), BundleThreshold(policy="eer", value=0.6))
     bundle = Bundle(
         student="timm", settings=settings, image_size=SIZE, thresholds=thresholds, simulated=False,
@@ -87,7 +87,7 @@ def test_the_adapted_model_judges_own_captures_as_the_table_says(model, own, lik
     assert adapt(model, own, out, *old(like)) == 0
     before, bundle = read_bundle(model), read_bundle(out)
     (threshold,) = bundle.thresholds
-    assert (threshold.policy, bundle.temperature) == ("adapted-eer", 1.0)
+    assert (threshold.policy, bundle.temperature, bundle.views) == ("adapted-eer", 1.0, "five")
     assert bundle.sha256 != before.sha256
     (record,) = bundle.provenance["adaptations"]
     assert record["parent_sha256"] == before.sha256
