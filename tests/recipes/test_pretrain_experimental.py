@@ -120,8 +120,8 @@ def test_photographs_of_an_earlier_start_are_not_trained_on(recipe, tmp_path, mo
     catalog, options = SimpleNamespace(build=lambda *_: reader), recipe.Options()
     recipe.write_photographs(tmp_path, options, catalog)
     recipe.write_photographs(tmp_path, options, catalog)
-    left = tmp_path / "photographs" / "person-face-s00007" / "1.png"
-    left.parent.mkdir(parents=True)
+    left = tmp_path / "person-face-s00007" / "1.png"
+    left.parent.mkdir()
     left.write_bytes(b"")
     with pytest.raises(DataError, match=r"holds 1 other files.*s00007"):
         recipe.write_photographs(tmp_path, options, catalog)
@@ -129,8 +129,7 @@ def test_photographs_of_an_earlier_start_are_not_trained_on(recipe, tmp_path, mo
 
 def test_an_error_of_the_training_is_told_once_and_ends_the_recipe(recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    empty = lambda folder, options, catalog: (folder / "photographs").mkdir(parents=True)  # noqa: E731
-    monkeypatch.setattr(recipe, "write_photographs", empty)
+    monkeypatch.setattr(recipe, "write_photographs", lambda folder, options, catalog: folder.mkdir(parents=True))
     before = list(sys.argv)
     assert recipe.main(TINY) == 2
     assert sys.argv == before
