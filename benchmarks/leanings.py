@@ -19,7 +19,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
 from padkit.catalog import Catalog
@@ -27,20 +26,18 @@ from padkit.commands.parser import Parser
 from padkit.data.table.frames import FrameTable
 from padkit.deploy.colour import colour_normalised
 from padkit.deploy.predictor import Predictor, load
+from padkit.deploy.shortcuts import presentations, scored
 from padkit.deploy.steady import steady
 from padkit.errors import DataError, run_as_command
 from padkit.evaluation.metrics import auc
-from padkit.evaluation.scores import presentation_scores
 from padkit.evaluation.statistics.paired import spread
 from padkit.files import write_atomically
 from padkit.report.tables.layout import NOTHING, Table, TableRow, terminal, text_cells
-from padkit.runs.crops import COLUMNS as RECORD
 from padkit.runs.finished import FinishedRun, read_run
 from padkit.runs.opened import Opener, Rows, frames_of
 
 AREAS = ("auc", "auc_normalised", "source_auc", "source_auc_normalised")
 COLUMNS = ("cell", "target", "seed", *AREAS, "flipped", "faces")
-BATCH = 64
 
 
 def parser() -> Parser:
@@ -57,14 +54,9 @@ def parser() -> Parser:
 
 def areas(predictor: Predictor, table: FrameTable, rows: Rows) -> tuple[float, ...]:
     """Return the AUC in [0, 1] of a model's presentations as they are, and with colours normalised."""
-    found: list[list[np.ndarray]] = [[], []]
-    for start in range(0, len(rows), BATCH):
-        crops = [np.ascontiguousarray(table.image(int(row)).transpose(1, 2, 0)) for row in rows[start : start + BATCH]]
-        found[0].append(predictor.scores(crops))
-        found[1].append(predictor.scores([colour_normalised(crop) for crop in crops]))
-    columns = {name: table.column(name)[rows] for name in RECORD}
-    both = [presentation_scores(columns, np.concatenate(values)) for values in found]
-    return auc(both[0].label, both[0].score), auc(both[1].label, both[1].score)
+    changes = (None, colour_normalised)
+    both = [presentations(table, rows, scored(predictor, table, rows, change)) for change in changes]
+    return tuple(auc(one.label, one.score) for one in both)
 
 
 def judged(run: FinishedRun, where: Path, opener: Opener, faces: int) -> dict[str, str]:

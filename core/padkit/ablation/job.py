@@ -25,6 +25,7 @@ from padkit.data.protocols.names import file_name
 from padkit.data.protocols.official import official_protocols
 from padkit.data.protocols.protocol import protocol_for, sources_among
 from padkit.data.reader import DatasetReader
+from padkit.data.table.frames import frame_digest
 from padkit.errors import PadkitError, SettingsError, one_line
 from padkit.runs.folder import check_writable
 from padkit.training import quoted_policies
@@ -210,8 +211,10 @@ def _check_tested(table: FrameTable, rows: NDArray[np.int64], usual: FrameTable,
     """
     mine, others = (
         {
-            (str(one.column("presentation")[row]), int(one.column("label")[row]), one.image(int(row)).tobytes())
-            for row in where
+            (str(name), int(label), frame_digest(one, row))
+            for name, label, row in zip(
+                one.column("presentation")[where], one.column("label")[where], where.tolist(), strict=True
+            )
         }
         for one, where in ((table, rows), (usual, usual_rows))
     )

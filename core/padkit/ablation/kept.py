@@ -34,7 +34,7 @@ from padkit.ablation.records import Record, record_run
 from padkit.ablation.runs import Run
 from padkit.data.presentation import ATTACK, BONA_FIDE
 from padkit.errors import DataError, SettingsError, one_line
-from padkit.evaluation.rates import rates_at, threshold_free
+from padkit.evaluation.rates import PolicyResult, rates_at, threshold_free
 from padkit.evaluation.results import ProtocolSummary
 from padkit.evaluation.scores import Scores, read_scores
 from padkit.evaluation.thresholds import TARGET_EER, choose
@@ -93,12 +93,17 @@ class KeptRun:
         found = [kept for name, kept in self.scores.items() if name == part or name.startswith(f"{part}/")]
         return _scores(found) if found else None
 
-    def record(self) -> Record:
-        """Return its figures, computed anew from its scores."""
+    def rates(self) -> list[PolicyResult]:
+        """Return its rates on the target under each of its policies, the quoted one first, anew from its scores."""
         sets = {part: self.scores_of(part) for part in ("target", "source_dev", "target_dev")}
         target = sets["target"]
         assert target is not None
-        results = [rates_at(target, choose(policy, **sets)) for policy in self.policies]
+        return [rates_at(target, choose(policy, **sets)) for policy in self.policies]
+
+    def record(self) -> Record:
+        """Return its figures, computed anew from its scores."""
+        target, results = self.scores_of("target"), self.rates()
+        assert target is not None
         quoted, free = results[0], threshold_free(target)
         literature = next((entry.values["hter"] for entry in results if entry.policy == TARGET_EER), None)
         return Record(

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from padkit.ablation.kept import KeptRun
 from padkit.ablation.tables import Grid
-from padkit.data.presentation import ATTACK, BONA_FIDE
+from padkit.data.presentation import BONA_FIDE
 from padkit.evaluation.metrics import auc
 from padkit.evaluation.statistics.paired import PairedDifference, paired_difference, spread
-from padkit.evaluation.thresholds import choose
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow, text_cells
 
 WITHOUT = "data.without"  # a cell's setting: PAI species, joined by +, that only the test set has
@@ -64,15 +61,10 @@ def against_each(run: KeptRun) -> dict[str, Against]:
     scores = run.scores_of("target")
     if scores is None:
         return {}
-    threshold = choose(
-        run.policies[0], target=scores, source_dev=run.scores_of("source_dev"), target_dev=run.scores_of("target_dev")
-    ).value
-    live, found = scores.label == BONA_FIDE, {}
-    for name in np.unique(scores.pai_species[scores.label == ATTACK]).tolist():
-        mine = scores.pai_species == name
-        both = live | mine
-        area = auc(scores.label[both], scores.score[both])
-        found[name] = Against(auc=100 * area, apcer=100 * float(np.mean(scores.score[mine] >= threshold)))
+    found = {}
+    for name, rate in run.rates()[0].apcer_by_species.items():
+        both = (scores.label == BONA_FIDE) | (scores.pai_species == name)
+        found[name] = Against(auc=100 * auc(scores.label[both], scores.score[both]), apcer=100 * rate)
     return found
 
 

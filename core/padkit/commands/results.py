@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from padkit.ablation.blocks import SPECIES
 from padkit.commands.parser import Parser
 from padkit.errors import DataError, SettingsError
 
@@ -41,7 +42,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("files", nargs="*", type=Path, metavar="FILE", help="kept runs; of a run that several hold, the first")
     add("--plan", default="", help="plan whose cells, targets, seeds and baseline the tables have; all runs without")
     add("--baseline", metavar="NAME", default="", help="cell that the others are compared with")
-    add("--by", choices=("species",), default="", help="add AUC and APCER by PAI species, and of species left out")
+    add("--by", choices=(SPECIES,), default="", help="add AUC and APCER by PAI species, and of species left out")
     add("--markdown", type=Path, metavar="FILE", help="write markdown as well")
     add("--latex", type=Path, metavar="FILE", help="write latex as well")
     add("--write", type=Path, nargs="+", default=[], metavar="DOC", help="make the marked blocks of documents anew")

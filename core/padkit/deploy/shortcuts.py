@@ -113,8 +113,8 @@ def shortcuts(
     Raises:
         DataError: A class is missing, or the data cannot be read again.
     """
-    usual = _scores(table, rows, frame_scores)
-    plain = _scores(table, rows, _scored(predictor, table, rows, colour_normalised))
+    usual = presentations(table, rows, frame_scores)
+    plain = presentations(table, rows, scored(predictor, table, rows, colour_normalised))
     changes = [Change(name=COLOURS, presentations=len(usual), auc=delong(usual.label, usual.score, plain.score))]
     cameras = {column: found for column in CAMERAS if len(found := _by_camera(usual, plain, column)) > 1}
     other, why = _stretched(predictor, table, rows, reader, cropper)
@@ -144,7 +144,7 @@ def _stretched(
     wanted = {*table.column("presentation")[rows].tolist()}
     mine = np.array([name in wanted for name in again.column("presentation").tolist()], dtype=np.bool_)
     chosen = np.flatnonzero(mine)
-    return _scores(again, chosen, _scored(predictor, again, chosen, None)), ""
+    return presentations(again, chosen, scored(predictor, again, chosen, None)), ""
 
 
 def _same_pixels(table: FrameTable, again: FrameTable) -> bool:
@@ -152,9 +152,10 @@ def _same_pixels(table: FrameTable, again: FrameTable) -> bool:
     return len(table) == len(again) and all(np.array_equal(table.image(row), again.image(row)) for row in rows)
 
 
-def _scored(
+def scored(
     predictor: Predictor, table: FrameTable, rows: NDArray[np.int64], change: Callable[[Frame], Frame] | None
 ) -> NDArray[np.float32]:
+    """Return P(bona fide) [F] of the frames in `rows` [F], each changed by `change` if there is one."""
     return np.concatenate([predictor.scores(crops) for crops in _crops(table, rows, change)])
 
 
@@ -166,7 +167,8 @@ def _crops(
         yield crops if change is None else [change(crop) for crop in crops]
 
 
-def _scores(table: FrameTable, rows: NDArray[np.int64], values: NDArray[np.float32]) -> Scores:
+def presentations(table: FrameTable, rows: NDArray[np.int64], values: NDArray[np.float32]) -> Scores:
+    """Return the scores of the presentations that the frames in `rows` [F] belong to; `values` [F] are the frames'."""
     names = (name for name in COLUMNS if name not in ("score", "frames"))
     return presentation_scores({name: table.column(name)[rows] for name in names}, values)
 

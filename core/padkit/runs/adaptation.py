@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +14,7 @@ from padkit.data.preparation.prepare import FrameTable
 from padkit.data.presentation import ATTACK, BONA_FIDE, shows_no_face
 from padkit.data.protocols.holdout import Indices, hold_out
 from padkit.data.table.columns import Coded, Columns
+from padkit.data.table.frames import frame_digest
 from padkit.errors import DataError
 from padkit.runs.crops import training_rows
 from padkit.runs.finished import FinishedRun
@@ -150,12 +150,12 @@ def without_own(parts: Sequence[AdaptationPart], own: AdaptationPart) -> tuple[l
 
     Domains with nothing left to measure on are kept for training, without a check.
     """
-    taken = {digest for _, digest in _digests(own.table, np.concatenate([own.train, own.check]))}
+    taken = {frame_digest(own.table, row) for row in np.concatenate([own.train, own.check]).tolist()}
     found, notes = [], []
     for part in parts:
         codes = part.table.coded("presentation").codes
         rows = np.concatenate([part.train, part.check])
-        same = np.unique([codes[row] for row, digest in _digests(part.table, rows) if digest in taken])
+        same = np.unique([codes[row] for row in rows.tolist() if frame_digest(part.table, row) in taken])
         if len(same):
             notes.append(f"{part.name}: {len(same)} presentations are among the own data and are left out.")
         kept = replace(
@@ -203,8 +203,3 @@ def _by_person(table: Columns, rows: Indices, share: float, seed: int) -> tuple[
 
 def _people(table: FrameTable, rows: Indices) -> list[str]:
     return [name for name in np.unique(table.column("subject")[rows]).tolist() if name]
-
-
-def _digests(table: FrameTable, rows: Indices) -> Iterator[tuple[int, bytes]]:
-    for row in rows.tolist():
-        yield row, hashlib.blake2b(table.encoded(row), digest_size=16).digest()

@@ -160,6 +160,11 @@ def _tuples(values: pa.ChunkedArray) -> NDArray[Any]:
     return array
 
 
+def frame_digest(table: FrameTable, row: int) -> bytes:
+    """Return a checksum of a frame as it is stored, 16 bytes: the same in all tables that were made alike."""
+    return hashlib.blake2b(table.encoded(row), digest_size=16).digest()
+
+
 def open_table(folder: str | Path) -> FrameTable:
     """Open a prepared table.
 
