@@ -39,6 +39,7 @@ AVERAGING = {
 ENCODERS = {"libx264": {"preset": "superfast", "tune": "zerolatency"}, "libopenh264": {}}
 X264 = re.compile(rb"x264 - (core \d+)")  # libx264 names itself at the head of a stream
 VIDEO = "H.264 of the simulated cameras"
+ENCODER = "H.264"  # what `made_with` calls the encoder
 LUMA_BLUR = 1.2  # pixels
 
 
@@ -260,7 +261,7 @@ def h264_version() -> str:
 
 def made_with(*, drawn: bool, video: bool) -> dict[str, str]:
     """Return what a reader's frames of the world depend on beside padkit; `drawn` is world 4."""
-    return {"H.264": h264_version()} if drawn and video else {}
+    return {ENCODER: h264_version()} if drawn and video else {}
 
 
 def _extended(picture: Image.Image, right: int, down: int) -> Image.Image:

@@ -283,6 +283,18 @@ def test_a_folder_begun_otherwise_is_refused(tmp_path, capsys):
     assert "is damaged" in capsys.readouterr().err
 
 
+def test_a_folder_begun_with_another_encoder_is_refused_and_one_that_does_not_tell_is_taken(tmp_path, capsys):
+    faces, out = draw_folder(tmp_path / "faces", 3), tmp_path / "out"
+    assert small(faces, out) == 0
+    receipt = json.loads((out / "simulation.json").read_text())
+    (out / "simulation.json").write_text(json.dumps({**receipt, "H.264": "libx264 core 1, libavcodec 1.0.0"}))
+    assert small(faces, out) == 2
+    assert "begun with other H.264" in capsys.readouterr().err.splitlines()[-1]
+    del receipt["H.264"]
+    (out / "simulation.json").write_text(json.dumps(receipt))
+    assert small(faces, out) == 0
+
+
 def test_by_default_the_settings_are_those_with_all_attacks():
     names = {domain.name for domain in find_domains(None, KINDS)}
     assert names == {domain.name for domain in find_domains(None, KINDS, 3)}

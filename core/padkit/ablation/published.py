@@ -15,6 +15,7 @@ from padkit.errors import DataError, SettingsError, closest
 from padkit.evaluation.metrics import auc
 from padkit.evaluation.statistics.paired import spread
 from padkit.report.tables.layout import NOTHING, Table, TableCell, TableRow
+from padkit.runs.comparison import stated
 from padkit.runs.folder import DISTILLATION, EVIDENCE
 
 CHANCE = f"{EVIDENCE}domain_chance"
@@ -153,7 +154,7 @@ def _difference(first: KeptRun, other: KeptRun, free: Collection[str]) -> str:
     same = same_frames(first.facts, other.facts)
     for key in {**here, **there}:
         values = here.get(key), there.get(key)
-        if _stated(values[0]) == _stated(values[1]) or values == (first.seed, other.seed) or _under(key, free):
+        if stated(key, values[0]) == stated(key, values[1]) or values == (first.seed, other.seed) or _under(key, free):
             continue
         if same and key.partition(".")[0] == "data":
             continue
@@ -166,11 +167,6 @@ def _compared(run: KeptRun) -> dict[str, Any]:
     """Return the settings and facts of a run that are compared one by one; components by name under their place."""
     settings = {key.removesuffix(".name"): value for key, value in run.settings.items()}
     return settings | {key: value for key, value in run.facts.items() if key not in ("data", CONTENT)}
-
-
-def _stated(value: Any) -> Any:
-    """Return a value; None for false, because an earlier run says nothing of a switch that was added since."""
-    return None if value is False else value
 
 
 def _counts_alone(key: str, run: KeptRun) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from padkit.data.media.pictures import to_square
+from padkit.data.media.pictures import Box, to_square
 from padkit.data.preparation.squares import Square, cut, face_box
 from padkit.data.presentation import FaceHint
 from padkit.deploy.verdict import Reason
@@ -29,7 +29,7 @@ class Limits:
 
     Args:
         smallest: Shorter side of the face box, pixels.
-        outside: Largest share of the crop's area that may lie outside the picture, in [0, 1].
+        outside: Largest share of the face box's area that may lie outside the picture, in [0, 1].
         sharpness: Least variance of the Laplacian of the grey crop at 112 x 112 pixels, grey in [0, 255].
         darkest: Least mean grey of the middle of the crop, in [0, 255].
         brightest: Largest mean grey of the middle of the crop, in [0, 255].
@@ -68,8 +68,8 @@ def quality_of(picture: Image.Image, face: FaceHint, square: Square | None) -> d
     """
     box = face_box(face)
     found = {"size": float(min(box[2:]) if box else min(picture.size))}
-    if square is not None:
-        found["outside"] = _outside(square, *picture.size)
+    if box is not None:
+        found["outside"] = _outside(box, *picture.size)
     crop = to_square(picture, SIDE) if square is None else cut(picture, square, SIDE)
     grey = crop.astype(np.float32) @ LUMA
     third = len(grey) // 6
@@ -104,12 +104,12 @@ def refusal(quality: Mapping[str, float], limits: Limits) -> tuple[Reason, str] 
     return None
 
 
-def _outside(square: Square, width: int, height: int) -> float:
-    """Return the share of the square's area outside the picture; its slope is left out."""
-    half = square.side / 2
-    across = max(min(square.x + half, width) - max(square.x - half, 0), 0.0)
-    down = max(min(square.y + half, height) - max(square.y - half, 0), 0.0)
-    return 1 - across * down / square.side**2
+def _outside(box: Box, width: int, height: int) -> float:
+    """Return the share of a face's box outside the picture; what a model crops around the face does not count."""
+    x, y, across, down = box
+    seen_across = max(min(x + across, width) - max(x, 0), 0.0)
+    seen_down = max(min(y + down, height) - max(y, 0), 0.0)
+    return 1 - seen_across * seen_down / (across * down)
 
 
 def _sharpness(grey: NDArray[np.float32]) -> float:

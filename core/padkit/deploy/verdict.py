@@ -41,7 +41,7 @@ WORDS: Mapping[Reason, str] = {
     Reason.NO_FACE: "no face was found",
     Reason.SEVERAL_FACES: "several faces where one was asked for",
     Reason.TOO_SMALL: "the face is too small",
-    Reason.NEAR_BORDER: "too much of the crop lies outside the picture",
+    Reason.NEAR_BORDER: "too much of the face lies outside the picture",
     Reason.BLURRED: "the face is blurred",
     Reason.TOO_DARK: "the face is too dark",
     Reason.TOO_BRIGHT: "the face is too bright",

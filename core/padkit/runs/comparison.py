@@ -22,6 +22,7 @@ CHANGEABLE = BOOKKEEPING | {"epochs", "max_steps"}
 SETTINGS = "settings"  # name of the fact that stands for the settings
 UNSAID: Mapping[str, Any] = {"views": "one"}  # what an earlier run did that says nothing of a setting added since
 KEY = "data: key"  # name of the fact that stands for records, files and crops
+CONTENT = "data: content"  # name of the fact that stands for what the frames hold
 MAY_CHANGE = (
     "only epochs, max_steps, threads, workers, tracker, checkpoint_every, checkpoints_kept, compile, stability and "
     "thumbnails may change"
@@ -52,12 +53,12 @@ def first_difference(
     """
     before, now = (_plain(tree, ignored) for tree in (there, asked))
     for name in [*now, *before]:
-        if _stated(name, before.get(name)) != _stated(name, now.get(name)):
+        if stated(name, before.get(name)) != stated(name, now.get(name)):
             return Difference(name, before.get(name), now.get(name))
     return None
 
 
-def _stated(name: str, value: Any) -> Any:
+def stated(name: str, value: Any) -> Any:
     """Return a value; None for what an earlier run did without saying it: a switch added since is off."""
     return None if value is False or value == UNSAID.get(name, ...) else value
 
@@ -148,6 +149,10 @@ def check_facts(run: RunFolder, facts: Mapping[str, Any]) -> None:
     if found.name == KEY:
         cause = "the data are as many and not the same: a label, a name, a size or a date of a file is another"
         raise SettingsError(f"--resume {run.path}: {cause}; restore them, or start a new run with another --out.")
+    if found.name == CONTENT:
+        cause = "the frames, made anew, hold other pixels: a library that makes them is another version"
+        remedy = f"restore it ({run.environment.name} tells versions)"
+        raise SettingsError(f"--resume {run.path}: {cause}; {remedy}, or start a new run with another --out.")
     remedy = "restore them" if found.name.startswith("data") else f"launch it with --mixed_precision {found.there}"
     raise SettingsError(f"--resume {run.path}: {found}; {remedy}, or start a new run with another --out.")
 
@@ -156,8 +161,10 @@ def facts_of(preparation: Mapping[str, Any], precision: str) -> dict[str, Any]:
     """Return what a run's figures depend on beside its settings.
 
     Args:
-        preparation: Facts of the prepared table; its key stands for records, files and crops.
+        preparation: Facts of the prepared table; its key stands for records, files and crops, its content, which tables
+            of earlier versions do not tell, for frames and labels.
         precision: Accelerate's.
     """
     counts = {f"data: {name}": preparation[name] for name in ("records", "frames")}
-    return {**counts, KEY: preparation["key"], "precision": precision}
+    content = {CONTENT: told} if (told := preparation.get("content")) else {}
+    return {**counts, KEY: preparation["key"], **content, "precision": precision}

@@ -132,6 +132,7 @@ class Judging:
             "policy": chosen.policy,
             "test_set_choice": chosen.test_set_choice,
             "face": self.predictor.face,
+            "views": bundle.views,
             "explain": not self.unexplained,
             "unexplained": self.unexplained,
             "limits": {name: getattr(self.limits, name) for name in ("most_bytes", "most_pixels", "most_faces")},

@@ -29,6 +29,7 @@ from padkit.errors import DataError, SettingsError, run_as_command
 from padkit.files import printable, write_atomically, write_json
 from padkit.processes import cores, counting_bar, worker_pool
 from padkit.settings.ranges import Count, Margin, Processes, Seed
+from padkit_synthetic.delivery import ENCODER, made_with
 from padkit_synthetic.drawn.instruments import FAMILIES, left_out
 from padkit_synthetic.photographs.content import content_recordings, find_pictures, refuse_shared, refuse_within
 from padkit_synthetic.photographs.gallery import Gallery, find_photographs
@@ -79,7 +80,8 @@ def describe(
     framing = {} if plan.margin is None else {"face": "lbp", "margin": plan.margin}
     others = {"content": _digest({name: (path,) for name, path in content.items()})} if content else {}
     fewer: dict[str, Any] = {"without": list(plan.without)} if plan.without else {}
-    if plan.world == DRAWN and not plan.video:
+    drawn = plan.world == DRAWN
+    if drawn and not plan.video:
         fewer["video"] = False
     return {
         "simulated": True,
@@ -94,6 +96,7 @@ def describe(
         **framing,
         **others,
         **fewer,
+        **made_with(drawn=drawn, video=plan.video),
     }
 
 
@@ -122,7 +125,9 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
         strange = [p.name for p in out.iterdir() if not p.name.startswith(f".{RECEIPT}.")] if out.exists() else []
         if receipt.is_file():
             before = json.loads(receipt.read_text(encoding="utf-8"))
-            names = sorted({*before, *description} - {"faces"})
+            # The world, with or without video, decides whether there is an encoder; earlier versions did not tell it.
+            untold = set() if ENCODER in before and ENCODER in description else {ENCODER}
+            names = sorted({*before, *description} - {"faces"} - untold)
             changed = [name for name in names if before.get(name) != description.get(name)]
             if changed:
                 raise DataError(f"{out} was begun with other {', '.join(changed)}: choose a new folder for --out.")

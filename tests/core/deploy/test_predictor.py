@@ -141,6 +141,16 @@ def test_a_tilted_head_is_refused_and_a_frontal_one_is_not(finds):
     assert predictor().judge(noisy(128))[0].reason is None
 
 
+def test_a_photograph_that_ends_at_the_chin_is_judged_however_much_a_model_crops_around_the_face(finds):
+    finds(FaceHint(box=(-10, 0, 180, 170)))
+    wide = bundle(crop=CropPolicy(face="lbp", margin=0.5, known=True))
+    (found,) = predictor(bundle=wide).judge(noisy(128))
+    assert found.reason is None
+    assert found.quality["outside"] == pytest.approx(1 - 170 * 160 / (180 * 170))
+    finds(FaceHint(box=(-80, 0, 160, 160)))
+    assert predictor(bundle=wide).judge(noisy(128))[0].reason is Reason.NEAR_BORDER
+
+
 def test_without_limits_everything_with_a_face_is_judged(finds):
     finds(FaceHint(box=(160, 120, 30, 30), confidence=0.01))
     assert predictor(limits=None).judge(noisy(128))[0].verdict is not Verdict.NOT_JUDGED

@@ -118,7 +118,7 @@ def made(folder: Path, **facts: Any) -> RunFolder:
     return RunFolder.create(folder / "run", {}, {"begun_with": facts_of(PREPARATION, "no") | facts})
 
 
-PREPARATION = {"records": 12, "frames": 24, "key": "abc", "simulated": False}
+PREPARATION = {"records": 12, "frames": 24, "key": "abc", "content": "fed", "simulated": False}
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,7 @@ PREPARATION = {"records": 12, "frames": 24, "key": "abc", "simulated": False}
         ({"records": 14, "frames": 28, "key": "def"}, "no", "data: records 12 there, 14 asked for; restore them"),
         ({"frames": 23, "key": "def"}, "no", "data: frames 24 there, 23 asked for"),
         ({"key": "def"}, "no", "the data are as many and not the same: .*; restore them"),
+        ({"content": "cba"}, "no", "the frames, made anew, hold other pixels: .*; restore it .*environment.json"),
         ({}, "bf16", "precision 'no' there, 'bf16' asked for; launch it with --mixed_precision no"),
     ],
 )
@@ -175,5 +176,6 @@ def test_settings_that_were_edited_are_refused(
 def test_the_same_data_and_a_record_without_them_are_taken(tmp_path: Path) -> None:
     run = made(tmp_path, **{SETTINGS: "abc"})
     check_facts(run, facts_of(PREPARATION, "no"))
+    check_facts(run, facts_of({**PREPARATION, "content": ""}, "no"))  # a table of an earlier version
     run.environment.write_text("{")
     check_facts(run, facts_of(PREPARATION, "bf16"))

@@ -270,6 +270,7 @@ def test_health_model_and_figures(client):
     assert client.get("/health").json() == {"status": "ok", "model": "ab" * 32, "waiting": 0}
     about = client.get("/model").json()
     assert (about["threshold"], about["policy"], about["explain"]) == (0.5, "source-dev", False)
+    assert about["views"] == "one"
     assert "real faces" in about["not_for"][0]
     before = figures(client)
     client.post("/judge", content=GOOD, headers=PNG)
