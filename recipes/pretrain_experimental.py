@@ -217,7 +217,7 @@ def ship(options: Options, folder: Path, recipe: str) -> Bundle:
         "recipe": recipe, "seed": options.seed, "protocol": trained.provenance["protocol"],
         "checkpoint_selection": trained.provenance["checkpoint_selection"], "frames": frames_digest(run, opener),
     }  # fmt: skip
-    crop = CropPolicy(face="lbp", margin=MARGIN, known=True)
+    crop = CropPolicy(face="lbp-tight", margin=MARGIN, known=True)
     bundle = replace(trained, settings={**trained.settings, "weights": None}, crop=crop, provenance=provenance)
     bundle = save_bundle(out, detector, bundle, half=True)
     judged = judge(options, out) if options.judge else None
