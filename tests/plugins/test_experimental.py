@@ -13,6 +13,7 @@ from PIL import Image
 
 import padkit
 from padkit.deploy.bundle import read_bundle, sha256_of
+from padkit.deploy.verdict import Reason
 from padkit_experimental.files import experimental
 
 ALONE = """
@@ -65,6 +66,15 @@ def test_it_judges_without_torch_without_network_and_says_what_it_is(astronaut):
     (told,) = [line for line in done.stderr.splitlines() if line.startswith("note: ")]
     for words in ("no MODEL named, so experimental judges", "simulated faces", "certified by nobody", "AUC"):
         assert words in told
+
+
+def test_it_judges_photographs_that_end_close_to_the_face(astronaut):
+    pytest.importorskip("onnxruntime")
+    tight = Image.open(astronaut).crop((182, 64, 276, 172))  # from forehead to chin, ear to ear
+    (found,) = padkit.load("experimental", backend="onnx").judge(tight)
+    assert (found.reason, found.score is None) == (None, False)
+    (missed,) = padkit.load("experimental", backend="onnx", face="lbp").judge(tight)
+    assert missed.reason is Reason.NO_FACE
 
 
 def test_int8_scores_as_the_weights_do(astronaut):

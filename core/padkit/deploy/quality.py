@@ -20,6 +20,7 @@ from padkit.deploy.verdict import Reason
 
 SHAPE = 10  # largest ratio of a picture's sides: finding faces in a strip takes long, and no camera takes one
 SIDE = 112  # pixels of the crop that light and sharpness are measured on, so that they do not depend on the model
+FACE = 5 / 6  # share of a box's sides from brows to mouth; photographs that end at chin and ears leave the rest out
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
@@ -29,7 +30,7 @@ class Limits:
 
     Args:
         smallest: Shorter side of the face box, pixels.
-        outside: Largest share of the face box's area that may lie outside the picture, in [0, 1].
+        outside: Largest share of the face, the middle of its box, that may lie outside the picture, in [0, 1].
         sharpness: Least variance of the Laplacian of the grey crop at 112 x 112 pixels, grey in [0, 255].
         darkest: Least mean grey of the middle of the crop, in [0, 255].
         brightest: Largest mean grey of the middle of the crop, in [0, 255].
@@ -105,11 +106,12 @@ def refusal(quality: Mapping[str, float], limits: Limits) -> tuple[Reason, str] 
 
 
 def _outside(box: Box, width: int, height: int) -> float:
-    """Return the share of a face's box outside the picture; what a model crops around the face does not count."""
+    """Return the share of a face outside the picture; what a model crops around the face does not count."""
     x, y, across, down = box
-    seen_across = max(min(x + across, width) - max(x, 0), 0.0)
-    seen_down = max(min(y + down, height) - max(y, 0), 0.0)
-    return 1 - seen_across * seen_down / (across * down)
+    rim_across, rim_down = (1 - FACE) / 2 * across, (1 - FACE) / 2 * down
+    seen_across = max(min(x + across - rim_across, width) - max(x + rim_across, 0), 0.0)
+    seen_down = max(min(y + down - rim_down, height) - max(y + rim_down, 0), 0.0)
+    return 1 - seen_across * seen_down / (FACE**2 * across * down)
 
 
 def _sharpness(grey: NDArray[np.float32]) -> float:

@@ -146,7 +146,10 @@ def test_a_photograph_that_ends_at_the_chin_is_judged_however_much_a_model_crops
     wide = bundle(crop=CropPolicy(face="lbp", margin=0.5, known=True))
     (found,) = predictor(bundle=wide).judge(noisy(128))
     assert found.reason is None
-    assert found.quality["outside"] == pytest.approx(1 - 170 * 160 / (180 * 170))
+    assert found.quality["outside"] == 0  # the middle, 150 x 141.7 pixels from (5, 14.2), is within 200 x 160
+    finds(FaceHint(box=(-24, 2, 120, 120)))
+    (found,) = predictor(bundle=wide).judge(noisy(128))
+    assert found.quality["outside"] == pytest.approx(14 / 100)
     finds(FaceHint(box=(-80, 0, 160, 160)))
     assert predictor(bundle=wide).judge(noisy(128))[0].reason is Reason.NEAR_BORDER
 
