@@ -293,6 +293,7 @@ def test_a_folder_begun_with_another_encoder_is_refused_and_one_that_does_not_te
     del receipt["H.264"]
     (out / "simulation.json").write_text(json.dumps(receipt))
     assert small(faces, out) == 0
+    assert json.loads((out / "simulation.json").read_text()) == receipt
 
 
 def test_by_default_the_settings_are_those_with_all_attacks():

@@ -158,7 +158,7 @@ def _adapt(job: Job, catalog: Catalog) -> None:
 
 def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[AdaptationPart], list[str]]:
     """Return the own captures and the old domains, and what must be known of them."""
-    from padkit.deploy.calibrated import chosen_rows, crop_notes, prepared, silent_among
+    from padkit.deploy.calibrated import chosen_rows, crop_notes, prepared, records_of, silent_among
     from padkit.runs.adaptation import OWN, old_parts, own_part, run_parts, without_own
     from padkit.runs.finished import read_run
     from padkit.runs.folder import RunFolder
@@ -181,9 +181,9 @@ def _parts(job: Job, predictor: Predictor, catalog: Catalog) -> tuple[list[Adapt
             bundle, reader, name, cropped=options.cropped, frames=options.frames, face=options.face,
             face_model=options.face_model,
         )  # fmt: skip
-        silent, asked = silent_among(table)
-        if silent:
-            notes.append(f"{called}: {silent} of {asked} presentations gave no face and are in no figure.")
+        silent = silent_among(table, records_of(reader, cropper))
+        if silent is not None and silent[0]:
+            notes.append(f"{called}: {silent[0]} of {silent[1]} presentations gave no face and are in no figure.")
         notes.extend(crop_notes(bundle, table, cropper))
         if warning := simulated_warning(*facts_of(table.preparation)):
             notes.append(f"{called}: {warning[0].lower()}{warning[1:]}")
@@ -210,6 +210,7 @@ def _ship(
 ) -> None:  # fmt: skip
     """Print the figures and write the new model, unless it is worse than the old one."""
     from padkit.deploy.adapted import REPORT, adapted, write_adapted
+    from padkit.deploy.cutting import judged_as_cut
     from padkit.evaluation.regression import facts, worsened
     from padkit.report.adaptation import adaptation_notes, adaptation_tables
     from padkit.report.tables.layout import MADE_BY, markdown, terminal
@@ -234,6 +235,7 @@ def _ship(
         "accepted_regression": worse,
         "checks": facts(checks),
     }
-    bundle = adapted(predictor.bundle, checks[0], record, made=[facts_of(part.table.preparation) for part in parts])
+    made = [facts_of(part.table.preparation) for part in parts]
+    bundle = adapted(judged_as_cut(predictor.bundle, options.face), checks[0], record, made=made)
     write_adapted(predictor.folder, detector, bundle, out, markdown(tables, told))
     Console().print(f"Written: {out} (report: {out / REPORT})", markup=False, highlight=False)

@@ -131,17 +131,16 @@ def _evaluate(model: str, options: Options, name: str, reader: DatasetReader, wo
 
 def _assessed(model: str, predictor: Predictor, sample: Sample, **told: Any) -> tuple[Scores, Assessment]:
     """Return the presentations' scores, assessed at the model's threshold and at the data's own equal error rate."""
+    from padkit.deploy.calibrated import non_response_line
     from padkit.evaluation.assessment import assess
     from padkit.evaluation.candidates import Candidate, with_notes
     from padkit.evaluation.scores import presentation_scores
     from padkit.evaluation.thresholds import FIXED, TARGET_EER
 
     threshold, seen = predictor.bundle.choose(predictor.policy), views_told(predictor.bundle.views)
-    silent, asked = sample.silent
-    unseen = f"{silent} of {asked} presentations of the data gave no face and are in no rate"
     notes = (
         f"Assessed on {sample.told}.",
-        f"Non-response rate: {100 * silent / asked:.2f} %, {unseen}.",
+        non_response_line(sample),
         *([f"Judged by {seen}."] if seen else []),
         *sample.notes,
     )

@@ -104,6 +104,7 @@ def _prepare(
 ) -> None:
     out = Path(output.out).expanduser()
     cropper = Cropper(reader, options, compress=output.compress)
+    _refuse_unused(name, cropper, options)
     census = take_census(cropper.records(), reader.expected)
     print(*census_lines(census), sep="\n", flush=True)
     told = {"settings": dict(settings), "choices": cropper.options.facts(), "compress": output.compress}
@@ -120,6 +121,22 @@ def _prepare(
     _write_protocols(reader, out, strict=output.strict)
     sweep(out)
     _tell(table, align=cropper.options.align, finished=finished)
+
+
+def _refuse_unused(name: str, cropper: Cropper, options: CropOptions) -> None:
+    """Refuse options of finding faces for media that are taken whole.
+
+    Raises:
+        SettingsError: One was given.
+    """
+    if cropper.options.face != "none":
+        return
+    unused = [option for option in ("margin", "align") if getattr(options, option) != getattr(CropOptions(), option)]
+    if unused:
+        own = "; --face_margin is its own" if "face_margin" in _parameters(type(cropper.reader)) else ""
+        raise SettingsError(
+            f"--{unused[0]} has no effect: the pictures of {name} are taken whole, as face crops{own}; leave it out."
+        )
 
 
 def _write_protocols(reader: DatasetReader, out: Path, *, strict: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -15,13 +15,13 @@ from padkit.data.media.pictures import Frame
 from padkit.data.preparation.cropping import Cropper
 from padkit.data.preparation.finders import HINTED
 from padkit.data.preparation.prepare import FrameTable, prepare
-from padkit.data.presentation import SPLITS, shows_no_face
+from padkit.data.presentation import SPLITS, Presentation, shows_no_face
 from padkit.data.reader import DatasetReader
 from padkit.data.simulation import facts_of, simulated_part
 from padkit.deploy import BUNDLE, CARD, WEIGHTS
-from padkit.deploy.bundle import Bundle, BundleThreshold, describe, sha256_of
+from padkit.deploy.bundle import WHOLE, Bundle, BundleThreshold, describe, sha256_of
 from padkit.deploy.card import recarded
-from padkit.deploy.cutting import PolicyCropper, are_photographs, policy_options, unlike
+from padkit.deploy.cutting import PolicyCropper, are_photographs, judged_as_cut, policy_options, unlike
 from padkit.deploy.predictor import Predictor, finder_weights
 from padkit.deploy.steady import Stable
 from padkit.errors import DataError, SettingsError, closest
@@ -44,7 +44,8 @@ class Sample:
         scores: P(bona fide) of each row [F].
         cropper: What cuts them from photographs; None for data that are face crops already.
         told: What they are, in words.
-        silent: Presentations without a crop and all presentations, in the whole table.
+        silent: Presentations without a crop and all presentations, of what was asked for; None if a table that was
+            prepared before does not tell them of a part.
         notes: What a reader of the figures must know.
     """
 
@@ -53,7 +54,7 @@ class Sample:
     scores: NDArray[np.float32]
     cropper: PolicyCropper | None
     told: str
-    silent: tuple[int, int]
+    silent: tuple[int, int] | None
     notes: tuple[str, ...] = ()
 
     def columns(self) -> dict[str, NDArray[Any]]:
@@ -104,7 +105,7 @@ def gather(
         told=told
         + (f", split {split}" if split else "")
         + (f", {part}" if (part := simulated_part(*facts_of(about))) else ""),
-        silent=silent_among(table),
+        silent=silent_among(table, records_of(reader, cropper), split, domains),
         notes=tuple(_notes(predictor.bundle, table, rows, cropper)),
     )
 
@@ -121,6 +122,8 @@ def prepared(
 ) -> tuple[FrameTable, PolicyCropper | None]:
     """Return a dataset's crops as a bundle wants them, and what cut them; arguments and errors as in `gather`."""
     if are_photographs(reader) and not cropped:
+        if face == WHOLE:
+            raise SettingsError(f"--face {WHOLE}: for data that are face crops already write --cropped true.")
         weights = finder_weights(face or bundle.crop.face, face_model)
         options = policy_options(bundle, frames=frames, face=face, face_model=weights)
         cropper = PolicyCropper(reader, options, bundle.crop.drop)
@@ -167,7 +170,7 @@ def calibrated(bundle: Bundle, found: Calibration, sample: Sample) -> Bundle:
     }
     earlier = bundle.provenance.get("calibrations", [])
     return replace(
-        bundle,
+        judged_as_cut(bundle, sample.cropper.options.face if sample.cropper else ""),
         thresholds=(new, *kept),
         temperature=bundle.temperature * scale,
         provenance={**bundle.provenance, "calibrations": [*earlier, record]},
@@ -244,10 +247,49 @@ def chosen_rows(table: FrameTable, split: str, domains: Sequence[str]) -> NDArra
     return rows
 
 
-def silent_among(table: FrameTable) -> tuple[int, int]:
-    """Return how many presentations of a table's dataset gave no crop, and how many there are."""
-    asked = int(table.preparation["presentations"])
-    return max(asked - len(table.coded("presentation").dictionary), 0), asked
+def records_of(reader: DatasetReader, cropper: Cropper | None) -> Sequence[Presentation] | None:
+    """Return all presentations of a dataset; None for tables that were prepared before."""
+    return None if reader.tables() else (cropper or Cropper(reader)).records()
+
+
+def silent_among(
+    table: FrameTable, records: Iterable[Presentation] | None = None, split: str = "", domains: Sequence[str] = ()
+) -> tuple[int, int] | None:
+    """Return how many presentations gave no crop, and how many there are.
+
+    Args:
+        table: The crops.
+        records: All presentations of the dataset, if they are known; content, which shows no face, does not count.
+        split: Only this split.
+        domains: Only these domains.
+
+    Returns:
+        None if a part is asked for and the records are not known.
+    """
+    there = {*table.coded("presentation").dictionary.to_pylist()}
+    if records is not None:
+        asked = {
+            one.id
+            for one in records
+            if split in ("", one.split) and (not domains or one.domain in domains) and not shows_no_face(one.session)
+        }
+        return len(asked - there), len(asked)
+    if split or domains:
+        return None
+    count = int(table.preparation["presentations"])
+    return max(count - len(there), 0), count
+
+
+def non_response_line(sample: Sample) -> str:
+    """Return what must be known of presentations that gave no crop, and of those that `padkit predict` refuses."""
+    if sample.silent is None:
+        return "Non-response rate: not known of a part of tables that were prepared before."
+    count, asked = sample.silent
+    unseen = f"{count} of {asked} presentations of the data gave no face and are in no rate"
+    line = f"Non-response rate: {100 * count / asked:.2f} %, {unseen}."
+    if sample.cropper is not None:
+        line += " Faces that padkit predict does not judge (too small, dark, blurred, near the border) are in them."
+    return line
 
 
 def crop_notes(bundle: Bundle, table: FrameTable, cropper: PolicyCropper | None) -> Iterator[str]:

@@ -14,13 +14,13 @@ from PIL.Image import Image
 
 from padkit.data.media.pictures import Frame
 from padkit.data.preparation.cropping import Cropper
-from padkit.data.preparation.finders import RECORDED
+from padkit.data.preparation.finders import HINTED, RECORDED
 from padkit.data.preparation.options import CropOptions
 from padkit.data.preparation.squares import Square, face_box
 from padkit.data.presentation import FaceHint
 from padkit.data.reader import DatasetReader
 from padkit.deploy.bundle import WHOLE, Bundle, CropPolicy
-from padkit.deploy.predictor import DEFAULT_FINDER
+from padkit.deploy.predictor import DEFAULT_FINDER, usual_finder
 from padkit.deploy.stability import varied
 from padkit.errors import DataError
 
@@ -41,6 +41,18 @@ def policy_options(bundle: Bundle, *, frames: str, face: str = "", face_model: s
         frames=frames, face=face or usual, face_model=face_model, margin=crop.margin, align=crop.align,
         size=bundle.image_size,
     )  # fmt: skip
+
+
+def judged_as_cut(bundle: Bundle, face: str) -> Bundle:
+    """Return a bundle that looks for faces by the finder that cut the data on which its new threshold rests.
+
+    Args:
+        bundle: The bundle.
+        face: That finder; "" or `none` where none was used.
+    """
+    if face in ("", WHOLE, *HINTED, usual_finder(bundle)):
+        return bundle
+    return replace(bundle, crop=replace(bundle.crop, face=face))
 
 
 class PolicyCropper(Cropper):
@@ -100,6 +112,8 @@ def unlike(preparation: Mapping[str, Any], bundle: Bundle) -> str:
     pairs: list[tuple[str, Any, Any]] = []
     if (cut := crop_of(preparation)) is not None and cut.known and bundle.crop.known:
         pairs = [(name, getattr(cut, name), getattr(bundle.crop, name)) for name in ("margin", "align", "drop")]
+        if not {cut.face, bundle.crop.face} & {WHOLE, *HINTED}:
+            pairs.insert(0, ("face finder", cut.face, bundle.crop.face))
     pairs.append(("a side in pixels of", preparation["image_size"], bundle.image_size))
     return ", ".join(f"{name} {given} instead of {trained}" for name, given, trained in pairs if given != trained)
 

@@ -32,10 +32,15 @@ def crop_policy(reader: DatasetReader, table: FrameTable) -> CropPolicy:
 
 
 def _common(parts: Sequence[Mapping[str, Any]]) -> CropPolicy:
-    """Return the policy of tables, by the finder of those that were cut; not known if they show faces otherwise."""
+    """Return the policy of tables, by the finder of those that were cut; not known if they show faces otherwise.
+
+    Of the two cascades, `lbp-tight` finds what `lbp` finds, and is taken if one of the tables was cut by it.
+    """
     policies = [(crop_of(part) or CropPolicy(), "framing" in part) for part in parts]
     first = next((policy for policy, framed in policies if not framed), policies[0][0])
     alike = all(one == (replace(first, face=one.face) if framed else first) for one, framed in policies)
+    if first.face == "lbp" and any(one.face == "lbp-tight" for one, _ in policies):
+        first = replace(first, face="lbp-tight")
     return first if alike else CropPolicy()
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from padkit.catalog import Catalog
 from padkit.data.media.pictures import Frame, check_frame, to_square
-from padkit.data.preparation.finders import check_finder, finder
+from padkit.data.preparation.finders import HINTED, RECORDED, check_finder, finder
 from padkit.data.preparation.squares import Square, cut, face_box, face_square
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import WHOLE, Bundle, model_folder, read_bundle
@@ -79,6 +79,11 @@ class Predictor:
         if self.faces not in FACES:
             raise SettingsError(f"faces {self.faces!r} is unknown.{closest(self.faces, FACES)}")
         check_finder(self.face)
+        if self.face in ("hints", RECORDED):
+            raise SettingsError(
+                f"face finder {self.face!r} takes what a dataset says of its faces, and a picture alone says nothing; "
+                "take lbp, lbp-tight or scrfd."
+            )
         self.bundle.choose(self.policy)
 
     def judge(self, picture: Image.Image | Frame, source: str = "picture", frame: int | None = None) -> list[Judgement]:
@@ -275,7 +280,7 @@ def load(path: Path | str, *, backend: str = "auto", threads: int | None = None,
         bundle = read_bundle(folder)
         score = scorer(folder, bundle, backend, threads)
     asked = "face" in settings or "face_model" in settings  # otherwise perhaps no face will be looked for
-    settings.setdefault("face", _usual(bundle))
+    settings.setdefault("face", usual_finder(bundle))
     if asked:
         settings["face_model"] = finder_weights(settings["face"], settings.get("face_model", ""))
     return Predictor(bundle=bundle, score=score, folder=folder, **settings)
@@ -340,8 +345,9 @@ def finder_weights(face: str, model: str = "") -> str:
     return str(scrfd_weights(model or "buffalo_l", download=False))
 
 
-def _usual(bundle: Bundle) -> str:
-    return bundle.crop.face if bundle.crop.face not in (WHOLE, "auto", "hints") else DEFAULT_FINDER
+def usual_finder(bundle: Bundle) -> str:
+    """Return the finder that a bundle's pictures are searched by where no other is asked for."""
+    return bundle.crop.face if bundle.crop.face not in (WHOLE, *HINTED) else DEFAULT_FINDER
 
 
 def _area(face: FaceHint) -> float:

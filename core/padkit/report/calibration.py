@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from padkit.deploy.bundle import Bundle
-from padkit.deploy.calibrated import Sample
+from padkit.deploy.calibrated import Sample, non_response_line
 from padkit.deploy.steady import Stable
 from padkit.evaluation.calibration import Calibration
 from padkit.evaluation.statistics.binomial import Rate
@@ -32,11 +32,7 @@ def calibration_notes(found: Calibration, sample: Sample) -> list[str]:
     counts = f"{found.bona_fide.trials} bona fide presentations and {found.pooled.trials} attacks"
     people = f"{found.subjects} people" if found.subjects else "people not told apart"
     notes = [f"Calibrated on {sample.told}: {counts}, {people}."]
-    silent, asked = sample.silent
-    notes.append(
-        f"Non-response rate: {_percent(silent / asked)} %, {silent} of {asked} presentations of the data gave no face "
-        "and are in no rate."
-    )
+    notes.append(non_response_line(sample))
     if found.target.kind in WHAT:
         notes.append(
             f"Proved at {100 * found.level:g} % confidence: {WHAT[found.target.kind]} is at most "

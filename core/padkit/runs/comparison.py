@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from padkit.data.preparation.prepare import cache_folder
 from padkit.errors import SettingsError
 from padkit.runs.folder import BOOKKEEPING, RunFolder
 from padkit.settings.layers import flatten
@@ -151,7 +152,9 @@ def check_facts(run: RunFolder, facts: Mapping[str, Any]) -> None:
         raise SettingsError(f"--resume {run.path}: {cause}; restore them, or start a new run with another --out.")
     if found.name == CONTENT:
         cause = "the frames, made anew, hold other pixels: a library that makes them is another version"
-        remedy = f"restore it ({run.environment.name} tells versions)"
+        remedy = (
+            f"restore it ({run.environment.name} tells versions) and remove the table made anew (in {cache_folder()})"
+        )
         raise SettingsError(f"--resume {run.path}: {cause}; {remedy}, or start a new run with another --out.")
     remedy = "restore them" if found.name.startswith("data") else f"launch it with --mixed_precision {found.there}"
     raise SettingsError(f"--resume {run.path}: {found}; {remedy}, or start a new run with another --out.")

@@ -131,6 +131,7 @@ def prepare_output(out: Path, description: dict[str, Any]) -> None:
             changed = [name for name in names if before.get(name) != description.get(name)]
             if changed:
                 raise DataError(f"{out} was begun with other {', '.join(changed)}: choose a new folder for --out.")
+            description = {name: value for name, value in description.items() if name in before}
         elif strange:
             raise DataError(f"{out} is not empty ({strange[0]}): choose a new folder for --out or empty it first.")
         out.mkdir(parents=True, exist_ok=True)

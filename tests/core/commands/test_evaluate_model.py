@@ -81,7 +81,7 @@ def test_it_is_assessed_at_its_own_threshold(model, data, tmp_path, capsys):
     printed = flat(capsys.readouterr().out)
     text = (tmp_path / "out.markdown").read_text()
     for told in (
-        "Assessed on", "(camera)", "Non-response rate: 0.00 %, 0 of 18 presentations",
+        "Assessed on", "(camera)", "Non-response rate: 0.00 %, 0 of 9 presentations",
         "Threshold source-dev of the model: chosen on held-out source presentations.", "Errors over face size, in %",
     ):  # fmt: skip
         assert told in printed, told

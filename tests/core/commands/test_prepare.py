@@ -368,3 +368,10 @@ def test_a_kill_before_equal_images_are_counted_is_made_good(toy, tmp_path):
     marker.write_text(json.dumps(told))
     assert run(toy, "toy", "--size", "32") == 0
     assert marker.read_bytes() == whole
+
+
+@pytest.mark.parametrize("words", [["--margin", "0.3"], ["--align"]])
+def test_what_has_no_effect_on_pictures_that_are_taken_whole_is_refused(tmp_path, words):
+    with pytest.raises(SettingsError, match=f"{words[0]} has no effect: the pictures of synthetic are taken whole"):
+        main(["synthetic", "--out", str(tmp_path / "out"), "--size", "64", *words])
+    assert not (tmp_path / "out").exists() or not contents(tmp_path / "out")

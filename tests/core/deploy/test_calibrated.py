@@ -10,8 +10,9 @@ from PIL import Image
 
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
-from padkit.deploy.calibrated import gather, prepared
+from padkit.deploy.calibrated import gather, non_response_line, prepared
 from padkit.deploy.predictor import Predictor
+from padkit.errors import SettingsError
 from padkit_folder.manifest import ManifestReader
 from padkit_folder.tables import TablesReader
 from padkit_folder.tree import FolderReader
@@ -72,3 +73,29 @@ def test_data_that_the_model_was_adapted_on_are_told(reader, model):
     adapted = replace(model, bundle=replace(model.bundle, provenance={"adaptations": [{"keys": ["other"]}, record]}))
     (note,) = gather(adapted, reader, "own", cropped=True).notes
     assert note.startswith("The model was adapted on these data")
+
+
+def test_presentations_without_a_face_are_counted_of_what_is_asked_for(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("PADKIT_CACHE", str(tmp_path / "cache"))
+    finds = "padkit.data.preparation.cropping.finder"
+    face = FaceHint(box=(2, 2, 12, 12))
+    monkeypatch.setattr(finds, lambda name, model: lambda picture, hint: [face] if picture.width == SIZE else [])
+    for domain, width in (("a", SIZE), ("b", SIZE), ("b", 2 * SIZE)):
+        for number, kind in enumerate(("live", "spoof/print")):
+            (tmp_path / "own" / domain / "test" / kind).mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(number + width).integers(0, 256, (SIZE, width, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "own" / domain / "test" / kind / f"{width}.png")
+    own = FolderReader(root=str(tmp_path / "own"))
+    assert gather(model, own, "own").silent == (2, 6)
+    assert gather(model, own, "own", domains=["a"]).silent == (0, 2)
+    assert gather(model, own, "own", domains=["b"]).silent == (2, 4)
+    assert "50.00 %, 2 of 4" in non_response_line(gather(model, own, "own", domains=["b"]))
+    table, _ = prepared(model.bundle, own, "own")
+    part = gather(model, TablesReader(folders=[str(table.folder)]), "prepared", domains=["b"])
+    assert part.silent is None
+    assert "not known" in non_response_line(part)
+
+
+def test_whole_pictures_are_asked_for_by_their_own_option(reader, model):
+    with pytest.raises(SettingsError, match="write --cropped true"):
+        gather(model, reader, "own", face="none")

@@ -11,7 +11,14 @@ from PIL import Image
 from padkit.data.preparation.cropping import Tally
 from padkit.data.presentation import FaceHint
 from padkit.deploy.bundle import Bundle, BundleThreshold, CropPolicy
-from padkit.deploy.cutting import PolicyCropper, VariedCropper, are_photographs, policy_options, unlike
+from padkit.deploy.cutting import (
+    PolicyCropper,
+    VariedCropper,
+    are_photographs,
+    judged_as_cut,
+    policy_options,
+    unlike,
+)
 from padkit.deploy.predictor import Predictor
 from padkit.deploy.stability import OF_BOX
 from padkit.errors import DataError
@@ -106,3 +113,17 @@ def test_tables_that_were_cut_otherwise_are_told():
     assert told(framing=[0.3, 0.0]) == "margin 0.3 instead of 0.2"
     drawn = bundle(CropPolicy(margin=0.2, drop=0.1, known=True))
     assert told(drawn, choices={**cut, "margin": 0.2}) == "drop 0.0 instead of 0.1"
+
+
+def test_a_threshold_goes_with_the_finder_that_cut_what_it_rests_on():
+    own, tight = bundle(CROPS["a margin"]), "lbp-tight"
+    assert judged_as_cut(own, tight).crop == replace(own.crop, face=tight)
+    for unchanged in ("", "none", "auto", "hints", "lbp"):
+        assert judged_as_cut(own, unchanged) is own
+    assert judged_as_cut(bundle(CROPS["a drop"]), "lbp").crop.face == "none"  # which is judged by lbp anyhow
+
+
+def test_a_table_that_another_finder_cut_is_told():
+    table = {"choices": {"face": "lbp-tight", "margin": 0.2, "align": False}, "image_size": 32}
+    assert unlike(table, bundle(CROPS["a margin"])) == "face finder lbp-tight instead of lbp"
+    assert unlike({**table, "choices": {**table["choices"], "face": "hints"}}, bundle(CROPS["a margin"])) == ""

@@ -20,6 +20,7 @@ from padkit.deploy.described import crop_policy
 CUT = {"face": "lbp", "margin": 0.15, "align": False}
 WHOLE = {**CUT, "face": "none"}
 BY_LBP = CropPolicy(face="lbp", margin=0.15, known=True)
+TIGHT = replace(BY_LBP, face="lbp-tight")
 
 
 class Framed(DatasetReader):
@@ -51,6 +52,8 @@ def test_a_prepared_table_keeps_how_its_reader_frames_faces(tmp_path):
         ([{"choices": CUT}], BY_LBP),
         ([{"choices": CUT}, {"choices": CUT}], BY_LBP),
         ([{"choices": CUT}, {"choices": {**CUT, "margin": 0.2}}], CropPolicy()),
+        ([{"choices": WHOLE, "framing": [0.15, 0.0], "framed_by": "lbp-tight"}, {"choices": CUT}], TIGHT),
+        ([{"choices": {**CUT, "face": "lbp-tight"}}], TIGHT),
         ([{"choices": CUT}, {"choices": {**CUT, "face": "scrfd"}}], CropPolicy()),
         ([{"choices": WHOLE}], CropPolicy()),
         ([{"choices": WHOLE}, {"choices": CUT}], CropPolicy()),

@@ -154,6 +154,12 @@ def test_a_photograph_that_ends_at_the_chin_is_judged_however_much_a_model_crops
     assert predictor(bundle=wide).judge(noisy(128))[0].reason is Reason.NEAR_BORDER
 
 
+@pytest.mark.parametrize("name", ["hints", "recorded"])
+def test_a_finder_that_asks_a_dataset_is_refused(name):
+    with pytest.raises(SettingsError, match="a picture alone says nothing; take lbp"):
+        predictor(face=name)
+
+
 def test_without_limits_everything_with_a_face_is_judged(finds):
     finds(FaceHint(box=(160, 120, 30, 30), confidence=0.01))
     assert predictor(limits=None).judge(noisy(128))[0].verdict is not Verdict.NOT_JUDGED

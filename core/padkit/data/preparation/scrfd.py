@@ -41,8 +41,9 @@ def scrfd_weights(model: str, *, download: bool) -> Path:
     if found := _detectors(pack):
         return found[0]
     raise WeightsError(
-        f"Face detector pack {model!r} is not in {pack}; write --download to let insightface fetch it (about 300 MB, "
-        "for non-commercial research only), --face-model FILE.onnx for one you have, or --face lbp."
+        f"Face detector pack {model!r} is not in {pack}; `padkit prepare ... --face scrfd --download` lets "
+        "insightface fetch it (about 300 MB, for non-commercial research only); or give --face-model FILE.onnx, or "
+        "take --face lbp."
     )
 
 
