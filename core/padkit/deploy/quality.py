@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from padkit.data.media.pictures import Box, to_square
+from padkit.data.preparation.finders import LBP_GROWTH
 from padkit.data.preparation.squares import Square, cut, face_box
 from padkit.data.presentation import FaceHint
 from padkit.deploy.verdict import Reason
 
 SHAPE = 10  # largest ratio of a picture's sides: finding faces in a strip takes long, and no camera takes one
 SIDE = 112  # pixels of the crop that light and sharpness are measured on, so that they do not depend on the model
-FACE = 5 / 6  # share of a box's sides from brows to mouth; photographs that end at chin and ears leave the rest out
+FACE = 1 / LBP_GROWTH  # share of a box's sides from brows to mouth; photographs that end at the chin leave the rest out
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
